@@ -1,0 +1,109 @@
+"""The pixel convention, boxes and the one affine every crop is made with.
+
+Pixel centres are integers: the top-left pixel of a photo covers [-0.5, 0.5] x [-0.5, 0.5] and its centre is (0, 0);
+x runs right, y down. A coordinate *normalised* to an image of width w is (x + 0.5) / w, so 0 and 1 are the outer edges
+of the first and last pixel, whatever the resolution: a heatmap cell j of w_map cells is centred at (j + 0.5) / w_map,
+which is pixel (j + 0.5) * stride - 0.5 of the image. Encoders, decoders, crops, flips, exported models and the
+submission all use these functions and no others.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+Affine = NDArray[np.float64]
+
+
+class Box(NamedTuple):
+    """A rectangle in pixel coordinates; the corners are positions, so width is x1 - x0."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        return self.y1 - self.y0
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+
+@dataclass(frozen=True)
+class CropSpec:
+    """How a face box becomes the square a network sees. It travels with the weights.
+
+    Attributes:
+        size: side of the crop in pixels.
+        scale: side of the crop in units of the longer side of the face box.
+        shift_y: how far the crop's centre lies below the box's centre, in units of the longer side (negative: above).
+    """
+
+    size: int = 128
+    scale: float = 1.0
+    shift_y: float = 0.0
+
+    def side_and_centre(self, box: Box) -> tuple[float, float, float]:
+        """Return (side, x, y) of the square cut from the photo, in photo pixels."""
+        longer = max(box.width, box.height)
+        x, y = box.centre
+        return longer * self.scale, x, y + self.shift_y * longer
+
+
+def box_of_points(points: NDArray[np.floating]) -> Box:
+    """Return the tight box of points (k, 2)."""
+    low, high = points.min(0), points.max(0)
+    return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
+def normalise(points: NDArray[np.floating], width: int, height: int) -> Points:
+    """Pixels (..., 2) -> coordinates in [0, 1] of an image of this size."""
+    return ((points + 0.5) / np.array([width, height])).astype(np.float32)
+
+
+def denormalise(points: NDArray[np.floating], width: int, height: int) -> Points:
+    """Inverse of `normalise`."""
+    return (points * np.array([width, height]) - 0.5).astype(np.float32)
+
+
+def similarity(
+    side: float, x: float, y: float, size: int, degrees: float = 0.0, flip: bool = False
+) -> Affine:
+    """Return the 2x3 affine that takes a square of the photo to a crop of `size` pixels.
+
+    The square has side `side`, is centred at (x, y) and is turned by `degrees` (counter-clockwise on the screen, so
+    the content of the crop turns clockwise); `flip` mirrors the crop left to right afterwards (x' = size - 1 - x).
+    """
+    zoom, angle = size / side, np.deg2rad(degrees)
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    middle = (size - 1) / 2
+    matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
+    if flip:
+        matrix[0] *= -1
+    matrix[:, 2] = middle - matrix[:, :2] @ np.array([x, y])
+    return matrix
+
+
+def crop_affine(box: Box, spec: CropSpec) -> Affine:
+    """Return the 2x3 affine from photo pixels to crop pixels for an unaugmented crop."""
+    return similarity(*spec.side_and_centre(box), size=spec.size)
+
+
+def apply_affine(matrix: Affine, points: NDArray[np.floating]) -> Points:
+    """Move points (..., 2) by a 2x3 affine."""
+    return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+
+def invert_affine(matrix: Affine) -> Affine:
+    """Return the inverse of a 2x3 affine."""
+    inverse = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([inverse, -(inverse @ matrix[:, 2:])], axis=1)

@@ -1,0 +1,80 @@
+"""Maps between schemes: linear in the points, each marked exact or approximate.
+
+A scheme's YAML says under `from:` how each of its points comes from another scheme: an index or range, the mean of
+some points, a weighted blend, or separate sources for x and y.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.errors import ConfigError
+from distill.landmarks.schemes import expand_indices, load_scheme
+
+
+def _rows(rule: Any, n: int) -> list[NDArray[np.float32]]:
+    """One rule -> rows (2, n): the weights of the source points for x and for y."""
+
+    def row(weights: Mapping[int, float]) -> NDArray[np.float32]:
+        out = np.zeros(n, np.float32)
+        for index, weight in weights.items():
+            out[index] += weight
+        return out
+
+    def mean(spec: Any) -> NDArray[np.float32]:
+        indices = expand_indices(spec)
+        return row(dict.fromkeys(indices, 1 / len(indices)))
+
+    if isinstance(rule, Mapping):
+        if "stride" in rule:
+            return [np.stack([row({i: 1.0})] * 2) for i in expand_indices(rule["stride"])[:: rule["step"]]]
+        if "mean" in rule:
+            return [np.stack([mean(rule["mean"])] * 2)]
+        if "blend" in rule:
+            return [np.stack([row(rule["blend"])] * 2)]
+        return [np.stack([mean(rule["x"]), mean(rule["y"])])]
+    return [np.stack([row({i: 1.0})] * 2) for i in expand_indices(rule)]
+
+
+@lru_cache
+def _map(source: str, target: str) -> tuple[NDArray[np.float32], bool]:
+    """Weights (k_target, 2, k_source) and whether the map is exact."""
+    rule = load_scheme(target).sources.get(source)
+    if rule is None:
+        reachable = ", ".join(load_scheme(target).sources) or "no other scheme"
+        raise ConfigError(f"scheme {target} cannot be made from {source} points: it comes from {reachable}")
+    if "through" in rule:
+        first, first_exact = _map(source, rule["through"])
+        second, second_exact = _map(rule["through"], target)
+        return np.einsum("kam,mas->kas", second, first), first_exact and second_exact
+    n = load_scheme(source).n_points
+    return np.stack([row for part in rule["points"] for row in _rows(part, n)]), rule["exact"]
+
+
+def is_exact(source: str, target: str) -> bool:
+    """Whether converting `source` to `target` gives the very points an annotator of `target` would have marked."""
+    return source == target or _map(source, target)[1]
+
+
+def convert(points: NDArray[np.floating], source: str, target: str) -> NDArray[np.float32]:
+    """Convert points (..., k_source, 2) of one scheme to (..., k_target, 2) of another.
+
+    Raises:
+        ConfigError: there is no map between the two schemes.
+    """
+    if source == target:
+        return points.astype(np.float32)
+    weights, _ = _map(source, target)
+    return np.einsum("kas,...sa->...ka", weights, points).astype(np.float32)
+
+
+def convert_visibility(visible: NDArray[np.bool_], source: str, target: str) -> NDArray[np.bool_]:
+    """A converted point (..., k_target) is visible when every point it comes from is."""
+    if source == target:
+        return visible
+    weights, _ = _map(source, target)
+    needed = (np.abs(weights).sum(1) > 0).astype(np.float32)
+    return np.einsum("ks,...s->...k", needed, (~visible).astype(np.float32)) == 0

@@ -1,0 +1,73 @@
+"""What travels with weights: which points a model returns and how a face is cut out for it.
+
+Every exported file `NAME.onnx` or `NAME.tflite` has `NAME.json` beside it, which holds the spec and the file's
+SHA-256, so that a model is never run with another model's crop.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distill.errors import CheckpointError
+from distill.files import sha256, write_json
+from distill.geometry import CropSpec
+
+_FORMAT = "distill-model/1"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The contract of a trained model.
+
+    Attributes:
+        arch: name in the zoo.
+        scheme: landmark scheme of the output.
+        n_points: number of points k of the output (1, k, 2), normalised to the crop.
+        crop: how a face box becomes the input.
+        options: keyword arguments the architecture was built with.
+    """
+
+    arch: str
+    scheme: str
+    n_points: int
+    crop: CropSpec
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> "ModelSpec":
+        return cls(**{**raw, "crop": CropSpec(**raw["crop"])})
+
+
+def sidecar_path(model: str | Path) -> Path:
+    """Return where the spec of an exported model lies."""
+    return Path(model).with_suffix(".json")
+
+
+def write_sidecar(model: str | Path, spec: ModelSpec) -> None:
+    """Write `NAME.json` beside an exported model."""
+    write_json(sidecar_path(model), {"format": _FORMAT, "sha256": sha256(model), "spec": spec.to_dict()})
+
+
+def read_sidecar(model: str | Path) -> ModelSpec:
+    """Read and verify `NAME.json` beside an exported model.
+
+    Raises:
+        CheckpointError: the model or its sidecar is missing, unreadable, or the two do not belong together.
+    """
+    model, path = Path(model), sidecar_path(model)
+    if not model.is_file():
+        raise CheckpointError(f"{model}: no such model file; make one with `distill export`")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing; copy it together with {model.name}, or export again")
+    try:
+        raw = json.loads(path.read_text())
+        expected, spec = raw["sha256"], ModelSpec.from_dict(raw["spec"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: not a model description ({error!r}); export the model again") from error
+    if sha256(model) != expected:
+        raise CheckpointError(f"{model}: SHA-256 differs from the one in {path.name}; the file was changed or replaced")
+    return spec
