@@ -53,6 +53,21 @@ class FaceRecord:
         )
 
 
+def _check_inside(points: Points, boxes: Mapping[str, Box], size: tuple[int, int], source: Path) -> None:
+    width, height = size
+    for kind, box in boxes.items():
+        if box.x1 <= -0.5 or box.y1 <= -0.5 or box.x0 >= width - 0.5 or box.y0 >= height - 0.5:
+            corners = tuple(round(v, 1) for v in box)
+            raise AnnotationError(f"{source}: {kind} box {corners} lies outside the {width}x{height} photo; mend it")
+    # Twice the middle half of the points is about the size of the face, and one stray point does not stretch it.
+    allowed = 2 * float(np.subtract(*np.percentile(points, [75, 25], axis=0)).max())
+    beyond = np.maximum(-points, points - np.array([width - 1, height - 1])).max(1)
+    worst = int(beyond.argmax())
+    if beyond[worst] > allowed or (beyond > 0.5).mean() > 0.5:
+        where = tuple(round(float(v), 1) for v in points[worst])
+        raise AnnotationError(f"{source}: point {worst} at {where} is outside the {width}x{height} photo; mend it")
+
+
 def make_record(
     *,
     name: str,
@@ -64,28 +79,39 @@ def make_record(
     boxes: Mapping[str, Box] | None = None,
     group: str | None = None,
     subset: str = "",
+    size: tuple[int, int] | None = None,
 ) -> FaceRecord:
-    """Build a record and check what every reader must check; `source` is the file named in errors.
+    """Build a record and check what every reader must check.
+
+    Points may lie a little outside the photo, as annotators mark a cut-off chin; `size` (width, height of the photo)
+    makes sure that this is all, and that the boxes show something of it. `source` is the file named in errors.
 
     Raises:
-        AnnotationError: wrong number of points, NaN or infinite coordinates, or a box without area.
+        AnnotationError: wrong number of points or visibility flags, NaN or infinite coordinates, a box without area,
+            a box outside the photo, or points further outside it than the face is large.
     """
     k = load_scheme(scheme).n_points
-    points = np.asarray(landmarks, np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+        points = np.asarray(landmarks, np.float32)
     if points.shape != (k, 2):
-        raise AnnotationError(f"{source}: {points.shape[0]} points where scheme {scheme} has {k}; name the right scheme")
+        raise AnnotationError(f"{source}: {points.shape[0]} points where scheme {scheme} has {k}; name another scheme")
     if not np.isfinite(points).all():
         bad = int(np.flatnonzero(~np.isfinite(points).all(1))[0])
         raise AnnotationError(f"{source}: point {bad} is {points[bad].tolist()}; mend or drop this face")
+    seen = np.ones(k, bool) if visible is None else np.asarray(visible, bool)
+    if seen.shape != (k,):
+        raise AnnotationError(f"{source}: {seen.size} visibility flags for {k} points; give one for each or none")
     boxes = {"gt": box_of_points(points), **(boxes or {})}
     for kind, box in boxes.items():
         if not (np.isfinite(box).all() and box.width > 0 and box.height > 0):
             raise AnnotationError(f"{source}: {kind} box {tuple(round(v, 1) for v in box)} has no area; mend it")
+    if size is not None:
+        _check_inside(points, boxes, size, source)
     return FaceRecord(
         name=name,
         image=image,
         landmarks=points,
-        visible=np.ones(k, bool) if visible is None else np.asarray(visible, bool),
+        visible=seen,
         scheme=scheme,
         boxes=boxes,
         group=group or name,

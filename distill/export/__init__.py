@@ -1,0 +1,1 @@
+"""PyTorch -> ONNX -> TensorFlow Lite, each hop checked in pixels, each operator checked against old runtimes."""

@@ -1,0 +1,87 @@
+# `make help` lists what there is. Every target makes the environment first; that takes seconds once it is there.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+DISTILL := $(BIN)/distill
+
+# Albumentations asks the network for a newer version of itself on import; TensorFlow greets with a page of log.
+export NO_ALBUMENTATIONS_UPDATE := 1
+export TF_CPP_MIN_LOG_LEVEL := 2
+
+# Options of the targets below: make teacher DATA=/faces CONFIG=configs/teacher.yaml NAME=teacher_256
+GENERATED := data/generated
+DATA ?= $(or $(firstword $(wildcard data/300W ../shared/data/300W)),$(GENERATED))
+FORMAT ?= $(if $(or $(wildcard $(DATA)/faces.json),$(filter $(GENERATED),$(DATA))),manifest,300w)
+# Never train on the test folders; a manifest of one's own is used whole unless TRAIN and SUBSET say otherwise.
+OWN_OR = $(if $(filter $(GENERATED),$(DATA)),$(1),all)
+TRAIN ?= $(if $(filter 300w,$(FORMAT)),helen/trainset+lfpw/trainset,$(call OWN_OR,train))
+SUBSET ?= $(if $(filter 300w,$(FORMAT)),helen/testset+lfpw/testset,$(call OWN_OR,test))
+BOXES ?= gt
+TEACHER ?= runs/teacher/best.ckpt
+MODEL ?= runs/student/best.ckpt
+EXPORT ?= $(patsubst %/,%,$(dir $(MODEL)))/export
+RUNTIME ?= 2.11.0
+RESULT ?= $(patsubst %/,%,$(dir $(MODEL)))/evaluation.json
+SUBMISSION ?= $(patsubst %/,%,$(dir $(MODEL)))/submission.zip
+
+# Training photos that are also in the test folders (near duplicates) are left out.
+FACES = --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(TRAIN)" \
+	$(if $(filter 300w,$(FORMAT)),--data.test_subset "$(SUBSET)")
+
+.PHONY: help setup demo test lint format lock doctor faces teacher student export check evaluate submission clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv from the lock (PYTHON=…, TORCH_INDEX=… for CUDA)
+	@scripts/setup.sh
+
+demo: setup ## everything on generated faces, in minutes: runs/demo/report.html
+	@$(BIN)/python scripts/demo.py
+
+test: setup lint ## lint, then every test (no network)
+	$(BIN)/pytest -q
+
+lint: setup ## style, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: setup ## format the code and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup ## write requirements.lock from what is in .venv
+	$(BIN)/python scripts/lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+doctor: setup ## versions, conflicts, disk, device, in one block to paste
+	@$(BIN)/python -m distill.doctor
+
+faces: setup
+	@echo "faces: $(DATA), format $(FORMAT)$(if $(filter $(GENERATED),$(DATA)), (generated: no data/300W here),); choose others with DATA=… FORMAT=…"
+	@if [ "$(DATA)" = "$(GENERATED)" ] && [ ! -f "$(GENERATED)/faces.json" ]; then $(DISTILL) data synth $(GENERATED); fi
+
+teacher: faces ## train a teacher (DATA=… TRAIN=… CONFIG=… NAME=…)
+	$(DISTILL) teacher --config $(or $(CONFIG),configs/teacher.yaml) --name $(or $(NAME),teacher) $(FACES)
+
+student: faces ## distil a student (DATA=… TRAIN=… CONFIG=… NAME=… TEACHER=…)
+	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student) --teacher "$(TEACHER)" $(FACES)
+
+export: setup ## MODEL=… to ONNX and TFLite, with parity gates
+	$(DISTILL) export "$(MODEL)" --out "$(EXPORT)"
+
+check: setup ## would the exported model run on RUNTIME=2.11.0?
+	$(DISTILL) check "$(EXPORT)/student_fp32.tflite" --runtime $(RUNTIME)
+
+evaluate: faces ## NME and more of MODEL=… on DATA=… SUBSET=… BOXES=gt|det
+	$(DISTILL) evaluate "$(MODEL)" --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(SUBSET)" --boxes $(BOXES) --json "$(RESULT)"
+
+submission: setup ## the contest's zip, dry-run in a fresh environment
+	$(DISTILL) submit "$(EXPORT)/student_fp16.tflite" --out "$(SUBMISSION)"
+
+clean: ## remove caches and build leftovers; runs/, data/ and .venv stay
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .wheels.part
+	find . -path ./.venv -prune -o -path ./runs -prune -o -path ./data -prune -o -name __pycache__ -type d -exec rm -rf {} +

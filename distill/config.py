@@ -1,0 +1,231 @@
+"""What can be configured. A field's doc line is its help text; contradictions are refused where they are written."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from distill.data.augment import AugmentConfig
+from distill.errors import ConfigError
+from distill.geometry import CropSpec
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which faces, and how they are cut out.
+
+    Attributes:
+        format: how the data lie on disk: `300w` or `manifest`.
+        root: folder of the data.
+        subset: training faces, names joined by `+`; `all` for every face.
+        val_subset: validation faces; by default a part of the training faces is held out, photo by photo.
+        val_fraction: how much is held out when there is no val_subset.
+        test_subset: faces that will be tested; training photos that show up among them are dropped.
+        scheme: landmark scheme to learn.
+        boxes: face boxes to train on, drawn at random where a face has several.
+        crop: how a face box becomes a crop.
+        augment: how training faces are changed.
+        batch_size: faces per step and device.
+        workers: processes that prepare faces; the result does not depend on it.
+        cache: keep decoded photos in memory.
+    """
+
+    format: str = "300w"
+    root: Path = Path("data/300W")
+    subset: str = "all"
+    val_subset: str | None = None
+    val_fraction: float = 0.1
+    test_subset: str | None = None
+    scheme: str = "inner51"
+    boxes: list[str] = field(default_factory=lambda: ["gt"])
+    crop: CropSpec = field(default_factory=CropSpec)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    batch_size: int = 32
+    workers: int = 2
+    cache: bool = False
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network.
+
+    Attributes:
+        arch: name in the zoo.
+        options: keyword arguments of the architecture.
+    """
+
+    arch: str = "mobilevit_v2_050"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the supervised loss, `star * STAR + point * AWing(points) + edge * AWing(edges)`.
+
+    Attributes:
+        star: weight of the STAR loss on the decoded landmarks.
+        star_eigen: weight of its eigenvalue restriction.
+        point: weight of adaptive wing on the point maps.
+        edge: weight of adaptive wing on the edge maps.
+        sigma: standard deviation of the target maps, in heatmap cells.
+    """
+
+    star: float = 1.0
+    star_eigen: float = 1.0
+    point: float = 10.0
+    edge: float = 10.0
+    sigma: float = 1.0
+
+
+@dataclass(frozen=True)
+class KDConfig:
+    """Distillation from the teacher's fused heatmaps.
+
+    Attributes:
+        kind: `mse` (the authors' code), `l2` (the paper's formula), `kl` (scale-free) or `none`.
+        weight: weight of the distillation loss (the authors: 100 for mse).
+        temperature: softens the distributions of `kl`.
+        decay: `constant`, or `linear` to fade the weight to 0 over training (DWPose, arXiv 2307.15880).
+        inherit_heads: start the student's heads from the teacher's; both need the same neck width.
+    """
+
+    kind: Literal["mse", "l2", "kl", "none"] = "mse"
+    weight: float = 100.0
+    temperature: float = 1.0
+    decay: Literal["constant", "linear"] = "constant"
+    inherit_heads: bool = False
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise ConfigError(f"--kd.temperature {self.temperature} must be above 0")
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with linear warm-up and cosine decay.
+
+    Attributes:
+        lr: peak learning rate of backbone and neck.
+        head_lr: peak learning rate of the heads.
+        weight_decay: of matrices in backbone and neck; norms and biases have none.
+        head_weight_decay: of the heads.
+        warmup: share of the steps over which the rate rises from 0.
+        clip: largest norm of the gradient.
+        ema: decay of the exponential moving average that is validated and saved; 0 turns it off.
+    """
+
+    lr: float = 1e-3
+    head_lr: float = 1e-3
+    weight_decay: float = 0.05
+    head_weight_decay: float = 1e-4
+    warmup: float = 0.05
+    clip: float = 5.0
+    ema: float = 0.998
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"--optim.ema {self.ema} must be in [0, 1)")
+        if not 0 <= self.warmup < 1:
+            raise ConfigError(f"--optim.warmup {self.warmup} must be in [0, 1)")
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """How long, on what, and how often to look.
+
+    Attributes:
+        epochs: passes over the training faces.
+        precision: `32` or `bf16` (activations; losses and decoding stay in float32).
+        accelerator: `auto`, `cpu`, `gpu` or `mps`.
+        devices: devices per machine.
+        num_nodes: machines.
+        validate_every: epochs between validations.
+        checkpoint_every: steps between saves of the last checkpoint.
+        patience: validations without a better NME before training stops; 0 never stops early.
+        threads: CPU threads for the network; 0 leaves it to torch.
+    """
+
+    epochs: int = 100
+    precision: Literal["32", "bf16"] = "32"
+    accelerator: str = "auto"
+    devices: int = 1
+    num_nodes: int = 1
+    validate_every: int = 2
+    checkpoint_every: int = 100
+    patience: int = 0
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "devices", "num_nodes", "validate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--trainer.{name} {getattr(self, name)} must be at least 1")
+        if self.epochs % self.validate_every:
+            raise ConfigError(
+                f"--trainer.epochs {self.epochs} is no multiple of --trainer.validate_every {self.validate_every}: "
+                "the last weights would never be validated"
+            )
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """Where a run is recorded besides `metrics.csv`, which is always written.
+
+    Attributes:
+        wandb: Weights & Biases `offline`, `online` (needs a key in the environment) or `disabled`.
+        project: W&B project.
+        every: steps between records of the training losses.
+        pictures: validation faces drawn with their predictions; 0 draws none (real faces are personal data).
+    """
+
+    wandb: Literal["offline", "online", "disabled"] = "offline"
+    project: str = "distill"
+    every: int = 10
+    pictures: int = 0
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What every training run has.
+
+    Attributes:
+        name: the run lives in `runs/NAME`.
+        runs: folder of all runs.
+        seed: everything random is a function of it.
+        resume: continue the run from its last checkpoint instead of starting it.
+        data: faces.
+        model: network.
+        loss: supervised loss.
+        optim: optimiser.
+        trainer: length and hardware.
+        log: tracking.
+    """
+
+    name: str = "teacher"
+    runs: Path = Path("runs")
+    seed: int = 0
+    resume: bool = False
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+
+
+@dataclass(frozen=True)
+class StudentConfig(RunConfig):
+    """A training run that may learn from a teacher.
+
+    Attributes:
+        teacher: checkpoint of the teacher; needed unless kd.kind is `none`.
+        kd: distillation.
+    """
+
+    name: str = "student"
+    teacher: Path | None = None
+    kd: KDConfig = field(default_factory=KDConfig)
+
+    def __post_init__(self) -> None:
+        if self.kd.kind != "none" and self.teacher is None:
+            raise ConfigError("--teacher is missing: give a teacher's checkpoint, or --kd.kind none to train without")
+        if self.kd.kind == "none" and self.kd.inherit_heads:
+            raise ConfigError("--kd.inherit_heads needs a teacher, but --kd.kind is none")

@@ -1,0 +1,224 @@
+"""A contest's rules as data, and the text files its results are written in.
+
+A result file holds one block per face::
+
+    version: 1
+    n_points: 51
+    {
+    103.250 88.125
+    ...
+    }
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from distill.errors import ConfigError, SubmissionError, suggest
+from distill.geometry import Box
+
+Points = NDArray[np.floating]
+Header = Literal["plain", "suffixed"]
+NoFace = Literal["guess", "skip", "empty"]
+_BLOCK = re.compile(r"version: 1(?:\((right|middle|left) one\))?\nn_points: (\d+)\n\{\n([^{}]*)\}\n")
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The rules of a contest; configs/contest/*.yaml says where each comes from.
+
+    Attributes:
+        name: what reports call it.
+        scheme: landmark scheme of the result.
+        n_points: points of a face.
+        decimals: digits after the point of a coordinate.
+        order: how faces follow each other.
+        header: whether a face's header names its place.
+        first_pixel: coordinate of the first pixel's centre in result files.
+        no_face: what is written for a photo in which no face is found.
+        guess_box: where the face is guessed, in photo pixels from 0; required by `no_face: guess`.
+        runtime: newest TFLite release whose operators the model may use.
+        model_name: name of the model in the package.
+        files: names the package must hold.
+        python: Python versions the package must run on.
+        max_zip_bytes, max_model_bytes, max_seconds_per_photo: limits, None where unknown.
+    """
+
+    name: str
+    scheme: str
+    n_points: int
+    decimals: int
+    order: Literal["right_to_left"]
+    header: Header
+    first_pixel: int
+    no_face: NoFace
+    guess_box: tuple[float, float, float, float] | None
+    runtime: str
+    model_name: str
+    files: tuple[str, ...]
+    python: tuple[str, ...]
+    max_zip_bytes: int | None
+    max_model_bytes: int | None
+    max_seconds_per_photo: float | None
+
+    @property
+    def oldest_python(self) -> tuple[int, int]:
+        """The oldest Python the package must run on."""
+        major, minor = min(tuple(map(int, version.split("."))) for version in self.python)
+        return major, minor
+
+
+_CHOICES = {"order": ("right_to_left",), "header": get_args(Header), "no_face": get_args(NoFace)}
+_TEXTS = ("name", "scheme", "runtime", "model_name")
+_LISTS = ("files", "python")
+_LIMITS = ("max_zip_bytes", "max_model_bytes", "max_seconds_per_photo")
+
+
+def load_contest(path: str | Path) -> Contest:
+    """Read rules from YAML.
+
+    Raises:
+        ConfigError: missing file, not YAML, an unknown or missing key, or a value that is not allowed.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: no readable contest rules ({reason}); see configs/contest/") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: contest rules are `key: value` lines, this is {type(raw).__name__}")
+    names = [field.name for field in fields(Contest)]
+    for key in raw:
+        if key not in names:
+            raise ConfigError(f"{path}: unknown rule '{key}'; {suggest(str(key), names)}")
+    missing = [name for name in names if name not in raw]
+    if missing:
+        raise ConfigError(f"{path}: missing rule '{missing[0]}'; write null where a limit is unknown")
+    _check_values(raw, path)
+    box = None if raw["guess_box"] is None else tuple(float(value) for value in raw["guess_box"])
+    return Contest(**{**raw, "guess_box": box, "files": tuple(raw["files"]), "python": tuple(raw["python"])})
+
+
+def _check_values(raw: dict[str, Any], path: Path) -> None:
+    def refuse(key: str, wanted: str) -> None:
+        raise ConfigError(f"{path}: {key} is {raw[key]!r}; it must be {wanted}")
+
+    for key, valid in _CHOICES.items():
+        if raw[key] not in valid:
+            refuse(key, f"one of {', '.join(valid)}")
+    for key in _TEXTS:
+        if not isinstance(raw[key], str):
+            refuse(key, "text")
+    for key in _LISTS:
+        if not isinstance(raw[key], list) or not all(isinstance(item, str) for item in raw[key]):
+            refuse(key, "a list of texts, with quotes where they look like numbers")
+    if not raw["python"] or not all(re.fullmatch(r"3\.\d+", version) for version in raw["python"]):
+        refuse("python", 'versions like "3.11"')
+    for key, least in (("n_points", 1), ("decimals", 0), ("first_pixel", 0)):
+        if type(raw[key]) is not int or raw[key] < least:
+            refuse(key, f"a whole number, at least {least}")
+    for key in _LIMITS:
+        if raw[key] is not None and (type(raw[key]) not in (int, float) or raw[key] <= 0):
+            refuse(key, "a number above 0, or null")
+    box = raw["guess_box"]
+    good = isinstance(box, list) and len(box) == 4 and all(type(value) in (int, float) for value in box)
+    if not (good and box[2] > box[0] and box[3] > box[1]) and (box is not None or raw["no_face"] == "guess"):
+        refuse("guess_box", "four numbers x0, y0, x1, y1 of a box with an area")
+
+
+def guess_box(contest: Contest, width: int, height: int) -> Box:
+    """Return the box in which a face is guessed in a photo of this size: the contest's, cut to the photo."""
+    if contest.guess_box is None:
+        raise ConfigError(f"{contest.name}: no guess_box; set it, or choose no_face: skip or empty")
+    x0, y0, x1, y1 = contest.guess_box
+    box = Box(max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
+    return box if box.width > 0 and box.height > 0 else Box(0.0, 0.0, float(width), float(height))
+
+
+def right_to_left(faces: Sequence[Points]) -> list[Points]:
+    """Return faces (k, 2) ordered by the middle of their points, larger x first."""
+    return sorted(faces, key=lambda points: -float(points[:, 0].min() + points[:, 0].max()))
+
+
+def _suffix(place: int, count: int, header: Header) -> str:
+    if header == "plain" or count == 1:
+        return ""
+    name = "right" if place == 0 else "left" if place == count - 1 else "middle"
+    return f"({name} one)"
+
+
+def format_result(faces: Sequence[Points], contest: Contest) -> str:
+    """Return the text of a result file.
+
+    Args:
+        faces: points (k, 2) in photo pixels from 0, in any order.
+        contest: the rules.
+
+    Raises:
+        SubmissionError: a face has another number of points or a coordinate that is not finite.
+    """
+    blocks = []
+    for place, points in enumerate(right_to_left(faces)):
+        if points.shape != (contest.n_points, 2):
+            raise SubmissionError(f"a face has shape {points.shape}; {contest.name} wants ({contest.n_points}, 2)")
+        if not np.isfinite(points).all():
+            raise SubmissionError("a face has coordinates that are not finite; check the model's output")
+        # Adding 0.0 turns the negative zero that rounding leaves into zero.
+        rounded = np.round(points.astype(np.float64) + contest.first_pixel, contest.decimals) + 0.0
+        lines = "".join(f"{x:.{contest.decimals}f} {y:.{contest.decimals}f}\n" for x, y in rounded)
+        suffix = _suffix(place, len(faces), contest.header)
+        blocks.append(f"version: 1{suffix}\nn_points: {contest.n_points}\n{{\n{lines}}}\n")
+    return "".join(blocks)
+
+
+def parse_result(text: str, contest: Contest, name: str = "result") -> list[NDArray[np.float64]]:
+    """Read a result file strictly.
+
+    Returns:
+        points (k, 2) per face in photo pixels from 0, in the order of the file.
+
+    Raises:
+        SubmissionError: the text breaks a rule: another format, number of points, precision, header or order.
+    """
+    faces, headers, position = [], [], 0
+    while position < len(text):
+        block = _BLOCK.match(text, position)
+        if block is None:
+            line = text.count("\n", 0, position) + 1
+            raise SubmissionError(f"{name}: line {line} does not start a face block; expected `version: 1`")
+        faces.append(_parse_points(block, contest, name))
+        headers.append(f"({block[1]} one)" if block[1] else "")
+        position = block.end()
+    expected = [_suffix(place, len(faces), contest.header) for place in range(len(faces))]
+    if headers != expected:
+        raise SubmissionError(f"{name}: header suffixes are {headers}, {contest.name} wants {expected}")
+    # Rounding can make neighbours equal, never swap them.
+    middles = [float(points[:, 0].min() + points[:, 0].max()) for points in faces]
+    if any(later > earlier + 1e-9 for earlier, later in pairwise(middles)):
+        raise SubmissionError(f"{name}: faces are not ordered right to left")
+    return faces
+
+
+def _parse_points(block: re.Match[str], contest: Contest, name: str) -> NDArray[np.float64]:
+    lines = block[3].splitlines()
+    if int(block[2]) != contest.n_points or len(lines) != contest.n_points:
+        raise SubmissionError(
+            f"{name}: a face has {len(lines)} points, n_points is {block[2]}; want {contest.n_points}"
+        )
+    digits = rf"\.\d{{{contest.decimals}}}" if contest.decimals else ""
+    pattern = re.compile(rf"(-?\d+{digits}) (-?\d+{digits})")
+    points = []
+    for line in lines:
+        found = pattern.fullmatch(line)
+        if found is None:
+            raise SubmissionError(f"{name}: '{line}' is not `x y` with {contest.decimals} decimals")
+        points.append((float(found[1]), float(found[2])))
+    return np.array(points, np.float64) - contest.first_pixel

@@ -1,0 +1,114 @@
+"""Faces as a network sees them. What a sample looks like depends on (seed, epoch, index) and on nothing else."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from distill.data.augment import AugmentConfig, change_pixels, flip_points, pixel_pipeline, sample_affine
+from distill.data.records import FaceRecord
+from distill.errors import AnnotationError
+from distill.geometry import Box, CropSpec, apply_affine, invert_affine, normalise
+from distill.images import Photo, read_image, warp
+from distill.landmarks import load_scheme
+
+
+class FaceSample(TypedDict):
+    """One face, cut out; batches hold the same with a leading batch dimension.
+
+    image: uint8 RGB. landmarks: normalised to the crop. visible: as annotated; covering a point does not change it.
+    to_photo: 2x3 affine from crop pixels to photo pixels. index: which record it is.
+    """
+
+    image: UInt8[Tensor, "3 size size"]
+    landmarks: Float[Tensor, "k 2"]
+    visible: Bool[Tensor, " k"]
+    to_photo: Float[Tensor, "2 3"]
+    index: int
+
+
+class FaceDataset(Dataset[FaceSample]):
+    """Crops of annotated faces.
+
+    Args:
+        records: the faces; they are converted to `scheme`.
+        crop: how a face box becomes a crop.
+        scheme: landmark scheme of the samples.
+        augment: how to change the faces; None leaves them as they are.
+        boxes: kinds of face boxes; with several, each sample draws one of those its face has.
+        seed: of the augmentation.
+        cache: decode all photos now and keep them in memory (w * h * 3 bytes each), for small data sets and slow disks.
+
+    A key is (epoch, index), or an index alone, which is epoch 0.
+
+    Raises:
+        AnnotationError: no faces, or a face without a box of these kinds.
+        ConfigError: points that cannot be converted to `scheme`.
+        ImageError: on access (with `cache`, at once), a photo that cannot be read.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[FaceRecord],
+        crop: CropSpec,
+        scheme: str,
+        augment: AugmentConfig | None = None,
+        boxes: Sequence[str] = ("gt",),
+        seed: int = 0,
+        cache: bool = False,
+    ) -> None:
+        if not records:
+            raise AnnotationError("no faces to make a data set of: choose another subset or split")
+        without = [record for record in records if not any(kind in record.boxes for kind in boxes)]
+        if without:
+            kinds, counts = " or ".join(boxes), f"{len(without)} of {len(records)}"
+            raise AnnotationError(f"{counts} faces have no {kinds} box, '{without[0].name}' among them: use gt boxes")
+        self.records = [record.in_scheme(scheme) for record in records]
+        self.crop, self.scheme, self.augment = crop, load_scheme(scheme), augment
+        self.boxes, self.seed = tuple(boxes), seed
+        self._pipeline = pixel_pipeline(augment) if augment else None
+        self._photos = {path: read_image(path) for path in {r.image for r in records}} if cache else {}
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def _photo(self, record: FaceRecord) -> Photo:
+        cached = self._photos.get(record.image)
+        return read_image(record.image) if cached is None else cached
+
+    def _box(self, record: FaceRecord, rng: np.random.Generator) -> Box:
+        kinds = [kind for kind in self.boxes if kind in record.boxes]
+        return record.boxes[kinds[rng.integers(len(kinds))]]
+
+    def __getitem__(self, key: int | tuple[int, int]) -> FaceSample:
+        epoch, index = (0, key) if isinstance(key, int) else key
+        record = self.records[index]
+        rng = np.random.default_rng([self.seed, epoch, index])
+        box, config = self._box(record, rng), self.augment or _UNCHANGED
+        affine, flipped = sample_affine(box, self.crop, config, rng)
+        crop = change_pixels(warp(self._photo(record), affine, self.crop.size), self._pipeline, rng)
+        points, visible = apply_affine(affine, record.landmarks), record.visible
+        if flipped:
+            points, visible = flip_points(points, visible, self.scheme)
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
+            "landmarks": torch.from_numpy(normalise(points, self.crop.size, self.crop.size)),
+            "visible": torch.from_numpy(visible.copy()),
+            "to_photo": torch.from_numpy(invert_affine(affine).astype(np.float32)),
+            "index": index,
+        }
+
+
+_UNCHANGED = AugmentConfig.none()
+
+
+def init_worker(worker: int, *_: Any) -> None:
+    """Give to `DataLoader(worker_init_fn=...)`: one thread per worker, or workers fight over the cores."""
+    del worker
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,103 @@
+"""Our own format: `faces.json` beside a folder of photos, points in as many schemes as are known exactly.
+
+    {"format": "distill-faces/1",
+     "faces": [{"name": "train/000000", "image": "images/000000.jpg",
+                "points": {"ibug68": [[x, y], ...], "wflw98": [...]},
+                "visible": {"ibug68": [1, 0, ...]},                      optional
+                "boxes": {"gt": [x0, y0, x1, y1]},                       optional
+                "group": "000000", "subset": "train"}]}                  optional
+
+Points and boxes are 0-based pixel centres of the photo.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.data.records import FaceRecord, make_record
+from distill.errors import AnnotationError, suggest
+from distill.geometry import Box, box_of_points
+from distill.images import image_size
+from distill.landmarks import load_scheme
+
+FILE_NAME = "faces.json"
+FORMAT = "distill-faces/1"
+
+
+def _load(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise AnnotationError(f"{path}: no such file; give the folder that holds {FILE_NAME}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise AnnotationError(f"{path}: not JSON ({error}); write it again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        seen = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise AnnotationError(f'{path}: format is {seen!r} where "{FORMAT}" belongs; write it again')
+    faces = content.get("faces")
+    if not isinstance(faces, list) or not faces or not all(isinstance(face, dict) for face in faces):
+        raise AnnotationError(f'{path}: "faces" is not a list of at least one face; write it again')
+    return faces
+
+
+def _choose(points: Mapping[str, Any], scheme: str | None) -> str:
+    """The scheme to read: the one asked for, else the first listed that can become it, else the first listed."""
+    if scheme is None or scheme in points:
+        return scheme or next(iter(points))
+    sources = load_scheme(scheme).sources
+    return next((name for name in points if name in sources), next(iter(points)))
+
+
+def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Path) -> FaceRecord:
+    points = {name: np.array(value, np.float64) for name, value in face["points"].items()}
+    chosen = _choose(points, scheme)
+    visible = face.get("visible", {}).get(chosen)
+    boxes = {kind: Box(*(float(value) for value in corners)) for kind, corners in face.get("boxes", {}).items()}
+    # The box must not depend on the scheme asked for, or every scheme would be scored on other crops.
+    boxes.setdefault("gt", box_of_points(next(iter(points.values()))))
+    image = root / face["image"]
+    if not image.resolve().is_relative_to(root.resolve()):
+        raise AnnotationError(f"{source}: image {face['image']!r} lies outside {root}; give a path within it")
+    return make_record(
+        name=str(face["name"]),
+        image=image,
+        landmarks=points[chosen],
+        scheme=chosen,
+        source=source,
+        visible=None if visible is None else np.array(visible, bool),
+        boxes=boxes,
+        group=str(face.get("group", face["name"])),
+        subset=str(face.get("subset", "")),
+        size=image_size(image),
+    )
+
+
+def _in_subsets(path: Path, faces: list[dict[str, Any]], subsets: Sequence[str] | None) -> list[dict[str, Any]]:
+    if subsets is None:
+        return faces
+    known = sorted({str(face.get("subset", "")) for face in faces})
+    for subset in subsets:
+        if subset not in known:
+            raise AnnotationError(f"{path}: no subset '{subset}': {suggest(subset, known)}")
+    return [face for face in faces if str(face.get("subset", "")) in subsets]
+
+
+def read_manifest(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+    """Read `faces.json`, in file order, with the points of `scheme` where the face has them.
+
+    Raises:
+        AnnotationError: not such a manifest, or a face whose points, boxes or visibility make no sense.
+        ImageError: a photo that cannot be opened.
+    """
+    path = root / FILE_NAME
+    records = []
+    for index, face in enumerate(_in_subsets(path, _load(path), subsets)):
+        source = Path(f"{path} face {face.get('name', index)}")
+        try:
+            records.append(_record(root, face, scheme, source))
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError) as error:
+            raise AnnotationError(f"{source}: not a face as the format describes it ({error!r}); mend it") from error
+    return records

@@ -1,0 +1,98 @@
+"""Things in front of a face: hands, bars, cloth masks and plain shapes, painted over the picture."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.data.synthetic.noise import Floats, patches
+
+Mask = NDArray[np.uint8]
+_SHIFT = 4
+
+
+def _fixed(points: np.ndarray) -> NDArray[np.int32]:
+    return np.round(points * (1 << _SHIFT)).astype(np.int32)
+
+
+def _hand(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> Mask:
+    """A palm that comes in from below or the side, with fingers."""
+    mask = np.zeros((size, size), np.uint8)
+    turn = rng.uniform(-1.2, 1.2)
+    up = np.array([np.sin(turn), -np.cos(turn)])
+    side = np.array([-up[1], up[0]]) * rng.choice([-1, 1])
+    palm = at - up * face * 0.22
+    width = face * rng.uniform(0.075, 0.1)
+    spread = rng.uniform(0.05, 0.22)
+    for finger, length in zip((-1.5, -0.5, 0.5, 1.5), (0.36, 0.42, 0.4, 0.32), strict=True):
+        root = palm + side * finger * width * 1.02
+        direction = up + side * finger * spread
+        tip = root + direction * face * length
+        cv2.line(mask, _fixed(root).tolist(), _fixed(tip).tolist(), 255, max(2, round(width)), cv2.LINE_AA, _SHIFT)
+    thumb = palm - side * width * 2.2 - up * face * 0.02
+    end = thumb + (up * 0.5 - side * 0.75) * face * 0.24
+    cv2.line(mask, _fixed(thumb).tolist(), _fixed(end).tolist(), 255, max(2, round(width * 1.15)), cv2.LINE_AA, _SHIFT)
+    corners = np.stack([palm - side * width * 2.0, palm + side * width * 2.0])
+    wrist = np.stack([palm + side * width * 1.3, palm - side * width * 1.3]) - up * face * 0.42
+    arm = wrist[::-1] - up * size
+    outline = np.concatenate([corners, wrist[:1], arm[::-1], wrist[1:]])
+    cv2.fillPoly(mask, [_fixed(outline)], 255, cv2.LINE_AA, _SHIFT)
+    cv2.circle(mask, _fixed(palm - up * width).tolist(), round(width * 2.2 * (1 << _SHIFT)), 255, -1, cv2.LINE_AA, _SHIFT)
+    return mask
+
+
+def _bar(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> Mask:
+    mask = np.zeros((size, size), np.uint8)
+    turn = rng.uniform(0, np.pi)
+    along = np.array([np.cos(turn), np.sin(turn)]) * size * 1.5
+    width = max(2, round(face * rng.uniform(0.06, 0.22)))
+    cv2.line(mask, _fixed(at - along).tolist(), _fixed(at + along).tolist(), 255, width, cv2.LINE_AA, _SHIFT)
+    return mask
+
+
+def _blob(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> Mask:
+    mask = np.zeros((size, size), np.uint8)
+    turn = np.linspace(0, 2 * np.pi, int(rng.integers(4, 12)), endpoint=False) + rng.uniform(0, 6)
+    radius = face * rng.uniform(0.12, 0.3) * rng.uniform(0.7, 1.2, len(turn))
+    outline = at + np.stack([np.cos(turn), np.sin(turn)], 1) * radius[:, None]
+    cv2.fillPoly(mask, [_fixed(outline)], 255, cv2.LINE_AA, _SHIFT)
+    return mask
+
+
+def _round_shading(mask: Mask, width: float) -> Floats:
+    """Brightness that falls towards the edges of a shape, as if its parts were round."""
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+    return 0.55 + 0.5 * np.sqrt(np.clip(distance / max(width, 1.0), 0, 1))
+
+
+def face_mask(points: Floats) -> Floats:
+    """Outline (m, 2) in the picture of a cloth mask over nose and mouth, from iBUG 68 points (68, 2)."""
+    return np.concatenate([points[2:15], points[28:29] + 0.25 * (points[29:30] - points[28:29])])
+
+
+def paint_occluder(
+    rng: np.random.Generator, picture: Floats, points: Floats, skin: tuple[float, float, float], brightness: float
+) -> Mask:
+    """Paint one occluder over the picture in place and return where it is (size, size), 255 inside."""
+    size = len(picture)
+    low, high = points.min(0), points.max(0)
+    face = float((high - low).max())
+    at = low + (high - low) * rng.uniform(0.1, 0.95, 2)
+    kind = rng.choice(4, p=[0.36, 0.16, 0.2, 0.28])
+    colour = np.clip(rng.uniform(20, 235) + rng.normal(0, 30, 3), 5, 250)
+    if kind == 0:
+        mask = _hand(rng, size, at, face)
+        colour = np.array(skin) * rng.uniform(0.85, 1.05)
+        shade = _round_shading(mask, face * 0.045)
+    elif kind == 3:
+        mask = np.zeros((size, size), np.uint8)
+        cv2.fillPoly(mask, [_fixed(face_mask(points))], 255, cv2.LINE_AA, _SHIFT)
+        shade = 0.75 + 0.25 * _round_shading(mask, face * 0.3)
+        folds = np.sin(np.linspace(0, 1, size, dtype=np.float32) * size / face * 26)[:, None]
+        shade = shade * (1 + 0.05 * folds)
+        colour = np.array([(235, 238, 240), (140, 190, 215), (35, 35, 40), tuple(colour)][int(rng.integers(4))])
+    else:
+        mask = _bar(rng, size, at, face) if kind == 1 else _blob(rng, size, at, face)
+        shade = 0.7 + 0.5 * patches(rng, size, size, 12)
+    share = mask.astype(np.float32)[..., None] / 255
+    picture += share * (np.clip(colour * shade[..., None] * brightness, 0, 255).astype(np.float32) - picture)
+    return mask

@@ -1,0 +1,151 @@
+"""A folder of generated faces in the package's own manifest format."""
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from distill.data.synthetic.render import GeneratedFace, render_face
+from distill.errors import ConfigError
+from distill.files import write_bytes, write_json, write_text
+from distill.geometry import box_of_points
+
+MANIFEST_FORMAT = "distill-faces/1"
+# Raise it whenever the same seed gives other pictures or points, so that old folders are not continued with new faces.
+VERSION = 1
+SUBSETS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
+_JPEG_END = b"\xff\xd9"
+
+
+@dataclass(frozen=True)
+class _Task:
+    root: Path
+    seed: int
+    size: int
+
+    def image(self, index: int) -> Path:
+        return self.root / "images" / f"{index:06d}.jpg"
+
+    def points(self, index: int) -> Path:
+        return self.root / "points" / f"{index:06d}.json"
+
+    def is_done(self, index: int) -> bool:
+        """Whether picture and points are there and whole; the points are written first."""
+        image = self.image(index)
+        if not (image.is_file() and self.points(index).is_file()):
+            return False
+        with image.open("rb") as file:
+            file.seek(0, 2)
+            if file.tell() < 4:
+                return False
+            file.seek(-2, 2)
+            return file.read() == _JPEG_END
+
+
+def _annotation(face: GeneratedFace) -> dict[str, Any]:
+    points = {scheme: np.round(at.astype(float), 3).tolist() for scheme, at in face.landmarks.items()}
+    visible = {scheme: seen.astype(int).tolist() for scheme, seen in face.visible.items()}
+    box = [round(float(v), 3) for v in box_of_points(face.landmarks["ibug68"])]
+    return {"points": points, "visible": visible, "boxes": {"gt": box}}
+
+
+def _write_face(task: _Task, index: int) -> int:
+    if not task.is_done(index):
+        face = render_face(task.seed, index, task.size)
+        _, content = cv2.imencode(".jpg", face.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+        write_text(task.points(index), json.dumps(_annotation(face), separators=(",", ":")))
+        write_bytes(task.image(index), content.tobytes())
+    return index
+
+
+def _finish(task: _Task, indices: Iterable[int], workers: int) -> Iterator[int]:
+    if not workers:
+        yield from map(partial(_write_face, task), indices)
+        return
+    # Spawned, not forked: the caller may hold threads of torch or OpenCV. One thread each: faces are the parallelism.
+    with multiprocessing.get_context("spawn").Pool(workers, cv2.setNumThreads, (1,)) as pool:
+        yield from pool.imap_unordered(partial(_write_face, task), indices, chunksize=8)
+
+
+def _claim(task: _Task) -> None:
+    """Mark the folder as ours, or refuse one that holds anything else."""
+    label = task.root / "generator.json"
+    wanted = {"seed": task.seed, "size": task.size, "version": VERSION}
+    if label.is_file():
+        try:
+            found = json.loads(label.read_text())
+        except ValueError:
+            found = "not JSON"
+        if found != wanted:
+            raise ConfigError(f"{task.root}: holds other faces ({found}, asked for {wanted}); name an empty folder")
+    elif task.root.is_dir() and any(task.root.iterdir()):
+        raise ConfigError(f"{task.root}: holds other files and no generator.json; name an empty folder")
+    else:
+        write_json(label, wanted)
+
+
+def _subset(index: int, shares: Mapping[str, float]) -> str:
+    """Which subset a face belongs to: spread evenly, and the same however many faces are written."""
+    # Multiples of the golden ratio fill [0, 1) evenly from the first one on.
+    place = (index * 0.6180339887498949) % 1.0 * sum(shares.values())
+    for name, share in shares.items():
+        if place < share:
+            return name
+        place -= share
+    return next(reversed(dict(shares)))
+
+
+def _entry(task: _Task, index: int, shares: Mapping[str, float]) -> dict[str, Any]:
+    subset, number = _subset(index, shares), f"{index:06d}"
+    try:
+        annotation = json.loads(task.points(index).read_text())
+    except ValueError as error:
+        raise ConfigError(f"{task.points(index)}: damaged ({error}); delete it and run again") from error
+    head = {"name": f"{subset}/{number}", "image": f"images/{number}.jpg"}
+    return {**head, **annotation, "group": number, "subset": subset}
+
+
+def write_faces(
+    root: Path,
+    count: int,
+    seed: int,
+    size: int = 256,
+    subsets: Mapping[str, float] | None = None,
+    workers: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Write faces 0 ... count - 1 of a seed as JPEGs with a manifest; run again after an interruption to continue.
+
+    Args:
+        root: a folder that is empty, missing, or was begun by the same call.
+        size: side of the pictures in pixels.
+        subsets: share of each subset, default train 0.8, val 0.1, test 0.1; shares need not add up to 1.
+        workers: processes; 0 renders in this one.
+        progress: called with the number of faces finished so far after each.
+
+    Returns:
+        ROOT/faces.json, written last.
+
+    Raises:
+        ConfigError: the folder holds something else, or counts or shares make no sense.
+    """
+    shares = dict(SUBSETS if subsets is None else subsets)
+    if count < 1 or size < 32 or workers < 0:
+        raise ConfigError(f"count {count}, size {size}, workers {workers}: give count >= 1, size >= 32, workers >= 0")
+    if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
+        raise ConfigError(f"subsets {shares}: give at least one positive share, for example train=0.8")
+    task = _Task(Path(root), seed, size)
+    _claim(task)
+    for done, _ in enumerate(_finish(task, range(count), workers), start=1):
+        if progress is not None:
+            progress(done)
+    faces = [_entry(task, index, shares) for index in range(count)]
+    manifest = task.root / "faces.json"
+    write_text(manifest, json.dumps({"format": MANIFEST_FORMAT, "faces": faces}, separators=(",", ":"), allow_nan=False))
+    return manifest

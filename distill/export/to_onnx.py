@@ -1,0 +1,128 @@
+"""PyTorch -> ONNX: crops in as pixels lie in memory, landmarks out, nothing else."""
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from distill.errors import ExportError
+from distill.export.rewrite import export_form
+from distill.files import atomic_path
+from distill.heatmaps import MASS_FLOOR, cell_centres
+from distill.spec import ModelSpec, write_sidecar
+
+INPUT, OUTPUT = "image", "landmarks"
+
+# onnx2tf 1.28 knows every operator of it, and it still has ReduceMean with its axes as attributes.
+_OPSET = 16
+
+
+class LandmarksOnly(nn.Module):
+    """The network as it is shipped: (1, h, w, 3) RGB in [0, 1] -> (1, k, 2) normalised to the crop."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Float[Tensor, "b h w 3"]) -> Float[Tensor, "b k 2"]:
+        return decode(self.net(image.permute(0, 3, 1, 2)).heatmaps)
+
+
+def decode(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
+    """`distill.heatmaps.soft_argmax` as one product of channel-last maps with (x, y, 1) of every cell.
+
+    TFLite keeps maps channel-last, so only the (3, k) result is ever transposed.
+    """
+    b, k, h, w = (int(size) for size in heatmaps.shape)
+    x, y = cell_centres(w, heatmaps).expand(h, w), cell_centres(h, heatmaps)[:, None].expand(h, w)
+    rows = torch.stack([x, y, torch.ones_like(x)]).reshape(1, 3, h * w)
+    sums = (rows @ heatmaps.permute(0, 2, 3, 1).reshape(b, h * w, k)).permute(0, 2, 1)
+    return sums[..., :2] / sums[..., 2:].clamp_min(MASS_FLOOR)
+
+
+def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
+    """Write `net` as ONNX with its weights inside, and its sidecar; return the path.
+
+    Args:
+        net: returns a `Prediction` for (b, 3, h, w) images in [0, 1]; it is copied, not changed.
+        spec: fixes the input's size and the number of points.
+        path: `.onnx` file to write, atomically.
+
+    Raises:
+        ExportError: an operator without an ONNX form, or a graph that is not one input and one output of this spec.
+    """
+    path = Path(path)
+    shipped = LandmarksOnly(export_form(net).cpu().float()).eval()
+    size = spec.crop.size
+    with atomic_path(path) as temporary:
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tracer notes about sizes being constant: here they are meant to be
+                torch.onnx.export(
+                    shipped,
+                    (torch.rand(1, size, size, 3),),
+                    str(temporary),
+                    input_names=[INPUT],
+                    output_names=[OUTPUT],
+                    opset_version=_OPSET,
+                    dynamo=False,
+                )
+        except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise ExportError(
+                f"{spec.arch} has no ONNX form: {reason}; rewrite that layer in export/rewrite.py"
+            ) from error
+        onnx.save(_described(simplify(temporary), spec), str(temporary))
+    write_sidecar(path, spec)
+    return path
+
+
+def simplify(path: Path) -> onnx.ModelProto:
+    """Return the file's model with constants folded and dead nodes gone.
+
+    onnxsim runs in a child process: it is compiled code that keeps global state and can take its host down.
+    """
+    code = "import sys, onnx, onnxsim; m, ok = onnxsim.simplify(sys.argv[1]); assert ok; onnx.save(m, sys.argv[1])"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, env=environment)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise ExportError(f"onnxsim could not simplify the graph ({last}); report the model's name and options")
+    return onnx.load(str(path))
+
+
+def _described(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
+    """Check the graph against the spec and note in it what it is."""
+    check_graph(model, spec)
+    for key, value in {"arch": spec.arch, "scheme": spec.scheme, "input": "NHWC float32 RGB in [0, 1]"}.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    return model
+
+
+def check_graph(model: onnx.ModelProto, spec: ModelSpec) -> None:
+    """Check that the graph has one input and one output of the right shapes and no node the output does not need.
+
+    Raises:
+        ExportError: naming what is in the way.
+    """
+    graph, size = model.graph, spec.crop.size
+    shapes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in (*graph.input, *graph.output)]
+    expected = [[1, size, size, 3], [1, spec.n_points, 2]]
+    if shapes != expected:
+        raise ExportError(f"the ONNX graph has inputs and outputs {shapes}, not {expected}; does the spec fit the net?")
+    needed = {value.name for value in graph.output}
+    dead = []
+    for node in reversed(graph.node):
+        if needed.isdisjoint(node.output):
+            dead.append(f"{node.op_type} {node.name}")
+        else:
+            needed.update(node.input)
+    if dead:
+        raise ExportError(f"the ONNX graph has {len(dead)} nodes its output does not need, first {dead[-1]}")

@@ -1,0 +1,88 @@
+"""Points to maps and back, in the pixel convention of `distill.geometry`.
+
+All coordinates here are normalised to the crop (0 and 1 are its outer edges), so cell j of w cells is centred at
+(j + 0.5) / w and no resolution ever enters a loss or a decoder.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from distill.landmarks import Edge, Scheme
+
+# Below this sum a map holds no mass worth a position (the constant of the STAR code, arXiv 2306.02763).
+MASS_FLOOR = 1e-6
+
+
+def cell_centres(n: int, like: Tensor) -> Float[Tensor, " n"]:
+    """Return the normalised centres of n cells, in the type and on the device of `like`."""
+    return (torch.arange(n, dtype=like.dtype, device=like.device) + 0.5) / n
+
+
+def as_distribution(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
+    """Divide non-negative maps by their sum; an (almost) empty map stays (almost) empty."""
+    return heatmaps / heatmaps.sum((-2, -1), keepdim=True).clamp_min(MASS_FLOOR)
+
+
+def soft_argmax(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
+    """Decode non-negative maps to their centre of mass, normalised (x, y) in [0, 1]."""
+    p = as_distribution(heatmaps)
+    x = p.sum(-2) @ cell_centres(p.shape[-1], p)
+    y = p.sum(-1) @ cell_centres(p.shape[-2], p)
+    return torch.stack([x, y], -1)
+
+
+def gaussian_maps(points: Float[Tensor, "b k 2"], height: int, width: int, sigma: float) -> Float[Tensor, "b k h w"]:
+    """Encode normalised points as Gaussians of peak 1 and standard deviation `sigma` in cells, never rounded."""
+    x = (cell_centres(width, points) - points[..., :1]) * (width / sigma)
+    y = (cell_centres(height, points) - points[..., 1:]) * (height / sigma)
+    return torch.exp(-0.5 * y.square())[..., :, None] * torch.exp(-0.5 * x.square())[..., None, :]
+
+
+def curve_weights(edge: Edge, n_points: int, samples: int) -> Float[Tensor, "s k"]:
+    """Return the matrix that turns the k points of a scheme into samples along one edge.
+
+    The curve is the uniform Catmull-Rom spline: it passes through every point of the edge and is
+    linear in them, so that one matrix product draws an edge for a whole batch. `samples` per segment.
+    """
+    knots = list(edge.points)
+    n, segments = len(knots), len(knots) if edge.closed else len(knots) - 1
+    rows = []
+    for segment in range(segments):
+        around = [segment - 1, segment, segment + 1, segment + 2]
+        ids = [i % n if edge.closed else min(max(i, 0), n - 1) for i in around]
+        for step in range(samples):
+            t = step / samples
+            basis = (-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3)
+            row = torch.zeros(n_points)
+            for index, weight in zip(ids, basis, strict=True):
+                row[knots[index]] += weight / 2
+            rows.append(row)
+    if not edge.closed:
+        last = torch.zeros(n_points)
+        last[knots[-1]] = 1
+        rows.append(last)
+    return torch.stack(rows)
+
+
+def edge_weights(scheme: Scheme, samples: int = 5) -> list[Float[Tensor, "s k"]]:
+    """Return `curve_weights` of every edge of a scheme, in order."""
+    return [curve_weights(edge, scheme.n_points, samples) for edge in scheme.edges]
+
+
+def edge_maps(
+    points: Float[Tensor, "b k 2"], weights: list[Float[Tensor, "s k"]], height: int, width: int, sigma: float
+) -> Float[Tensor, "b e h w"]:
+    """Draw each edge as a ridge of height 1 and Gaussian profile (`sigma` in cells) around its curve.
+
+    ADNet and STAR rasterise a spline on the CPU per sample; a distance to the sampled curve gives the same picture
+    on the training device for the whole batch.
+    """
+    maps = []
+    for weight in weights:
+        curve = weight.to(points) @ points
+        x = (cell_centres(width, points) - curve[..., :1]) * (width / sigma)
+        y = (cell_centres(height, points) - curve[..., 1:]) * (height / sigma)
+        distance = y.square()[..., :, None] + x.square()[..., None, :]
+        maps.append(torch.exp(-0.5 * distance.amin(1)))
+    return torch.stack(maps, 1)

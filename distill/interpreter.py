@@ -1,0 +1,58 @@
+"""One small door to whichever TFLite runtime is installed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.errors import CheckpointError, ConfigError
+
+
+def _interpreter_class() -> Any:
+    """Return the interpreter of LiteRT, else of the older tflite-runtime; they have the same interface."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            from tflite_runtime.interpreter import Interpreter
+        except ImportError as error:
+            raise ConfigError("no TFLite runtime is installed; run `pip install ai-edge-litert`") from error
+    return Interpreter
+
+
+class TFLiteNet:
+    """A TFLite file with one float32 NHWC input, ready to run.
+
+    Attributes:
+        input_shape: (1, h, w, 3).
+    """
+
+    def __init__(self, path: str | Path, threads: int = 1) -> None:
+        """Load the file.
+
+        Raises:
+            CheckpointError: the file is missing, is not a TFLite model, or uses something this runtime lacks.
+            ConfigError: no TFLite runtime is installed.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such model file")
+        if path.read_bytes()[4:8] != b"TFL3":
+            raise CheckpointError(f"{path}: not a TFLite file (no TFL3 mark); export or download it again")
+        try:
+            self._interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"{path}: this TFLite runtime cannot load it ({reason})") from error
+        entry = self._interpreter.get_input_details()[0]
+        self.input_shape: tuple[int, ...] = tuple(int(size) for size in entry["shape"])
+        self._input = entry["index"]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+
+    def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run one batch of one, (1, h, w, 3) float32, and return every output."""
+        self._interpreter.set_tensor(self._input, np.ascontiguousarray(image, np.float32))
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]

@@ -1,0 +1,87 @@
+"""Reading weights: Lightning checkpoints and safetensors, never anything that can run code."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from distill.errors import CheckpointError
+from distill.files import atomic_path
+from distill.models.zoo import create_model
+from distill.spec import ModelSpec
+
+_PREFIX = "net."
+
+
+def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        spec, state = content["spec"], content["state_dict"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise CheckpointError(f"{path}: {_looks_like(path)}, not a checkpoint; train or download it again") from error
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: a checkpoint of another program (no {error}); give one made by distill") from error
+    return spec, {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            spec = json.loads((file.metadata() or {})["spec"])
+            return spec, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: {_looks_like(path)}, not safetensors; train or download it again") from error
+    except KeyError as error:
+        raise CheckpointError(f"{path}: safetensors of another program (no {error}); give one made by distill") from error
+
+
+def _looks_like(path: Path) -> str:
+    start = path.read_bytes()[:256].lstrip().lower()
+    if not start:
+        return "an empty file"
+    return "an HTML page" if start.startswith((b"<!doctype", b"<html")) else f"{path.stat().st_size} bytes of something else"
+
+
+_READERS = {".ckpt": _read_lightning, ".safetensors": _read_safetensors}
+
+
+def load_model(path: str | Path) -> tuple[nn.Module, ModelSpec]:
+    """Return the network of a checkpoint, in evaluation mode with its averaged weights, and its spec.
+
+    Raises:
+        CheckpointError: missing file, not weights, or weights of another architecture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
+    if path.suffix not in _READERS:
+        raise CheckpointError(f"{path}: unknown kind of weights '{path.suffix}'; give one of {', '.join(_READERS)}")
+    raw_spec, state = _READERS[path.suffix](path)
+    spec = ModelSpec.from_dict(raw_spec)
+    net = create_model(spec.arch, spec.scheme, **{**spec.options, **_no_download(spec.options)})
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise CheckpointError(f"{path}: weights do not fit {spec.arch} ({reason[:120]}); was the code changed?") from error
+    return net.eval(), spec
+
+
+def _no_download(options: dict[str, Any]) -> dict[str, Any]:
+    """All weights come from the file, so none need be fetched first."""
+    return {"pretrained": False} if "pretrained" in options else {}
+
+
+def save_model(path: str | Path, net: nn.Module, spec: ModelSpec) -> None:
+    """Write a network and its spec as safetensors, atomically."""
+    with atomic_path(path) as temporary:
+        save_file(
+            {name: value.contiguous() for name, value in net.state_dict().items()},
+            temporary,
+            metadata={"spec": json.dumps(spec.to_dict())},
+        )

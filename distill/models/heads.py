@@ -1,0 +1,63 @@
+"""The anisotropic attention head: three kinds of maps, fused and decoded.
+
+AAM is ADNet's (Huang et al., ICCV 2021, arXiv 2109.05721): a landmark's heatmap counts where its point map and the
+edges it lies on agree. Teacher and student share this code.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from distill.heatmaps import soft_argmax
+from distill.landmarks import Scheme
+
+
+class Prediction(NamedTuple):
+    """What a heatmap network says about a batch of crops.
+
+    Attributes:
+        landmarks: (b, k, 2), normalised to the crop, in [0, 1].
+        heatmaps: (b, k, h, w) fused, non-negative; what is decoded and distilled.
+        point_maps: (b, k, h, w) in [0, 1].
+        edge_maps: (b, e, h, w) in [0, 1].
+    """
+
+    landmarks: Float[Tensor, "b k 2"]
+    heatmaps: Float[Tensor, "b k h w"]
+    point_maps: Float[Tensor, "b k h w"]
+    edge_maps: Float[Tensor, "b e h w"]
+
+
+class AAMHead(nn.Module):
+    """Three parallel 1x1 convolutions on a feature map, fused as `heatmap * E2H(edges) * points` and decoded.
+
+    Args:
+        channels: channels of the feature map.
+        scheme: gives the number of points and which edge each lies on. A point on no edge is masked by its point map
+            alone, a point on one edge by that edge, a point on several by their sum.
+    """
+
+    def __init__(self, channels: int, scheme: Scheme):
+        super().__init__()
+        self.heatmap = nn.Conv2d(channels, scheme.n_points, 1)
+        self.normalise = nn.InstanceNorm2d(scheme.n_points)
+        self.point = nn.Conv2d(channels, scheme.n_points, 1)
+        self.edge = nn.Conv2d(channels, len(scheme.edges), 1)
+        edges_of_point = torch.from_numpy(scheme.edge_matrix)[..., None, None]
+        # Constants of the scheme, not weights: rebuilt with the head instead of stored in checkpoints.
+        self.register_buffer("edges_of_point", edges_of_point, persistent=False)
+        self.register_buffer("edgeless", (edges_of_point.sum((1, 2, 3)) == 0).float(), persistent=False)
+        for conv in (self.point, self.edge):
+            # Maps start dark, as their targets almost everywhere are.
+            nn.init.constant_(conv.bias, -2.0)
+
+    def forward(self, features: Float[Tensor, "b c h w"]) -> Prediction:
+        heat = self.normalise(self.heatmap(features)).relu()
+        points = self.point(features).sigmoid()
+        edges = self.edge(features).sigmoid()
+        mask = nn.functional.conv2d(edges, self.edges_of_point, self.edgeless) * points
+        # Sums and quotients of the decoder need more than the 8 bits of a bfloat16 mantissa.
+        fused = mask.float() * heat.float()
+        return Prediction(soft_argmax(fused), fused, points, edges)

@@ -1,0 +1,100 @@
+"""Backbone, neck and head put together: the shape shared by teacher and student."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import timm
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from distill.errors import ConfigError, suggest
+from distill.landmarks import load_scheme
+from distill.models.heads import AAMHead, Prediction
+from distill.models.necks import NECKS
+
+
+class HeatmapNet(nn.Module):
+    """timm backbone -> neck -> AAM head.
+
+    Args:
+        backbone: a timm `features_only` model.
+        neck: maps the backbone's features to stride 4.
+        head: predicts and decodes the maps.
+        mean, std: per-channel statistics (RGB, images in [0, 1]) the backbone expects.
+        channels_last: the backbone returns (b, h, w, c) features, as Swin does.
+        feature_noise: standard deviation of Gaussian noise added to the deepest feature in training. The paper's
+            code adds 0.1 in evaluation too, which makes its own distillation targets noisy; here evaluation is exact.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        neck: nn.Module,
+        head: AAMHead,
+        mean: Sequence[float],
+        std: Sequence[float],
+        channels_last: bool = False,
+        feature_noise: float = 0.0,
+    ):
+        super().__init__()
+        self.backbone, self.neck, self.head = backbone, neck, head
+        self.channels_last, self.feature_noise = channels_last, feature_noise
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Prediction:
+        """RGB crops in [0, 1] -> maps at a quarter of their resolution and the decoded landmarks."""
+        features = list(self.backbone((images - self.mean) / self.std))
+        if self.channels_last:
+            features = [feature.permute(0, 3, 1, 2) for feature in features]
+        if self.training and self.feature_noise:
+            features[-1] = features[-1] + self.feature_noise * torch.randn_like(features[-1])
+        return self.head(self.neck(features))
+
+
+def build_heatmap_net(
+    backbone: str,
+    scheme: str,
+    *,
+    neck: str,
+    width: int,
+    pretrained: bool,
+    channels_last: bool = False,
+    feature_noise: float = 0.0,
+    **backbone_args: Any,
+) -> HeatmapNet:
+    """Build a `HeatmapNet` on any timm backbone that offers features at strides 4 to 32.
+
+    Raises:
+        ConfigError: unknown backbone or neck.
+    """
+    if not timm.is_model(backbone):
+        raise ConfigError(f"unknown timm backbone '{backbone}': {suggest(backbone, timm.list_models(backbone[:4] + '*')[:20])}")
+    if neck not in NECKS:
+        raise ConfigError(f"unknown neck '{neck}': {suggest(neck, list(NECKS))}")
+    neck_type = NECKS[neck]
+    body = _create_backbone(backbone, pretrained, backbone_args, neck_type.strides)
+    channels = body.feature_info.channels()
+    return HeatmapNet(
+        body,
+        neck_type(channels, width),
+        AAMHead(width, load_scheme(scheme)),
+        mean=body.default_cfg["mean"],
+        std=body.default_cfg["std"],
+        channels_last=channels_last,
+        feature_noise=feature_noise,
+    )
+
+
+def _create_backbone(name: str, pretrained: bool, args: dict[str, Any], strides: tuple[int, ...]) -> nn.Module:
+    last = tuple(range(-len(strides), 0))
+    try:
+        return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **args)
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        reason = str(error).splitlines()[0][:120]
+        warnings.warn(f"no pretrained weights for {name} ({reason}): training from scratch", stacklevel=2)
+        return timm.create_model(name, features_only=True, out_indices=last, pretrained=False, **args)

@@ -1,0 +1,66 @@
+"""Command-line options from typed classes and functions, with mistakes told in one line."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from distill.errors import ConfigError, suggest
+
+
+def options_of(command: str, description: str, target: Callable[..., Any], *positional: str) -> ArgumentParser:
+    """Return the parser of a command whose options are the parameters of `target`, from the line or from YAML.
+
+    Args:
+        command: its name.
+        description: shown above the help.
+        target: a dataclass or function; types, defaults and doc lines come from it.
+        positional: parameters given without a name, in order; each may be left out if `target` has a default for it.
+    """
+    parser = ArgumentParser(
+        prog=f"distill {command}", description=description, exit_on_error=False, allow_abbrev=False
+    )
+    parser.add_argument("--config", action="config", help="YAML file with any of these options.")
+    if isinstance(target, type):
+        parser.add_class_arguments(target)
+    else:
+        parser.add_function_arguments(target, as_positional=False)
+    if positional:
+        parser.usage = f"distill {command} {' '.join(f'[{name.upper()}]' for name in positional)} [options]"
+    return parser
+
+
+def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str, Any]:
+    """Return the keyword arguments for the parser's target.
+
+    Raises:
+        ConfigError: unknown, missing or mistyped option, or an unreadable file.
+    """
+    try:
+        values = parser.instantiate(parser.parse_args(_name_positionals(argv, positional, parser)))
+    except ArgumentError as error:
+        raise ConfigError(_one_line(str(error), parser)) from error
+    return {name: value for name, value in vars(values).items() if name != "config"}
+
+
+def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentParser) -> list[str]:
+    """`MODEL --json OUT` -> `--model MODEL --json OUT`: leading bare words take the names in order."""
+    named: list[str] = []
+    rest = list(argv)
+    for name in names:
+        if rest and not rest[0].startswith("-"):
+            named += [f"--{name}", rest.pop(0)]
+    return named + rest
+
+
+def _one_line(message: str, parser: ArgumentParser) -> str:
+    group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
+    other = re.search(r"Option '([\w.]+)' is not accepted|[Uu]nrecognized arguments: --([\w.]+)", message)
+    if group is None and other is None:
+        return " ".join(message.replace("\n", " ").split())[:400]
+    wrong = f"{group[1]}.{group[2]}" if group else next(name for name in other.groups() if name)  # type: ignore[union-attr]
+    valid = [action.dest for action in parser._actions if action.dest not in ("help", "config")]
+    nearest = suggest(wrong, valid).partition("; valid")[0].partition("? valid")[0]
+    hint = f"{nearest}?" if nearest.startswith("did you mean") else "see --help"
+    return f"unknown option '{wrong}': {hint}"

@@ -1,0 +1,1 @@
+"""What a submission package holds besides the model: run_model.py, copied as it is."""

@@ -1,0 +1,70 @@
+"""`last.ckpt` and `best.ckpt`: always whole, never pickled code, saved where nothing of a run can be lost."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from distill.errors import CheckpointError
+from distill.files import atomic_path
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target and renames.
+
+    Lightning's own writer goes through $TMPDIR and moves the file, which on another file system is a copy that a
+    kill leaves half-done.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with atomic_path(path) as temporary:
+            torch.save(checkpoint, temporary)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        return torch.load(path, map_location=map_location, weights_only=True)
+
+
+class RunCheckpoints(Checkpoint):
+    """Saves `last.ckpt` every few steps and after each validation, `best.ckpt` at the lowest `val/nme`."""
+
+    def __init__(self, folder: Path, every: int):
+        self.folder, self.every = folder, every
+        self.best_nme, self.best_step = float("inf"), 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_nme": self.best_nme, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_nme, self.best_step = state_dict["best_nme"], state_dict["best_step"]
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # Where a validation follows, `on_validation_end` saves: a run killed in between repeats the validation.
+        validates = isinstance(trainer.val_check_batch, int) and trainer.global_step % trainer.val_check_batch == 0
+        if trainer.global_step % self.every == 0 and not validates:
+            trainer.save_checkpoint(self.folder / "last.ckpt")
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or "val/nme" not in trainer.callback_metrics:
+            return
+        nme = float(trainer.callback_metrics["val/nme"])
+        if nme < self.best_nme:
+            self.best_nme, self.best_step = nme, trainer.global_step
+            trainer.save_checkpoint(self.folder / "best.ckpt")
+        trainer.save_checkpoint(self.folder / "last.ckpt")
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Return the checkpoint to resume a run from.
+
+    Raises:
+        CheckpointError: the run has none.
+    """
+    path = folder / "last.ckpt"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
+    return path

@@ -1,0 +1,163 @@
+"""From a configuration to a trained network: read the faces, build the parts, fit."""
+
+import time
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, RichProgressBar
+
+from distill.config import DataConfig, RunConfig, StudentConfig
+from distill.data.dataset import FaceDataset
+from distill.data.module import FaceData
+from distill.data.readers import parse_subsets, read_faces
+from distill.data.records import FaceRecord
+from distill.data.splits import data_hash, split_by_group, without_groups_of
+from distill.errors import ConfigError
+from distill.files import write_json
+from distill.landmarks import load_scheme
+from distill.losses.supervised import SupervisedLoss
+from distill.metrics import LandmarkMetrics
+from distill.models import create_model
+from distill.spec import ModelSpec
+from distill.training.averaging import WeightEMA
+from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, last_checkpoint
+from distill.training.seeding import StatelessSeeding, step_seed
+from distill.training.student import FrozenTeacher, StudentTask
+from distill.training.teacher import LandmarkTask
+from distill.training.tracking import CsvLog, Tracking, make_wandb_logger, public_config
+
+
+def train_teacher(config: RunConfig) -> Path:
+    """Train a network on annotated faces alone; return the folder of the run."""
+    data = make_data(config)
+    return fit(config, LandmarkTask(**_parts(config, data)), data)
+
+
+def train_student(config: StudentConfig) -> Path:
+    """Train a student, with its teacher unless `kd.kind` is `none`; return the folder of the run."""
+    if config.kd.kind == "none":
+        return train_teacher(config)
+    if config.teacher is None:
+        raise ConfigError("--teacher is missing: give a teacher's checkpoint")
+    teacher = FrozenTeacher.load(config.teacher)
+    data = make_data(config)
+    return fit(config, StudentTask(**_parts(config, data), teacher=teacher, kd=config.kd), data)
+
+
+def read_split(data: DataConfig, seed: int) -> tuple[list[FaceRecord], list[FaceRecord]]:
+    """Return the training and validation faces; no photo is on both sides, none is among the test faces."""
+    train = read_faces(data.format, data.root, parse_subsets(data.subset), data.scheme)
+    if data.test_subset is not None:
+        test = read_faces(data.format, data.root, parse_subsets(data.test_subset), data.scheme)
+        train = without_groups_of(train, test)
+    if data.val_subset is None:
+        return split_by_group(train, data.val_fraction, seed)
+    val = read_faces(data.format, data.root, parse_subsets(data.val_subset), data.scheme)
+    return without_groups_of(train, val), val
+
+
+def make_data(config: RunConfig) -> FaceData:
+    """Read the faces of a run and wrap them for Lightning."""
+    data = config.data
+    train, val = read_split(data, config.seed)
+    return FaceData(
+        FaceDataset(train, data.crop, data.scheme, data.augment, data.boxes, config.seed, data.cache),
+        FaceDataset(val, data.crop, data.scheme, None, data.boxes[:1], config.seed, data.cache),
+        batch_size=data.batch_size,
+        epochs=config.trainer.epochs,
+        workers=data.workers,
+        seed=config.seed,
+    )
+
+
+def _parts(config: RunConfig, data: FaceData) -> dict[str, Any]:
+    scheme = load_scheme(config.data.scheme)
+    torch.manual_seed(step_seed(config.seed, 0))
+    return {
+        "net": create_model(config.model.arch, scheme.name, **config.model.options),
+        "loss": SupervisedLoss(scheme, **asdict(config.loss)),
+        "metric": LandmarkMetrics(scheme),
+        "optim": config.optim,
+        "total_steps": len(data.sampler(world=config.trainer.devices * config.trainer.num_nodes)),
+        "spec": ModelSpec(
+            config.model.arch, config.data.scheme, scheme.n_points, config.data.crop, dict(config.model.options)
+        ),
+    }
+
+
+def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
+    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
+
+    Raises:
+        ConfigError: the run exists already and is not to be resumed.
+        CheckpointError: it is to be resumed and has no checkpoint.
+    """
+    folder = config.runs / config.name
+    resume_from = last_checkpoint(folder) if config.resume else None
+    if resume_from is None and (folder / "last.ckpt").exists():
+        raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
+    folder.mkdir(parents=True, exist_ok=True)
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    started = time.monotonic()
+    checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
+    trainer = _make_trainer(config, task, data, checkpoints, folder)
+    with warnings.catch_warnings():
+        # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
+        warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        trainer.fit(task, datamodule=data, ckpt_path=resume_from)
+    _summarise(config, task, data, checkpoints, folder, time.monotonic() - started)
+    return folder
+
+
+def _make_trainer(
+    config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path
+) -> pl.Trainer:
+    wandb_logger = make_wandb_logger(config.log, config.name, folder)
+    if wandb_logger is not None:
+        wandb_logger.log_hyperparams(public_config(config))
+    callbacks: list[pl.Callback] = [StatelessSeeding(config.seed), RichProgressBar(), Tracking(config.log.every)]
+    if config.optim.ema:
+        callbacks.append(WeightEMA(config.optim.ema))
+    if config.trainer.patience:
+        callbacks.append(EarlyStopping("val/nme", patience=config.trainer.patience, mode="min"))
+    per_epoch = task.total_steps // config.trainer.epochs
+    return pl.Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=config.trainer.devices,
+        num_nodes=config.trainer.num_nodes,
+        precision={"32": "32-true", "bf16": "bf16-mixed"}[config.trainer.precision],  # type: ignore[arg-type]
+        max_epochs=1,  # all epochs are one stream of steps
+        val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
+        num_sanity_val_steps=0,
+        logger=[logger for logger in (CsvLog(folder / "metrics.csv"), wandb_logger) if logger],
+        callbacks=[*callbacks, checkpoints],
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+
+
+def _summarise(
+    config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path, seconds: float
+) -> None:
+    write_json(
+        folder / "summary.json",
+        {
+            "val_nme": checkpoints.best_nme,
+            "best_step": checkpoints.best_step,
+            "steps": task.global_step,
+            "seconds": round(seconds, 1),
+            "seed": config.seed,
+            "train_faces": len(data.train),
+            "val_faces": len(data.val),
+            "train_hash": data_hash(data.train.records),
+            "val_hash": data_hash(data.val.records),
+        },
+    )

@@ -1,0 +1,105 @@
+"""The supervised task: a network, its loss and its metric. The teacher is trained by it, the student builds on it."""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from distill.config import OptimConfig
+from distill.data.dataset import FaceSample
+from distill.losses.supervised import SupervisedLoss, inside_crop
+from distill.metrics import LandmarkMetrics
+from distill.models import Prediction
+from distill.spec import ModelSpec
+
+
+class LandmarkTask(pl.LightningModule):
+    """Trains a heatmap network on annotated faces.
+
+    Args:
+        net: images (b, 3, h, w) in [0, 1] -> `Prediction`; its `head` has a learning rate of its own.
+        loss: supervised loss.
+        metric: NME and friends of the validation faces.
+        optim: optimiser.
+        total_steps: length of the schedule.
+        spec: what the network is; stored in every checkpoint.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: SupervisedLoss,
+        metric: LandmarkMetrics,
+        optim: OptimConfig,
+        total_steps: int,
+        spec: ModelSpec,
+    ):
+        super().__init__()
+        # Convolutions of narrow nets run about twice as fast on channels-last memory, on CPUs and GPUs alike.
+        self.net = net.to(memory_format=torch.channels_last)
+        self.loss, self.metric = loss, metric
+        self.optim, self.total_steps, self.spec = optim, total_steps, spec
+        self.grad_norm: Tensor | float = 0.0
+
+    def on_after_batch_transfer(self, batch: FaceSample, dataloader_idx: int) -> FaceSample:
+        """Crops travel as bytes and become floats on the device."""
+        image = batch["image"].to(memory_format=torch.channels_last).float() / 255
+        return {**batch, "image": image}
+
+    def forward(self, images: Tensor) -> Prediction:
+        return self.net(images)
+
+    def losses(self, batch: FaceSample) -> dict[str, Tensor]:
+        """Return the weighted terms of the loss by name, and their sum as `loss`."""
+        return self.loss(self(batch["image"]), batch["landmarks"], inside_crop(batch["landmarks"]))
+
+    def training_step(self, batch: FaceSample, batch_idx: int) -> dict[str, Tensor]:
+        losses = self.losses(batch)
+        return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
+
+    def validation_step(self, batch: FaceSample, batch_idx: int) -> None:
+        size = batch["image"].shape[-1]
+        # Crops are similarities of the photo, so an error over an eye distance is the same in both.
+        self.metric.update(self(batch["image"]).landmarks.float() * size, batch["landmarks"] * size)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict({f"val/{name}": value for name, value in self.metric.compute().items()}, logger=False)
+        self.metric.reset()
+
+    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        """Clip, and keep the norm so that it is computed once."""
+        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.optim.clip)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(parameter_groups(self.net, self.optim))
+        warmup, total = max(1, round(self.optim.warmup * self.total_steps)), self.total_steps
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["spec"] = asdict(self.spec)
+
+
+def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
+    """Split parameters into body and head, and each into matrices (decayed) and vectors (not decayed)."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": optim.head_lr if head else optim.lr,
+            "weight_decay": (optim.head_weight_decay if head else optim.weight_decay) if matrix else 0.0,
+        }
+        for (head, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
+    ]

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Make .venv from requirements.lock; does nothing when it is up to date. Called by `make setup`.
+#
+#   PYTHON=/path/to/python3.11   the interpreter to use, when python3.11 is not on PATH
+#   TORCH_INDEX=URL              where torch comes from, e.g. https://download.pytorch.org/whl/cu126 for CUDA 12.6;
+#                                `none` for pip's configured indexes only. Remembered. Default: the CPU builds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cpu_index=https://download.pytorch.org/whl/cpu
+lock=requirements.lock
+submission=distill/submission/requirements.txt
+python=.venv/bin/python
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+is_3_11() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; }
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3.11 python3 python}; do
+        if is_3_11 "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "${PYTHON:-python3.11} is missing or not Python 3.11;" \
+        "run 'apt-get install python3.11-venv', or name one: make setup PYTHON=/path/to/python3.11"
+}
+
+# A folder that was copied or moved keeps the old place in its scripts: such an environment is made anew.
+venv_is_sound() { is_3_11 "$python" && grep -qsF "$PWD/.venv" .venv/pyvenv.cfg; }
+
+answers() {
+    "$python" - "$1" 2>/dev/null <<'PROBE'
+import sys, urllib.request
+urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=5)
+PROBE
+}
+
+choose_index() {
+    if [ -n "${TORCH_INDEX:-}" ]; then
+        echo "$TORCH_INDEX"
+    elif [ -f .venv/.torch-index ]; then
+        cat .venv/.torch-index
+    elif answers "$cpu_index"; then
+        echo "$cpu_index"
+    else
+        echo none
+    fi
+}
+
+stamp() {
+    local inputs=("$lock" pyproject.toml scripts/setup.sh)
+    if [ -f "$submission" ]; then inputs+=("$submission"); fi
+    echo ".venv/.installed-$( (cat "${inputs[@]}" && echo "$index") | sha256sum | cut -c 1-16)"
+}
+
+pip() { "$python" -m pip --disable-pip-version-check --no-input "$@"; }
+
+make_venv() {
+    local base
+    base=$(find_python)
+    echo "setup: making .venv with $("$base" --version)"
+    if ! "$base" -m venv --clear .venv; then
+        rm -rf .venv # half an environment would look whole next time
+        fail "cannot make .venv; run 'apt-get install python3.11-venv' and try again"
+    fi
+}
+
+install() {
+    echo "setup: installing the packages of $lock (about 4 GB, some minutes); torch from ${index/none/the configured indexes}"
+    # Another build of the same version counts as installed, so a change of index needs torch gone first.
+    if [ -f .venv/.torch-index ] && [ "$(cat .venv/.torch-index)" != "$index" ]; then
+        pip uninstall -qq -y torch torchvision
+    fi
+    local extra=()
+    if [ "$index" != none ]; then extra=(--extra-index-url "$index"); fi
+    # One call for everything: a later one without the lock could upgrade torch.
+    pip install -qq -r "$lock" ${extra[@]+"${extra[@]}"}
+    # mediapipe asks for the OpenCV that needs libGL; both write the same files, so the headless one goes last.
+    if grep -qs 'headless = False' .venv/lib/python3.11/site-packages/cv2/version.py; then
+        pip install -qq --no-deps --force-reinstall "$(grep '^opencv-python-headless==' "$lock")"
+    fi
+    pip install -qq --no-deps --no-build-isolation -e .
+    echo "$index" >.venv/.torch-index
+}
+
+# What the dry run of a submission installs into its own fresh environment, without a network.
+collect_wheels() {
+    [ -f "$submission" ] || return 0
+    rm -rf .wheels .wheels.part
+    pip download -qq --only-binary=:all: -d .wheels.part -r "$submission" -c "$lock"
+    mv .wheels.part .wheels
+}
+
+venv_is_sound || make_venv
+index=$(choose_index)
+done_stamp=$(stamp)
+if [ -f "$done_stamp" ] && { [ -d .wheels ] || [ ! -f "$submission" ]; }; then
+    exit 0
+fi
+started=$SECONDS
+rm -f .venv/.installed-*
+install
+collect_wheels
+touch "$done_stamp"
+echo "setup: ready after $((SECONDS - started)) s"

@@ -1,0 +1,48 @@
+"""Intervals and comparisons."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from distill.errors import ConfigError
+from distill.evaluate import paired_bootstrap
+from distill.evaluate.result import bootstrap_interval
+
+from .conftest import Measure
+
+
+def test_interval_is_repeatable_and_about_right() -> None:
+    values = np.random.default_rng(0).normal(0.04, 0.01, 400)
+    low, high = bootstrap_interval(values, seed=0)
+    assert (low, high) == bootstrap_interval(values, seed=0)
+    assert low < values.mean() < high
+    # 1.96 standard errors on both sides.
+    assert high - low == pytest.approx(2 * 1.96 * 0.01 / 20, rel=0.15)
+
+
+def test_the_better_model_has_the_negative_difference(measure: Measure) -> None:
+    good, poor = measure(shift=(0.5, 0)), measure(shift=(3, 0))
+    difference = paired_bootstrap(good, poor)
+    assert difference.mean == pytest.approx(-2.5 / 40, abs=1e-5)
+    assert difference.low <= difference.mean <= difference.high < 0
+    assert paired_bootstrap(poor, good).mean == pytest.approx(-difference.mean)
+    assert paired_bootstrap(good, poor, "box").mean < 0
+
+
+def test_unlike_evaluations_are_not_compared(measure: Measure) -> None:
+    with pytest.raises(ConfigError, match="subset differs"):
+        paired_bootstrap(measure(subset="common"), measure(subset="hard"))
+    with pytest.raises(ConfigError, match="n_faces differs"):
+        paired_bootstrap(measure(), measure(limit=5))
+    one, other = measure(), measure()
+    with pytest.raises(ConfigError, match="data_hash differs"):
+        paired_bootstrap(one, replace(other, protocol=replace(other.protocol, data_hash="other")))
+
+
+def test_five_pixels_relative_to_the_box(measure: Measure) -> None:
+    # Boxes are about 50 px, so 2 px of the photo are more than 5 px of a 256 px box.
+    found = measure(shift=(2, 0))
+    assert found.accuracy_5px() == 1
+    assert found.accuracy_5px_box256 == 0
+    assert measure(shift=(0.5, 0)).accuracy_5px_box256 == 1

@@ -1,0 +1,70 @@
+import json
+
+import numpy as np
+import pytest
+
+from distill.errors import ExportError
+from distill.export.parity import Gate, parity
+from distill.landmarks import load_scheme
+
+SCHEME = load_scheme("inner51")
+RNG = np.random.default_rng(0)
+CROPS = np.zeros((4, 128, 128, 3), np.float32)
+POINTS = RNG.random((4, 51, 2)).astype(np.float32)
+TRUTH = POINTS + RNG.normal(0, 0.02, POINTS.shape)
+GATE = Gate(max_px=0.5, mean_px=0.1)
+
+
+def moved(landmark: int, px: float) -> np.ndarray:
+    points = POINTS.copy()
+    points[2, landmark, 0] += px / 128
+    return points
+
+
+def run(points: np.ndarray, gate: Gate = GATE):
+    return parity(lambda _: POINTS, {"fp16": lambda _: points}, CROPS, TRUTH, SCHEME, {"fp16": gate})
+
+
+def test_distances_are_pixels_of_the_crop() -> None:
+    report = run(moved(7, 0.25))
+    (hop,) = report.hops
+    assert hop.max_px == pytest.approx(0.25, abs=1e-4)
+    assert hop.mean_px == pytest.approx(0.25 / (4 * 51), rel=1e-3)
+    assert hop.worst[0][0] == 7
+    assert report.nme is not None
+    assert abs(hop.nme_rise) < 1e-4
+    assert json.loads(json.dumps(report.to_dict()))["hops"][0]["gate"]["max_px"] == 0.5
+
+
+def test_a_missed_gate_names_hop_value_gate_and_landmarks() -> None:
+    with pytest.raises(ExportError, match=r"fp16 moved .* max 0\.75 px > gate 0\.5; worst landmarks 7 \(0\.750 px\), "):
+        run(moved(7, 0.75))
+
+
+def test_the_mean_has_its_own_gate() -> None:
+    with pytest.raises(ExportError, match=r"mean 0\.2"):
+        run(POINTS + np.float32(0.2 / 128 / np.sqrt(2)))
+
+
+def test_the_error_on_faces_has_its_own_gate() -> None:
+    away = POINTS + (POINTS - TRUTH).astype(np.float32)
+    with pytest.raises(ExportError, match="NME rise"):
+        run(away, Gate(max_px=99, mean_px=99))
+
+
+def test_nan_does_not_pass() -> None:
+    points = POINTS.copy()
+    points[0, 3] = np.nan
+    with pytest.raises(ExportError, match=r"worst landmarks 3 \(nan"):
+        run(points)
+
+
+def test_another_number_of_points_is_refused() -> None:
+    with pytest.raises(ExportError, match=r"\(4, 50, 2\), not \(4, 51, 2\)"):
+        run(POINTS[:, :50])
+
+
+def test_without_annotations_there_is_no_nme() -> None:
+    report = parity(lambda _: POINTS, {"onnx": lambda _: POINTS}, CROPS, None, SCHEME, {"onnx": GATE})
+    assert report.nme is None
+    assert report.hops[0].nme_rise is None

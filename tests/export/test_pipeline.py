@@ -1,0 +1,76 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.errors import ConfigError, ExportError
+from distill.export import pipeline
+from distill.export.parity import GATES, Gate
+from distill.export.pipeline import ExportResult, export
+from distill.files import sha256
+from distill.spec import ModelSpec
+
+
+def test_every_hop_is_measured_in_every_runtime(exported: ExportResult) -> None:
+    names = [hop.name for hop in exported.parity.hops]
+    assert names[0] == "onnx"
+    assert any(name.startswith("fp32 on litert") for name in names)
+    assert any(name.startswith("fp16 on tflite-runtime") for name in names)
+    assert exported.parity.max_px("onnx") <= 0.01
+    assert exported.parity.max_px("fp32") <= 0.05
+
+
+def test_the_report_describes_the_files_beside_it(exported: ExportResult) -> None:
+    report = json.loads(exported.report.read_text())
+    for kind, entry in report["files"].items():
+        assert entry["sha256"] == sha256(exported.report.parent / entry["file"])
+        assert exported.files[kind].name == entry["file"]
+    assert report["ops"]["fp32"]["passed"]
+    names = {path.name for path in exported.report.parent.iterdir()}
+    assert names == {f"student{end}" for end in (".onnx", ".json", "_fp32.tflite", "_fp32.json", "_fp16.tflite", "_fp16.json")} | {"export.json"}  # noqa: E501  # fmt: skip
+
+
+@pytest.fixture
+def converted(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the conversion be the one that was made already."""
+
+    def copy(onnx_path: Path, spec: ModelSpec, out_dir: Path, kinds, stem: str) -> dict[str, Path]:
+        return {kind: Path(shutil.copy(exported.files[kind], out_dir)) for kind in kinds}
+
+    monkeypatch.setattr(pipeline, "export_tflite", copy)
+    runtimes = [runtime for runtime in pipeline.list_runtimes() if runtime.name == "litert"]
+    monkeypatch.setattr(pipeline, "list_runtimes", lambda: runtimes)
+
+
+@pytest.mark.usefixtures("converted")
+def test_a_failed_gate_leaves_the_folder_as_it_was(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
+    (tmp_path / "student_fp32.tflite").write_bytes(b"the one before")
+    gates = GATES | {"fp32": Gate(1e-9, 1e-9)}
+    with pytest.raises(ExportError, match=r"fp32 on litert.*gate 1e-09"):
+        export(net, spec, tmp_path, crops, gates=gates, kinds=("fp32",))
+    assert [path.name for path in tmp_path.iterdir()] == ["student_fp32.tflite"]
+    assert (tmp_path / "student_fp32.tflite").read_bytes() == b"the one before"
+
+
+@pytest.mark.usefixtures("converted")
+def test_weights_of_another_network_are_noticed(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
+    import copy
+
+    other = copy.deepcopy(net)
+    other.head.heatmap.weight.data.neg_()
+    with pytest.raises(ExportError, match=r"fp32 on litert.*moved the landmarks"):
+        export(other, spec, tmp_path, crops, kinds=("fp32",))
+
+
+@pytest.mark.usefixtures("converted")
+def test_a_runtime_that_is_too_old_is_refused(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"does not run on TFLite 2\.2\.0: BATCH_MATMUL v1 needs 2\.3\.0"):
+        export(net, spec, tmp_path, crops, runtime="2.2.0", kinds=("fp32",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_crops_of_another_size_are_refused_first(net, spec: ModelSpec, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\(n, 64, 64, 3\), got \(2, 32, 32, 3\)"):
+        export(net, spec, tmp_path, np.zeros((2, 32, 32, 3), np.float32))

@@ -1,0 +1,72 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.errors import ConfigError
+from distill.export.pipeline import ExportResult
+from distill.export.runtimes import OLD_PYTHON, Runtime, RuntimeFailure, list_runtimes, run_in_child
+
+LITERT = Runtime("litert", "2.3.0", "ai_edge_litert.interpreter", sys.executable)
+CROPS = np.zeros((2, 64, 64, 3), np.float32)
+
+
+def fake(tmp_path: Path, script: str) -> Runtime:
+    """A `python` that does something else."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    return Runtime("fake", "2.11.0", "nothing", str(python))
+
+
+@pytest.mark.parametrize("runtime", list_runtimes(), ids=str)
+def test_a_good_model_gives_its_points(runtime: Runtime, exported: ExportResult) -> None:
+    points = run_in_child(runtime, exported.files["fp32"], CROPS)
+    assert isinstance(points, np.ndarray)
+    assert points.shape == (2, 51, 2)
+    np.testing.assert_array_equal(points[0], points[1])
+
+
+def test_a_crash_is_an_answer(tmp_path: Path) -> None:
+    failure = run_in_child(fake(tmp_path, "kill -SEGV $$"), "model.tflite", CROPS)
+    assert failure == RuntimeFailure("crash", "killed by SIGSEGV")
+
+
+def test_a_hang_is_ended(tmp_path: Path) -> None:
+    failure = run_in_child(fake(tmp_path, "exec sleep 60"), "model.tflite", CROPS, timeout_s=0.3)
+    assert failure == RuntimeFailure("timeout", "no answer within 0.3 s")
+
+
+def test_too_little_memory_is_a_failure_of_the_child_only(exported: ExportResult) -> None:
+    failure = run_in_child(LITERT, exported.files["fp32"], CROPS, memory=40 * 2**20)
+    assert isinstance(failure, RuntimeFailure)
+
+
+@pytest.mark.parametrize("runtime", [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"], ids=str)
+def test_damaged_files_never_take_us_down(runtime: Runtime, exported: ExportResult, tmp_path: Path) -> None:
+    """tflite-runtime 2.14 segfaults on files like these."""
+    whole = exported.files["fp32"].read_bytes()
+    for number, blob in enumerate((b"", whole[: len(whole) // 2], whole[:64] + b"\xff" * 4096 + whole[4160:])):
+        path = tmp_path / f"{number}.tflite"
+        path.write_bytes(blob)
+        assert isinstance(run_in_child(runtime, path, CROPS, timeout_s=60), RuntimeFailure)
+
+
+def test_the_reason_is_the_runtime_s_own(make_tflite) -> None:
+    failure = run_in_child(LITERT, make_tflite(("RELU", 99)), CROPS)
+    assert isinstance(failure, RuntimeFailure)
+    assert failure.kind == "error"
+    assert "RELU" in failure.text
+
+
+def test_a_chosen_python_without_a_runtime_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OLD_PYTHON, str(tmp_path / "absent"))
+    with pytest.raises(ConfigError, match=f"{OLD_PYTHON}=.*absent.*pip install"):
+        list_runtimes()
+
+
+def test_older_releases_than_the_target_are_not_asked() -> None:
+    assert LITERT.covers("2.14.0")
+    assert not Runtime("tflite-runtime", "2.11.0", "", "").covers("2.14.0")
+    assert Runtime("tflite-runtime", "2.11.0", "", "").covers("2.9.0")

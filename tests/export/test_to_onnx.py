@@ -1,0 +1,62 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+from torch import Tensor, nn
+
+from distill.errors import ExportError
+from distill.export.pipeline import ExportResult
+from distill.export.to_onnx import check_graph, decode, export_onnx
+from distill.heatmaps import soft_argmax
+from distill.spec import ModelSpec, read_sidecar
+
+
+class Maps(NamedTuple):
+    heatmaps: Tensor
+
+
+def test_decode_equals_soft_argmax() -> None:
+    maps = torch.rand(2, 5, 16, 24) ** 8
+    maps[0, 0] = 0
+    torch.testing.assert_close(decode(maps), soft_argmax(maps), rtol=0, atol=1e-6)
+
+
+def test_one_input_one_output_and_a_sidecar(exported: ExportResult, spec: ModelSpec) -> None:
+    model = onnx.load(str(exported.files["onnx"]))
+    check_graph(model, spec)
+    onnx.checker.check_model(model, full_check=True)
+    assert {entry.key: entry.value for entry in model.metadata_props}["scheme"] == "inner51"
+    assert read_sidecar(exported.files["onnx"]) == spec
+
+
+def test_a_spec_of_other_points_is_refused(exported: ExportResult, spec: ModelSpec) -> None:
+    with pytest.raises(ExportError, match=r"\[1, 51, 2\].*not.*\[1, 68, 2\]"):
+        check_graph(onnx.load(str(exported.files["onnx"])), replace(spec, n_points=68))
+
+
+def test_a_dead_node_is_refused(exported: ExportResult, spec: ModelSpec) -> None:
+    model = onnx.load(str(exported.files["onnx"]))
+    model.graph.node.append(helper.make_node("Relu", ["image"], ["nobody_reads_this"], name="leftover"))
+    with pytest.raises(ExportError, match="1 nodes its output does not need, first Relu leftover"):
+        check_graph(model, spec)
+
+
+def test_a_second_output_is_refused(exported: ExportResult, spec: ModelSpec) -> None:
+    model = onnx.load(str(exported.files["onnx"]))
+    model.graph.output.append(helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 51, 16, 16]))
+    with pytest.raises(ExportError, match="not"):
+        check_graph(model, spec)
+
+
+def test_a_layer_without_onnx_form_leaves_nothing_behind(spec: ModelSpec, tmp_path: Path) -> None:
+    class Odd(nn.Module):
+        def forward(self, images: Tensor) -> Maps:
+            return Maps(torch.special.bessel_j0(images))
+
+    with pytest.raises(ExportError, match="no ONNX form"):
+        export_onnx(Odd(), spec, tmp_path / "odd.onnx")
+    assert list(tmp_path.iterdir()) == []

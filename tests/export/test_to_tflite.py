@@ -1,0 +1,58 @@
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+
+from distill.errors import ExportError
+from distill.export.flatbuffer import read_graph
+from distill.export.pipeline import ExportResult
+from distill.export.to_tflite import channels_first, check_interface, export_tflite, last_line
+from distill.spec import ModelSpec, read_sidecar
+
+
+def test_the_graph_is_small_and_flat(exported: ExportResult) -> None:
+    """NCHW noise would show as transposes, an unfold as rank 6, a dropped fusion as more nodes."""
+    graph = read_graph(exported.files["fp32"].read_bytes(), "student")
+    names = [operator.op for operator in graph.operators]
+    assert names.count("TRANSPOSE") <= 1
+    assert len(names) < 460
+    assert max(len(tensor.shape) for operator in graph.operators for tensor in operator.tensors) <= 4
+    assert graph.inputs[0].shape == (1, 64, 64, 3)
+    assert [tensor.shape for tensor in graph.outputs] == [(1, 51, 2)]
+
+
+def test_half_precision_is_half_the_size(exported: ExportResult, spec: ModelSpec) -> None:
+    sizes = {kind: exported.files[kind].stat().st_size for kind in ("fp32", "fp16")}
+    assert sizes["fp16"] < 0.55 * sizes["fp32"]
+    assert all(read_sidecar(exported.files[kind]) == spec for kind in sizes)
+
+
+def test_another_interface_is_refused(exported: ExportResult, spec: ModelSpec) -> None:
+    blob = exported.files["fp32"].read_bytes()
+    with pytest.raises(ExportError, match=r"student: inputs and outputs.*changed the interface"):
+        check_interface(blob, replace(spec, n_points=68), "student")
+
+
+def test_only_graphs_of_our_export_are_taken(exported: ExportResult) -> None:
+    model = channels_first(onnx.load(str(exported.files["onnx"])))
+    assert [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim] == [1, 3, 64, 64]
+    with pytest.raises(ExportError, match="does not start with one transpose"):
+        channels_first(model)
+
+
+def test_an_unknown_kind_is_named(spec: ModelSpec, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"\['int4'\]; valid: fp32, fp16"):
+        export_tflite(tmp_path / "absent.onnx", spec, tmp_path, ("int4",))
+
+
+def test_too_slow_a_conversion_is_stopped(exported: ExportResult, spec: ModelSpec, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="more than 0 s"):
+        export_tflite(exported.files["onnx"], spec, tmp_path, ("fp32",), timeout_s=0.2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_line_that_matters_of_a_log() -> None:
+    log = "\x1b[31mERROR:\x1b[0m onnx_op_name: wa/MatMul\nValueError: sizes differ\n  name='wa'\n\n---\n"
+    assert last_line(log) == "ValueError: sizes differ"
+    assert last_line("") == "no output"

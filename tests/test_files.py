@@ -1,0 +1,56 @@
+"""A file is whole or absent."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from distill import files
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    files.write_text(path, "old")
+
+    def fail() -> None:
+        with files.atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_temporary_file_lies_beside_the_target(tmp_path: Path) -> None:
+    # A rename from another file system is a copy, which can be cut short.
+    with files.atomic_path(tmp_path / "deep" / "a.ckpt") as temporary:
+        assert temporary.parent == tmp_path / "deep"
+        assert temporary.suffix == ".ckpt"
+
+
+def test_others_may_read_what_was_written(tmp_path: Path) -> None:
+    ordinary = tmp_path / "ordinary"
+    ordinary.write_text("")
+    files.write_text(tmp_path / "ours", "")
+    assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    files.write_json(path, {"nme": 0.03})
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(path, {"nme": float("nan")})
+    assert json.loads(path.read_text()) == {"nme": 0.03}
+
+
+def test_text_is_utf8(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a", "é")
+    assert (tmp_path / "a").read_bytes() == b"\xc3\xa9"
+
+
+def test_sha256_is_the_known_one(tmp_path: Path) -> None:
+    files.write_bytes(tmp_path / "a", b"abc")
+    assert files.sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

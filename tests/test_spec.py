@@ -1,0 +1,59 @@
+"""A model and its description travel together, or not at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from distill.errors import CheckpointError
+from distill.geometry import CropSpec
+from distill.spec import ModelSpec, read_sidecar, sidecar_path, write_sidecar
+
+_SPEC = ModelSpec("mobilevit_v2_050", "inner51", 51, CropSpec(128, 1.3, 0.05), {"width": 0.5})
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "student_fp32.tflite"
+    path.write_bytes(b"TFL3")
+    write_sidecar(path, _SPEC)
+    return path
+
+
+def test_round_trip(model: Path) -> None:
+    assert read_sidecar(model) == _SPEC
+    assert ModelSpec.from_dict(json.loads(json.dumps(_SPEC.to_dict()))) == _SPEC
+    assert sidecar_path(model) == model.with_name("student_fp32.json")
+
+
+def test_another_model_under_the_same_name_is_refused(model: Path) -> None:
+    model.write_bytes(b"TFL4")
+    with pytest.raises(CheckpointError, match="SHA-256 differs"):
+        read_sidecar(model)
+
+
+def test_missing_files_are_named(model: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"none\.tflite: no such model"):
+        read_sidecar(model.with_name("none.tflite"))
+    sidecar_path(model).unlink()
+    with pytest.raises(CheckpointError, match=r"student_fp32\.json: missing"):
+        read_sidecar(model)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: "<html>",
+        lambda raw: json.dumps([raw]),
+        lambda raw: json.dumps({**raw, "spec": {}}),
+        lambda raw: json.dumps({**raw, "spec": {**raw["spec"], "crop": {"sice": 1}}}),
+        lambda raw: json.dumps({**raw, "spec": {**raw["spec"], "extra": 1}}),
+        lambda raw: json.dumps({"spec": raw["spec"]}),
+    ],
+)
+def test_a_broken_sidecar_is_one_line(model: Path, change: object) -> None:
+    path = sidecar_path(model)
+    path.write_text(change(json.loads(path.read_text())))  # type: ignore[operator]
+    with pytest.raises(CheckpointError, match=r"student_fp32\.json") as caught:
+        read_sidecar(model)
+    assert "\n" not in str(caught.value)
