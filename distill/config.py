@@ -229,3 +229,18 @@ class StudentConfig(RunConfig):
             raise ConfigError("--teacher is missing: give a teacher's checkpoint, or --kd.kind none to train without")
         if self.kd.kind == "none" and self.kd.inherit_heads:
             raise ConfigError("--kd.inherit_heads needs a teacher, but --kd.kind is none")
+
+
+@dataclass(frozen=True)
+class FacesConfig:
+    """Annotated faces to measure on.
+
+    Attributes:
+        format: how the data lie on disk: `300w` or `manifest`.
+        root: folder of the data.
+        subset: names joined by `+`, any folder or list the format knows; `all` for every face.
+    """
+
+    format: str = "300w"
+    root: Path = Path("data/300W")
+    subset: str = "all"

@@ -1,5 +1,6 @@
 """Command-line options from typed classes and functions, with mistakes told in one line."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -26,8 +27,7 @@ def options_of(command: str, description: str, target: Callable[..., Any], *posi
         parser.add_class_arguments(target)
     else:
         parser.add_function_arguments(target, as_positional=False)
-    if positional:
-        parser.usage = f"distill {command} {' '.join(f'[{name.upper()}]' for name in positional)} [options]"
+    parser.usage = " ".join(["distill", command, *(f"[{name.upper()}]" for name in positional), "[options]"])
     return parser
 
 
@@ -45,13 +45,22 @@ def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str
 
 
 def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentParser) -> list[str]:
-    """`MODEL --json OUT` -> `--model MODEL --json OUT`: leading bare words take the names in order."""
-    named: list[str] = []
-    rest = list(argv)
+    """`MODEL --json OUT --resume` -> `--model MODEL --json OUT --resume true`.
+
+    Leading bare words take the positional names in order; a name ending in `...` takes all that are left, as a list.
+    A switch without a value is on.
+    """
+    named, rest = [], list(argv)
     for name in names:
-        if rest and not rest[0].startswith("-"):
-            named += [f"--{name}", rest.pop(0)]
-    return named + rest
+        words = []
+        while rest and not rest[0].startswith("-") and (name.endswith("...") or not words):
+            words.append(rest.pop(0))
+        if words:
+            named += [f"--{name.removesuffix('...')}", json.dumps(words) if name.endswith("...") else words[0]]
+    switches = {f"--{action.dest}" for action in parser._actions if getattr(action, "_typehint", None) is bool}
+    for word, following in zip(rest, [*rest[1:], "--"], strict=True):
+        named += [word, "true"] if word in switches and following.startswith("--") else [word]
+    return named
 
 
 def _one_line(message: str, parser: ArgumentParser) -> str:

@@ -26,6 +26,11 @@ class LandmarkTask(pl.LightningModule):
         optim: optimiser.
         total_steps: length of the schedule.
         spec: what the network is; stored in every checkpoint.
+
+    Attributes:
+        grad_norm: of the last step, before clipping.
+        face_errors: NME of every face of the last validation.
+        first_faces: images, predicted and true landmarks of its first batch, to draw.
     """
 
     def __init__(
@@ -43,6 +48,8 @@ class LandmarkTask(pl.LightningModule):
         self.loss, self.metric = loss, metric
         self.optim, self.total_steps, self.spec = optim, total_steps, spec
         self.grad_norm: Tensor | float = 0.0
+        self.face_errors: Tensor | None = None
+        self.first_faces: tuple[Tensor, Tensor, Tensor] | None = None
 
     def on_after_batch_transfer(self, batch: FaceSample, dataloader_idx: int) -> FaceSample:
         """Crops travel as bytes and become floats on the device."""
@@ -62,11 +69,15 @@ class LandmarkTask(pl.LightningModule):
 
     def validation_step(self, batch: FaceSample, batch_idx: int) -> None:
         size = batch["image"].shape[-1]
+        predicted = self(batch["image"]).landmarks.float()
         # Crops are similarities of the photo, so an error over an eye distance is the same in both.
-        self.metric.update(self(batch["image"]).landmarks.float() * size, batch["landmarks"] * size)
+        self.metric.update(predicted * size, batch["landmarks"] * size, identities=batch["index"])
+        if batch_idx == 0:
+            self.first_faces = batch["image"], predicted, batch["landmarks"]
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict({f"val/{name}": value for name, value in self.metric.compute().items()}, logger=False)
+        self.face_errors = self.metric.per_face()
         self.metric.reset()
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from PIL import Image
 from pytorch_lightning.loggers import Logger
 
 from distill.config import LogConfig, RunConfig
 from distill.files import write_text
-
-_HEADER = ("step", "name", "value")
+from distill.geometry import denormalise
+from distill.history import HEADER, read_rows
+from distill.pictures import ced_curves, contact_sheet
 
 
 class CsvLog(Logger):
@@ -48,18 +50,8 @@ class CsvLog(Logger):
     def rewind(self, step: int) -> None:
         """Drop what was recorded after `step`, and a last line cut short by a kill; begin the file if there is none."""
         kept = [row for row in read_rows(self.path) if row[0] <= step] if self.path.is_file() else []
-        lines = [",".join(_HEADER), *(f"{s},{name},{value!r}" for s, name, value in kept)]
+        lines = [HEADER, *(f"{s},{name},{value!r}" for s, name, value in kept)]
         write_text(self.path, "\n".join(lines) + "\n")
-
-
-def read_rows(path: Path) -> list[tuple[int, str, float]]:
-    """Return the whole rows of a `metrics.csv`."""
-    rows = []
-    text = path.read_text(encoding="utf-8")
-    for line in text[: text.rfind("\n") + 1].splitlines()[1:]:
-        step, name, value = line.split(",")
-        rows.append((int(step), name, float(value)))
-    return rows
 
 
 def make_wandb_logger(log: LogConfig, name: str, folder: Path) -> Logger | None:
@@ -107,10 +99,15 @@ def public_config(config: RunConfig) -> dict[str, Any]:
 
 
 class Tracking(pl.Callback):
-    """Sends losses, learning rate, gradient norm and validation metrics to every logger, each at its exact step."""
+    """Sends losses, learning rate, gradient norm and validation metrics to every logger, each at its exact step.
 
-    def __init__(self, every: int):
-        self.every = every
+    Args:
+        every: steps between records of the training losses.
+        pictures: validation faces to draw; the CED curve, which shows nobody, is drawn in any case.
+    """
+
+    def __init__(self, every: int, pictures: int = 0):
+        self.every, self.pictures = every, pictures
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for logger in trainer.loggers:
@@ -128,9 +125,26 @@ class Tracking(pl.Callback):
         _record(trainer, metrics)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.sanity_checking:
-            values = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
-            _record(trainer, values)
+        if trainer.sanity_checking:
+            return
+        values = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
+        _record(trainer, values)
+        for logger in trainer.loggers:
+            if hasattr(logger, "log_image"):
+                for name, picture in self._draw(pl_module).items():
+                    logger.log_image(name, [Image.open(io.BytesIO(picture))], step=trainer.global_step)
+
+    def _draw(self, task: Any) -> dict[str, bytes]:
+        pictures = {"val/ced": ced_curves({"validation": task.face_errors.cpu().numpy()}, "ocular")}
+        if self.pictures:
+            images, predicted, target = (part[: self.pictures].cpu().numpy() for part in task.first_faces)
+            size = images.shape[-1]
+            pictures["val/faces"] = contact_sheet(
+                (images.transpose(0, 2, 3, 1) * 255).round().astype("uint8"),
+                denormalise(predicted, size, size),
+                denormalise(target, size, size),
+            )
+        return pictures
 
 
 def _record(trainer: pl.Trainer, metrics: dict[str, float]) -> None:

@@ -14,12 +14,18 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = -8.0, 8.0, 9.0, -12.0
 _SHIFT = 4
 
 
+def _planes(colour: NDArray[np.floating] | tuple[float, ...]) -> Floats:
+    """A colour (3,) or a picture (3, h, w) as something that multiplies planes."""
+    values = np.asarray(colour, np.float32)
+    return values[:, None, None] if values.ndim == 1 else values
+
+
 @dataclass
 class Canvas:
     """A texture.
 
     Attributes:
-        pixels: (h, w, 3) float32 RGB in 0-255.
+        pixels: (3, h, w) float32 RGB in 0-255; planes, because numpy is slow where the last axis has length 3.
         density: pixels per cm.
     """
 
@@ -29,14 +35,18 @@ class Canvas:
     @classmethod
     def blank(cls, density: float) -> "Canvas":
         width, height = round((_RIGHT - _LEFT) * density), round((_TOP - _BOTTOM) * density)
-        return cls(np.zeros((height, width, 3), np.float32), density)
+        return cls(np.zeros((3, height, width), np.float32), density)
+
+    def whole(self) -> "Window":
+        """All of it; painting on it paints the canvas."""
+        return Window(self.pixels, self.density)
 
     def window(self, x0: float, x1: float, y0: float, y1: float) -> "Window":
         """The part between these template coordinates; painting on it paints the canvas."""
-        height, width = self.pixels.shape[:2]
+        height, width = self.pixels.shape[1:]
         columns = np.clip(((x0 - _LEFT) * self.density, (x1 - _LEFT) * self.density), 0, width).astype(int)
         rows = np.clip(((_TOP - y1) * self.density, (_TOP - y0) * self.density), 0, height).astype(int)
-        part = self.pixels[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+        part = self.pixels[:, rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
         return Window(part, self.density, int(columns[0]), int(rows[0]))
 
 
@@ -46,8 +56,16 @@ class Window:
 
     pixels: Floats
     density: float
-    left: int
-    top: int
+    left: int = 0
+    top: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+    def empty(self, colour: tuple[float, float, float]) -> "Window":
+        """A separate picture of the same place, of one colour."""
+        return Window(np.broadcast_to(_planes(colour), self.pixels.shape).copy(), self.density, self.left, self.top)
 
     def to_pixels(self, points: Array) -> Array:
         """Template points (..., 2) -> pixels of this window."""
@@ -55,7 +73,7 @@ class Window:
 
     def grid(self) -> tuple[Floats, Floats]:
         """Template x (1, w) and y (h, 1) of the window's pixels."""
-        height, width = self.pixels.shape[:2]
+        height, width = self.shape
         x = (np.arange(width, dtype=np.float32) + self.left) / self.density + np.float32(_LEFT)
         y = np.float32(_TOP) - (np.arange(height, dtype=np.float32) + self.top) / self.density
         return x[None], y[:, None]
@@ -65,14 +83,14 @@ class Window:
 
     def fill(self, *outlines: Array, blur: float = 0.0) -> Floats:
         """Coverage (h, w) in [0, 1] of closed template outlines, its edge softened over `blur` cm."""
-        mask = np.zeros(self.pixels.shape[:2], np.uint8)
+        mask = np.zeros(self.shape, np.uint8)
         for outline in outlines:
             cv2.fillPoly(mask, [self._fixed(outline)], 255, cv2.LINE_AA, _SHIFT)
         return self.soften(mask, blur)
 
     def stroke(self, curve: Array, width: float, blur: float = 0.0) -> Floats:
         """Coverage (h, w) of a line `width` cm wide along an open template curve."""
-        mask = np.zeros(self.pixels.shape[:2], np.uint8)
+        mask = np.zeros(self.shape, np.uint8)
         self.draw(mask, curve, width, 1.0)
         return self.soften(mask, blur)
 
@@ -96,12 +114,12 @@ class Window:
         return mask * np.float32(1 / 255)
 
     def blend(self, mask: Floats, colour: NDArray[np.floating] | tuple[float, ...] | Floats) -> None:
-        """Mix a colour, or a picture of the window's size, into the window."""
-        self.pixels += mask[..., None] * (np.asarray(colour, np.float32) - self.pixels)
+        """Mix a colour, or a picture (3, h, w) of the window's size, into the window."""
+        self.pixels += mask * (_planes(colour) - self.pixels)
 
     def darken(self, mask: Floats, colour: tuple[float, float, float] = (0.55, 0.42, 0.38)) -> None:
         """Multiply by `colour` where the mask is 1: creases and shadows."""
-        self.pixels *= 1 - mask[..., None] * (1 - np.asarray(colour, np.float32))
+        self.pixels *= 1 - mask * (1 - _planes(colour))
 
 
 @lru_cache
@@ -113,6 +131,6 @@ def coarse_grid(width: int, height: int) -> tuple[Array, Array]:
     return across, down
 
 
-def lookup(paint: NDArray[np.floating], density: float) -> Floats:
-    """Template coordinates (..., 2) -> pixels of the canvas, for sampling it."""
-    return ((paint * [1, -1] + [-_LEFT, _TOP]) * density).astype(np.float32)
+def lookup(paint: Floats, density: float) -> Floats:
+    """Template coordinates (2, n) -> pixels of the canvas (2, n), for sampling it."""
+    return np.stack([(paint[0] - np.float32(_LEFT)) * density, (np.float32(_TOP) - paint[1]) * density])

@@ -37,39 +37,40 @@ class Picture:
 
 
 def _sample(texture: Floats, places: Floats, border: int) -> Floats:
-    """Texture (h, w[, c]) at pixel places (n, 2), bilinear: (n[, c])."""
-    count, columns = len(places), 256
+    """Texture (h, w) or (h, w, 3) at pixel places (2, n), bilinear: (n,) or (3, n)."""
+    # OpenCV maps pictures, not lists, and none higher than 32767: fold the list into rows.
+    count, columns = places.shape[1], 256
     if not count:
-        return np.zeros((0, *texture.shape[2:]), np.float32)
-    padded = np.zeros((-(-count // columns) * columns, 2), np.float32)
-    padded[:count] = places
-    maps = padded.reshape(-1, columns, 2)
-    out = cv2.remap(texture, maps, None, cv2.INTER_LINEAR, borderMode=border)
-    return out.reshape(-1, *texture.shape[2:])[:count]
+        return np.zeros((*texture.shape[2:], 0), np.float32)
+    padded = np.zeros((2, -(-count // columns) * columns), np.float32)
+    padded[:, :count] = places
+    x, y = padded.reshape(2, -1, columns)
+    out = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=border)
+    return np.ascontiguousarray(out.reshape(-1, *texture.shape[2:])[:count].T)
 
 
 def _draw(picture: Picture, surface: Surface, camera: Camera) -> tuple[Fragments, Floats, Floats]:
-    """Rasterise a surface: fragments, values (n, 5) and view-space unit normals (n, 3)."""
+    """Rasterise a surface: fragments, values (5, n) and view-space unit normals (3, n)."""
     view = camera.turn(surface.position, surface.body)
     normal = camera.turn_normals(surface.normal, surface.body)
     xy = camera.project(view).astype(np.float32)
     fragments = rasterise(xy, view[:, 2].astype(np.float32), surface.faces, picture.size, picture.size)
-    both = fragments.interpolate(np.concatenate([surface.values, normal.astype(np.float32)], 1))
-    facing = both[:, 5:]
-    facing /= np.maximum(np.sqrt(np.einsum("nc,nc->n", facing, facing)), 1e-6)[:, None]
-    return fragments, both[:, :5], facing
+    both = fragments.interpolate(np.concatenate([surface.values, normal.T.astype(np.float32)]))
+    facing = both[5:]
+    facing /= np.sqrt(np.maximum((facing * facing).sum(0), 1e-9))
+    return fragments, both[:5], facing
 
 
 def _cloth(paint: Floats, look: Look, rng: np.random.Generator) -> Floats:
-    """Colours (n, 3) of cloth at (x, height)."""
+    """Colours (3, n) of cloth at (x, height), (2, n)."""
     tile = noise(rng, 256, 256, 2.0 if look.pattern == "plain" else 7.0)
     grain = _sample(np.ascontiguousarray(tile), paint * np.float32(12), cv2.BORDER_REFLECT_101)
     if look.pattern == "stripes":
-        share = (np.sin(paint[:, 1] * 2.6) > 0.2).astype(np.float32)
+        share = (np.sin(paint[1] * 2.6) > 0.2).astype(np.float32)
     else:
         share = smoothstep(grain, 0.5, 0.8).astype(np.float32) if look.pattern == "patches" else np.zeros_like(grain)
-    base, accent = np.array(look.cloth, np.float32), np.array(look.accent, np.float32)
-    return (base + share[:, None] * (accent - base)) * (1 + 0.03 * grain[:, None])
+    base, accent = np.array([look.cloth, look.accent], np.float32)[..., None]
+    return (base + share * (accent - base)) * (1 + 0.03 * grain)
 
 
 def draw_skin(
@@ -77,12 +78,12 @@ def draw_skin(
 ) -> None:
     """Draw head, ears and trunk over the backdrop."""
     fragments, values, normal = _draw(picture, surface, camera)
-    albedo = _sample(canvas.pixels, lookup(values[:, :2], canvas.density), cv2.BORDER_REPLICATE)
-    cloth = values[:, 3] > 0
-    albedo[cloth] = _cloth(values[cloth, :2], look, rng)
+    albedo = _sample(cv2.merge(list(canvas.pixels)), lookup(values[:2], canvas.density), cv2.BORDER_REPLICATE)
+    cloth = values[3] > 0
+    albedo[:, cloth] = _cloth(values[:2, cloth], look, rng)
     gloss = np.where(cloth, np.float32(0.1), np.float32(1.0))
-    colour = light.shade(albedo, normal, values[:, 2], gloss)
-    picture.pixels.reshape(-1, 3)[fragments.pixel] = colour
+    colour = light.shade(albedo, normal, values[2], gloss)
+    picture.pixels.reshape(-1, 3)[fragments.pixel] = colour.T
     picture.depth[:] = fragments.depth.reshape(picture.depth.shape)
 
 
@@ -93,17 +94,17 @@ def draw_hair(
     fragments, values, normal = _draw(picture, surface, camera)
     z = fragments.depth[fragments.pixel]
     seen = np.flatnonzero(z > picture.depth.reshape(-1)[fragments.pixel])
-    pixel, values, normal, z = fragments.pixel[seen], values[seen], normal[seen], z[seen]
+    pixel, values, normal, z = fragments.pixel[seen], values[:, seen], normal[:, seen], z[seen]
     tile = np.ascontiguousarray(noise(rng, 512, 512, 0.9, 9.0))
-    streak = _sample(tile, values[:, :2] * np.array([4.0, 7.0], np.float32), cv2.BORDER_REFLECT_101)
-    cloth = values[:, 3] > 0
-    ragged = np.where(cloth, 0.0, 0.3 * streak) + values[:, 4]
+    streak = _sample(tile, values[:2] * np.array([[4.0], [7.0]], np.float32), cv2.BORDER_REFLECT_101)
+    cloth = values[3] > 0
+    ragged = np.where(cloth, 0.0, 0.3 * streak) + values[4]
     share = np.where(cloth, smoothstep(ragged, -0.05, 0.05), smoothstep(ragged, -0.35, 0.45)).astype(np.float32)
-    albedo = np.array(look.hair, np.float32) * (1 + 0.24 * streak[:, None])
+    albedo = np.array(look.hair, np.float32)[:, None] * (1 + 0.24 * streak)
     if cloth.any():
-        albedo[cloth] = _cloth(values[cloth, :2] * np.array([0.1, 1], np.float32), look, rng)
+        albedo[:, cloth] = _cloth(values[:2, cloth] * np.array([[0.1], [1]], np.float32), look, rng)
     gloss = np.where(cloth, np.float32(0.1), 0.75 + 0.5 * streak)
-    colour = light.shade(albedo, normal, values[:, 2], gloss)
+    colour = light.shade(albedo, normal, values[2], gloss).T
     flat = picture.pixels.reshape(-1, 3)
     flat[pixel] += share[:, None] * (colour - flat[pixel])
     thick = share > 0.5

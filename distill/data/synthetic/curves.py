@@ -1,5 +1,7 @@
 """Smooth curves through control points and smooth steps: the pens everything else draws with."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -8,7 +10,7 @@ Array = NDArray[np.float64]
 
 def smoothstep(x: ArrayLike, low: float, high: float) -> Array:
     """0 below `low`, 1 above `high` (or the reverse when low > high), with a smooth passage."""
-    s = np.clip((np.asarray(x, np.float64) - low) / (high - low), 0.0, 1.0)
+    s = np.minimum(np.maximum((np.asarray(x) - low) * (1 / (high - low)), 0.0), 1.0)
     return s * s * (3 - 2 * s)
 
 
@@ -35,10 +37,35 @@ def spline(knots: ArrayLike, values: ArrayLike, x: ArrayLike) -> Array:
     return a * p[i] + b * h * tangent[i] + c * p[i + 1] + d * h * tangent[i + 1]
 
 
-def through(points: ArrayLike, per_span: int = 6) -> Array:
+@lru_cache(maxsize=256)
+def _catmull_rom(count: int, places: tuple[float, ...]) -> Array:
+    """Weights (m, count) of control points 0 ... count - 1 at m places between them."""
+    weights = np.zeros((len(places), count))
+    for row, place in zip(weights, places, strict=True):
+        i = min(int(place), count - 2)
+        u = place - i
+        basis = np.array([-u + 2 * u**2 - u**3, 2 - 5 * u**2 + 3 * u**3, u + 4 * u**2 - 3 * u**3, u**3 - u**2]) / 2
+        for offset, weight in zip((-1, 0, 1, 2), basis, strict=True):
+            # Beyond the ends the curve goes on straight.
+            if i + offset < 0:
+                row[0] += 2 * weight
+                row[1] -= weight
+            elif i + offset >= count:
+                row[-1] += 2 * weight
+                row[-2] -= weight
+            else:
+                row[i + offset] += weight
+    return weights
+
+
+def along(points: Array, u: Array) -> Array:
+    """Places u in [0, 1] on the smooth curve that passes through `points` (n, ...) at even steps of u: (m, ...)."""
+    return _catmull_rom(len(points), tuple((np.asarray(u) * (len(points) - 1)).tolist())) @ points
+
+
+def through(points: Array, per_span: int = 6) -> Array:
     """A smooth open curve (m, 2) that passes exactly through `points` (n, 2)."""
-    p = np.asarray(points, np.float64)
-    return spline(np.arange(len(p)), p, np.linspace(0, len(p) - 1, (len(p) - 1) * per_span + 1))
+    return along(points, np.linspace(0, 1, (len(points) - 1) * per_span + 1))
 
 
 def gauss(x: Array, y: Array, x0: float, y0: float, sx: float, sy: float) -> Array:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from distill.data.synthetic.curves import spline, through
+from distill.data.synthetic.curves import along, through
 from distill.data.synthetic.parameters import Expression, Identity
 
 Array = NDArray[np.float64]
@@ -69,12 +69,10 @@ class Brow:
 
     middle: Array
     thickness: Array
-    knots: Array
 
-    def at(self, u: ArrayLike) -> tuple[Array, Array]:
+    def at(self, u: Array) -> tuple[Array, Array]:
         """Upper and lower edge (k, 2) at fractions u from the outer tip to the inner end."""
-        u = np.asarray(u, np.float64)
-        centre, half = spline(self.knots, self.middle, u), spline(self.knots, self.thickness, u)[:, None] / 2
+        centre, half = along(self.middle, u), along(self.thickness, u)[:, None] / 2
         return centre + half * [0.0, 1.0], centre - half * [0.0, 1.0]
 
 
@@ -83,12 +81,12 @@ def make_brow(side: int, identity: Identity, expression: Expression) -> Brow:
     raised = expression.raise_right if side < 0 else expression.raise_left
     frown = expression.frown
     u = np.linspace(0, 1, 5)
-    x = spline([0, 1], [identity.eye_x + 2.15, 0.95 - 0.22 * frown], u)
+    x = (1 - u) * (identity.eye_x + 2.15) + u * (0.95 - 0.22 * frown)
     y = 1.62 + identity.brow_height + identity.brow_arch * np.array([-0.55, 0.75, 1.15, 0.8, 0.25])
     y = y + identity.brow_slant * (0.5 - u) + raised * 0.6 * np.array([0.5, 0.9, 1.0, 1.0, 0.9])
     y = y - frown * np.array([0.0, 0.08, 0.2, 0.42, 0.62])
     thickness = 0.62 * identity.brow_thickness * np.array([0.0, 0.55, 0.9, 1.05, 1.0])
-    return Brow(np.stack([side * x, y], 1), thickness, u)
+    return Brow(np.stack([side * x, y], 1), thickness)
 
 
 @dataclass(frozen=True)

@@ -18,19 +18,22 @@ class Light:
     gloss: float
 
     def shade(self, albedo: Floats, normal: Floats, tint: Floats, gloss: Floats) -> Floats:
-        """Colours (n, 3) of pixels with colours `albedo` (n, 3) and unit normals (n, 3); `gloss` (n,)."""
-        facing = normal @ self.sun
+        """Colours (3, n) of pixels with colours `albedo` (3, n), unit normals (3, n) and factors `tint`, `gloss` (n,)."""
+        facing = self.sun @ normal
         # Light bleeds a little around the edge of the shadow, as it does in skin.
-        direct = np.clip((facing + 0.18) / 1.18, 0, 1)
-        above = 0.82 + 0.18 * normal[:, 1]
-        fill = 0.10 * np.clip(normal @ (self.sun * np.array([-1, 0.2, 1], np.float32)), 0, 1)
-        amount = (direct * tint)[:, None] * self.sun_colour + ((above + fill) * tint)[:, None] * self.sky
-        out = albedo * amount
+        direct = np.maximum((facing + 0.18) / 1.18, 0)
+        above = 0.82 + 0.18 * normal[1]
+        fill = 0.10 * np.maximum((self.sun * np.array([-1, 0.2, 1], np.float32)) @ normal, 0)
+        direct, soft = direct * tint, (above + fill) * tint
         half = self.sun + np.array([0, 0, 1], np.float32)
         half /= max(float(np.linalg.norm(half)), 1e-3)
-        shine = np.clip(normal @ half, 0, 1) ** 24
-        out += (np.float32(56 * self.gloss) * gloss * shine * tint)[:, None] * self.sun_colour
-        return out
+        # The 24th power by squaring: np.power is slow.
+        shine = np.maximum(half @ normal, 0)
+        shine = (shine * shine * shine) ** 2
+        shine = (shine * shine) ** 2
+        shine *= np.float32(56 * self.gloss) * gloss * tint
+        sun, sky = self.sun_colour[:, None], self.sky[:, None]
+        return albedo * (direct * sun + soft * sky) + shine * sun
 
 
 def draw_light(rng: np.random.Generator, difficulty: float) -> Light:

@@ -14,13 +14,12 @@ _U = np.linspace(0, 1, 21)
 
 def _eyeball(window: Window, eye: Eye, look: Look) -> Floats:
     """The picture behind the lids."""
-    ball = Window(np.empty_like(window.pixels), window.density, window.left, window.top)
-    ball.pixels[:] = (226, 218, 212)
+    ball = window.empty((226, 218, 212))
     x, y = ball.grid()
     half = abs(eye.outer[0] - eye.inner[0]) / 2
     middle = (eye.outer[0] + eye.inner[0]) / 2
     edge = np.clip(np.abs(x - middle) / half, 0, 1) ** 2.5
-    ball.pixels *= (1 - 0.28 * edge)[..., None]
+    ball.pixels *= 1 - 0.28 * edge
     ball.blend(ball.disc(eye.inner + [eye.side * 0.12, 0.0], (0.2, 0.22), 0.04), (196, 132, 124))
     distance = np.sqrt((x - eye.iris[0]) ** 2 + (y - eye.iris[1]) ** 2).astype(np.float32)
     soft = 1.2 / ball.density
@@ -28,14 +27,14 @@ def _eyeball(window: Window, eye: Eye, look: Look) -> Floats:
     ball.blend(np.clip((IRIS_RADIUS - distance) / soft + 0.5, 0, 1), colour * 0.5)
     glow = np.clip(1.35 - 0.9 * (y - eye.iris[1]) / IRIS_RADIUS, 0.75, 1.9)
     inner = np.clip((0.86 * IRIS_RADIUS - distance) / (2.5 * soft) + 0.5, 0, 1)
-    ball.blend(inner, colour * np.broadcast_to(glow, distance.shape)[..., None])
+    ball.blend(inner, colour[:, None, None] * glow)
     ball.blend(np.clip((look.pupil - distance) / soft + 0.5, 0, 1), (8, 6, 6))
     # The upper lid throws its shadow on the ball.
     span = (x - eye.outer[0]) / (eye.inner[0] - eye.outer[0])
     lid = eye.lid(_U, True)
     order = np.argsort(lid[:, 0])
     below = np.interp(x[0], lid[order, 0], lid[order, 1])[None] - y
-    ball.pixels *= (1 - 0.5 * np.exp(-np.maximum(below, 0) / 0.16) * (np.abs(span - 0.5) < 0.6))[..., None]
+    ball.pixels *= (1 - 0.5 * np.exp(-np.maximum(below, 0) / 0.16) * (np.abs(span - 0.5) < 0.6)).astype(np.float32)
     return ball.pixels
 
 
@@ -53,7 +52,7 @@ def paint_eye(canvas: Canvas, eye: Eye, identity: Identity, look: Look) -> None:
     window.darken(window.stroke(lower - [0, 0.28], 0.1, 0.12) * (0.2 + 0.4 * look.age))
     opening = window.fill(np.concatenate([upper, lower[::-1]]))
     ball = _eyeball(window, eye, look)
-    window.pixels += opening[..., None] * (ball - window.pixels)
+    window.blend(opening, ball)
     window.darken(window.stroke(lower, 0.07, 0.02) * 0.55, (0.62, 0.42, 0.4))
     lash = np.array(look.brow, np.float32) * 0.35
     window.blend(window.stroke(upper, 0.07 + 0.07 * look.lash, 0.02) * (0.6 + 0.35 * look.lash), lash)
@@ -72,7 +71,7 @@ def paint_brow(canvas: Canvas, brow: Brow, look: Look, rng: np.random.Generator)
     band = np.concatenate([top, bottom[::-1]])
     low, high = band.min(0) - 0.4, band.max(0) + 0.4
     window = canvas.window(low[0], high[0], low[1], high[1])
-    height, width = window.pixels.shape[:2]
+    height, width = window.shape
     strands = noise(rng, height, width, 2.0, 0.7)
     mask = window.fill(band, blur=0.07) * np.clip(0.85 + 0.3 * strands, 0, 1) * look.brow_density
     window.blend(mask, look.brow)

@@ -13,8 +13,7 @@ def _cavity(window: Window, mouth: Mouth, look: Look) -> None:
     top, bottom = through(mouth.inner_top), through(mouth.inner_bottom)
     gap = float(mouth.inner_top[2, 1] - mouth.inner_bottom[2, 1])
     inside = window.fill(np.concatenate([top, bottom[::-1]]))
-    picture = Window(np.empty_like(window.pixels), window.density, window.left, window.top)
-    picture.pixels[:] = (52, 20, 20)
+    picture = window.empty((52, 20, 20))
     if gap > 0.25:
         tongue = np.array([mouth.inner_bottom[2, 0], mouth.inner_bottom[2, 1] - 0.1])
         picture.blend(picture.disc(tongue, (mouth.half_width * 0.55, gap * 0.55), 0.15), (150, 72, 72))
@@ -26,11 +25,10 @@ def _cavity(window: Window, mouth: Mouth, look: Look) -> None:
         off = x - float(mouth.inner_top[2, 0])
         fade = np.clip(1.1 - (off / (mouth.half_width * 0.95)) ** 2, 0.15, 1)
         gaps = 1 - 0.22 * np.exp(-(((np.abs(off) + 0.4) % 0.8 - 0.4) / 0.05) ** 2)
-        shade = np.broadcast_to((fade * gaps), teeth.shape)[..., None]
-        picture.blend(teeth, np.array(look.teeth, np.float32) * 0.94 * shade)
+        picture.blend(teeth, np.array(look.teeth, np.float32)[:, None, None] * (0.94 * fade * gaps))
         lip_shadow = picture.stroke(top, 0.16, 0.1)
         picture.darken(lip_shadow, (0.5, 0.4, 0.4))
-    window.pixels += inside[..., None] * (picture.pixels - window.pixels)
+    window.blend(inside, picture.pixels)
 
 
 def paint_mouth(canvas: Canvas, mouth: Mouth, look: Look, rng: np.random.Generator) -> None:
@@ -38,13 +36,13 @@ def paint_mouth(canvas: Canvas, mouth: Mouth, look: Look, rng: np.random.Generat
     low = mouth.outer_bottom.min(0) - 0.6
     high = mouth.outer_top.max(0) + 0.6
     window = canvas.window(low[0], high[0], low[1], high[1])
-    height, width = window.pixels.shape[:2]
+    height, width = window.shape
     top, bottom = through(mouth.outer_top), through(mouth.outer_bottom)
     inner_top, inner_bottom = through(mouth.inner_top), through(mouth.inner_bottom)
     upper = window.fill(np.concatenate([top, inner_top[::-1]]), blur=0.03)
     lower = window.fill(np.concatenate([inner_bottom, bottom[::-1]]), blur=0.03)
-    colour = np.array(look.lips, np.float32)
-    wrinkle = (1 + 0.05 * noise(rng, height, width, 0.8, 3.0))[..., None]
+    colour = np.array(look.lips, np.float32)[:, None, None]
+    wrinkle = 1 + 0.05 * noise(rng, height, width, 0.8, 3.0)
     window.blend(upper * 0.92, colour * 0.84 * wrinkle)
     window.blend(lower * 0.92, colour * wrinkle)
     x, y = window.grid()

@@ -15,8 +15,8 @@ class Fragments:
 
     Attributes:
         pixel: (n,) position in the flattened picture, unique.
-        corners: (n, 3) vertices of the triangle seen.
-        weights: (n, 3) barycentric coordinates of the pixel's centre.
+        corners: (3, n) vertices of the triangle seen.
+        weights: (3, n) barycentric coordinates of the pixel's centre.
         depth: (height * width,) larger is nearer; -inf where nothing is.
     """
 
@@ -26,62 +26,73 @@ class Fragments:
     depth: Floats
 
     def interpolate(self, values: Floats) -> Floats:
-        """Values (v, c) at the vertices -> (n, c) at the pixels."""
-        out = values[self.corners[:, 0]] * self.weights[:, :1]
-        out += values[self.corners[:, 1]] * self.weights[:, 1:2]
-        out += values[self.corners[:, 2]] * self.weights[:, 2:]
+        """Values (c, v) at the vertices -> (c, n) at the pixels."""
+        out = values.take(self.corners[0], 1) * self.weights[0]
+        out += values.take(self.corners[1], 1) * self.weights[1]
+        out += values.take(self.corners[2], 1) * self.weights[2]
         return out
 
 
-def _spread(corners: Floats, area: Floats, width: int, height: int) -> tuple[Ints, Ints, Floats, Floats]:
-    """Pixels inside triangles (f, 3, 2) of signed areas (f,): (triangle, pixel, weight of corner 1, of corner 2)."""
-    (ax, ay), (bx, by), (cx, cy) = corners.transpose(1, 2, 0)
-    left = np.maximum(np.ceil(np.minimum(np.minimum(ax, bx), cx)), 0).astype(np.int32)
-    top = np.maximum(np.ceil(np.minimum(np.minimum(ay, by), cy)), 0).astype(np.int32)
-    right = np.minimum(np.floor(np.maximum(np.maximum(ax, bx), cx)), width - 1).astype(np.int32)
-    bottom = np.minimum(np.floor(np.maximum(np.maximum(ay, by), cy)), height - 1).astype(np.int32)
-    columns, rows = np.maximum(right - left + 1, 0), np.maximum(bottom - top + 1, 0)
-    # First every row of every box, then every pixel of every row: no division.
-    owner = np.repeat(np.arange(len(corners)), rows)
-    row = np.arange(len(owner)) - (np.cumsum(rows) - rows)[owner] + top[owner]
-    # Both weights are linear in (x, y): start at the row's first pixel and step to the right.
-    step1, step2 = (cy - ay) / area, -(by - ay) / area
-    down, across = row.astype(np.float32) - ay[owner], (left - ax)[owner]
-    start1 = step1[owner] * across - ((cx - ax) / area)[owner] * down
-    start2 = step2[owner] * across + ((bx - ax) / area)[owner] * down
-    long = columns[owner]
-    line = np.repeat(np.arange(len(owner)), long)
-    place = (np.arange(len(line)) - (np.cumsum(long) - long)[line]).astype(np.float32)
-    one = start1.astype(np.float32)[line] + step1[owner].astype(np.float32)[line] * place
-    two = start2.astype(np.float32)[line] + step2[owner].astype(np.float32)[line] * place
-    inside = np.flatnonzero((np.minimum(one, two) >= -1e-4) & (one + two <= 1 + 1e-4))
-    line = line[inside]
-    pixel = (row * width + left[owner])[line] + place[inside].astype(np.int64)
-    return owner[line], pixel, one[inside], two[inside]
+def _bounds(starts: list[Floats], steps: list[Floats]) -> tuple[Floats, Floats]:
+    """Where all of start + step * x >= 0 hold: lowest and highest x."""
+    low, high = np.full_like(starts[0], -np.inf), np.full_like(starts[0], np.inf)
+    for start, step in zip(starts, steps, strict=True):
+        # A step of zero leaves the row in or out as a whole; a tiny one says the same with a far root.
+        step = np.where(np.abs(step) < 1e-9, np.float32(1e-9), step)
+        root = -start / step
+        low = np.maximum(low, np.where(step > 0, root, -np.inf))
+        high = np.minimum(high, np.where(step > 0, np.inf, root))
+    return low, high
 
 
-def rasterise(
-    xy: Floats, depth: Floats, faces: Ints, width: int, height: int
-) -> Fragments:
+def _spread(x: Floats, y: Floats, area: Floats, width: int, height: int) -> tuple[Ints, Ints, Floats, Floats]:
+    """Pixels inside triangles with corners x, y (3, f) and doubled signed areas (f,).
+
+    Returns: for each pixel in a triangle: (triangle, pixel, weight of corner 1, weight of corner 2).
+    """
+    top = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2])), 0).astype(np.int32)
+    bottom = np.minimum(np.floor(np.maximum(np.maximum(y[0], y[1]), y[2])), height - 1).astype(np.int32)
+    rows = np.maximum(bottom - top + 1, 0)
+    owner = np.repeat(np.arange(len(area), dtype=np.int32), rows)
+    row = np.arange(len(owner), dtype=np.int32) + (top - np.cumsum(rows) + rows).astype(np.int32)[owner]
+    # Both weights are linear in (x, y); on a row they are start + step * x with x counted from corner 0.
+    planes = np.stack([y[2] - y[0], x[0] - x[2], y[0] - y[1], x[1] - x[0]]) / area
+    step1, turn1, step2, turn2 = planes.take(owner, 1)
+    # float32 minus int32 would be float64.
+    down, origin = row.astype(np.float32) - y[0].take(owner), x[0].take(owner)
+    start1, start2 = turn1 * down, turn2 * down
+    slack = np.float32(1e-4)  # pixels on a shared edge may belong to both triangles but never to none
+    low, high = _bounds([start1 + slack, start2 + slack, 1 + slack - start1 - start2], [step1, step2, -step1 - step2])
+    first = np.ceil(np.maximum(low + origin, 0)).astype(np.int32)
+    last = np.floor(np.minimum(high + origin, width - 1)).astype(np.int32)
+    long = np.maximum(last - first + 1, 0)
+    line = np.repeat(np.arange(len(owner), dtype=np.int32), long)
+    column = np.arange(len(line), dtype=np.int32) + (first - np.cumsum(long) + long).astype(np.int32)[line]
+    shift = column.astype(np.float32) - origin.take(line)
+    one = start1.take(line) + step1.take(line) * shift
+    two = start2.take(line) + step2.take(line) * shift
+    return owner.take(line), (row * np.int32(width)).take(line) + column, one, two
+
+
+def rasterise(xy: Floats, depth: Floats, faces: Ints, width: int, height: int) -> Fragments:
     """Draw triangles (f, 3) over vertices at pixels (v, 2) with depths (v,); larger depth hides smaller.
 
     Triangles that turn clockwise on the screen face away and are left out.
     """
-    corners = xy[faces]
-    edge1, edge2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    area = edge1[:, 0] * edge2[:, 1] - edge1[:, 1] * edge2[:, 0]
-    keep = area < -1e-6
-    faces = faces[keep]
-    triangle, pixel, one, two = _spread(corners[keep], area[keep], width, height)
-    near, far1, far2 = depth[faces].T
-    z = near[triangle] + one * (far1 - near)[triangle] + two * (far2 - near)[triangle]
+    x, y = (np.ascontiguousarray(c).take(faces.T) for c in xy.T)
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
+    keep = np.flatnonzero(area < -1e-6)
+    faces = np.ascontiguousarray(faces.T).take(keep, 1)
+    triangle, pixel, one, two = _spread(x.take(keep, 1), y.take(keep, 1), area.take(keep), width, height)
+    near, far1, far2 = depth.take(faces)
+    z = near.take(triangle) + one * (far1 - near).take(triangle) + two * (far2 - near).take(triangle)
     nearest = np.full(width * height, -np.inf, np.float32)
     np.maximum.at(nearest, pixel, z)
     owner = np.full(width * height, -1, np.int32)
-    seen = np.flatnonzero(z == nearest[pixel])
-    owner[pixel[seen]] = seen
-    pixel_out = np.flatnonzero(owner >= 0).astype(np.int32)
-    chosen = owner[pixel_out]
-    one, two = one[chosen], two[chosen]
-    weights = np.stack([1 - one - two, one, two], 1)
-    return Fragments(pixel_out, faces[triangle[chosen]], weights, nearest)
+    seen = np.flatnonzero(z == nearest.take(pixel))
+    owner[pixel.take(seen)] = seen
+    pixel_out = np.flatnonzero(owner >= 0)
+    chosen = owner.take(pixel_out)
+    one, two = one.take(chosen), two.take(chosen)
+    weights = np.stack([1 - one - two, one, two])
+    return Fragments(pixel_out, faces.take(triangle.take(chosen), 1), weights, nearest)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from distill.data.synthetic.canvas import Canvas, Window, coarse_grid
+from distill.data.synthetic.canvas import Canvas, coarse_grid
 from distill.data.synthetic.curves import gauss, smoothstep, spline, through
 from distill.data.synthetic.features import NOSE_TIP_Y
 from distill.data.synthetic.landmarks import Features
@@ -19,7 +19,7 @@ _COARSE = (64, 84)
 
 
 def _shades(look: Look, identity: Identity, rng: np.random.Generator) -> Floats:
-    """The soft colours of the skin on a coarse grid (h, w, 3), as factors."""
+    """The soft colours of the skin on a coarse grid (3, h, w), as factors."""
     x, y = coarse_grid(*_COARSE)
     a = np.abs(x)
     red = 0.55 * gauss(a, y, 3.9, -2.9, 1.3, 1.2) + 0.5 * gauss(x, y, 0, NOSE_TIP_Y - 0.2, 1.1, 0.9)
@@ -30,11 +30,10 @@ def _shades(look: Look, identity: Identity, rng: np.random.Generator) -> Floats:
     hollow += 0.35 * gauss(x, y, 0, -8.75, 1.2, 0.28) + 0.25 * gauss(a, y, 3.2, -7.3, 0.4, 0.5)
     hollow += 0.5 * smoothstep(y, -10.6, -11.6) + 0.15 * smoothstep(a, 5.5, 7.5)
     light = 0.10 * gauss(x, y, 0, 4.5, 3.0, 1.8) + 0.12 * gauss(x, y, 0, -2.2, 0.5, 2.0)
-    blush = np.array([0.02, -0.16, -0.13]) * look.redness
-    shade = 1 + red[..., None] * blush + light[..., None] * 0.6
-    shade *= 1 - hollow[..., None] * np.array([0.26, 0.36, 0.38])
-    mottle = patches(rng, *_COARSE[::-1], 14) - 0.5
-    return (shade + 0.07 * mottle[..., None] * [0.8, 1, 1]).astype(np.float32)
+    mottle = 0.07 * (patches(rng, *_COARSE[::-1], 14) - 0.5)
+    blush, deep = np.array([0.02, -0.16, -0.13]) * look.redness, np.array([0.26, 0.36, 0.38])
+    blush, deep = blush[:, None, None], deep[:, None, None]
+    return ((1 + red * blush + light * 0.6) * (1 - hollow * deep) + mottle).astype(np.float32)
 
 
 def _beard_mask(look: Look) -> np.ndarray | None:
@@ -64,7 +63,8 @@ def _grow_beard(canvas: Canvas, look: Look, rng: np.random.Generator) -> None:
     coarse = _beard_mask(look)
     if coarse is None:
         return
-    height, width = canvas.pixels.shape[:2]
+    window = canvas.whole()
+    height, width = window.shape
     strands = noise(rng, height, width, 0.7, 2.2)
     mask = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     if look.beard == "stubble":
@@ -72,8 +72,8 @@ def _grow_beard(canvas: Canvas, look: Look, rng: np.random.Generator) -> None:
     else:
         mask = np.clip(mask * 1.6 - 0.25 + 0.22 * strands * (mask > 0.02), 0, 1)
     mask *= 0.55 + 0.45 * look.beard_density
-    colour = np.array(look.brow, np.float32) * (1 + 0.22 * strands[..., None])
-    Window(canvas.pixels, canvas.density, 0, 0).blend(np.clip(mask, 0, 0.96), colour)
+    colour = np.array(look.brow, np.float32)[:, None, None] * (1 + 0.22 * strands)
+    window.blend(np.clip(mask, 0, 0.96), colour)
 
 
 def _creases(features: Features, look: Look, expression: Expression) -> Iterator[tuple[np.ndarray, float, float]]:
@@ -96,7 +96,7 @@ def _creases(features: Features, look: Look, expression: Expression) -> Iterator
 
 def _lines(canvas: Canvas, features: Features, look: Look, expression: Expression) -> None:
     window = canvas.window(-6.5, 6.5, -8.5, 6.5)
-    mask = np.zeros(window.pixels.shape[:2], np.uint8)
+    mask = np.zeros(window.shape, np.uint8)
     for curve, width, strength in _creases(features, look, expression):
         if strength > 0.06:
             window.draw(mask, curve, width, min(strength, 1.0))
@@ -115,7 +115,7 @@ def _nostrils(canvas: Canvas, features: Features) -> None:
 
 def _freckles(canvas: Canvas, look: Look, rng: np.random.Generator) -> None:
     window = canvas.window(-6, 6, -6, 3)
-    height, width = window.pixels.shape[:2]
+    height, width = window.shape
     x, y = window.grid()
     where = np.exp(-0.5 * ((np.abs(x) - 2.6) / 1.9) ** 2) * np.exp(-0.5 * ((y + 2.4) / 1.6) ** 2)
     spots = smoothstep(noise(rng, height, width, 1.3), 0.9, 1.6).astype(np.float32)
@@ -127,11 +127,12 @@ def paint_skin(
 ) -> Canvas:
     """Paint the whole texture of a face."""
     canvas = Canvas.blank(density)
-    height, width = canvas.pixels.shape[:2]
-    shade = _shades(look, identity, rng) * np.array(look.skin, np.float32)
-    cv2.resize(shade, (width, height), dst=canvas.pixels, interpolation=cv2.INTER_LINEAR)
+    height, width = canvas.whole().shape
+    shade = _shades(look, identity, rng) * np.array(look.skin, np.float32)[:, None, None]
+    for plane, coarse in zip(canvas.pixels, shade, strict=True):
+        cv2.resize(coarse, (width, height), dst=plane, interpolation=cv2.INTER_LINEAR)
     grain = 0.014 * noise(rng, height, width, 0.8) + 0.012 * noise(rng, height, width, 2.5)
-    canvas.pixels *= 1 + grain[..., None]
+    canvas.pixels *= 1 + grain
     if look.freckles:
         _freckles(canvas, look, rng)
     _lines(canvas, features, look, expression)

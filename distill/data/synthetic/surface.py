@@ -34,9 +34,9 @@ class Surface:
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """(v, 5): paint, tint, cloth, cover."""
+        """(5, v): paint, tint, cloth, cover."""
         columns = (*self.paint.T, self.tint, self.cloth, self.cover)
-        return np.stack(columns, 1).astype(np.float32)
+        return np.stack(columns).astype(np.float32)
 
 
 def make_surface(

@@ -1,0 +1,59 @@
+"""`distill predict PHOTO ...`: find the faces, find their landmarks."""
+
+from pathlib import Path
+
+from distill.errors import ConfigError
+from distill.options import options_of, parse
+
+_DESCRIPTION = "Find faces and their landmarks in photos; needs neither torch nor tensorflow."
+DEFAULT_MODEL = Path("checkpoints/student_128_fp16.tflite")
+
+
+def predict(
+    photos: list[Path] = [],  # noqa: B006  never changed
+    model: Path = DEFAULT_MODEL,
+    json: Path | None = None,
+    draw: Path | None = None,
+    threads: int = 1,
+) -> int:
+    """Predict landmarks.
+
+    Args:
+        photos: image files.
+        model: a .tflite or .onnx file with its .json beside it.
+        json: write all points here instead of printing them.
+        draw: folder for copies of the photos with the points drawn in.
+        threads: CPU threads.
+    """
+    import cv2
+
+    from distill.files import atomic_path, write_json
+    from distill.images import read_image
+    from distill.runtime import Landmarker
+
+    if not photos:
+        raise ConfigError("no photos given: distill predict PHOTO ...")
+    landmarker, found = Landmarker(model, threads=threads), {}
+    for path in photos:
+        photo = read_image(path)
+        faces = landmarker(photo)
+        found[str(path)] = [
+            {"score": round(float(f.score), 4), "box": [round(v, 2) for v in f.box], "points": f.landmarks.round(3).tolist()}
+            for f in faces
+        ]
+        print(f"{path}: {len(faces)} face{'s' * (len(faces) != 1)}")
+        if draw is not None:
+            canvas = photo[:, :, ::-1].copy()
+            radius = max(1, round(max(photo.shape[:2]) / 400))
+            for face in faces:
+                for x, y in face.landmarks:
+                    cv2.circle(canvas, (round(float(x)), round(float(y))), radius, (80, 230, 80), -1, cv2.LINE_AA)
+            with atomic_path(draw / f"{path.stem}.png") as temporary:
+                cv2.imwrite(str(temporary), canvas)
+    if json is not None:
+        write_json(json, {"model": model.name, "scheme": landmarker.spec.scheme, "photos": found})
+    return 0
+
+
+def run(argv: list[str]) -> int:
+    return predict(**parse(options_of("predict", _DESCRIPTION, predict, "photos..."), argv, "photos..."))

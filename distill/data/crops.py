@@ -1,0 +1,49 @@
+"""Plain crops of faces with their landmarks, for comparing models with each other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from distill.data.readers import parse_subsets, read_faces
+from distill.data.synthetic import render_face
+from distill.geometry import apply_affine, box_of_points, crop_affine, normalise
+from distill.images import Photo, read_image, warp
+from distill.landmarks import convert
+from distill.spec import ModelSpec
+
+# Generated faces used where no data is given; not a seed anybody trains on.
+_SEED = 90001
+
+
+def face_crops(
+    spec: ModelSpec, count: int, format: str | None = None, root: Path | None = None, subset: str | None = None
+) -> tuple[Float[ndarray, "n s s 3"], Float[ndarray, "n k 2"]]:
+    """Return `count` crops as a model wants them, in [0, 1], and landmarks normalised to them.
+
+    Faces are spread evenly over the data set; without a format they are generated.
+    """
+    size, crops, landmarks = spec.crop.size, [], []
+    photos = _generated(count, spec.scheme) if format is None or root is None else _read(count, format, root, subset)
+    for photo, points, box_points, scheme in photos:
+        affine = crop_affine(box_of_points(box_points), spec.crop)
+        crops.append(warp(photo, affine, size).astype(np.float32) / 255)
+        landmarks.append(normalise(apply_affine(affine, convert(points, scheme, spec.scheme)), size, size))
+    return np.stack(crops), np.stack(landmarks)
+
+
+def _generated(count: int, scheme: str) -> Iterator[tuple[Photo, ndarray, ndarray, str]]:
+    for index in range(count):
+        face = render_face(_SEED, index)
+        exact = scheme if scheme in face.landmarks else "ibug68"
+        yield face.image, face.landmarks[exact], face.landmarks["ibug68"], exact
+
+
+def _read(count: int, format: str, root: Path, subset: str | None) -> Iterator[tuple[Photo, ndarray, ndarray, str]]:
+    records = read_faces(format, root, parse_subsets(subset))
+    for place in np.linspace(0, len(records) - 1, min(count, len(records))).astype(int):
+        record = records[place]
+        corners = np.array(record.boxes["gt"]).reshape(2, 2)
+        yield read_image(record.image), record.landmarks, corners, record.scheme

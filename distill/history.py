@@ -1,0 +1,34 @@
+"""`metrics.csv`: one `step,name,value` row for every number of a run, in the order they were made."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.errors import ConfigError
+
+HEADER = "step,name,value"
+
+
+def read_rows(path: str | Path) -> list[tuple[int, str, float]]:
+    """Return the rows as (step, name, value); a last line that a kill cut short does not count.
+
+    Raises:
+        ConfigError: no such file, or not a metrics.csv.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; give the metrics.csv of a run")
+    text = path.read_text(encoding="utf-8")
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    if not lines or lines[0] != HEADER:
+        raise ConfigError(f"{path}: does not begin with '{HEADER}'; give the metrics.csv of a run")
+    rows = [line.split(",") for line in lines[1:]]
+    return [(int(step), name, float(value)) for step, name, value in rows]
+
+
+def read_curve(path: str | Path, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (steps, values) of one name; both are empty when it was never recorded."""
+    pairs = [(step, value) for step, recorded, value in read_rows(path) if recorded == name]
+    values = np.array(pairs, np.float64).reshape(-1, 2)
+    return values[:, 0], values[:, 1]
