@@ -75,9 +75,7 @@ def denormalise(points: NDArray[np.floating], width: int, height: int) -> Points
     return (points * np.array([width, height]) - 0.5).astype(np.float32)
 
 
-def similarity(
-    side: float, x: float, y: float, size: int, degrees: float = 0.0, flip: bool = False
-) -> Affine:
+def similarity(side: float, x: float, y: float, size: int, degrees: float = 0.0, flip: bool = False) -> Affine:
     """Return the 2x3 affine that takes a square of the photo to a crop of `size` pixels.
 
     The square has side `side`, is centred at (x, y) and is turned by `degrees` (counter-clockwise on the screen, so

@@ -25,11 +25,13 @@ def as_distribution(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h 
 
 
 def soft_argmax(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
-    """Decode non-negative maps to their centre of mass, normalised (x, y) in [0, 1]."""
-    p = as_distribution(heatmaps)
-    x = p.sum(-2) @ cell_centres(p.shape[-1], p)
-    y = p.sum(-1) @ cell_centres(p.shape[-2], p)
-    return torch.stack([x, y], -1)
+    """Decode non-negative maps to their centre of mass, normalised (x, y) in [0, 1], in the type of the maps."""
+    # Autocast would make the products bfloat16, whose 8 bits of mantissa are half a pixel of a 128 pixel crop.
+    with torch.autocast(heatmaps.device.type, enabled=False):
+        p = as_distribution(heatmaps)
+        x = p.sum(-2) @ cell_centres(p.shape[-1], p)
+        y = p.sum(-1) @ cell_centres(p.shape[-2], p)
+        return torch.stack([x, y], -1)
 
 
 def gaussian_maps(points: Float[Tensor, "b k 2"], height: int, width: int, sigma: float) -> Float[Tensor, "b k h w"]:

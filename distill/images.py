@@ -65,7 +65,7 @@ def _decode_whole_jpeg(data: bytes) -> Photo | None:
     if data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
         return None
     try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error:
         return None
 
@@ -179,4 +179,4 @@ def warp(image: Photo, affine: Affine, size: int) -> Photo:
     offset = np.array([columns.start, rows.start]) + (block - 1) / 2
     matrix = np.concatenate([affine[:, :2] * block, affine[:, :2] @ offset[:, None] + affine[:, 2:]], axis=1)
     crop = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return crop  # type: ignore[return-value]
+    return crop

@@ -19,9 +19,7 @@ def options_of(command: str, description: str, target: Callable[..., Any], *posi
         target: a dataclass or function; types, defaults and doc lines come from it.
         positional: parameters given without a name, in order; each may be left out if `target` has a default for it.
     """
-    parser = ArgumentParser(
-        prog=f"distill {command}", description=description, exit_on_error=False, allow_abbrev=False
-    )
+    parser = ArgumentParser(prog=f"distill {command}", description=description, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="YAML file with any of these options.")
     if isinstance(target, type):
         parser.add_class_arguments(target)
@@ -52,7 +50,7 @@ def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentP
     """
     named, rest = [], list(argv)
     for name in names:
-        words = []
+        words: list[str] = []
         while rest and not rest[0].startswith("-") and (name.endswith("...") or not words):
             words.append(rest.pop(0))
         if words:

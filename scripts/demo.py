@@ -94,26 +94,36 @@ def write_report(results: dict[str, Any], seconds: dict[str, float], summary: di
 
     exported = json.loads((EXPORT / "export.json").read_text())
     submission = json.loads((RUN / "submission.json").read_text())
-    report = Report("distill: demo", "Generated faces, a small teacher, a student, a TFLite file and a submission that runs.")
-    report.cards({
-        "teacher NME %": 100 * summary["teacher_nme"],
-        "student NME %": 100 * summary["student_nme"],
-        "without teacher NME %": 100 * summary["student_nokd_nme"],
-        "TFLite max px": summary["tflite_max_px"],
-        "op check 2.11.0": Verdict(summary["opcheck"], summary["opcheck"] == "pass"),
-        "submission": Verdict(summary["submission"], summary["submission"] == "pass"),
-    })
+    report = Report(
+        "distill: demo", "Generated faces, a small teacher, a student, a TFLite file and a submission that runs."
+    )
+    report.cards(
+        {
+            "teacher NME %": 100 * summary["teacher_nme"],
+            "student NME %": 100 * summary["student_nme"],
+            "without teacher NME %": 100 * summary["student_nokd_nme"],
+            "TFLite max px": summary["tflite_max_px"],
+            "op check 2.11.0": Verdict(summary["opcheck"], summary["opcheck"] == "pass"),
+            "submission": Verdict(summary["submission"], summary["submission"] == "pass"),
+        }
+    )
     report.heading("Accuracy on unseen generated faces")
     report.evaluations(results, pictures=pictures(results["student, TFLite fp16"]))
     report.heading("Training")
     runs = {name: RUN / name / "metrics.csv" for name in ("teacher", "student", "student_nokd")}
     report.figure(training_plot(runs, ["train/loss", "train/star", "val/nme"]), "Losses and validation NME")
     report.heading("Parity with PyTorch")
-    rows = [[h["name"], h["max_px"], h["mean_px"], h["gate"]["max_px"], Verdict("pass", True)] for h in exported["parity"]["hops"]]
+    rows = [
+        [h["name"], h["max_px"], h["mean_px"], h["gate"]["max_px"], Verdict("pass", True)]
+        for h in exported["parity"]["hops"]
+    ]
     report.table(("hop", "max px", "mean px", "gate px", "verdict"), rows)
     report.heading("Operators")
     ops = exported["ops"]["fp16"]["rows"]
-    report.table(("operator", "version", "count", "first runtime"), [[o["op"], o["version"], o["count"], o["since"]] for o in ops])
+    report.table(
+        ("operator", "version", "count", "first runtime"),
+        [[o["op"], o["version"], o["count"], o["since"]] for o in ops],
+    )
     report.heading("Latency and time").text(str(timing))
     report.table(("step", "seconds"), [[name, round(value, 1)] for name, value in seconds.items()])
     report.heading("Submission").table(("what", "value"), [[k, str(v)] for k, v in submission.items()])

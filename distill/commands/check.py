@@ -29,13 +29,15 @@ def check(
     """
     from rich.console import Console
 
-    from distill.export.architecture import check_architecture, load_anywhere
+    from distill.export.architecture import check_architecture, load_everywhere
     from distill.export.opcheck import check_model, render
 
     if (file is None) == (model is None):
-        raise ConfigError("give either a .tflite file or --model ARCHITECTURE: `distill check --model mobilevit_v2_050`")
+        raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
     if file is not None:
-        report, loads = check_model(file, runtime), load_anywhere(file, runtime)
+        if not file.is_file():
+            raise ConfigError(f"{file}: no such file; make one with `distill export`")
+        report, loads = check_model(file, runtime), load_everywhere(file, runtime)
     else:
         result = check_architecture(str(model), runtime, scheme, size, options)
         report, loads = result.ops, result.loads

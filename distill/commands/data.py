@@ -1,5 +1,6 @@
 """`distill data synth DIR` writes generated faces; `distill data sheet PNG` draws any faces with their points."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from distill.config import FacesConfig
@@ -23,7 +24,11 @@ def synth(root: Path, count: int = 2000, seed: int = 0, size: int = 256, workers
 
     with Progress() as progress:
         task = progress.add_task("rendering faces", total=count)
-        manifest = write_faces(root, count, seed, size, workers=workers, progress=lambda n: progress.update(task, completed=n))
+
+        def show(done: int) -> None:
+            progress.update(task, completed=done)
+
+        manifest = write_faces(root, count, seed, size, workers=workers, progress=show)
     print(f"{manifest}: {count} faces")
     return 0
 
@@ -48,12 +53,12 @@ def sheet(out: Path, data: FacesConfig = FacesConfig(), count: int = 24) -> int:
     spec = ModelSpec("none", scheme.name, scheme.n_points, CropSpec(size=192, scale=1.3))
     crops, points = face_crops(spec, count, data.format, data.root, data.subset)
     images = (crops * 255).astype("uint8")
-    write_bytes(out, contact_sheet(images, denormalise(points, 192, 192), columns=6))
+    write_bytes(out, contact_sheet(list(images), list(denormalise(points, 192, 192)), columns=6))
     print(out)
     return 0
 
 
-_ACTIONS = {"synth": (synth, "root"), "sheet": (sheet, "out")}
+_ACTIONS: dict[str, tuple[Callable[..., int], str]] = {"synth": (synth, "root"), "sheet": (sheet, "out")}
 
 
 def run(argv: list[str]) -> int:

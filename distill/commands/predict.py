@@ -38,8 +38,12 @@ def predict(
         photo = read_image(path)
         faces = landmarker(photo)
         found[str(path)] = [
-            {"score": round(float(f.score), 4), "box": [round(v, 2) for v in f.box], "points": f.landmarks.round(3).tolist()}
-            for f in faces
+            {
+                "score": round(float(face.score), 4),
+                "box": [round(float(v), 2) for v in face.box],
+                "points": face.landmarks.astype(float).round(3).tolist(),
+            }
+            for face in faces
         ]
         print(f"{path}: {len(faces)} face{'s' * (len(faces) != 1)}")
         if draw is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from distill.errors import ConfigError
 from distill.options import options_of, parse
 
-_DESCRIPTION = "Package a model for a contest and run the package in a fresh environment; a package that fails is not kept."
+_DESCRIPTION = "Package a model for a contest and run the package in a fresh environment; one that fails is not kept."
 
 
 def submit(

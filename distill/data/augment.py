@@ -78,7 +78,7 @@ def _coarsen(image: Photo, factor: float, **_: Any) -> Photo:
     height, width = image.shape[:2]
     size = (max(1, round(width / factor)), max(1, round(height / factor)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def pixel_pipeline(config: AugmentConfig) -> "A.Compose | None":

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -29,7 +29,7 @@ class FaceSample(TypedDict):
     landmarks: Float[Tensor, "k 2"]
     visible: Bool[Tensor, " k"]
     to_photo: Float[Tensor, "2 3"]
-    index: int
+    index: int | Int[Tensor, " b"]
 
 
 class FaceDataset(Dataset[FaceSample]):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from distill.errors import ExportError
+from distill.export.flatbuffer import read_graph
 from distill.export.opcheck import OpReport, check_model
 from distill.export.runtimes import RuntimeFailure, list_runtimes, run_in_child
 from distill.export.to_onnx import export_onnx
@@ -17,6 +18,8 @@ from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.spec import ModelSpec
+
+_DTYPES = {"FLOAT32": np.float32, "INT8": np.int8, "UINT8": np.uint8}
 
 
 @dataclass(frozen=True)
@@ -42,23 +45,31 @@ class ArchitectureReport:
         return 0 if self.passed else 1
 
 
-def load_everywhere(path: str | Path, spec: ModelSpec, release: str) -> dict[str, str]:
-    """Load and invoke a TFLite file in every runtime present that is at least `release`.
+def load_everywhere(path: str | Path, release: str) -> dict[str, str]:
+    """Load and invoke any TFLite file with one input in every runtime present that is at least `release`.
 
     Returns:
         for each runtime `runs`, or the kind of failure and the reason.
+
+    Raises:
+        CheckpointError: not a TFLite file.
     """
-    size, outcomes = spec.crop.size, {}
-    crop = np.random.default_rng(0).random((1, size, size, 3), np.float32)
+    path, outcomes = Path(path), {}
+    graph = read_graph(path.read_bytes(), str(path))
+    if len(graph.inputs) != 1 or graph.inputs[0].dtype not in _DTYPES:
+        inputs = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in graph.inputs)
+        return {"loading": f"not tried: only files with one input of {', '.join(_DTYPES)} are run, this has {inputs}"}
+    entry = graph.inputs[0]
+    noise = np.random.default_rng(0).random(tuple(max(1, side) for side in entry.shape), np.float32)
+    sample = (noise if entry.dtype == "FLOAT32" else noise * 100).astype(_DTYPES[entry.dtype])
     for runtime in list_runtimes():
         if not runtime.covers(release):
             continue
-        points = run_in_child(runtime, path, crop)
-        if isinstance(points, RuntimeFailure):
-            outcomes[str(runtime)] = f"{points.kind}: {points.text}"
+        result = run_in_child(runtime, path, sample)
+        if isinstance(result, RuntimeFailure):
+            outcomes[str(runtime)] = f"{result.kind}: {result.text}"
         else:
-            right = points.shape == (1, spec.n_points, 2) and bool(np.isfinite(points).all())
-            outcomes[str(runtime)] = "runs" if right else f"error: it returned {points.shape} or numbers not finite"
+            outcomes[str(runtime)] = "runs" if np.isfinite(result).all() else "error: it returned numbers not finite"
     return outcomes
 
 
@@ -77,7 +88,7 @@ def check_architecture(
     with tempfile.TemporaryDirectory(prefix="distill-check-") as folder:
         onnx_path = export_onnx(net, spec, Path(folder, "net.onnx"))
         path = export_tflite(onnx_path, spec, folder, ("fp32",), stem=arch)["fp32"]
-        return ArchitectureReport(check_model(path, runtime), load_everywhere(path, spec, runtime), path.stat().st_size)
+        return ArchitectureReport(check_model(path, runtime), load_everywhere(path, runtime), path.stat().st_size)
 
 
 def require_ops(report: OpReport) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from distill.landmarks import Scheme
 
 # Crops (n, h, w, 3) float32 RGB in [0, 1] -> landmarks (n, k, 2) normalised to the crop.
 Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -129,3 +132,18 @@ def _require(hop: Hop) -> None:
             raise ExportError(
                 f"{hop.name} moved the landmarks: {what} {value:.4g} {unit} > gate {limit:g}; worst landmarks {worst}"
             )
+
+
+def render(report: ParityReport) -> "Table":
+    """Return the report as a table for the terminal."""
+    from rich.table import Table
+
+    nme = "" if report.nme is None else f", PyTorch NME {100 * report.nme:.2f} %"
+    table = Table(title=f"distance from PyTorch on {report.crops} crops of {report.size} px{nme}")
+    for heading in ("hop", "max px", "mean px", "gate max/mean px", "NME change, points of %"):
+        table.add_column(heading, justify="left" if heading == "hop" else "right")
+    for hop in report.hops:
+        rise = "–" if hop.nme_rise is None else f"{100 * hop.nme_rise:+.4f}"
+        limits = f"{hop.gate.max_px:g} / {hop.gate.mean_px:g}"
+        table.add_row(hop.name, f"{hop.max_px:.5f}", f"{hop.mean_px:.5f}", limits, rise)
+    return table

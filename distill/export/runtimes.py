@@ -101,15 +101,15 @@ def _older(python: str | None) -> Runtime | None:
 def run_in_child(
     runtime: Runtime,
     model: str | Path,
-    inputs: NDArray[np.float32],
-    timeout_s: float = 120,
+    inputs: NDArray[np.generic],
+    timeout_s: float = 300,
     memory: int = 16 * 2**30,
 ) -> NDArray[np.float32] | RuntimeFailure:
     """Run a model on inputs one by one in a child process.
 
     Args:
         model: a TFLite file with one input and one output.
-        inputs: (n, h, w, 3) float32.
+        inputs: (n, ...) of the type the model takes; each row is run as a batch of one.
         memory: address space the child may use, in bytes; importing tensorflow alone takes several gigabytes of it.
 
     Returns:
@@ -117,7 +117,7 @@ def run_in_child(
     """
     with tempfile.TemporaryDirectory(prefix="tflite-") as folder:
         given, taken = Path(folder, "inputs.npy"), Path(folder, "outputs.npy")
-        np.save(given, np.ascontiguousarray(inputs, np.float32))
+        np.save(given, np.ascontiguousarray(inputs))
         command = [runtime.python, str(_WORKER), runtime.module, str(Path(model).resolve()), str(given), str(taken)]
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}

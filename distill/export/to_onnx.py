@@ -73,10 +73,10 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
                     opset_version=_OPSET,
                     dynamo=False,
                 )
-        except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        except (RuntimeError, AssertionError, torch.onnx.errors.OnnxExporterError) as error:
             reason = str(error).strip().splitlines()[0][:200]
             raise ExportError(
-                f"{spec.arch} has no ONNX form: {reason}; rewrite that layer in export/rewrite.py"
+                f"{spec.arch} has no ONNX form: {reason}; try another input size, or rewrite the layer in rewrite.py"
             ) from error
         onnx.save(_described(simplify(temporary), spec), str(temporary))
     write_sidecar(path, spec)

@@ -31,7 +31,7 @@ def export_tflite(
     out_dir: str | Path,
     kinds: Sequence[str] = ("fp32", "fp16"),
     stem: str = "student",
-    timeout_s: float = 600,
+    timeout_s: float = 1800,
 ) -> dict[str, Path]:
     """Convert a graph of `export_onnx` and return one file per kind, `out_dir/STEM_KIND.tflite` with its sidecar.
 

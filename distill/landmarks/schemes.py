@@ -120,8 +120,10 @@ def load_scheme(name: str) -> Scheme:
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else _FOLDER / f"{name}.yaml"
     if not path.is_file():
-        raise ConfigError(f"unknown landmark scheme '{name}': {suggest(name, list_schemes())}, or a path to a .yaml file")
+        valid = suggest(name, list_schemes())
+        raise ConfigError(f"unknown landmark scheme '{name}': {valid}, or a path to a .yaml file")
     try:
         return _parse(yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise ConfigError(f"{path}: not a landmark scheme ({error!r}); compare with {_FOLDER / 'ibug68.yaml'}") from error
+        reason = f"not a landmark scheme ({error!r})"
+        raise ConfigError(f"{path}: {reason}; compare with {_FOLDER / 'ibug68.yaml'}") from error

@@ -1,10 +1,12 @@
 """STAR loss (Zhou et al., CVPR 2023, arXiv 2306.02763) with the 2 x 2 eigen-decomposition in closed form.
 
 The published code sends every covariance to the CPU for `eigh`, whose gradient is NaN on isotropic maps. For a
-2 x 2 matrix neither is needed: with m = (a + c) / 2 and q = sqrt(((a - c) / 2)^2 + b^2) the eigenvalues are m -+ q,
-and the squared length of a residual along the major axis is (|e|^2 + e^T R e) / 2 where R = [[a-c, 2b], [2b, c-a]] / 2q.
+2 x 2 matrix neither is needed: with m = (a + c) / 2 and q = sqrt(((a - c) / 2)^2 + b^2) the eigenvalues are m -+ q
+and the squared length of a residual along the major axis is (|e|^2 + e^T R e) / 2, R = [[a-c, 2b], [2b, c-a]] / 2q.
 No angle, no eigenvector and no sign convention appears, so the gradient is finite everywhere.
 """
+
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -17,8 +19,30 @@ from distill.losses.reduction import masked_mean
 _VARIANCE_FLOOR = 1e-5
 _WEIGHT_FLOOR = 1e-5
 _QUADRATIC = 0.01
-# Keeps the square root differentiable for isotropic maps; 1e-5 wide, far below any real eigenvalue gap.
-_ISOTROPIC = 1e-10
+# Keeps the square root differentiable for isotropic maps; 1e-6 wide: above float32 rounding, below any real gap.
+_ISOTROPIC = 1e-12
+
+
+class _Sums(torch.autograd.Function):
+    """All the sums over cells that the moments need, without a single intermediate map.
+
+    Written with ordinary operations, each product of a map and a coordinate is a map that autograd keeps; reading and
+    writing those is what the loss costs. Here the maps are read four times, and once more to write their gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Maps (n, h, w), x (w) -> sums over x (n, h), the same weighted by x (n, h), over y (n, w), of squares (n)."""
+        ctx.save_for_backward(maps, x)
+        return maps.sum(2), maps @ x, maps.sum(1), torch.linalg.vector_norm(maps, dim=(1, 2)).square()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        maps, x = ctx.saved_tensors
+        rows, rows_x, columns, squares = gradients
+        by_row = torch.stack([rows, rows_x, torch.ones_like(rows)], -1)
+        by_column = torch.stack([torch.ones_like(columns), x.expand_as(columns), columns], -2)
+        return torch.bmm(by_row, by_column).addcmul_(maps, 2 * squares[:, None, None]), None
 
 
 def moments(heatmaps: Float[Tensor, "*n h w"]) -> tuple[Float[Tensor, "*n 2"], Float[Tensor, "*n 3"]]:
@@ -26,16 +50,18 @@ def moments(heatmaps: Float[Tensor, "*n h w"]) -> tuple[Float[Tensor, "*n 2"], F
 
     The second moments are taken about the mean, not as E[x^2] - E[x]^2, which float32 cannot carry.
     """
-    p = heatmaps / heatmaps.sum((-2, -1), keepdim=True).clamp_min(MASS_FLOOR)
-    x = 2 * cell_centres(p.shape[-1], p) - 1
-    y = 2 * cell_centres(p.shape[-2], p) - 1
-    rows, columns = p.sum(-1), p.sum(-2)
+    h, w = heatmaps.shape[-2:]
+    x, y = 2 * cell_centres(w, heatmaps) - 1, 2 * cell_centres(h, heatmaps) - 1
+    sums = _Sums.apply(heatmaps.reshape(-1, h, w), x)
+    rows, rows_x, columns, squares = (s.unflatten(0, heatmaps.shape[:-2]) for s in sums)
+    scale = rows.sum(-1).clamp_min(MASS_FLOOR).reciprocal()
+    rows, rows_x, columns = (s * scale[..., None] for s in (rows, rows_x, columns))
     mean = torch.stack([columns @ x, rows @ y], -1)
     dx, dy = x - mean[..., :1], y - mean[..., 1:]
-    xy = ((p @ dx[..., None]).squeeze(-1) * dy).sum(-1)
+    xy = ((rows_x - mean[..., :1] * rows) * dy).sum(-1)
     scatter = torch.stack([(columns * dx.square()).sum(-1), xy, (rows * dy.square()).sum(-1)], -1)
     v1 = rows.sum(-1) + _WEIGHT_FLOOR
-    v2 = p.square().sum((-2, -1)) + _WEIGHT_FLOOR
+    v2 = squares * scale.square() + _WEIGHT_FLOOR
     return mean, scatter / (v1 - v2 / v1)[..., None]
 
 

@@ -42,9 +42,9 @@ class SupervisedLoss(nn.Module):
         self, prediction: Prediction, landmarks: Float[Tensor, "b k 2"], valid: Bool[Tensor, "b k"]
     ) -> dict[str, Tensor]:
         """Return the weighted terms by name (`star`, `point`, `edge`) and their sum (`loss`)."""
-        size = prediction.heatmaps.shape[-2:]
-        point_targets = gaussian_maps(landmarks, *size, self.sigma)
-        edge_targets = edge_maps(landmarks, self.curves, *size, self.sigma)
+        height, width = prediction.heatmaps.shape[-2:]
+        point_targets = gaussian_maps(landmarks, height, width, self.sigma)
+        edge_targets = edge_maps(landmarks, self.curves, height, width, self.sigma)
         every_edge = valid.new_ones(edge_targets.shape[:2])
         terms = {
             "star": self.star(prediction.heatmaps, landmarks, valid),

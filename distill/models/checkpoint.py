@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from distill.errors import CheckpointError
+from distill.errors import CheckpointError, ConfigError
 from distill.files import atomic_path
 from distill.models.zoo import create_model
 from distill.spec import ModelSpec
@@ -21,11 +21,12 @@ _PREFIX = "net."
 def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        spec, state = content["spec"], content["state_dict"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError) as error:
         raise CheckpointError(f"{path}: {_looks_like(path)}, not a checkpoint; train or download it again") from error
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: a checkpoint of another program (no {error}); give one made by distill") from error
+    parts = content if isinstance(content, dict) else {}
+    spec, state = parts.get("spec"), parts.get("state_dict")
+    if not (isinstance(spec, dict) and isinstance(state, dict)):
+        raise CheckpointError(f"{path}: a checkpoint of another program; give one made by distill")
     return spec, {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
 
 
@@ -37,14 +38,20 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tenso
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {_looks_like(path)}, not safetensors; train or download it again") from error
     except KeyError as error:
-        raise CheckpointError(f"{path}: safetensors of another program (no {error}); give one made by distill") from error
+        raise CheckpointError(
+            f"{path}: safetensors of another program (no {error}); give one made by distill"
+        ) from error
 
 
 def _looks_like(path: Path) -> str:
     start = path.read_bytes()[:256].lstrip().lower()
     if not start:
         return "an empty file"
-    return "an HTML page" if start.startswith((b"<!doctype", b"<html")) else f"{path.stat().st_size} bytes of something else"
+    return (
+        "an HTML page"
+        if start.startswith((b"<!doctype", b"<html"))
+        else f"{path.stat().st_size} bytes of something else"
+    )
 
 
 _READERS = {".ckpt": _read_lightning, ".safetensors": _read_safetensors}
@@ -62,13 +69,21 @@ def load_model(path: str | Path) -> tuple[nn.Module, ModelSpec]:
     if path.suffix not in _READERS:
         raise CheckpointError(f"{path}: unknown kind of weights '{path.suffix}'; give one of {', '.join(_READERS)}")
     raw_spec, state = _READERS[path.suffix](path)
-    spec = ModelSpec.from_dict(raw_spec)
-    net = create_model(spec.arch, spec.scheme, **{**spec.options, **_no_download(spec.options)})
+    try:
+        spec = ModelSpec.from_dict(raw_spec)
+        net = create_model(spec.arch, spec.scheme, **{**spec.options, **_no_download(spec.options)})
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        reason = str(error) if isinstance(error, ConfigError) else repr(error)
+        raise CheckpointError(
+            f"{path}: describes no model of this version ({reason}); was it made by distill?"
+        ) from error
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise CheckpointError(f"{path}: weights do not fit {spec.arch} ({reason[:120]}); was the code changed?") from error
+        raise CheckpointError(
+            f"{path}: weights do not fit {spec.arch} ({reason[:120]}); was the code changed?"
+        ) from error
     return net.eval(), spec
 
 

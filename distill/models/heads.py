@@ -39,6 +39,9 @@ class AAMHead(nn.Module):
             alone, a point on one edge by that edge, a point on several by their sum.
     """
 
+    edges_of_point: Tensor
+    edgeless: Tensor
+
     def __init__(self, channels: int, scheme: Scheme):
         super().__init__()
         self.heatmap = nn.Conv2d(channels, scheme.n_points, 1)
@@ -51,7 +54,8 @@ class AAMHead(nn.Module):
         self.register_buffer("edgeless", (edges_of_point.sum((1, 2, 3)) == 0).float(), persistent=False)
         for conv in (self.point, self.edge):
             # Maps start dark, as their targets almost everywhere are.
-            nn.init.constant_(conv.bias, -2.0)
+            if conv.bias is not None:
+                nn.init.constant_(conv.bias, -2.0)
 
     def forward(self, features: Float[Tensor, "b c h w"]) -> Prediction:
         heat = self.normalise(self.heatmap(features)).relu()

@@ -24,9 +24,13 @@ class HeatmapNet(nn.Module):
         head: predicts and decodes the maps.
         mean, std: per-channel statistics (RGB, images in [0, 1]) the backbone expects.
         channels_last: the backbone returns (b, h, w, c) features, as Swin does.
+        size_multiple: sides of the input must be multiples of this.
         feature_noise: standard deviation of Gaussian noise added to the deepest feature in training. The paper's
             code adds 0.1 in evaluation too, which makes its own distillation targets noisy; here evaluation is exact.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -36,16 +40,24 @@ class HeatmapNet(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         channels_last: bool = False,
+        size_multiple: int = 32,
         feature_noise: float = 0.0,
     ):
         super().__init__()
         self.backbone, self.neck, self.head = backbone, neck, head
-        self.channels_last, self.feature_noise = channels_last, feature_noise
+        self.channels_last, self.size_multiple, self.feature_noise = channels_last, size_multiple, feature_noise
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Prediction:
-        """RGB crops in [0, 1] -> maps at a quarter of their resolution and the decoded landmarks."""
+        """RGB crops in [0, 1] -> maps at a quarter of their resolution and the decoded landmarks.
+
+        Raises:
+            ConfigError: the crops are not of a size the backbone can halve often enough.
+        """
+        height, width = images.shape[-2:]
+        if height % self.size_multiple or width % self.size_multiple:
+            raise ConfigError(f"crops of {width} x {height} px: this network needs multiples of {self.size_multiple}")
         features = list(self.backbone((images - self.mean) / self.std))
         if self.channels_last:
             features = [feature.permute(0, 3, 1, 2) for feature in features]
@@ -62,6 +74,7 @@ def build_heatmap_net(
     width: int,
     pretrained: bool,
     channels_last: bool = False,
+    size_multiple: int = 32,
     feature_noise: float = 0.0,
     **backbone_args: Any,
 ) -> HeatmapNet:
@@ -71,24 +84,25 @@ def build_heatmap_net(
         ConfigError: unknown backbone or neck.
     """
     if not timm.is_model(backbone):
-        raise ConfigError(f"unknown timm backbone '{backbone}': {suggest(backbone, timm.list_models(backbone[:4] + '*')[:20])}")
+        alike = timm.list_models(backbone[:4] + "*")[:20]
+        raise ConfigError(f"unknown timm backbone '{backbone}': {suggest(backbone, alike)}")
     if neck not in NECKS:
         raise ConfigError(f"unknown neck '{neck}': {suggest(neck, list(NECKS))}")
     neck_type = NECKS[neck]
     body = _create_backbone(backbone, pretrained, backbone_args, neck_type.strides)
-    channels = body.feature_info.channels()
     return HeatmapNet(
         body,
-        neck_type(channels, width),
+        neck_type(body.feature_info.channels(), width),
         AAMHead(width, load_scheme(scheme)),
         mean=body.default_cfg["mean"],
         std=body.default_cfg["std"],
         channels_last=channels_last,
+        size_multiple=size_multiple,
         feature_noise=feature_noise,
     )
 
 
-def _create_backbone(name: str, pretrained: bool, args: dict[str, Any], strides: tuple[int, ...]) -> nn.Module:
+def _create_backbone(name: str, pretrained: bool, args: dict[str, Any], strides: tuple[int, ...]) -> Any:
     last = tuple(range(-len(strides), 0))
     try:
         return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **args)

@@ -3,7 +3,8 @@
 from distill.models.heatmap_net import HeatmapNet, build_heatmap_net
 from distill.models.zoo import register
 
-_BACKBONES = {f"mobilevit_v2_{width}": f"mobilevitv2_{width}" for width in ("050", "075", "100", "125", "150", "175", "200")}
+_WIDTHS = ("050", "075", "100", "125", "150", "175", "200")
+_BACKBONES = {f"mobilevit_v2_{width}": f"mobilevitv2_{width}" for width in _WIDTHS}
 
 
 @register(*_BACKBONES)
@@ -19,4 +20,5 @@ def mobilevit_v2(
         width: channels between neck and head; equal to the teacher's where its heads are to be inherited.
         pretrained: start from timm's ImageNet weights; from scratch with a warning where they cannot be reached.
     """
-    return build_heatmap_net(_BACKBONES[name], scheme, neck=neck, width=width, pretrained=pretrained)
+    # At stride 32 its patches are 2 x 2 cells; timm would resize odd maps and the pyramid could not join them.
+    return build_heatmap_net(_BACKBONES[name], scheme, neck=neck, width=width, pretrained=pretrained, size_multiple=64)

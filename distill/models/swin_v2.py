@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from distill.errors import ConfigError
 from distill.models.heatmap_net import HeatmapNet, build_heatmap_net
 from distill.models.zoo import register
 
@@ -30,8 +31,15 @@ def swin_v2(
         width: channels between neck and head.
         feature_noise: see `HeatmapNet` (the paper: 0.1).
         pretrained: start from timm's weights; from scratch with a warning where they cannot be reached.
-        backbone_args: further arguments of the timm model, e.g. `embed_dim`, `depths`, `num_heads` of smaller sizes.
+        backbone_args: further arguments of the timm model, such as `embed_dim`, `depths` and `num_heads`.
+
+    Raises:
+        ConfigError: an unknown backbone or neck, or a size the strides do not divide.
     """
+    if image_size % 32:
+        raise ConfigError(
+            f"image_size {image_size} of {name} is no multiple of 32: take {round(image_size / 32) * 32 or 32}"
+        )
     return build_heatmap_net(
         backbone,
         scheme,

@@ -45,5 +45,5 @@ def create_model(arch: str, scheme: str, **options: Any) -> nn.Module:
         raise ConfigError(f"unknown model '{arch}': {suggest(arch, names)}")
     try:
         return _REGISTRY[arch](arch, scheme, **options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"model {arch} cannot be built with options {options}: {error}") from error

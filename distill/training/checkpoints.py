@@ -46,7 +46,7 @@ class RunCheckpoints(Checkpoint):
         # Where a validation follows, `on_validation_end` saves: a run killed in between repeats the validation.
         validates = isinstance(trainer.val_check_batch, int) and trainer.global_step % trainer.val_check_batch == 0
         if trainer.global_step % self.every == 0 and not validates:
-            trainer.save_checkpoint(self.folder / "last.ckpt")
+            trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or "val/nme" not in trainer.callback_metrics:
@@ -54,8 +54,8 @@ class RunCheckpoints(Checkpoint):
         nme = float(trainer.callback_metrics["val/nme"])
         if nme < self.best_nme:
             self.best_nme, self.best_step = nme, trainer.global_step
-            trainer.save_checkpoint(self.folder / "best.ckpt")
-        trainer.save_checkpoint(self.folder / "last.ckpt")
+            trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
+        trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
 
 
 def last_checkpoint(folder: Path) -> Path:

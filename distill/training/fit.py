@@ -121,7 +121,11 @@ def _make_trainer(
     wandb_logger = make_wandb_logger(config.log, config.name, folder)
     if wandb_logger is not None:
         wandb_logger.log_hyperparams(public_config(config))
-    callbacks: list[pl.Callback] = [StatelessSeeding(config.seed), RichProgressBar(), Tracking(config.log.every, config.log.pictures)]
+    callbacks: list[pl.Callback] = [
+        StatelessSeeding(config.seed),
+        RichProgressBar(),
+        Tracking(config.log.every, config.log.pictures),
+    ]
     if config.optim.ema:
         callbacks.append(WeightEMA(config.optim.ema))
     if config.trainer.patience:

@@ -48,7 +48,8 @@ class FrozenTeacher:
         for what in ("scheme", "crop"):
             mine, theirs = getattr(self.spec, what), getattr(student, what)
             if mine != theirs:
-                raise ConfigError(f"teacher and student differ in {what} ({mine} and {theirs}): train both on the same data")
+                values = f"{mine} and {theirs}"
+                raise ConfigError(f"teacher and student differ in {what} ({values}): give both the same data options")
 
     def heatmaps(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h4 w4"]:
         """Return the teacher's fused maps, in the student's precision and on its device."""
@@ -93,8 +94,9 @@ def inherit_heads(student: nn.Module, teacher: nn.Module) -> None:
         ConfigError: the necks differ in width.
     """
     mine, theirs = student.get_submodule("head"), teacher.get_submodule("head")
-    shapes = [tuple(head.get_submodule("heatmap").weight.shape) for head in (mine, theirs)]  # type: ignore[union-attr]
-    if shapes[0] != shapes[1]:
-        widths = f"{shapes[0][1]} and {shapes[1][1]}"
-        raise ConfigError(f"--kd.inherit_heads: necks of student and teacher are {widths} wide; make them equal")
+    widths = [head.state_dict()["heatmap.weight"].shape[1] for head in (mine, theirs)]
+    if widths[0] != widths[1]:
+        raise ConfigError(
+            f"--kd.inherit_heads: the necks of student and teacher are {widths[0]} and {widths[1]} wide; make them equal"
+        )
     mine.load_state_dict(theirs.state_dict())

@@ -44,7 +44,7 @@ class LandmarkTask(pl.LightningModule):
     ):
         super().__init__()
         # Convolutions of narrow nets run about twice as fast on channels-last memory, on CPUs and GPUs alike.
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss, self.metric = loss, metric
         self.optim, self.total_steps, self.spec = optim, total_steps, spec
         self.grad_norm: Tensor | float = 0.0
@@ -71,7 +71,7 @@ class LandmarkTask(pl.LightningModule):
         size = batch["image"].shape[-1]
         predicted = self(batch["image"]).landmarks.float()
         # Crops are similarities of the photo, so an error over an eye distance is the same in both.
-        self.metric.update(predicted * size, batch["landmarks"] * size, identities=batch["index"])
+        self.metric.update(predicted * size, batch["landmarks"] * size, identities=torch.as_tensor(batch["index"]))
         if batch_idx == 0:
             self.first_faces = batch["image"], predicted, batch["landmarks"]
 

@@ -140,9 +140,9 @@ class Tracking(pl.Callback):
             images, predicted, target = (part[: self.pictures].cpu().numpy() for part in task.first_faces)
             size = images.shape[-1]
             pictures["val/faces"] = contact_sheet(
-                (images.transpose(0, 2, 3, 1) * 255).round().astype("uint8"),
-                denormalise(predicted, size, size),
-                denormalise(target, size, size),
+                list((images.transpose(0, 2, 3, 1) * 255).round().astype("uint8")),
+                list(denormalise(predicted, size, size)),
+                list(denormalise(target, size, size)),
             )
         return pictures
 

@@ -3,12 +3,13 @@
 import cv2
 import numpy as np
 
+from distill.data.synthetic.curves import draw
 from distill.data.synthetic.noise import Floats, noise, patches
 
 
 def _colours(rng: np.random.Generator, count: int) -> np.ndarray:
     value = rng.uniform(15, 240, (count, 1))
-    return np.clip(value + rng.normal(0, rng.choice([6, 30]), (count, 3)), 0, 255)
+    return np.clip(value + rng.normal(0, (6, 30)[int(rng.integers(2))], (count, 3)), 0, 255)
 
 
 def _gradient(rng: np.random.Generator, size: int) -> Floats:
@@ -36,17 +37,15 @@ def _scene(rng: np.random.Generator, size: int) -> Floats:
 
 
 def _texture(rng: np.random.Generator, size: int) -> Floats:
-    side = min(size, 512)
     one, two = _colours(rng, 2)
-    grain = noise(rng, side, side, float(rng.choice([1.0, 3.0, 8.0])), float(rng.choice([1.0, 3.0, 8.0, 20.0])))
+    grain = noise(rng, size, size, (1.0, 3.0, 8.0)[int(rng.integers(3))], (1.0, 3.0, 8.0, 20.0)[int(rng.integers(4))])
     share = np.clip(0.5 + 0.3 * grain, 0, 1)[..., None]
-    picture = (one + share * (two - one)).astype(np.float32)
-    return cv2.resize(picture, (size, size)) if side != size else picture
+    return (one + share * (two - one)).astype(np.float32)
 
 
 def paint_backdrop(rng: np.random.Generator, size: int) -> Floats:
     """Return (size, size, 3) float32 RGB in 0-255."""
-    kind = rng.choice(4, p=[0.15, 0.25, 0.45, 0.15])
+    kind = draw(rng, (0.15, 0.25, 0.45, 0.15))
     if kind == 0:
         picture = _gradient(rng, size)
     elif kind == 1:

@@ -14,9 +14,10 @@ Array = NDArray[np.float64]
 # Sections from the neck down: height, half-width, half-depth, z of the middle.
 _TRUNK = np.array(
     [
-        [-6.0, 5.0, 5.3, -2.6],
-        [-9.0, 5.1, 5.4, -2.2],
-        [-12.0, 5.3, 5.5, -2.4],
+        [-4.0, 4.0, 3.6, -2.2],
+        [-7.0, 4.6, 4.6, -2.3],
+        [-9.5, 4.9, 5.1, -2.4],
+        [-12.0, 5.1, 5.3, -2.5],
         [-14.2, 6.0, 5.8, -2.7],
         [-15.6, 8.2, 6.4, -3.0],
         [-17.0, 12.6, 7.3, -3.2],
@@ -32,7 +33,7 @@ def make_trunk(identity: Identity, look: Look) -> Surface:
     """Neck, shoulders and chest; the collar is where `cloth` passes 0."""
     knots = np.arange(len(_TRUNK))
     v = np.linspace(0, len(_TRUNK) - 1, 26)[::-1]
-    y, wide, deep, middle = (s[:, None] for s in spline(knots, _TRUNK, v).T)
+    y, wide, deep, middle = (section[:, None] for section in spline(knots, _TRUNK, v).T)
     angle = np.linspace(-np.pi, np.pi, 33)[:-1][None]
     thin = 1 + (identity.neck_width - 1) * smoothstep(y, -18.0, -13.0)
     sin, cos = np.sin(angle), np.cos(angle)
@@ -44,7 +45,7 @@ def make_trunk(identity: Identity, look: Look) -> Surface:
     collar = {"crew": -14.6, "high": -12.6, "deep": -14.6}[look.collar]
     dip = {"crew": 1.2, "high": 0.5, "deep": 6.5}[look.collar] * np.clip(cos, 0, 1) ** 3
     shade = 0.5 + 0.5 * smoothstep(y, -8.5, -15.5)
-    ao = np.where(cos > -0.2, shade, 1.0)
+    ao = 1 - (1 - shade) * smoothstep(cos, -1.3, 0.1)
     return make_surface(
         position,
         normals(position),
@@ -62,14 +63,17 @@ def _half_width(head: Array, y: float) -> float:
     return float(np.interp(y, template().position[:, 0, 1], np.abs(head[..., 0]).max(1)))
 
 
-def make_ears(head: Array, identity: Identity) -> list[Surface]:
-    """Two ears fixed to the sides of a shaped head (r, c, 3)."""
+def make_ears(head: Array, identity: Identity, look: Look) -> list[Surface]:
+    """Two ears fixed to the sides of a shaped head (r, c, 3); none where long hair or a scarf lies over them."""
+    if look.hair_style in ("long", "long_fringe", "scarf"):
+        return []
     ring, turn = np.linspace(0, 1, 7)[:, None], np.linspace(0, 2 * np.pi, 15)[:-1][None]
     # Rings run from the rim inwards; an egg that is wider above.
+    one = np.ones_like(turn)
     high = 3.1 * identity.ear_size * (1 - ring) * np.sin(turn)
     wide = 1.65 * identity.ear_size * (1 - ring) * np.cos(turn) * (1 + 0.22 * np.sin(turn))
-    depth = spline([0, 0.12, 0.3, 0.55, 1.0], [0.0, 0.45, 0.3, -0.1, -0.35], ring) * np.ones_like(turn)
-    dark = spline([0, 0.15, 0.35, 0.55, 1.0], [0.9, 1.0, 0.72, 0.85, 0.6], ring) * np.ones_like(turn)
+    depth = spline([0, 0.12, 0.3, 0.55, 1.0], [0.0, 0.45, 0.3, -0.1, -0.35], ring[:, 0])[:, None] * one
+    dark = spline([0, 0.15, 0.35, 0.55, 1.0], [0.9, 1.0, 0.72, 0.85, 0.6], ring[:, 0])[:, None] * one
     half = _half_width(head, -1.5)
     lean = np.deg2rad(24 * identity.ear_out)
     ears = []
@@ -81,6 +85,6 @@ def make_ears(head: Array, identity: Identity) -> list[Surface]:
         position = np.stack([side * x, high - 1.4 + 0 * x, z], -1)
         inward = position if side > 0 else position[:, ::-1]
         normal = normals(inward)
-        faces = grid_faces(*inward.shape[:2], closed=True)
+        faces = grid_faces(len(inward), inward.shape[1], closed=True)
         ears.append(make_surface(inward, normal, faces, tint=dark if side > 0 else dark[:, ::-1]))
     return ears

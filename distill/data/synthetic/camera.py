@@ -6,6 +6,7 @@ screen. The head turns on a pivot in the neck; the shoulders follow a fraction o
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ _PIVOT = np.array([0.0, -6.0, 0.0])
 _BODY_FOLLOWS = (0.3, 0.15, 0.2)
 
 
+@lru_cache(maxsize=64)
 def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     """Return the 3x3 matrix of a pose in degrees: yaw first, then pitch, then roll."""
     a, b, c = np.deg2rad([yaw, -pitch, -roll])
@@ -50,11 +52,11 @@ class Camera:
         return head + _PIVOT
 
     def turn_normals(self, normals: NDArray[np.floating], body: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Normals (v, 3) of head space -> view space, for vertices that belong to the shoulders by `body` (v,)."""
+        """Normals (..., 3) of head space -> view space, for vertices that belong to the shoulders by `body` (...,)."""
         yaw, pitch, roll = self.pose
         head = normals @ rotation(yaw, pitch, roll).T
         still = rotation(yaw * _BODY_FOLLOWS[0], pitch * _BODY_FOLLOWS[1], roll * _BODY_FOLLOWS[2])
-        return head + body[:, None] * (normals @ still.T - head)
+        return head + body[..., None] * (normals @ still.T - head)
 
     def project(self, view: NDArray[np.floating]) -> NDArray[np.float64]:
         """View space (..., 3) -> pixels (..., 2)."""

@@ -49,12 +49,22 @@ def _sample(texture: Floats, places: Floats, border: int) -> Floats:
     return np.ascontiguousarray(out.reshape(-1, *texture.shape[2:])[:count].T)
 
 
-def _draw(picture: Picture, surface: Surface, camera: Camera) -> tuple[Fragments, Floats, Floats]:
-    """Rasterise a surface: fragments, values (5, n) and view-space unit normals (3, n)."""
+def _draw(
+    picture: Picture, surface: Surface, camera: Camera, cut: float | None = None
+) -> tuple[Fragments, Floats, Floats]:
+    """Rasterise a surface: fragments, values (5, n) and view-space unit normals (3, n).
+
+    Only pixels in front of what is there; where `cover` lies below `cut` the surface has a hole.
+    """
     view = camera.turn(surface.position, surface.body)
     normal = camera.turn_normals(surface.normal, surface.body)
     xy = camera.project(view).astype(np.float32)
-    fragments = rasterise(xy, view[:, 2].astype(np.float32), surface.faces, picture.size, picture.size)
+    depth, size = view[:, 2].astype(np.float32), picture.size
+    cover = None if cut is None else (surface.cover - cut).astype(np.float32)
+    fragments = rasterise(xy, depth, surface.faces, size, size, cover)
+    near = fragments.depth.take(fragments.pixel) > picture.depth.reshape(-1).take(fragments.pixel)
+    if not near.all():
+        fragments = fragments.where(np.flatnonzero(near))
     both = fragments.interpolate(np.concatenate([surface.values, normal.T.astype(np.float32)]))
     facing = both[5:]
     facing /= np.sqrt(np.maximum((facing * facing).sum(0), 1e-9))
@@ -74,7 +84,13 @@ def _cloth(paint: Floats, look: Look, rng: np.random.Generator) -> Floats:
 
 
 def draw_skin(
-    picture: Picture, surface: Surface, camera: Camera, canvas: Canvas, look: Look, light: Light, rng: np.random.Generator
+    picture: Picture,
+    surface: Surface,
+    camera: Camera,
+    canvas: Canvas,
+    look: Look,
+    light: Light,
+    rng: np.random.Generator,
 ) -> None:
     """Draw head, ears and trunk over the backdrop."""
     fragments, values, normal = _draw(picture, surface, camera)
@@ -91,10 +107,8 @@ def draw_hair(
     picture: Picture, surface: Surface, camera: Camera, look: Look, light: Light, rng: np.random.Generator
 ) -> None:
     """Draw hair, cap or scarf with a soft ragged edge over what is there; `depth` follows where it is thick."""
-    fragments, values, normal = _draw(picture, surface, camera)
-    z = fragments.depth[fragments.pixel]
-    seen = np.flatnonzero(z > picture.depth.reshape(-1)[fragments.pixel])
-    pixel, values, normal, z = fragments.pixel[seen], values[:, seen], normal[:, seen], z[seen]
+    fragments, values, normal = _draw(picture, surface, camera, cut=-0.4)
+    pixel = fragments.pixel
     tile = np.ascontiguousarray(noise(rng, 512, 512, 0.9, 9.0))
     streak = _sample(tile, values[:2] * np.array([[4.0], [7.0]], np.float32), cv2.BORDER_REFLECT_101)
     cloth = values[3] > 0
@@ -108,10 +122,10 @@ def draw_hair(
     flat = picture.pixels.reshape(-1, 3)
     flat[pixel] += share[:, None] * (colour - flat[pixel])
     thick = share > 0.5
-    picture.depth.reshape(-1)[pixel[thick]] = z[thick]
+    picture.depth.reshape(-1)[pixel[thick]] = fragments.depth[pixel[thick]]
 
 
-def _segments(picture: Picture, curve: Floats, camera: Camera, slack: float) -> list[NDArray[np.int32]]:
+def _segments(picture: Picture, curve: NDArray[np.floating], camera: Camera, slack: float) -> list[NDArray[np.int32]]:
     """The parts of a curve (n, 3) of head space that nothing hides, as fixed-point pixels."""
     view = camera.turn(curve)
     xy = camera.project(view)
@@ -145,6 +159,10 @@ def draw_glasses(picture: Picture, glasses: Glasses, camera: Camera, look: Look,
 def soften_edges(picture: Picture) -> None:
     """Smooth the staircase where depth jumps."""
     depth = np.maximum(picture.depth, -40.0)
-    jump = cv2.morphologyEx(depth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 1.2
-    smooth = cv2.GaussianBlur(picture.pixels, (3, 3), 0.8)
+    jump = np.zeros(depth.shape, bool)
+    for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        step = np.abs(depth[here] - depth[there]) > 1.2
+        jump[here] |= step
+        jump[there] |= step
+    smooth = cv2.blur(picture.pixels, (3, 3))
     picture.pixels[jump] = smooth[jump]

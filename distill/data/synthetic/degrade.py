@@ -6,8 +6,10 @@ from numpy.typing import NDArray
 
 from distill.data.synthetic.noise import Floats, noise
 
+Image = NDArray[np.uint8]
 
-def _soften(rng: np.random.Generator, picture: Floats) -> Floats:
+
+def _soften(rng: np.random.Generator, picture: Image) -> Image:
     size = len(picture)
     kind = rng.integers(3)
     if kind == 0:
@@ -25,20 +27,23 @@ def _soften(rng: np.random.Generator, picture: Floats) -> Floats:
     return cv2.resize(less, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def degrade(rng: np.random.Generator, picture: Floats, difficulty: float) -> NDArray[np.uint8]:
+def _grain(rng: np.random.Generator, picture: Image) -> Image:
+    strength = rng.uniform(1, 10) * rng.uniform(0.6, 1.0, 3)
+    grain = noise(rng, picture.shape[0], picture.shape[1], (0.0, 0.6)[int(rng.integers(2))])
+    return cv2.add(picture, cv2.merge([grain * np.float32(s) for s in strength]), dtype=cv2.CV_8U)
+
+
+def degrade(rng: np.random.Generator, picture: Floats, difficulty: float) -> Image:
     """Turn a float picture (size, size, 3) in 0-255 into what a camera would have stored, uint8."""
-    size = len(picture)
-    cast = rng.normal(0, 0.05 * difficulty, 3)
-    exposure = np.exp(rng.normal(0, 0.12 * difficulty))
-    picture = picture * (exposure * (1 + cast)).astype(np.float32)
+    gain = np.exp(rng.normal(0, 0.12 * difficulty)) * (1 + rng.normal(0, 0.05 * difficulty, 3))
+    mixing = np.diag(gain)
     if rng.uniform() < 0.07 * difficulty:
-        picture = np.repeat((picture @ np.array([0.299, 0.587, 0.114], np.float32))[..., None], 3, 2)
+        mixing = np.tile(np.array([0.299, 0.587, 0.114]) * gain, (3, 1))
+    stored = np.clip(cv2.transform(picture, mixing), 0, 255).astype(np.uint8)
     if rng.uniform() < 0.35 * difficulty:
-        picture = _soften(rng, picture)
-    if rng.uniform() < 0.5 * difficulty and size <= 768:
-        grain = noise(rng, size, size, float(rng.choice([0.0, 0.6])))[..., None]
-        picture = picture + np.float32(rng.uniform(1, 10)) * grain * rng.uniform(0.6, 1.0, 3).astype(np.float32)
-    stored = np.clip(picture, 0, 255).astype(np.uint8)
+        stored = _soften(rng, stored)
+    if rng.uniform() < 0.5 * difficulty:
+        stored = _grain(rng, stored)
     if rng.uniform() < 0.3 * difficulty:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(18, 75))]
         stored = cv2.imdecode(cv2.imencode(".jpg", stored, quality)[1], cv2.IMREAD_COLOR)

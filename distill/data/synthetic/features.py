@@ -56,7 +56,7 @@ def make_eye(side: int, identity: Identity, expression: Expression) -> Eye:
     outer = centre + [side * half, identity.eye_tilt / 2]
     inner = centre + [-side * half * 0.98, -identity.eye_tilt / 2 - 0.08]
     lower = -0.42 * identity.eye_height * (1 - 0.35 * max(shut, 0)) + 0.12 * max(expression.smile, 0)
-    wide = 0.66 * identity.eye_height
+    wide = 0.72 * identity.eye_height
     upper = lower + (wide - lower) * (1 - shut)
     gaze = np.array(expression.gaze) * [0.55, 0.25]
     iris = centre + gaze + [0.0, 0.10 * identity.eye_height]

@@ -55,4 +55,5 @@ def make_glasses(look: Look, identity: Identity, head: Array) -> Glasses | None:
         hinge = np.array([side * (eye_x + half), y + 0.5, curve(np.array(eye_x + half))])
         ear = np.array([side * (ears + 0.35), y + 0.6, 0.2])
         bars.append(hinge + np.linspace(0, 1, 16)[:, None] * (ear - hinge))
-    return Glasses((rims[0], rims[1]), tuple(bars), 0.2 if look.glasses == "round" else 0.34, 0.9 if look.glasses == "sun" else 0.06)
+    width = 0.2 if look.glasses == "round" else 0.34
+    return Glasses((rims[0], rims[1]), tuple(bars), width, 0.9 if look.glasses == "sun" else 0.06)

@@ -19,8 +19,20 @@ _LINES = {
     "fringe": (2.9, 2.8, 2.6, 1.8, 0.2, -2.0, -3.0, -1.5, -3.0, -6.5, -8.0),
     "cap": (4.6, 4.5, 4.2, 3.6, 3.0, 2.6, 2.2, 1.8, 1.2, 0.0, -0.8),
 }
-_THICKNESS = {"buzz": 0.25, "short": 0.9, "quiff": 1.1, "fringe": 1.3, "long": 1.1, "long_fringe": 1.2, "bun": 0.6, "afro": 3.6}
-_THICKNESS |= {"receding": 0.5, "bald": 0.3, "scarf": 0.9, "cap": 0.9}
+_THICKNESS = {
+    "bald": 0.3,
+    "buzz": 0.25,
+    "short": 0.9,
+    "quiff": 1.1,
+    "fringe": 1.3,
+    "long": 1.1,
+    "long_fringe": 1.2,
+    "bun": 0.6,
+    "afro": 3.6,
+    "receding": 0.5,
+    "scarf": 0.9,
+    "cap": 0.9,
+}
 
 
 def _line(look: Look) -> str:
@@ -35,7 +47,7 @@ def _cover(angle: Array, y: Array, paint: Array, look: Look) -> Array:
     if look.hair_style == "scarf":
         x, height = paint[..., 0] / 6.25, (paint[..., 1] + 2.6) / 8.6
         return (np.sqrt(x**2 + height**2) - 1) * 5 + 6 * (np.abs(angle) > np.pi / 2)
-    line = spline(_ANGLES, _LINES[_line(look)], np.rad2deg(np.abs(angle)))
+    line = spline(_ANGLES, _LINES[_line(look)], np.rad2deg(np.abs(angle[0])))
     if look.hair_style in ("short", "quiff", "long", "bun"):
         line = line + 0.9 * np.exp(-(((np.rad2deg(angle) / 40) - look.parting) ** 2) * 9) * (np.abs(angle) < 0.9)
     if look.hair_style.startswith("long"):
@@ -63,7 +75,7 @@ def _shell(head: Array, normal: Array, look: Look) -> Surface:
     position = head[pick] + normal[pick] * thick[..., None]
     position[..., 1] += np.where(style == "afro", 0.8, 0.0) * smoothstep(y, 4, 10)
     shade = 0.62 + 0.38 * smoothstep(cover, -0.3, 1.6)
-    faces = grid_faces(*position.shape[:2], closed=True)
+    faces = grid_faces(len(position), position.shape[1], closed=True)
     faces = faces[cover.reshape(-1)[faces].max(1) > -0.8]
     return make_surface(
         position,
@@ -85,10 +97,11 @@ def _curtain(look: Look) -> Surface:
     start = 92 if scarf else 68
     angle = np.deg2rad(np.linspace(start, 360 - start, 26))[None]
     down = np.clip((6.5 - y) / (6.5 - bottom), 0, 1)
-    wide = spline([-20, -12, -6, 0, 4, 6.5], [8.3, 7.9, 7.9, 8.2, 8.0, 7.0], y) + 0.5 * (look.hair_volume - 1)
+    wide = spline([-20, -12, -6, 0, 4, 6.5], [8.3, 7.9, 7.9, 8.2, 8.0, 7.0], y[:, 0])[:, None]
+    wide = wide + 0.5 * (look.hair_volume - 1)
     ripple = 0.0 if scarf else 0.25 * down * np.sin(angle * 14)
     x = (wide + ripple) * np.sin(angle)
-    z = -1.0 + (spline([-20, -9, 0, 6.5], [8.0, 8.2, 9.6, 9.0], y) + ripple) * np.cos(angle)
+    z = -1.0 + (spline([-20, -9, 0, 6.5], [8.0, 8.2, 9.6, 9.0], y[:, 0])[:, None] + ripple) * np.cos(angle)
     # Seen from outside, columns must run to the viewer's right: from the viewer's right side round the back they do.
     position = np.stack([x, np.broadcast_to(y, x.shape), z], -1)
     edge = np.minimum(angle - angle.min(), angle.max() - angle) * 8
@@ -97,7 +110,7 @@ def _curtain(look: Look) -> Surface:
     sheet = make_surface(
         position,
         normals(position, closed=False),
-        grid_faces(*x.shape, closed=False),
+        grid_faces(len(x), x.shape[1], closed=False),
         paint=np.stack([degrees, np.broadcast_to(y, x.shape)], -1),
         tint=np.broadcast_to(0.72 + 0.28 * smoothstep(y, -12, 2), x.shape),
         cloth=1.0 if scarf else -1.0,

@@ -8,6 +8,7 @@ feature is rendered, whatever the shape and pose.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from distill.data.synthetic.curves import gauss, smoothstep, spline
 from distill.data.synthetic.features import NOSE_TIP_Y, Mouth
 from distill.data.synthetic.parameters import Expression, Identity
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 
 # Sections from under the chin to the crown: height y, half-width, z of the widest place, z of the front and the back.
 _SECTIONS = np.array(
@@ -26,10 +27,10 @@ _SECTIONS = np.array(
         [-10.60, 2.95, 6.10, 9.15, 3.60],
         [-9.60, 4.15, 4.50, 9.25, 1.00],
         [-8.40, 5.10, 3.00, 9.10, -1.00],
-        [-7.00, 5.75, 2.10, 9.20, -2.50],
-        [-5.50, 6.25, 1.80, 9.20, -3.50],
-        [-4.00, 6.60, 1.80, 9.10, -5.00],
-        [-2.00, 6.95, 1.90, 8.90, -7.00],
+        [-7.00, 5.75, 2.10, 9.20, -3.40],
+        [-5.50, 6.25, 1.80, 9.20, -5.20],
+        [-4.00, 6.60, 1.80, 9.10, -6.50],
+        [-2.00, 6.95, 1.90, 8.90, -7.60],
         [0.00, 7.10, 1.50, 8.80, -8.30],
         [2.00, 7.20, 0.80, 9.20, -9.00],
         [4.00, 7.40, 0.00, 9.30, -9.30],
@@ -62,13 +63,27 @@ class Template:
     faces: NDArray[np.int32]
 
 
-def grid_faces(rows: int, columns: int, closed: bool) -> NDArray[np.int32]:
-    """Two triangles for each cell of a grid whose rows rise and whose columns run to the viewer's right."""
+def grid_faces(rows: int, columns: int, closed: bool, mirror_at: int = 0) -> NDArray[np.int32]:
+    """Two triangles for each cell of a grid whose rows rise and whose columns run to the viewer's right.
+
+    Cells left of column `mirror_at` are cut along the other diagonal, so that a symmetric head has a symmetric mesh.
+    """
     row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     right = (column + 1) % columns
     a, b = row * columns + column, row * columns + right
-    c, d = a + columns, b + columns
-    return np.concatenate([np.stack([a, b, d], -1), np.stack([a, d, c], -1)]).reshape(-1, 3).astype(np.int32)
+    return _cut(a, b, a + columns, b + columns, column < mirror_at).reshape(-1, 3)
+
+
+def _cut(a: Array, b: Array, c: Array, d: Array, mirrored: Array) -> NDArray[np.int32]:
+    """Cells (...,) with corners a b below and c d above -> their two triangles (2, ..., 3)."""
+    lower = np.stack([a, b, np.where(mirrored, c, d)], -1)
+    upper = np.stack([np.where(mirrored, b, a), d, c], -1)
+    return np.stack([lower, upper]).astype(np.int32)
+
+
+def _middle_column() -> int:
+    """The column on the nose."""
+    return len(_COLUMN_ANGLES) - 1
 
 
 @lru_cache
@@ -77,7 +92,7 @@ def template() -> Template:
     angle = np.deg2rad(np.concatenate([-_COLUMN_ANGLES[:0:-1], _COLUMN_ANGLES[:-1]]))
     knots = np.arange(len(_SECTIONS), dtype=np.float64)
     v = np.concatenate([np.linspace(0, 3, 9)[:-1], np.linspace(3, 10.5, 34)[:-1], np.linspace(10.5, 16, 12)])
-    y, width, middle, front_z, back_z = (s[:, None] for s in spline(knots, _SECTIONS, v).T)
+    y, width, middle, front_z, back_z = (section[:, None] for section in spline(knots, _SECTIONS, v).T)
     sin, cos = np.sin(angle)[None], np.cos(angle)[None]
     x = width * sin
     z = middle + np.where(cos > 0, front_z - middle, middle - back_z) * cos
@@ -85,7 +100,7 @@ def template() -> Template:
     around = np.where(cos >= 0, x, np.sign(x) * (2 * width - np.abs(x)))
     paint = np.stack([around, position[..., 1]], -1)
     front = smoothstep(np.broadcast_to(cos, x.shape), -0.05, 0.25)
-    return Template(position, angle, front, paint, grid_faces(len(v), len(angle), closed=True))
+    return Template(position, angle, front, paint, grid_faces(len(v), len(angle), True, _middle_column()))
 
 
 def _nose(x: Array, y: Array, identity: Identity) -> Array:
@@ -93,15 +108,15 @@ def _nose(x: Array, y: Array, identity: Identity) -> Array:
     tip = NOSE_TIP_Y
     bridge = 0.35 + 0.25 * identity.nose_bridge
     ridge = spline(
-        [-5.3, -5.0, tip - 0.55, tip, tip + 0.7, -2.0, -0.4, 0.9, 2.2],
-        np.array([0, 0.35, 1.75, 2.55, 2.15, 1.45 + 0.3 * identity.nose_hump, 0.55 + bridge * 0.6, bridge, 0])
-        * np.r_[1, 1, identity.nose_length * np.ones(3), 1, 1, 1, 1],
-        y[:, :1],
-    )
-    wide = spline([-5.4, -4.5, -3.4, -2, 0, 2], np.array([1.7, 1.65, 1.25, 1.05, 0.9, 1.3]), y[:, :1]) * identity.nose_width
-    across = np.clip(1 - (x / (wide * 1.15)) ** 2, 0, 1) ** 1.5
-    wings = gauss(np.abs(x), y, 1.25 * identity.nose_width, -4.35, 0.42, 0.5) * 0.75
-    ball = gauss(x, y, 0, tip + 0.05, 0.6 * identity.nose_width, 0.55) * 0.3 * identity.nose_ball
+        [-5.5, -5.05, tip - 0.7, tip - 0.3, tip + 0.1, tip + 0.7, -2.0, -0.4, 0.9, 2.2],
+        np.array([0, 0.45, 1.35, 1.9, 2.05, 1.9, 1.35 + 0.25 * identity.nose_hump, 0.6 + bridge * 0.5, bridge, 0])
+        * np.r_[1, 1, identity.nose_length * np.ones(4), 1, 1, 1, 1],
+        y[:, 0],
+    )[:, None]
+    wide = spline([-5.4, -4.5, -3.4, -2, 0, 2], [1.6, 1.5, 1.15, 0.9, 0.8, 1.3], y[:, 0])[:, None] * identity.nose_width
+    across = np.clip(1 - (x / (wide * 1.15)) ** 2, 0, 1) ** 1.7
+    wings = gauss(np.abs(x), y, 1.15 * identity.nose_width, -4.4, 0.45, 0.5) * 0.75
+    ball = gauss(x, y, 0, tip + 0.05, 0.75 * identity.nose_width, 0.6) * 0.32 * identity.nose_ball
     return ridge * across + wings + ball
 
 
@@ -142,7 +157,8 @@ def _move_jaw(position: Array, rest: Array, expression: Expression) -> None:
     y, z = rest[..., 1], rest[..., 2]
     weight = smoothstep(y, -6.3, -8.4) * smoothstep(z, -2.0, 4.0)
     angle = np.deg2rad(expression.jaw_degrees) * weight
-    hinge_y, hinge_z = -1.5, 1.0
+    # Behind the true joint: an opening jaw also slides forwards.
+    hinge_y, hinge_z = -3.0, -1.0
     dy, dz = position[..., 1] - hinge_y, position[..., 2] - hinge_z
     position[..., 1] = hinge_y + dy * np.cos(angle) - dz * np.sin(angle)
     position[..., 2] = hinge_z + dy * np.sin(angle) + dz * np.cos(angle)
@@ -150,16 +166,17 @@ def _move_jaw(position: Array, rest: Array, expression: Expression) -> None:
 
 def _proportions(position: Array, rest: Array, identity: Identity) -> None:
     """Stretch the head into the identity's proportions, in place."""
-    y = rest[:, :1, 1]  # the same along a row
+    y = rest[:, 0, 1]  # the same along a row
     w = identity
     wide = spline(
         [-11.4, -9.5, -6.5, -2.0, 2.0, 7.0, 11.4],
         [w.chin_width, w.chin_width * w.jaw_width, w.jaw_width, w.face_width, w.face_width, w.forehead_width, 1.0],
         y,
     )
-    position[..., 0] *= wide
-    stretch = spline([-11.4, -5.0, 0.0, 4.0, 11.4], [w.lower_length, w.lower_length, w.middle_length, 1.0, w.cranium], y)
-    position[..., 1] *= stretch
+    position[..., 0] *= wide[:, None]
+    lengths = [w.lower_length, w.lower_length, w.middle_length, 1.0, w.cranium]
+    stretch = spline([-11.4, -5.0, 0.0, 4.0, 11.4], lengths, y)
+    position[..., 1] *= stretch[:, None]
     position[..., 2] *= 0.5 * (1 + w.face_width)
 
 
@@ -167,11 +184,12 @@ def shape_head(identity: Identity, expression: Expression, mouth: Mouth) -> Arra
     """Return the head's grid (r, c, 3) in head space."""
     grid = template()
     rest = grid.position
-    x, y = rest[..., 0], rest[..., 1]
+    # Single precision: bumps are many, and exp is much faster there.
+    x, y = rest[..., 0].astype(np.float32), rest[..., 1].astype(np.float32)
     position = rest.copy()
     relief = _relief(x, y, identity) + _lips(x, y, mouth, expression)
-    relief += expression.smile * 0.45 * gauss(np.abs(x), y, 4.0, -3.4, 1.3, 1.1)
-    relief += expression.puff * 0.8 * gauss(np.abs(x), y, 4.0, -6.3, 1.5, 1.5)
+    relief = relief + expression.smile * 0.45 * gauss(np.abs(x), y, 4.0, -3.4, 1.3, 1.1)
+    relief = relief + expression.puff * 0.8 * gauss(np.abs(x), y, 4.0, -6.3, 1.5, 1.5)
     position[..., 2] += grid.front * relief
     _move_jaw(position, rest, expression)
     _proportions(position, rest, identity)
@@ -180,10 +198,7 @@ def shape_head(identity: Identity, expression: Expression, mouth: Mouth) -> Arra
 
 def normals(position: Array, closed: bool = True) -> Array:
     """Unit normals (r, c, 3) of a grid whose rows rise and whose columns run to the viewer's right."""
-    if closed:
-        across = np.roll(position, -1, 1) - np.roll(position, 1, 1)
-    else:
-        across = np.gradient(position, axis=1)
+    across = np.roll(position, -1, 1) - np.roll(position, 1, 1) if closed else np.gradient(position, axis=1)
     up = np.empty_like(position)
     up[1:-1] = position[2:] - position[:-2]
     up[0], up[-1] = position[1] - position[0], position[-1] - position[-2]
@@ -205,11 +220,11 @@ def locate(points: Array) -> tuple[NDArray[np.int32], Array]:
     a = j * columns + facing[i]
     b, c, d = a + 1, a + columns, a + columns + 1
     flat = grid.position.reshape(-1, 3)[:, :2]
-    corners, weights = np.stack([a, b, d], 1), _barycentric(flat, np.stack([a, b, d], 1), points)
-    other, other_weights = np.stack([a, d, c], 1), _barycentric(flat, np.stack([a, d, c], 1), points)
+    corners, others = _cut(a, b, c, d, facing[i] < _middle_column())
+    weights, other_weights = _barycentric(flat, corners, points), _barycentric(flat, others, points)
     better = other_weights.min(1) > weights.min(1)
-    corners[better], weights[better] = other[better], other_weights[better]
-    return corners.astype(np.int32), weights
+    corners[better], weights[better] = others[better], other_weights[better]
+    return corners, weights
 
 
 def _barycentric(flat: Array, corners: NDArray[np.integer], points: Array) -> Array:

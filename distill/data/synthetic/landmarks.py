@@ -70,7 +70,7 @@ def _lids(eye: Eye, count: int) -> Array:
 def _left_eye(points: Array) -> Array:
     """Both schemes number the subject's left eye from the inner corner over the upper lid outwards."""
     half = len(points) // 2
-    return np.concatenate([points[half::-1], points[: half : -1]])
+    return np.concatenate([points[half::-1], points[:half:-1]])
 
 
 def _mouth(mouth: Mouth) -> Array:

@@ -18,7 +18,7 @@ class Light:
     gloss: float
 
     def shade(self, albedo: Floats, normal: Floats, tint: Floats, gloss: Floats) -> Floats:
-        """Colours (3, n) of pixels with colours `albedo` (3, n), unit normals (3, n) and factors `tint`, `gloss` (n,)."""
+        """Colours (3, n) of pixels of colours `albedo` (3, n), unit normals (3, n), factors `tint` and `gloss` (n,)."""
         facing = self.sun @ normal
         # Light bleeds a little around the edge of the shadow, as it does in skin.
         direct = np.maximum((facing + 0.18) / 1.18, 0)
@@ -48,5 +48,8 @@ def draw_light(rng: np.random.Generator, difficulty: float) -> Light:
     tone = np.array([1 + warm, 1.0, 1 - warm])
     cool = np.array([1 - warm, 1.0, 1 + warm])
     return Light(
-        sun.astype(np.float32), (power * tone).astype(np.float32), (sky * cool).astype(np.float32), float(rng.uniform(0.1, 1.0))
+        sun.astype(np.float32),
+        (power * tone).astype(np.float32),
+        (sky * cool).astype(np.float32),
+        float(rng.uniform(0.1, 1.0)),
     )

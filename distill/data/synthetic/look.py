@@ -5,8 +5,12 @@ from typing import Literal
 
 import numpy as np
 
+from distill.data.synthetic.curves import draw
+
 Colour = tuple[float, float, float]
-HairStyle = Literal["bald", "buzz", "short", "quiff", "fringe", "long", "long_fringe", "bun", "afro", "receding", "scarf", "cap"]
+HairStyle = Literal[
+    "bald", "buzz", "short", "quiff", "fringe", "long", "long_fringe", "bun", "afro", "receding", "scarf", "cap"
+]
 BeardStyle = Literal["none", "stubble", "moustache", "goatee", "full"]
 
 _SKIN = np.array(
@@ -22,6 +26,7 @@ _IRIS = ((58, 36, 22), (44, 28, 20), (84, 56, 30), (112, 92, 52), (96, 116, 84),
 class Look:
     """Appearance; colours are RGB in 0-255."""
 
+    feminine: bool
     skin: Colour
     redness: float
     hair: Colour
@@ -56,7 +61,7 @@ def _pick(rng: np.random.Generator, colours: tuple[Colour, ...] | tuple[tuple[in
 
 
 def _random_colour(rng: np.random.Generator) -> Colour:
-    value, tint = rng.uniform(30, 235), rng.uniform(-1, 1, 3) * rng.choice([8, 60])
+    value, tint = rng.uniform(30, 235), rng.uniform(-1, 1, 3) * (8, 60)[int(rng.integers(2))]
     red, green, blue = np.clip(value + tint, 10, 245)
     return float(red), float(green), float(blue)
 
@@ -92,16 +97,20 @@ def draw_look(rng: np.random.Generator) -> Look:
     tone, skin = _skin(rng)
     hair = _hair_colour(rng, tone, age)
     styles: tuple[HairStyle, ...]
+    odds: tuple[int, ...]
     if feminine:
-        styles, odds = ("long", "long_fringe", "bun", "short", "fringe", "afro", "scarf"), [35, 14, 18, 8, 8, 8, 9]
+        styles = ("long", "long_fringe", "bun", "short", "fringe", "afro", "scarf")
+        odds = (35, 14, 18, 8, 8, 8, 9)
     else:
-        styles, odds = ("short", "quiff", "buzz", "receding", "bald", "fringe", "afro", "cap", "long"), [28, 18, 14, 9, 8, 8, 4, 6, 5]
-    style = styles[int(rng.choice(len(styles), p=np.array(odds) / sum(odds)))]
+        styles = ("short", "quiff", "buzz", "receding", "bald", "fringe", "afro", "cap", "long")
+        odds = (28, 18, 14, 9, 8, 8, 4, 6, 5)
+    style = styles[draw(rng, odds)]
     beards: tuple[BeardStyle, ...] = ("none", "stubble", "moustache", "goatee", "full")
-    beard = "none" if feminine else beards[int(rng.choice(5, p=[0.42, 0.24, 0.08, 0.1, 0.16]))]
+    beard = "none" if feminine else beards[draw(rng, (0.42, 0.24, 0.08, 0.1, 0.16))]
     lips, gloss = _lips(rng, skin, feminine)
     darker = np.array(hair) * 0.75 + np.array([4, 2, 1])
     return Look(
+        feminine=feminine,
         skin=skin,
         redness=float(rng.uniform(0.2, 1.0)),
         hair=hair,
@@ -122,10 +131,10 @@ def draw_look(rng: np.random.Generator) -> Look:
         freckles=float(rng.uniform(0.4, 1)) if tone < 0.4 and rng.uniform() < 0.2 else 0.0,
         age=age,
         teeth=_pick(rng, ((232, 226, 212), (222, 212, 190), (238, 234, 226))),
-        glasses=("none", "round", "square", "sun")[int(rng.choice(4, p=[0.76, 0.09, 0.1, 0.05]))],
+        glasses=("none", "round", "square", "sun")[draw(rng, (0.76, 0.09, 0.1, 0.05))],
         frame=_pick(rng, ((20, 18, 18), (60, 40, 26), (150, 130, 90), (120, 122, 126), (90, 30, 30))),
         cloth=_random_colour(rng),
-        collar=("crew", "deep", "high")[int(rng.choice(3, p=[0.5, 0.3, 0.2]))],
-        pattern=("plain", "stripes", "patches")[int(rng.choice(3, p=[0.6, 0.2, 0.2]))],
+        collar=("crew", "deep", "high")[draw(rng, (0.5, 0.3, 0.2))],
+        pattern=("plain", "stripes", "patches")[draw(rng, (0.6, 0.2, 0.2))],
         accent=_random_colour(rng),
     )

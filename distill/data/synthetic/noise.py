@@ -22,9 +22,14 @@ def _tile(sigma_x: float, sigma_y: float) -> Floats:
 
 
 def noise(rng: np.random.Generator, height: int, width: int, sigma_x: float, sigma_y: float | None = None) -> Floats:
-    """A window (height, width) of noise of mean 0 and variance 1, smooth over `sigma` pixels; no side above 768."""
+    """A window (height, width) of noise of mean 0 and variance 1, smooth over `sigma` pixels.
+
+    Beyond 768 pixels the tile is mirrored.
+    """
     tile = _tile(sigma_x, sigma_x if sigma_y is None else sigma_y)
-    top, left = rng.integers(0, _SIDE - height + 1), rng.integers(0, _SIDE - width + 1)
+    if max(height, width) > _SIDE:
+        tile = np.pad(tile, ((0, max(0, height - _SIDE)), (0, max(0, width - _SIDE))), mode="symmetric")
+    top, left = rng.integers(0, tile.shape[0] - height + 1), rng.integers(0, tile.shape[1] - width + 1)
     window = tile[top : top + height, left : left + width]
     return window[:, ::-1] if rng.integers(2) else window
 

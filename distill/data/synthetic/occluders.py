@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.synthetic.curves import draw
 from distill.data.synthetic.noise import Floats, patches
 
 Mask = NDArray[np.uint8]
@@ -14,30 +15,26 @@ def _fixed(points: np.ndarray) -> NDArray[np.int32]:
     return np.round(points * (1 << _SHIFT)).astype(np.int32)
 
 
-def _hand(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> Mask:
-    """A palm that comes in from below or the side, with fingers."""
-    mask = np.zeros((size, size), np.uint8)
+def _hand(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> tuple[Mask, Floats]:
+    """Forearm, palm, thumb and fingers: where they are and how bright, each limb round and before the last."""
     turn = rng.uniform(-1.2, 1.2)
     up = np.array([np.sin(turn), -np.cos(turn)])
-    side = np.array([-up[1], up[0]]) * rng.choice([-1, 1])
-    palm = at - up * face * 0.22
-    width = face * rng.uniform(0.075, 0.1)
-    spread = rng.uniform(0.05, 0.22)
-    for finger, length in zip((-1.5, -0.5, 0.5, 1.5), (0.36, 0.42, 0.4, 0.32), strict=True):
-        root = palm + side * finger * width * 1.02
-        direction = up + side * finger * spread
-        tip = root + direction * face * length
-        cv2.line(mask, _fixed(root).tolist(), _fixed(tip).tolist(), 255, max(2, round(width)), cv2.LINE_AA, _SHIFT)
-    thumb = palm - side * width * 2.2 - up * face * 0.02
-    end = thumb + (up * 0.5 - side * 0.75) * face * 0.24
-    cv2.line(mask, _fixed(thumb).tolist(), _fixed(end).tolist(), 255, max(2, round(width * 1.15)), cv2.LINE_AA, _SHIFT)
-    corners = np.stack([palm - side * width * 2.0, palm + side * width * 2.0])
-    wrist = np.stack([palm + side * width * 1.3, palm - side * width * 1.3]) - up * face * 0.42
-    arm = wrist[::-1] - up * size
-    outline = np.concatenate([corners, wrist[:1], arm[::-1], wrist[1:]])
-    cv2.fillPoly(mask, [_fixed(outline)], 255, cv2.LINE_AA, _SHIFT)
-    cv2.circle(mask, _fixed(palm - up * width).tolist(), round(width * 2.2 * (1 << _SHIFT)), 255, -1, cv2.LINE_AA, _SHIFT)
-    return mask
+    side = np.array([-up[1], up[0]]) * (-1, 1)[int(rng.integers(2))]
+    palm, width = at - up * face * 0.2, face * rng.uniform(0.08, 0.1)
+    spread = rng.uniform(0.05, 0.2)
+    limbs = [(palm - up * size, palm - up * face * 0.34, 3.1), (palm - up * face * 0.36, palm - up * face * 0.06, 3.9)]
+    base = palm - side * width * 1.5 - up * face * 0.2
+    limbs.append((base, base + (up * 0.9 - side * 0.75) * face * 0.2, 1.3))
+    for finger, length in zip((-1.5, -0.5, 0.5, 1.5), (0.27, 0.33, 0.3, 0.22), strict=True):
+        root = palm + side * finger * width * 0.98 - up * face * 0.1
+        limbs.append((root, root + (up + side * finger * spread) * face * (length + 0.1), 1.0))
+    mask, shade = (np.zeros((size, size), np.uint8) for _ in range(2))
+    for start, end, thick in limbs:
+        for share, value in ((1.0, 120), (0.82, 175), (0.55, 215), (0.3, 235)):
+            line = (_fixed(start).tolist(), _fixed(end).tolist())
+            cv2.line(shade, *line, value, max(1, round(width * thick * share)), cv2.LINE_AA, _SHIFT)
+        cv2.line(mask, *line, 255, max(1, round(width * thick)), cv2.LINE_AA, _SHIFT)
+    return mask, cv2.GaussianBlur(shade, (0, 0), max(0.5, width * 0.1)).astype(np.float32) / 215
 
 
 def _bar(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> Mask:
@@ -77,12 +74,11 @@ def paint_occluder(
     low, high = points.min(0), points.max(0)
     face = float((high - low).max())
     at = low + (high - low) * rng.uniform(0.1, 0.95, 2)
-    kind = rng.choice(4, p=[0.36, 0.16, 0.2, 0.28])
+    kind = draw(rng, (0.36, 0.16, 0.2, 0.28))
     colour = np.clip(rng.uniform(20, 235) + rng.normal(0, 30, 3), 5, 250)
     if kind == 0:
-        mask = _hand(rng, size, at, face)
+        mask, shade = _hand(rng, size, at, face)
         colour = np.array(skin) * rng.uniform(0.85, 1.05)
-        shade = _round_shading(mask, face * 0.045)
     elif kind == 3:
         mask = np.zeros((size, size), np.uint8)
         cv2.fillPoly(mask, [_fixed(face_mask(points))], 255, cv2.LINE_AA, _SHIFT)

@@ -24,7 +24,7 @@ def _cavity(window: Window, mouth: Mouth, look: Look) -> None:
         # The arch of teeth recedes towards the corners and has gaps of 0.8 cm.
         off = x - float(mouth.inner_top[2, 0])
         fade = np.clip(1.1 - (off / (mouth.half_width * 0.95)) ** 2, 0.15, 1)
-        gaps = 1 - 0.22 * np.exp(-(((np.abs(off) + 0.4) % 0.8 - 0.4) / 0.05) ** 2)
+        gaps = 1 - 0.22 * np.exp(-((((np.abs(off) + 0.4) % 0.8 - 0.4) / 0.05) ** 2))
         picture.blend(teeth, np.array(look.teeth, np.float32)[:, None, None] * (0.94 * fade * gaps))
         lip_shadow = picture.stroke(top, 0.16, 0.1)
         picture.darken(lip_shadow, (0.5, 0.4, 0.4))

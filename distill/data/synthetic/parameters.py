@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from distill.data.synthetic.curves import draw
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -48,7 +50,7 @@ class Identity:
 class Expression:
     """Muscles; 0 is rest and 1 a full movement unless said otherwise."""
 
-    jaw_degrees: float = 0.0  # 0 closed, 16 wide open
+    jaw_degrees: float = 0.0  # 0 closed, 18 wide open
     part: float = 0.0  # lips apart, cm
     smile: float = 0.0  # -1 corners down
     pucker: float = 0.0
@@ -67,61 +69,62 @@ def _around(rng: np.random.Generator, middle: float, spread: float) -> float:
     return float(middle + spread * np.clip(rng.normal(), -2, 2))
 
 
-def draw_identity(rng: np.random.Generator) -> Identity:
-    """Draw the proportions of a person."""
+def draw_identity(rng: np.random.Generator, feminine: bool) -> Identity:
+    """Draw the proportions of a person; women's and men's overlap."""
+    f = float(feminine)
 
     def near(spread: float, middle: float = 1.0) -> float:
         return _around(rng, middle, spread)
 
     return Identity(
         face_width=near(0.035),
-        jaw_width=near(0.04),
-        chin_width=near(0.07),
+        jaw_width=near(0.04, 1.01 - 0.04 * f),
+        chin_width=near(0.07, 1.03 - 0.08 * f),
         forehead_width=near(0.03),
-        lower_length=near(0.05),
+        lower_length=near(0.045, 1.01 - 0.03 * f),
         middle_length=near(0.03),
         cranium=near(0.03),
         cheekbones=near(0.35),
-        fullness=float(rng.uniform(0, 1)),
-        chin=near(0.35),
-        brow_ridge=near(0.4),
-        nose_width=near(0.11),
-        nose_length=near(0.11),
+        fullness=float(rng.uniform(0.1 + 0.2 * f, 1)),
+        chin=near(0.35, 1.1 - 0.3 * f),
+        brow_ridge=near(0.4, 1.3 - 0.8 * f),
+        nose_width=near(0.11, 1.02 - 0.07 * f),
+        nose_length=near(0.09, 1.02 - 0.08 * f),
         nose_bridge=near(0.5),
-        nose_hump=near(0.45, 0.0),
+        nose_hump=near(0.4, 0.1 - 0.3 * f),
         nose_ball=near(0.5),
         eye_x=near(0.12, 3.2),
         eye_width=near(0.06),
-        eye_height=near(0.13),
+        eye_height=near(0.12, 0.98 + 0.12 * f),
         eye_tilt=near(0.1, 0.15),
-        lid_fold=float(rng.choice([0.0, rng.uniform(0.2, 0.45)], p=[0.2, 0.8])),
+        lid_fold=float(rng.uniform(0.2, 0.45) * (rng.uniform() < 0.8)),
         brow_height=near(0.17, 0.0),
         brow_arch=near(0.14, 0.35),
-        brow_thickness=near(0.22),
+        brow_thickness=near(0.18, 1.12 - 0.32 * f),
         brow_slant=near(0.12, 0.0),
-        lip_upper=near(0.2),
-        lip_lower=near(0.18),
+        lip_upper=near(0.18, 0.92 + 0.2 * f),
+        lip_lower=near(0.17, 0.94 + 0.16 * f),
         mouth_width=near(0.07),
         mouth_height=near(0.12, 0.0),
         cupid=near(0.4),
         ear_size=near(0.07),
         ear_out=near(0.3),
-        neck_width=near(0.07),
+        neck_width=near(0.06, 1.0 - 0.12 * f),
     )
 
 
 def draw_expression(rng: np.random.Generator) -> Expression:
     """Draw a momentary expression: neutral, speaking, laughing, astonished, kissing, grim or a mixture."""
-    kind = rng.choice(6, p=[0.3, 0.22, 0.2, 0.08, 0.07, 0.13])
+    kind = draw(rng, (0.3, 0.22, 0.2, 0.08, 0.07, 0.13))
     u = rng.uniform(0, 1, 12)
     jaw, part, smile, pucker, raised, frown = (
         (0.0, 0.0, 0.3 * u[1] - 0.15, 0.0, 0.2 * u[0] - 0.1, 0.1 * u[2]),
         (7 * u[0], 0.1 + 0.5 * u[1], 0.5 * u[2] - 0.15, 0.5 * u[3] * (u[4] > 0.6), 0.5 * u[5] - 0.2, 0.3 * u[6]),
         (7 * u[0] * (u[3] > 0.4), 0.55 * u[1] * (u[3] > 0.25), 0.4 + 0.6 * u[2], 0.0, 0.4 * u[5] - 0.1, 0.0),
-        (7 + 9 * u[0], 0.6 + 0.6 * u[1], 0.2 * u[2] - 0.1, 0.4 * u[3], 0.4 + 0.6 * u[5], 0.2 * u[6]),
+        (7 + 11 * u[0], 0.6 + 0.6 * u[1], 0.2 * u[2] - 0.1, 0.4 * u[3], 0.4 + 0.6 * u[5], 0.2 * u[6]),
         (0.0, 0.2 * u[1], 0.0, 0.5 + 0.5 * u[3], 0.4 * u[5] - 0.1, 0.2 * u[6]),
         (3 * u[0], 0.2 * u[1], -0.3 - 0.7 * u[2], 0.2 * u[3], -0.3 * u[5], 0.4 + 0.6 * u[6]),
-    )[int(kind)]
+    )[kind]
     shut = 1.0 if rng.uniform() < 0.06 else float(np.clip(rng.normal(0.08, 0.16), -0.3, 0.8)) + 0.25 * max(smile, 0)
     wink = float(rng.uniform() < 0.04)
     side = int(rng.integers(2))

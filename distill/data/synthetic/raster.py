@@ -25,6 +25,12 @@ class Fragments:
     weights: Floats
     depth: Floats
 
+    def where(self, chosen: NDArray[np.integer]) -> "Fragments":
+        """Only some of the pixels, by their place in the list."""
+        return Fragments(
+            self.pixel.take(chosen), self.corners.take(chosen, 1), self.weights.take(chosen, 1), self.depth
+        )
+
     def interpolate(self, values: Floats) -> Floats:
         """Values (c, v) at the vertices -> (c, n) at the pixels."""
         out = values.take(self.corners[0], 1) * self.weights[0]
@@ -74,18 +80,30 @@ def _spread(x: Floats, y: Floats, area: Floats, width: int, height: int) -> tupl
     return owner.take(line), (row * np.int32(width)).take(line) + column, one, two
 
 
-def rasterise(xy: Floats, depth: Floats, faces: Ints, width: int, height: int) -> Fragments:
+def _mix(corners: Floats, triangle: Ints, one: Floats, two: Floats) -> Floats:
+    """Values at the corners (3, f) of triangles -> at places inside them."""
+    zero, first, second = corners
+    return zero.take(triangle) + one * (first - zero).take(triangle) + two * (second - zero).take(triangle)
+
+
+def rasterise(
+    xy: Floats, depth: Floats, faces: Ints, width: int, height: int, cover: Floats | None = None
+) -> Fragments:
     """Draw triangles (f, 3) over vertices at pixels (v, 2) with depths (v,); larger depth hides smaller.
 
-    Triangles that turn clockwise on the screen face away and are left out.
+    Triangles that turn clockwise on the screen face away and are left out, and so are
+    pixels where `cover` (v,) is negative: holes hide nothing.
     """
     x, y = (np.ascontiguousarray(c).take(faces.T) for c in xy.T)
     area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
     keep = np.flatnonzero(area < -1e-6)
     faces = np.ascontiguousarray(faces.T).take(keep, 1)
     triangle, pixel, one, two = _spread(x.take(keep, 1), y.take(keep, 1), area.take(keep), width, height)
-    near, far1, far2 = depth.take(faces)
-    z = near.take(triangle) + one * (far1 - near).take(triangle) + two * (far2 - near).take(triangle)
+    if cover is not None:
+        there = np.flatnonzero(_mix(cover.take(faces), triangle, one, two) >= 0)
+        triangle, pixel = triangle.take(there), pixel.take(there)
+        one, two = one.take(there), two.take(there)
+    z = _mix(depth.take(faces), triangle, one, two)
     nearest = np.full(width * height, -np.inf, np.float32)
     np.maximum.at(nearest, pixel, z)
     owner = np.full(width * height, -1, np.int32)

@@ -73,13 +73,14 @@ class Person:
 
     def landmarks(self, camera: Camera) -> dict[str, tuple[Array, Array, Array]]:
         """By scheme: pixels (k, 2), depth (k,) and how much each point faces the camera (k,) in [-1, 1]."""
-        view = camera.turn(self.grid.reshape(-1, 3))
-        facing = camera.turn_normals(self.normal.reshape(-1, 3), np.zeros(len(view)))[:, 2]
-        # The camera is projective, the picture's triangles are flat: interpolate what the picture interpolates.
-        values = np.concatenate([camera.project(view), view[:, 2:], facing[:, None]], 1)
+        grid, normal = self.grid.reshape(-1, 3), self.normal.reshape(-1, 3)
         found = {}
         for scheme, (corners, weights) in self.anchors.items():
-            at = np.einsum("kc,kcd->kd", weights, values[corners])
+            view = camera.turn(grid[corners])
+            facing = camera.turn_normals(normal[corners], np.zeros(corners.shape))[..., 2:]
+            # The camera is projective, the picture's triangles are flat: interpolate what the picture interpolates.
+            values = np.concatenate([camera.project(view), view[..., 2:], facing], -1)
+            at = np.einsum("kc,kcd->kd", weights, values)
             found[scheme] = (at[:, :2], at[:, 2], at[:, 3])
         return found
 
@@ -103,7 +104,8 @@ def _hidden(points: Array, depth: Array, picture: Picture, masks: list[NDArray[n
     outside = ((at < 0) | (at >= picture.size)).any(1)
     at = np.clip(at, 0, picture.size - 1)
     # The least covered of the nine pixels around: a point on an outline is seen.
-    around = np.clip(at[:, None] + np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(1, 9, 2), 0, picture.size - 1)
+    steps = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(1, 9, 2)
+    around = np.clip(at[:, None] + steps, 0, picture.size - 1)
     nearest = picture.depth[around[..., 1], around[..., 0]].min(1)
     hidden = outside | (nearest > depth + _HIDDEN_BY)
     for mask in masks:
@@ -120,7 +122,7 @@ def _paint(
     canvas = paint_skin(person.features, person.identity, person.expression, look, density, rngs[1])
     grid = template()
     head = make_surface(person.grid, person.normal, grid.faces, paint=grid.paint)
-    skin = join([head, *make_ears(person.grid, person.identity), make_trunk(person.identity, look)])
+    skin = join([head, *make_ears(person.grid, person.identity, look), make_trunk(person.identity, look)])
     draw_skin(picture, skin, camera, canvas, look, light, rngs[1])
     draw_hair(picture, join(make_hair(person.grid, person.normal, look)), camera, look, light, rngs[2])
     soften_edges(picture)
@@ -130,8 +132,7 @@ def _paint(
         masks.append(draw_glasses(picture, glasses, camera, look, light))
     points = person.landmarks(camera)["ibug68"][0].astype(np.float32)
     brightness = float(light.sky.mean() + 0.6 * light.sun_colour.mean())
-    for _ in range(occluders):
-        masks.append(paint_occluder(rngs[3], picture.pixels, points, look.skin, brightness))
+    masks += [paint_occluder(rngs[3], picture.pixels, points, look.skin, brightness) for _ in range(occluders)]
     return picture, masks
 
 
@@ -143,11 +144,11 @@ def render_face(seed: int, index: int, size: int = 256, difficulty: float = 1.0)
         difficulty: 0 frontal, evenly lit and clean; 1 every pose, light, occluder and camera fault.
     """
     rngs = [np.random.default_rng(part) for part in np.random.SeedSequence([seed, index]).spawn(6)]
-    person = Person.build(draw_identity(rngs[0]), draw_expression(rngs[0]))
+    look = draw_look(rngs[2])
+    person = Person.build(draw_identity(rngs[0], look.feminine), draw_expression(rngs[0]))
     pose = draw_pose(rngs[1], difficulty)
     camera = _aim(rngs[1], person, pose, size)
     light = draw_light(rngs[1], difficulty)
-    look = draw_look(rngs[2])
     occluders = int(rngs[1].uniform() < 0.2 * difficulty)
     picture, masks = _paint(person, look, camera, light, size, rngs[2:], occluders)
     landmarks, visible = {}, {}

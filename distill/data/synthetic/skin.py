@@ -1,6 +1,7 @@
 """Painting a face's texture: skin, then eyes, brows and mouth on it."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -18,9 +19,24 @@ from distill.data.synthetic.parameters import Expression, Identity
 _COARSE = (64, 84)
 
 
+@lru_cache(maxsize=64)
+def _arc_columns(width: int) -> tuple[np.ndarray, int]:
+    """For each column of a canvas, how many columns of the head's surface lie left of it, and their number in all."""
+    radius = width * 0.465
+    arc = radius * np.arcsin(np.clip((np.arange(width) - (width - 1) / 2) / radius, -0.97, 0.97))
+    columns = np.round(arc - arc[0]).astype(np.intp)
+    return columns, int(columns[-1]) + 1
+
+
+def _wrapped_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_x: float, sigma_y: float) -> Floats:
+    """Noise (h, w) that is even on the head: squeezed where the canvas sees the cheeks from the side."""
+    columns, count = _arc_columns(shape[1])
+    return noise(rng, shape[0], count, sigma_x, sigma_y)[:, columns]
+
+
 def _shades(look: Look, identity: Identity, rng: np.random.Generator) -> Floats:
     """The soft colours of the skin on a coarse grid (3, h, w), as factors."""
-    x, y = coarse_grid(*_COARSE)
+    x, y = (c.astype(np.float32) for c in coarse_grid(*_COARSE))
     a = np.abs(x)
     red = 0.55 * gauss(a, y, 3.9, -2.9, 1.3, 1.2) + 0.5 * gauss(x, y, 0, NOSE_TIP_Y - 0.2, 1.1, 0.9)
     red += 0.3 * gauss(x, y, 0, -9.8, 1.3, 0.9) + 0.25 * (patches(rng, *_COARSE[::-1], 9) - 0.5)
@@ -42,13 +58,13 @@ def _beard_mask(look: Look) -> np.ndarray | None:
         return None
     x, y = coarse_grid(*_COARSE)
     a = np.abs(x)
-    cheek = spline([0, 2.4, 3.2, 5.0, 6.6, 8.0], [-5.4, -5.6, -6.2, -5.2, -1.6, -0.5], a)
+    cheek = spline([0, 2.4, 3.2, 5.0, 6.6, 8.0], [-5.4, -5.6, -6.2, -5.2, -1.6, -0.5], a[0])
     whole = smoothstep(y, cheek + 0.3, cheek - 0.9)
     moustache = smoothstep(a, 3.1, 2.4) * smoothstep(y, -5.3, -5.75) * smoothstep(y, -7.2, -6.8)
     chin = smoothstep(a, 2.9, 2.2) * smoothstep(y, -8.1, -8.7)
     soul = smoothstep(a, 3.2, 2.6) * smoothstep(a, 2.3, 2.6) * smoothstep(y, -6.0, -6.5)
     bare = gauss(a, y, 1.3, -8.45, 0.7, 0.25)
-    full = np.maximum(whole * smoothstep(a, 1.2, 3.0), np.maximum(moustache, np.maximum(chin, whole * (y < -8)))) * (1 - bare)
+    full = np.maximum.reduce([whole * smoothstep(a, 1.2, 3.0), moustache, chin, whole * (y < -8)]) * (1 - bare)
     # The canvas's edge is also the skin of the neck and the ears.
     full = full * smoothstep(a, 7.4, 6.8)
     return {
@@ -65,10 +81,10 @@ def _grow_beard(canvas: Canvas, look: Look, rng: np.random.Generator) -> None:
         return
     window = canvas.whole()
     height, width = window.shape
-    strands = noise(rng, height, width, 0.7, 2.2)
+    strands = _wrapped_noise(rng, window.shape, 0.7, 2.2)
     mask = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     if look.beard == "stubble":
-        mask *= 0.75 + 0.35 * noise(rng, height, width, 0.8)
+        mask *= 0.75 + 0.35 * _wrapped_noise(rng, window.shape, 0.8, 0.8)
     else:
         mask = np.clip(mask * 1.6 - 0.25 + 0.22 * strands * (mask > 0.02), 0, 1)
     mask *= 0.55 + 0.45 * look.beard_density
@@ -77,12 +93,12 @@ def _grow_beard(canvas: Canvas, look: Look, rng: np.random.Generator) -> None:
 
 
 def _creases(features: Features, look: Look, expression: Expression) -> Iterator[tuple[np.ndarray, float, float]]:
-    """Curves, widths in cm and strengths: beside nose and mouth, beside the eyes, between the brows, on the forehead."""
+    """Curves, widths in cm and strengths: around nose and mouth, beside the eyes, between and above the brows."""
     smile, age = max(expression.smile, 0.0), look.age
     corner = abs(features.mouth.outer_top[-1, 0])
     for side in (-1, 1):
         fold = np.array([[1.7, -4.1], [2.5, -5.2], [corner + 0.75, -6.5], [corner + 0.7, -7.6]]) * [side, 1]
-        yield through(fold), 0.16, 0.25 + 0.5 * age + 0.6 * smile
+        yield through(fold), 0.16, 0.1 + 0.4 * age + 0.35 * smile
         for slope in (-0.4, 0.05, 0.5):
             start = features.eyes[0 if side < 0 else 1].outer + [side * 0.45, slope * 0.3]
             yield np.stack([start, start + [side * 0.9, slope]]), 0.05, 0.55 * max(age - 0.3, 0) + 0.35 * smile * age
@@ -131,7 +147,8 @@ def paint_skin(
     shade = _shades(look, identity, rng) * np.array(look.skin, np.float32)[:, None, None]
     for plane, coarse in zip(canvas.pixels, shade, strict=True):
         cv2.resize(coarse, (width, height), dst=plane, interpolation=cv2.INTER_LINEAR)
-    grain = 0.014 * noise(rng, height, width, 0.8) + 0.012 * noise(rng, height, width, 2.5)
+    grain = 0.014 * _wrapped_noise(rng, (height, width), 0.8, 0.8)
+    grain += 0.012 * _wrapped_noise(rng, (height, width), 2.5, 2.5)
     canvas.pixels *= 1 + grain
     if look.freckles:
         _freckles(canvas, look, rng)

@@ -61,7 +61,14 @@ def make_surface(
     paint = np.asarray(paint, np.float64)
     paint = np.broadcast_to(paint, (count, 2)) if paint.ndim == 1 else paint.reshape(count, 2)
     return Surface(
-        position, normal.reshape(-1, 3), paint, per_vertex(tint), per_vertex(cloth), per_vertex(cover), per_vertex(body), faces
+        position=position,
+        normal=normal.reshape(-1, 3),
+        paint=paint,
+        tint=per_vertex(tint),
+        cloth=per_vertex(cloth),
+        cover=per_vertex(cover),
+        body=per_vertex(body),
+        faces=faces,
     )
 
 
@@ -69,10 +76,14 @@ def join(surfaces: list[Surface]) -> Surface:
     """Put several surfaces into one."""
     starts = np.cumsum([0] + [len(s.position) for s in surfaces[:-1]])
     faces = [s.faces + np.int32(start) for s, start in zip(surfaces, starts, strict=True)]
-    names = ("position", "normal", "paint", "tint", "cloth", "cover", "body")
-    return Surface(*(np.concatenate([getattr(s, name) for s in surfaces]) for name in names), np.concatenate(faces))
+    values = {
+        name: np.concatenate([getattr(surface, name) for surface in surfaces])
+        for name in ("position", "normal", "paint", "tint", "cloth", "cover", "body")
+    }
+    return Surface(**values, faces=np.concatenate(faces))
 
 
 def both_sides(surface: Surface, inner_tint: float) -> Surface:
     """Add the inside of a sheet, `inner_tint` as bright."""
-    return join([surface, replace(surface, normal=-surface.normal, tint=surface.tint * inner_tint, faces=surface.faces[:, ::-1])])
+    inside = replace(surface, normal=-surface.normal, tint=surface.tint * inner_tint, faces=surface.faces[:, ::-1])
+    return join([surface, inside])

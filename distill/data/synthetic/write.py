@@ -147,5 +147,6 @@ def write_faces(
             progress(done)
     faces = [_entry(task, index, shares) for index in range(count)]
     manifest = task.root / "faces.json"
-    write_text(manifest, json.dumps({"format": MANIFEST_FORMAT, "faces": faces}, separators=(",", ":"), allow_nan=False))
+    content = {"format": MANIFEST_FORMAT, "faces": faces}
+    write_text(manifest, json.dumps(content, separators=(",", ":"), allow_nan=False))
     return manifest

@@ -1,0 +1,85 @@
+"""The sum of the terms, and what a landmark outside the crop may and may not do."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from distill.heatmaps import edge_maps, edge_weights, gaussian_maps, soft_argmax
+from distill.landmarks import load_scheme
+from distill.losses.supervised import SupervisedLoss, inside_crop
+from distill.models import Prediction
+
+SCHEME = load_scheme("five")
+K, E = SCHEME.n_points, len(SCHEME.edges)
+
+
+def _predict(landmarks: Tensor, seed: int = 0) -> Prediction:
+    torch.manual_seed(seed)
+    heat = torch.rand(*landmarks.shape[:2], 16, 16, requires_grad=True)
+    points = torch.rand(*landmarks.shape[:2], 16, 16, requires_grad=True)
+    edges = torch.rand(len(landmarks), E, 16, 16, requires_grad=True)
+    return Prediction(soft_argmax(heat), heat, points, edges)
+
+
+def _values(losses: dict[str, Tensor]) -> dict[str, float]:
+    return {name: value.item() for name, value in losses.items()}
+
+
+def _landmarks() -> Tensor:
+    torch.manual_seed(3)
+    return torch.rand(2, K, 2) * 0.6 + 0.2
+
+
+def test_terms_are_weighted_and_add_up() -> None:
+    landmarks = _landmarks()
+    prediction, valid = _predict(landmarks), inside_crop(landmarks)
+    plain = _values(SupervisedLoss(SCHEME, star=1, point=1, edge=1)(prediction, landmarks, valid))
+    weighed = _values(SupervisedLoss(SCHEME, star=2, point=3, edge=4)(prediction, landmarks, valid))
+    for name, weight in (("star", 2), ("point", 3), ("edge", 4)):
+        assert weighed[name] == pytest.approx(weight * plain[name], rel=1e-6)
+    assert weighed["loss"] == pytest.approx(weighed["star"] + weighed["point"] + weighed["edge"], rel=1e-6)
+
+
+def test_perfect_maps_cost_next_to_nothing() -> None:
+    landmarks = _landmarks()
+    points = gaussian_maps(landmarks, 32, 32, 1.0)
+    edges = edge_maps(landmarks, edge_weights(SCHEME), 32, 32, 1.0)
+    prediction = Prediction(landmarks, points, points, edges)
+    losses = SupervisedLoss(SCHEME, star_eigen=0)(prediction, landmarks, inside_crop(landmarks))
+    assert float(losses["point"]) == pytest.approx(0, abs=1e-6)
+    assert float(losses["edge"]) == pytest.approx(0, abs=1e-6)
+    assert float(losses["star"]) < 0.01
+
+
+def test_points_outside_the_crop_do_not_count() -> None:
+    landmarks = _landmarks()
+    prediction = _predict(landmarks)
+    outside = landmarks.clone()
+    outside[0, 1] = torch.tensor([1.2, 0.5])
+    further = landmarks.clone()
+    further[0, 1] = torch.tensor([1.2, 3.5])
+    loss = SupervisedLoss(SCHEME)
+    terms = [loss(prediction, points, inside_crop(points)) for points in (outside, further)]
+    for name in ("star", "point"):
+        assert terms[0][name].item() == terms[1][name].item()
+    terms[0]["star"].backward(retain_graph=True)
+    assert prediction.heatmaps.grad is not None
+    assert prediction.heatmaps.grad[0, 1].abs().max() == 0
+    assert prediction.heatmaps.grad[0, 0].abs().max() > 0
+
+
+def test_all_points_outside_give_a_finite_gradient() -> None:
+    landmarks = _landmarks() + 2
+    prediction = _predict(landmarks)
+    losses = SupervisedLoss(SCHEME)(prediction, landmarks, inside_crop(landmarks))
+    losses["loss"].backward()
+    assert losses["star"].item() == 0
+    assert losses["point"].item() == 0
+    for maps in (prediction.heatmaps, prediction.point_maps, prediction.edge_maps):
+        assert maps.grad is not None
+        assert torch.isfinite(maps.grad).all()
+
+
+def test_inside_includes_the_edges_of_the_crop() -> None:
+    points = torch.tensor([[[0.0, 1.0], [1.0, 0.0], [-1e-6, 0.5], [0.5, 1.0001], [float("nan"), 0.5]]])
+    assert inside_crop(points).tolist() == [[True, True, False, False, False]]

@@ -1,0 +1,116 @@
+"""Networks by name: shapes, gradients, and one line for every mistake in a name or an option."""
+
+import warnings
+from typing import Any
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from distill.errors import ConfigError
+from distill.landmarks import load_scheme
+from distill.models import create_model
+
+SWIN = {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2]}
+TINY: dict[str, dict[str, Any]] = {
+    "swin_v2": {"image_size": 64, "width": 16, "neck": "pyramid", "backbone_args": SWIN},
+    "mobilevit_v2_050": {"width": 16},
+}
+
+
+def _backward(net: nn.Module, size: int, scheme: str) -> None:
+    prediction = net(torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)))
+    k, edges, cells = load_scheme(scheme).n_points, len(load_scheme(scheme).edges), size // 4
+    assert prediction.landmarks.shape == (2, k, 2)
+    assert prediction.heatmaps.shape == prediction.point_maps.shape == (2, k, cells, cells)
+    assert prediction.edge_maps.shape == (2, edges, cells, cells)
+    assert float(prediction.heatmaps.detach().min()) >= 0
+    assert 0 <= float(prediction.landmarks.detach().min()) <= float(prediction.landmarks.detach().max()) <= 1
+    (prediction.landmarks.sum() + sum(maps.mean() for maps in prediction[1:])).backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is not None, f"{name} takes no part"
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+@pytest.mark.parametrize("arch", ["mobilevit_v2_050", "mobilevit_v2_100", "mobilevit_v2_200"])
+def test_students_of_every_width(arch: str) -> None:
+    _backward(create_model(arch, "inner51", width=16), 64, "inner51")
+
+
+@pytest.mark.parametrize("neck", ["deconv", "pyramid"])
+@pytest.mark.parametrize(("size", "scheme"), [(64, "inner51"), (128, "wflw98")])
+def test_swin_forward_and_backward(size: int, scheme: str, neck: str) -> None:
+    options = {**TINY["swin_v2"], "image_size": size, "neck": neck}
+    _backward(create_model("swin_v2", scheme, **options), size, scheme)
+
+
+@pytest.mark.parametrize("neck", ["deconv", "pyramid"])
+@pytest.mark.parametrize("size", [96, 128])
+def test_one_student_serves_every_size_and_neck(size: int, neck: str) -> None:
+    _backward(create_model("mobilevit_v2_050", "five", width=16, neck=neck), size, "five")
+
+
+@pytest.mark.parametrize("backbone", timm.list_models("swinv2_*"))
+def test_any_swin_v2_of_timm_builds(backbone: str) -> None:
+    net = create_model("swin_v2", "five", backbone=backbone, **{**TINY["swin_v2"], "image_size": 256})
+    assert net.head.heatmap.in_channels == 16  # type: ignore[union-attr]
+
+
+def test_unknown_names_suggest_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="unknown model 'mobilevitv2_050': did you mean 'mobilevit_v2_050'"):
+        create_model("mobilevitv2_050", "inner51")
+    with pytest.raises(
+        ConfigError, match="unknown timm backbone 'swinv2_tiny_window8': did you mean 'swinv2_tiny_window8_256'"
+    ):
+        create_model("swin_v2", "inner51", backbone="swinv2_tiny_window8")
+    with pytest.raises(ConfigError, match="unknown neck 'piramid': did you mean 'pyramid'"):
+        create_model("mobilevit_v2_050", "inner51", neck="piramid")
+    with pytest.raises(ConfigError, match="unknown landmark scheme 'inner5'"):
+        create_model("mobilevit_v2_050", "inner5")
+
+
+BAD_OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("mobilevit_v2_050", {"wdth": 16}),
+    ("mobilevit_v2_050", {"width": "wide"}),
+    ("mobilevit_v2_050", {"width": 0}),
+    ("swin_v2", {"backbone_args": {"embed_dims": 16}}),
+    ("swin_v2", {"image_size": 100, "backbone_args": SWIN}),
+    ("swin_v2", {"image_size": 64, "backbone_args": {**SWIN, "depths": "deep"}}),
+    ("swin_v2", {"backbone": "resnet18"}),
+]
+
+
+@pytest.mark.parametrize(("arch", "options"), BAD_OPTIONS)
+def test_bad_options_are_one_line(arch: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        create_model(arch, "five", **options)
+    assert "\n" not in str(caught.value)
+    assert arch in str(caught.value) or "backbone" in str(caught.value)
+
+
+@pytest.mark.tries_network
+def test_pretrained_weights_out_of_reach_are_one_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net = create_model("mobilevit_v2_050", "five", width=16, pretrained=True)
+    lines = [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
+    assert len(lines) == 1, lines
+    assert "no pretrained weights for mobilevitv2_050" in lines[0]
+    assert "from scratch" in lines[0]
+    assert "\n" not in lines[0]
+    assert net(torch.rand(1, 3, 64, 64)).landmarks.shape == (1, 5, 2)
+
+
+def test_feature_noise_is_for_training_only() -> None:
+    net = create_model("swin_v2", "five", **TINY["swin_v2"], feature_noise=0.5)
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        net.eval()
+        assert torch.equal(net(images).heatmaps, net(images).heatmaps)
+        # Batch statistics depend on the batch alone, so what differs is noise.
+        net.train()
+        assert not torch.equal(net(images).edge_maps, net(images).edge_maps)
