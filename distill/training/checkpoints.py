@@ -58,6 +58,12 @@ class RunCheckpoints(Checkpoint):
         trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a kill in the middle of a save left beside the checkpoints (`.last.….ckpt`)."""
+    for path in folder.glob(".*.*.ckpt"):
+        path.unlink(missing_ok=True)
+
+
 def last_checkpoint(folder: Path) -> Path:
     """Return the checkpoint to resume a run from.
 

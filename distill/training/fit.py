@@ -8,7 +8,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, RichProgressBar
+import yaml
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
 
 from distill.config import DataConfig, RunConfig, StudentConfig
 from distill.data.dataset import FaceDataset
@@ -17,18 +21,20 @@ from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash, split_by_group, without_groups_of
 from distill.errors import ConfigError
-from distill.files import write_json
+from distill.files import write_json, write_text
 from distill.landmarks import load_scheme
 from distill.losses.supervised import SupervisedLoss
 from distill.metrics import LandmarkMetrics
 from distill.models import create_model
 from distill.spec import ModelSpec
 from distill.training.averaging import WeightEMA
-from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, last_checkpoint
+from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, last_checkpoint, remove_leftovers
 from distill.training.seeding import StatelessSeeding, step_seed
+from distill.training.stopping import StopWithoutProgress
 from distill.training.student import FrozenTeacher, StudentTask
 from distill.training.teacher import LandmarkTask
-from distill.training.tracking import CsvLog, Tracking, make_wandb_logger, public_config
+from distill.training.tracking import CsvLog, Tracking, plain_config
+from distill.training.wandb_log import WandbLog
 
 
 def train_teacher(config: RunConfig) -> Path:
@@ -100,7 +106,10 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
     resume_from = last_checkpoint(folder) if config.resume else None
     if resume_from is None and (folder / "last.ckpt").exists():
         raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
-    folder.mkdir(parents=True, exist_ok=True)
+    require_crop_size(task.net, config.data.crop.size)
+    remove_leftovers(folder)
+    if rank_zero_only.rank == 0:
+        write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     started = time.monotonic()
@@ -110,17 +119,37 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(task, datamodule=data, ckpt_path=resume_from)
-    _summarise(config, task, data, checkpoints, folder, time.monotonic() - started)
+        trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    if trainer.is_global_zero:
+        _summarise(config, task, data, checkpoints, folder, time.monotonic() - started)
     return folder
+
+
+def require_crop_size(net: nn.Module, size: int) -> None:
+    """Refuse a network that was built for other crops before anything of the run is written.
+
+    Raises:
+        ConfigError: says what the network answers to a crop of `size` pixels.
+    """
+    try:
+        with torch.no_grad():
+            net.eval()(torch.zeros(1, 3, size, size))
+    except (RuntimeError, AssertionError, ConfigError) as error:
+        reason = str(error).partition("\n")[0][:150]
+        raise ConfigError(
+            f"--data.crop.size {size} does not fit the network ({reason}): where --model.options has an image_size, "
+            "make both equal"
+        ) from error
+    finally:
+        net.train()
 
 
 def _make_trainer(
     config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path
 ) -> pl.Trainer:
-    wandb_logger = make_wandb_logger(config.log, config.name, folder)
-    if wandb_logger is not None:
-        wandb_logger.log_hyperparams(public_config(config))
+    loggers: list[Logger] = [CsvLog(folder / "metrics.csv")]
+    if config.log.wandb != "disabled" and rank_zero_only.rank == 0:
+        loggers.append(WandbLog(config, folder))
     callbacks: list[pl.Callback] = [
         StatelessSeeding(config.seed),
         RichProgressBar(),
@@ -129,7 +158,7 @@ def _make_trainer(
     if config.optim.ema:
         callbacks.append(WeightEMA(config.optim.ema))
     if config.trainer.patience:
-        callbacks.append(EarlyStopping("val/nme", patience=config.trainer.patience, mode="min"))
+        callbacks.append(StopWithoutProgress(config.trainer.patience))
     per_epoch = task.total_steps // config.trainer.epochs
     return pl.Trainer(
         accelerator=config.trainer.accelerator,
@@ -139,7 +168,7 @@ def _make_trainer(
         max_epochs=1,  # all epochs are one stream of steps
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,
-        logger=[logger for logger in (CsvLog(folder / "metrics.csv"), wandb_logger) if logger],
+        logger=loggers,
         callbacks=[*callbacks, checkpoints],
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,

@@ -96,7 +96,6 @@ def inherit_heads(student: nn.Module, teacher: nn.Module) -> None:
     mine, theirs = student.get_submodule("head"), teacher.get_submodule("head")
     widths = [head.state_dict()["heatmap.weight"].shape[1] for head in (mine, theirs)]
     if widths[0] != widths[1]:
-        raise ConfigError(
-            f"--kd.inherit_heads: the necks of student and teacher are {widths[0]} and {widths[1]} wide; make them equal"
-        )
+        seen = f"necks of student and teacher are {widths[0]} and {widths[1]} wide"
+        raise ConfigError(f"--kd.inherit_heads: {seen}; make them equal")
     mine.load_state_dict(theirs.state_dict())

@@ -1,26 +1,23 @@
-"""Recording a run: `metrics.csv` is the truth, Weights & Biases mirrors it.
-
-W&B receives numbers by an explicit step, an allow-list of the configuration and, when asked, pictures. Machine data,
-code, git state and console output stay at home, and paths are cut to their last part.
-"""
+"""Recording a run: `metrics.csv` is the truth, every other logger mirrors it."""
 
 import csv
 import dataclasses
 import io
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from PIL import Image
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 
-from distill.config import LogConfig, RunConfig
+from distill.config import RunConfig
 from distill.files import write_text
 from distill.geometry import denormalise
 from distill.history import HEADER, read_rows
 from distill.pictures import ced_curves, contact_sheet
+
+Row = tuple[int, str, float]
 
 
 class CsvLog(Logger):
@@ -41,61 +38,38 @@ class CsvLog(Logger):
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """The configuration lies beside this file as `config.yaml`."""
 
+    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         rows = io.StringIO()
         csv.writer(rows, lineterminator="\n").writerows((step, name, repr(float(v))) for name, v in metrics.items())
         with self.path.open("a", encoding="utf-8") as file:
             file.write(rows.getvalue())
 
-    def rewind(self, step: int) -> None:
-        """Drop what was recorded after `step`, and a last line cut short by a kill; begin the file if there is none."""
+    def rewind(self, step: int) -> list[Row]:
+        """Drop what was recorded after `step`, and a last line cut short by a kill; return what is left.
+
+        Begins the file if there is none.
+        """
         kept = [row for row in read_rows(self.path) if row[0] <= step] if self.path.is_file() else []
         lines = [HEADER, *(f"{s},{name},{value!r}" for s, name, value in kept)]
-        write_text(self.path, "\n".join(lines) + "\n")
+        if rank_zero_only.rank == 0:
+            write_text(self.path, "\n".join(lines) + "\n")
+        return kept
 
 
-def make_wandb_logger(log: LogConfig, name: str, folder: Path) -> Logger | None:
-    """Return the W&B logger of a run, or None when it is disabled; a resumed run keeps its W&B id."""
-    if log.wandb == "disabled":
-        return None
-    import wandb
-    from pytorch_lightning.loggers import WandbLogger
+def plain_config(config: RunConfig) -> dict[str, Any]:
+    """Return a configuration in plain types, fit for YAML; `resume` is a matter of one start, not of the run."""
 
-    id_file = folder / "wandb_id.txt"
-    if not id_file.is_file():
-        write_text(id_file, uuid.uuid4().hex[:12] + "\n")
-    settings = wandb.Settings(
-        console="off",
-        disable_code=True,
-        disable_git=True,
-        save_code=False,
-        x_disable_stats=True,
-        x_disable_meta=True,
-        x_disable_machine_info=True,
-        silent=True,
-    )
-    return WandbLogger(
-        project=log.project,
-        name=name,
-        id=id_file.read_text().strip(),
-        save_dir=folder,
-        resume="allow",
-        mode=log.wandb,
-        settings=settings,
-    )
-
-
-def public_config(config: RunConfig) -> dict[str, Any]:
-    """Return what W&B may know of a configuration: everything but where files lie."""
-
-    def clean(value: Any) -> Any:
+    def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {f.name: clean(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "runs"}
-        if isinstance(value, Path):
-            return value.name
-        return value
+            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        if isinstance(value, dict):
+            return {str(name): plain(v) for name, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(v) for v in value]
+        return str(value) if isinstance(value, Path) else value
 
-    return clean(config)
+    return {name: value for name, value in plain(config).items() if name != "resume"}
 
 
 class Tracking(pl.Callback):
@@ -110,9 +84,10 @@ class Tracking(pl.Callback):
         self.every, self.pictures = every, pictures
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        kept = [row for log in trainer.loggers if isinstance(log, CsvLog) for row in log.rewind(trainer.global_step)]
         for logger in trainer.loggers:
-            if isinstance(logger, CsvLog):
-                logger.rewind(trainer.global_step)
+            if hasattr(logger, "replay"):
+                logger.replay(kept)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -130,9 +105,9 @@ class Tracking(pl.Callback):
         values = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
         _record(trainer, values)
         for logger in trainer.loggers:
-            if hasattr(logger, "log_image"):
+            if hasattr(logger, "log_picture"):
                 for name, picture in self._draw(pl_module).items():
-                    logger.log_image(name, [Image.open(io.BytesIO(picture))], step=trainer.global_step)
+                    logger.log_picture(name, picture, step=trainer.global_step)
 
     def _draw(self, task: Any) -> dict[str, bytes]:
         pictures = {"val/ced": ced_curves({"validation": task.face_errors.cpu().numpy()}, "ocular")}

@@ -61,9 +61,12 @@ def _round_shading(mask: Mask, width: float) -> Floats:
     return 0.55 + 0.5 * np.sqrt(np.clip(distance / max(width, 1.0), 0, 1))
 
 
-def face_mask(points: Floats) -> Floats:
-    """Outline (m, 2) in the picture of a cloth mask over nose and mouth, from iBUG 68 points (68, 2)."""
-    return np.concatenate([points[2:15], points[28:29] + 0.25 * (points[29:30] - points[28:29])])
+def _face_mask(points: Floats) -> NDArray[np.int32]:
+    """Outline of a cloth mask over nose, mouth and chin, from iBUG 68 points (68, 2), as fixed-point pixels."""
+    # No landmark marks the front of the chin: it lies on from the nose over the lower lip.
+    chin = points[57] + 0.8 * (points[57] - points[33])
+    covered = np.concatenate([points[2:15], points[29:36], points[48:60], chin[None]])
+    return cv2.convexHull(_fixed(covered))
 
 
 def paint_occluder(
@@ -81,7 +84,7 @@ def paint_occluder(
         colour = np.array(skin) * rng.uniform(0.85, 1.05)
     elif kind == 3:
         mask = np.zeros((size, size), np.uint8)
-        cv2.fillPoly(mask, [_fixed(face_mask(points))], 255, cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(mask, [_face_mask(points)], 255, cv2.LINE_AA, _SHIFT)
         shade = 0.75 + 0.25 * _round_shading(mask, face * 0.3)
         folds = np.sin(np.linspace(0, 1, size, dtype=np.float32) * size / face * 26)[:, None]
         shade = shade * (1 + 0.05 * folds)

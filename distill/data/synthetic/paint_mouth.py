@@ -17,9 +17,11 @@ def _cavity(window: Window, mouth: Mouth, look: Look) -> None:
     if gap > 0.25:
         tongue = np.array([mouth.inner_bottom[2, 0], mouth.inner_bottom[2, 1] - 0.1])
         picture.blend(picture.disc(tongue, (mouth.half_width * 0.55, gap * 0.55), 0.15), (150, 72, 72))
-        edge = top + [0, -0.08]
         height = min(0.62, 0.25 + 0.55 * gap)
-        teeth = picture.fill(np.concatenate([edge + [0, 0.3], (edge - [0, height])[::-1]]), blur=0.03)
+        # The biting edge is nearly straight, however the lip above it bends.
+        bend = 0.35 * height * ((top[:, 0] - mouth.inner_top[2, 0]) / mouth.half_width) ** 2
+        edge = np.stack([top[:, 0], mouth.inner_top[2, 1] - 0.08 - height + bend], 1)
+        teeth = picture.fill(np.concatenate([edge + [0, 2.0], edge[::-1]]), blur=0.03)
         x, _ = picture.grid()
         # The arch of teeth recedes towards the corners and has gaps of 0.8 cm.
         off = x - float(mouth.inner_top[2, 0])

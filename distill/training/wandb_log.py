@@ -1,0 +1,128 @@
+"""A Weights & Biases mirror of a run, of the same run after every resumption.
+
+W&B receives numbers by their exact step, an allow-list of the configuration, pictures and the finished model. Machine data,
+code, git state, packages, logs and console output stay at home, and paths are cut to their last part.
+"""
+
+import io
+import shutil
+import uuid
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from distill.config import RunConfig
+from distill.files import write_text
+from distill.training.tracking import Row, plain_config
+
+
+class WandbLog(Logger):
+    """Opens the W&B run of a training, or continues it under the id it had.
+
+    Args:
+        config: of the training.
+        folder: of the run; W&B writes into `wandb/` there.
+    """
+
+    def __init__(self, config: RunConfig, folder: Path):
+        super().__init__()
+        import wandb
+
+        self.folder = folder
+        self._drop_logs()
+        id_file = folder / "wandb_id.txt"
+        if not id_file.is_file():
+            write_text(id_file, uuid.uuid4().hex[:12] + "\n")
+        self.run = wandb.init(
+            project=config.log.project,
+            name=config.name,
+            id=id_file.read_text().strip(),
+            dir=folder,
+            resume="allow",
+            mode=config.log.wandb,
+            config=public_config(config),
+            settings=wandb.Settings(
+                console="off",
+                disable_code=True,
+                disable_git=True,
+                save_code=False,
+                symlink=False,
+                silent=True,
+                x_disable_stats=True,
+                x_disable_meta=True,
+                x_disable_machine_info=True,
+                x_save_requirements=False,
+            ),
+        )
+
+    @property
+    def name(self) -> str:
+        return "wandb"
+
+    @property
+    def version(self) -> str:
+        return str(self.run.id)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The configuration was given when the run was opened."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self.run.log(dict(metrics), step=step)
+
+    def log_picture(self, name: str, png: bytes, step: int) -> None:
+        """Add a PNG."""
+        import wandb
+        from PIL import Image
+
+        self.run.log({name: wandb.Image(Image.open(io.BytesIO(png)))}, step=step)
+
+    def replay(self, rows: list[Row]) -> None:
+        """Repeat what was recorded before a resumption.
+
+        An offline run is a file per start, and a kill takes the end of the last one along; this way each file holds
+        the whole run. A server has the numbers already and drops what is older than the last it got.
+        """
+        if self.run.offline:
+            for step, group in groupby(rows, key=lambda row: row[0]):
+                self.run.log({name: value for _, name, value in group}, step=step)
+
+    def finalize(self, status: str) -> None:
+        """Add the finished model as an artifact and close the run."""
+        if status == "success":
+            import wandb
+
+            artifact = wandb.Artifact(f"{self.run.id}-model", type="model")
+            for file in ("best.ckpt", "config.yaml", "metrics.csv"):
+                if (self.folder / file).is_file():
+                    # `immutable`: read where it lies; W&B copies files into the home folder otherwise.
+                    artifact.add_file(str(self.folder / file), policy="immutable")
+            self.run.log_artifact(artifact)
+        self.run.finish(exit_code=0 if status == "success" else 1)
+        self._drop_logs()
+
+    def _drop_logs(self) -> None:
+        """W&B's own logs of this and earlier starts name paths and say nothing about the training."""
+        for logs in self.folder.glob("wandb/*run-*/logs"):
+            shutil.rmtree(logs, ignore_errors=True)
+
+
+def public_config(config: RunConfig) -> dict[str, Any]:
+    """Return what W&B may know of a configuration: everything but where files lie."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: clean(v) for name, v in value.items()}
+        if isinstance(value, list):
+            return [clean(v) for v in value]
+        return Path(value).name if isinstance(value, str) and value.startswith(("/", "~", ".")) else value
+
+    plain = plain_config(config)
+    plain["data"]["root"] = config.data.root.name
+    if plain.get("teacher"):
+        plain["teacher"] = Path(plain["teacher"]).name
+    return clean({name: value for name, value in plain.items() if name not in ("runs", "log")})
