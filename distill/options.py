@@ -2,12 +2,32 @@
 
 import json
 import re
+from argparse import SUPPRESS, Action
 from collections.abc import Callable
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
 from distill.errors import ConfigError, suggest
+
+
+class _OneLinePerOption(DefaultHelpFormatter):
+    """Shows `--name VALUE  what it is [default]`, so that the help of a training fits two screens."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "width": 130, "max_help_position": 44})
+
+    def _format_action(self, action: Action) -> str:
+        hidden = action.help == "Path to a configuration file." or "--print_config" in action.option_strings
+        return "" if hidden else super()._format_action(action)
+
+    def _format_action_invocation(self, action: Action) -> str:
+        value = f" {action.dest.rsplit('.')[-1].upper()}" if action.nargs != 0 else ""
+        return next(name for name in action.option_strings if name.startswith("--")) + value
+
+    def _get_help_string(self, action: Action) -> str:
+        text = str(action.help or "").rstrip(".")
+        return text if action.default in (None, SUPPRESS) else f"{text} [%(default)s]"
 
 
 def options_of(command: str, description: str, target: Callable[..., Any], *positional: str) -> ArgumentParser:
@@ -19,7 +39,13 @@ def options_of(command: str, description: str, target: Callable[..., Any], *posi
         target: a dataclass or function; types, defaults and doc lines come from it.
         positional: parameters given without a name, in order; each may be left out if `target` has a default for it.
     """
-    parser = ArgumentParser(prog=f"distill {command}", description=description, exit_on_error=False, allow_abbrev=False)
+    parser = ArgumentParser(
+        prog=f"distill {command}",
+        description=description,
+        formatter_class=_OneLinePerOption,
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
     parser.add_argument("--config", action="config", help="YAML file with any of these options.")
     if isinstance(target, type):
         parser.add_class_arguments(target)

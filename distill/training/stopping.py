@@ -5,7 +5,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 
 class StopWithoutProgress(EarlyStopping):
-    """Stops after `patience` validations without a lower `val/nme`; a run that had stopped stays stopped on resuming."""
+    """Stops after `patience` validations without a lower `val/nme`; a run that has stopped is not resumed further."""
 
     def __init__(self, patience: int):
         super().__init__("val/nme", patience=patience, mode="min", check_on_train_epoch_end=False)

@@ -1,7 +1,7 @@
 """A Weights & Biases mirror of a run, of the same run after every resumption.
 
-W&B receives numbers by their exact step, an allow-list of the configuration, pictures and the finished model. Machine data,
-code, git state, packages, logs and console output stay at home, and paths are cut to their last part.
+W&B receives numbers by their exact step, an allow-list of the configuration, pictures and the finished model. Machine
+data, code, git state, packages, logs and console output stay at home, and paths are cut to their last part.
 """
 
 import io

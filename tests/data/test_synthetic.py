@@ -156,19 +156,21 @@ def test_what_is_painted_at_a_landmark_appears_at_the_landmark(
     picture = draw_head(who, at, size, np.stack([*np.broadcast_arrays(x + 20, y + 20, x * 0 + y * 0 + 20)]))
     painted = picture.pixels[..., :2] / np.maximum(picture.pixels[..., 2:], 1e-6) * 20 - 20
     pixels, depth, facing = who.landmarks(at)[scheme]
-    checked = 0
-    for where, pixel, near, turned in zip(template_landmarks(who.features)[scheme], pixels, depth, facing, strict=True):
+    jaw, checked = load_scheme(scheme).groups["jaw"], 0
+    for index, where in enumerate(template_landmarks(who.features)[scheme]):
+        pixel, near, turned = pixels[index], depth[index], facing[index]
         column, row = np.round(pixel).astype(int)
-        if turned < 0.3 or abs(picture.depth[row, column] - near) > 0.3:
+        # Where the skin is seen at a slant, neighbouring pixels already belong to other places.
+        if turned < 0.5 or abs(picture.depth[row, column] - near) > 0.3:
             continue
         # One step of Newton from the nearest pixel to where the texture says the landmark's place is.
         across = (painted[row, column + 1] - painted[row, column - 1]) / 2
         down = (painted[row + 1, column] - painted[row - 1, column]) / 2
         step = np.linalg.solve(np.stack([across, down], 1), where - painted[row, column])
-        # Under the chin the sections shrink to a point, and one pixel holds many triangles.
-        assert np.linalg.norm([column, row] + step - pixel) < (0.3 if where[1] > -10.5 else 0.6)
+        # The texture is the head seen from the front, where the jaw is an outline: it hardly changes across it.
+        assert np.linalg.norm([column, row] + step - pixel) < (0.6 if index in jaw else 0.3)
         checked += 1
-    assert checked > (45 if abs(yaw) < 60 else 30)
+    assert checked > (40 if abs(yaw) < 60 else 20)
 
 
 def test_the_outline_of_a_frontal_face_passes_through_the_jaw() -> None:

@@ -1,0 +1,83 @@
+"""Every command the documents show exists and takes these options; every YAML is one its command accepts."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distill.cli import COMMANDS
+from distill.commands.check import check
+from distill.commands.data import sheet, synth
+from distill.commands.evaluate import evaluate
+from distill.commands.export import export
+from distill.commands.predict import predict
+from distill.commands.submit import submit
+from distill.config import RunConfig, StudentConfig
+from distill.options import options_of, parse
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "teacher": (RunConfig, ()),
+    "student": (StudentConfig, ()),
+    "evaluate": (evaluate, ("model",)),
+    "export": (export, ("model",)),
+    "check": (check, ("file",)),
+    "submit": (submit, ("model",)),
+    "predict": (predict, ("photos...",)),
+    "data synth": (synth, ("root",)),
+    "data sheet": (sheet, ("out",)),
+}
+
+
+def commands_in(text: str, program: str) -> list[str]:
+    """The lines of shell blocks and YAML headers that call a program, without comments."""
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    headers = "\n".join(re.findall(rf"^# ({program} .*)$", text, re.MULTILINE))
+    lines = [line.partition(" #")[0].strip() for line in (blocks + "\n" + headers).splitlines()]
+    return [line for line in lines if line.startswith(f"{program} ")]
+
+
+def shown(program: str) -> list[str]:
+    found = [line for path in [*DOCUMENTS, *CONFIGS] for line in commands_in(path.read_text(), program)]
+    assert found, f"no {program} command in any document: has the format changed?"
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("line", shown("distill"))
+def test_shown_distill_commands_parse(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    words = shlex.split(re.split(r"\s{2,}|\.\.\.", line)[0])[1:]
+    name = " ".join(words[:2]) if words[0] == "data" else words[0]
+    assert words[0] in COMMANDS
+    if name == "doctor":
+        return
+    target, positional = TARGETS[name]
+    assert parse(options_of(name, "", target, *positional), words[len(name.split()) :], *positional)
+
+
+@pytest.mark.parametrize("line", shown("make"))
+def test_shown_make_targets_exist(line: str) -> None:
+    words = shlex.split(re.split(r"\s{2,}", line)[0])
+    done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", [p for p in CONFIGS if "contest" not in p.parts], ids=lambda p: p.stem)
+def test_every_config_is_accepted_by_its_command(path: Path) -> None:
+    command = "teacher" if path.stem.startswith("teacher") else "student"
+    target, _ = TARGETS[command]
+    values = parse(options_of(command, "", target), ["--config", str(path)])
+    assert target(**values).name == path.stem
+    assert path.read_text().startswith("# "), "a config begins with its command and what to expect"
+
+
+def test_help_of_every_command_fits_two_screens() -> None:
+    for name, (target, positional) in TARGETS.items():
+        lines = options_of(name, "", target, *positional).format_help().splitlines()
+        assert len(lines) <= 100, f"distill {name} --help is {len(lines)} lines long"

@@ -1,0 +1,99 @@
+"""A few small drawn faces and configurations that train on them in seconds."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from distill.config import (
+    DataConfig,
+    KDConfig,
+    LogConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    StudentConfig,
+    TrainerConfig,
+)
+from distill.geometry import CropSpec
+
+SIZE = 64
+TEACHER = ModelConfig(
+    "swin_v2",
+    {
+        "image_size": SIZE,
+        "width": 16,
+        "neck": "pyramid",
+        "feature_noise": 0.1,
+        "backbone_args": {
+            "embed_dim": 16,
+            "depths": [1, 1, 1, 1],
+            "num_heads": [1, 1, 2, 2],
+            "drop_path_rate": 0.2,
+            "window_size": 4,
+        },
+    },
+)
+STUDENT = ModelConfig("mobilevit_v2_050", {"width": 16})
+
+
+def write_faces(root: Path, train: int = 18, val: int = 5) -> Path:
+    """Write a manifest of squares with points of one shape here and there, in the format `distill-faces/1`."""
+    (root / "images").mkdir(parents=True)
+    shape = np.random.default_rng(0).uniform(-1, 1, (51, 2))
+    faces = []
+    for index in range(train + val):
+        rng = np.random.default_rng(index)
+        points = 40 + rng.uniform(-6, 6, 2) + shape * rng.uniform(18, 24)
+        pixels = rng.integers(0, 80, (80, 80, 3))
+        for x, y in points.round().astype(int):
+            pixels[y - 1 : y + 2, x - 1 : x + 2] += 120
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / f"images/{index}.png")
+        faces.append(
+            {
+                "name": f"{index}",
+                "image": f"images/{index}.png",
+                "points": {"inner51": points.round(3).tolist()},
+                "group": f"{index}",
+                "subset": "train" if index < train else "val",
+            }
+        )
+    (root / "faces.json").write_text(json.dumps({"format": "distill-faces/1", "faces": faces}))
+    return root
+
+
+class MakeConfig(Protocol):
+    def __call__(self, name: str, **changes: Any) -> RunConfig: ...
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_faces(tmp_path_factory.mktemp("faces") / "faces")
+
+
+@pytest.fixture
+def make_config(faces: Path, tmp_path: Path) -> MakeConfig:
+    """Return a configuration: 4 steps an epoch, 3 epochs, a validation after each; `part={field: value}` changes it."""
+
+    def make(name: str = "run", **changes: Any) -> RunConfig:
+        parts: dict[str, Any] = {
+            "data": DataConfig(
+                "manifest", faces, "train", "val", crop=CropSpec(SIZE, 1.3), batch_size=4, workers=0, cache=True
+            ),
+            "model": STUDENT if "teacher" in changes else TEACHER,
+            "optim": OptimConfig(warmup=0.1),
+            "trainer": TrainerConfig(3, accelerator="cpu", validate_every=1, checkpoint_every=2, threads=1),
+            "log": LogConfig("disabled", every=1),
+        }
+        if "teacher" in changes:
+            parts["kd"] = KDConfig()
+        for part, change in changes.items():
+            parts[part] = replace(parts[part], **change) if isinstance(change, dict) else change
+        kind = StudentConfig if "kd" in parts else RunConfig
+        return kind(name=name, runs=tmp_path / "runs", **parts)
+
+    return make

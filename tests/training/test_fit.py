@@ -1,0 +1,254 @@
+"""Training runs end to end on made faces: what they leave, what they refuse, what does not change them."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from distill.config import RunConfig, StudentConfig
+from distill.errors import CheckpointError, ConfigError
+from distill.history import read_rows
+from distill.models.checkpoint import load_model
+from distill.options import options_of, parse
+from distill.training import fit as module
+from distill.training.fit import train_student, train_teacher
+from distill.training.teacher import LandmarkTask
+from distill.training.tracking import CsvLog
+
+
+def numbers(folder: Path) -> dict[tuple[int, str], str]:
+    """Every number of a run to the last bit; one recorded twice is an error."""
+    rows = read_rows(folder / "metrics.csv")
+    assert len({(step, name) for step, name, _ in rows}) == len(rows), "recorded twice"
+    return {(step, name): value.hex() for step, name, value in rows}
+
+
+def weights(path: Path) -> dict[str, Any]:
+    content = torch.load(path, weights_only=True)
+    return {**content["state_dict"], **{f"current.{n}": v for n, v in content.get("current_model_state", {}).items()}}
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    mine, theirs = weights(one), weights(other)
+    return mine.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+
+def test_a_run_leaves_what_it_says(make_config: Any) -> None:
+    config = make_config("run")
+    folder = train_teacher(config)
+    assert {path.name for path in folder.iterdir()} == {
+        "best.ckpt", "last.ckpt", "metrics.csv", "config.yaml", "summary.json",
+    }  # fmt: skip
+    recorded = numbers(folder)
+    for name in ("train/loss", "train/star", "train/point", "train/edge", "train/lr", "train/grad_norm"):
+        assert [step for step, other in recorded if other == name] == list(range(1, 13))
+    for name in ("nme", "fr8", "fr10", "auc8", "auc10"):
+        assert [step for step, other in recorded if other == f"val/{name}"] == [4, 8, 12]
+    summary = json.loads((folder / "summary.json").read_text())
+    nmes = {step: float.fromhex(v) for (step, name), v in recorded.items() if name == "val/nme"}
+    assert summary["val_nme"] == min(nmes.values()) == nmes[summary["best_step"]]
+    assert (summary["steps"], summary["train_faces"], summary["val_faces"]) == (12, 18, 5)
+    assert torch.load(folder / "best.ckpt", weights_only=True)["global_step"] == summary["best_step"]
+    # The averaged weights are what is loaded, and the configuration makes the same run.
+    net, spec = load_model(folder / "last.ckpt")
+    assert spec.crop == config.data.crop
+    stored = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(value, stored[f"net.{name}"]) for name, value in net.state_dict().items())
+    again = parse(options_of("teacher", "", RunConfig), ["--config", str(folder / "config.yaml")])
+    assert RunConfig(**again) == config
+
+
+def test_workers_change_nothing(make_config: Any) -> None:
+    folders = [
+        train_teacher(make_config(f"workers{n}", data={"workers": n, "cache": n == 1}, trainer={"epochs": 1}))
+        for n in (0, 1, 2)
+    ]
+    assert numbers(folders[0]) == numbers(folders[1]) == numbers(folders[2])
+    assert same_weights(folders[0] / "last.ckpt", folders[1] / "last.ckpt")
+    assert same_weights(folders[0] / "last.ckpt", folders[2] / "last.ckpt")
+
+
+def test_another_seed_is_another_run(make_config: Any) -> None:
+    folders = [train_teacher(make_config(f"seed{n}", seed=n, trainer={"epochs": 1})) for n in (0, 1)]
+    assert numbers(folders[0])[1, "train/loss"] != numbers(folders[1])[1, "train/loss"]
+
+
+def test_an_existing_run_is_not_overwritten(make_config: Any) -> None:
+    folder = train_teacher(make_config("run", trainer={"epochs": 1}))
+    before = (folder / "last.ckpt").read_bytes()
+    with pytest.raises(ConfigError, match="this run exists; continue it with --resume, or choose another --name"):
+        train_teacher(make_config("run", trainer={"epochs": 1}))
+    assert (folder / "last.ckpt").read_bytes() == before
+
+
+def test_nothing_to_resume(make_config: Any, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: nothing to resume; start the run without --resume"):
+        train_teacher(make_config("run", resume=True))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_crops_of_another_size_than_the_network_are_refused(make_config: Any, tmp_path: Path) -> None:
+    config = make_config("run")
+    options = {**config.model.options, "image_size": 96}
+    with pytest.raises(ConfigError, match=r"--data\.crop\.size 64 does not fit the network .* image_size"):
+        train_teacher(make_config("run", model={"options": options}))
+    assert not (tmp_path / "runs").exists()
+
+
+class _Crash(Exception):
+    """Stands for a kill: nothing after it runs that would not run after a kill, but for Lightning's clean-up."""
+
+
+def _crash_in(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: int, after: bool) -> None:
+    """Let a method fail on its n-th call, before or after it did its work."""
+    original, calls = getattr(owner, method), iter(range(1, 10**6))
+
+    def failing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        turn = next(calls)
+        if turn == call and not after:
+            raise _Crash
+        result = original(self, *args, **kwargs)
+        if turn == call:
+            raise _Crash
+        return result
+
+    monkeypatch.setattr(owner, method, failing)
+
+
+CRASHES = {
+    "in a step that was saved": (module.RunCheckpoints, "on_train_batch_end", 6, True),
+    "in a step that was not saved": (module.RunCheckpoints, "on_train_batch_end", 7, False),
+    "in the middle of a validation": (LandmarkTask, "validation_step", 3, True),
+    "after a validation was recorded, before it was saved": (module.RunCheckpoints, "on_validation_end", 2, False),
+    "right after a validation was saved": (module.RunCheckpoints, "on_validation_end", 2, True),
+    "after the last validation": (module.RunCheckpoints, "on_validation_end", 3, True),
+    "before anything was saved": (CsvLog, "log_metrics", 1, True),
+}
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.parametrize("where", CRASHES)
+def test_resuming_a_crashed_run_changes_nothing(where: str, make_config: Any, uninterrupted: dict[str, Any]) -> None:
+    if not uninterrupted:
+        folder = train_teacher(make_config("whole"))
+        uninterrupted.update(
+            numbers=numbers(folder), **{kind: weights(folder / f"{kind}.ckpt") for kind in ("last", "best")}
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        _crash_in(patch, *CRASHES[where])
+        with pytest.raises(_Crash):
+            train_teacher(make_config("crashed"))
+    folder = make_config("crashed").runs / "crashed"
+    folder = train_teacher(make_config("crashed", resume=(folder / "last.ckpt").exists()))
+    assert numbers(folder) == uninterrupted["numbers"]
+    for kind in ("last", "best"):
+        mine, theirs = weights(folder / f"{kind}.ckpt"), uninterrupted[kind]
+        assert all(torch.equal(value, theirs[name]) for name, value in mine.items()), kind
+
+
+def test_resuming_a_finished_run_changes_nothing(make_config: Any) -> None:
+    folder = train_teacher(make_config("run", trainer={"epochs": 1}))
+    before = numbers(folder), weights(folder / "last.ckpt")
+    summary = json.loads((folder / "summary.json").read_text())
+    train_teacher(make_config("run", resume=True, trainer={"epochs": 1}))
+    assert numbers(folder) == before[0]
+    assert all(torch.equal(value, before[1][name]) for name, value in weights(folder / "last.ckpt").items())
+    again = json.loads((folder / "summary.json").read_text())
+    assert {**again, "seconds": 0} == {**summary, "seconds": 0}
+
+
+def test_stopping_early_is_final(make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learning rate of 0 never improves; killed after it stopped, a run does not go on."""
+    changes: dict[str, Any] = {"optim": {"lr": 0.0, "head_lr": 0.0, "ema": 0.0, "weight_decay": 0.0}}
+    changes["trainer"] = {"epochs": 6, "patience": 1}
+    folder = train_teacher(make_config("run", **changes))
+    steps = json.loads((folder / "summary.json").read_text())["steps"]
+    assert steps < 24
+    before = numbers(folder)
+    train_teacher(make_config("run", resume=True, **changes))
+    assert numbers(folder) == before
+    assert json.loads((folder / "summary.json").read_text())["steps"] == steps
+
+
+@pytest.fixture
+def teacher(make_config: Any) -> Path:
+    return train_teacher(make_config("teacher", trainer={"epochs": 1})) / "best.ckpt"
+
+
+def test_a_student_learns_beside_a_teacher_that_stays_as_it_is(
+    make_config: Any, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, tasks = teacher.read_bytes(), []
+    monkeypatch.setattr(module.StudentTask, "on_fit_end", lambda self: tasks.append(self), raising=False)
+    config = make_config("student", teacher=teacher, kd={"inherit_heads": True})
+    folder = train_student(config)
+    (task,) = tasks
+    net = task.teacher.net
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in net.parameters())
+    assert not any(part.training for part in net.modules())
+    reference, _ = load_model(teacher)
+    assert all(torch.equal(value, reference.state_dict()[name]) for name, value in net.state_dict().items())
+    assert teacher.read_bytes() == before
+    # Not among what is optimised, kept or saved.
+    mine = {id(parameter) for parameter in net.parameters()}
+    assert not mine & {id(p) for group in task.optimizers().param_groups for p in group["params"]}
+    assert not any(name.startswith("teacher") for name in task.state_dict())
+    stored = torch.load(folder / "last.ckpt", weights_only=True)
+    assert {name.split(".")[0] for name in stored["state_dict"]} == {"net"}
+    assert len(stored["state_dict"]) == len(task.net.state_dict())
+    kd = [float.fromhex(v) for (_, name), v in numbers(folder).items() if name == "train/kd"]
+    assert len(kd) == 12
+    assert all(value > 0 for value in kd)
+    again = parse(options_of("student", "", StudentConfig), ["--config", str(folder / "config.yaml")])
+    assert StudentConfig(**again) == config
+
+
+def test_distillation_fades_linearly(make_config: Any, teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    original = module.StudentTask.kd_weight
+    monkeypatch.setattr(module.StudentTask, "kd_weight", lambda self: seen.append(original(self)) or seen[-1])
+    train_student(make_config("student", teacher=teacher, kd={"decay": "linear", "kind": "kl"}, trainer={"epochs": 1}))
+    assert seen == pytest.approx([100, 75, 50, 25])
+
+
+def test_students_that_do_not_fit_their_teacher(make_config: Any, teacher: Path, tmp_path: Path) -> None:
+    cases: dict[str, dict[str, Any]] = {
+        r"differ in crop \(.*1\.3.* and .*1\.5": {"data": {"crop": module.RunConfig().data.crop.__class__(64, 1.5)}},
+        r"--kd\.inherit_heads: necks of student and teacher are 24 and 16 wide": {
+            "model": {"options": {"width": 24}},
+            "kd": {"inherit_heads": True},
+        },
+    }
+    for message, changes in cases.items():
+        with pytest.raises(ConfigError, match=message) as caught:
+            train_student(make_config("student", teacher=teacher, **changes))
+        assert "\n" not in str(caught.value)
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        train_student(make_config("student", teacher=tmp_path / "nowhere.ckpt"))
+    assert not (tmp_path / "runs" / "student").exists()
+
+
+def test_the_schedule_warms_up_and_ends_near_zero(make_config: Any) -> None:
+    folder = train_teacher(make_config("run", optim={"warmup": 0.25, "lr": 1e-3}))
+    rates = [float.fromhex(v) for (_, name), v in numbers(folder).items() if name == "train/lr"]
+    # Recorded after the step: the rate of the step to come.
+    assert rates[:3] == pytest.approx([2e-3 / 3, 1e-3, 1e-3])
+    assert all(later < earlier for earlier, later in zip(rates[2:], rates[3:], strict=False))
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_loaded_configuration_is_plain_yaml(make_config: Any, teacher: Path) -> None:
+    folder = train_student(make_config("student", teacher=teacher, trainer={"epochs": 1}))
+    content = yaml.safe_load((folder / "config.yaml").read_text())
+    assert content["kd"]["kind"] == "mse"
+    assert content["teacher"] == str(teacher)
+    assert "resume" not in content
+    assert not math.isnan(content["optim"]["lr"])
