@@ -70,8 +70,8 @@ teacher: faces ## train a teacher (DATA=… TRAIN=… CONFIG=… NAME=…)
 student: faces ## distil a student (DATA=… TRAIN=… CONFIG=… NAME=… TEACHER=…)
 	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student) --teacher "$(TEACHER)" $(FACES)
 
-export: setup ## MODEL=… to ONNX and TFLite, with parity gates
-	$(DISTILL) export "$(MODEL)" --out "$(EXPORT)"
+export: faces ## MODEL=… to ONNX and TFLite, parity gates on faces of DATA=… SUBSET=…
+	$(DISTILL) export "$(MODEL)" --out "$(EXPORT)" --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(SUBSET)"
 
 check: setup ## would the exported model run on RUNTIME=2.11.0?
 	$(DISTILL) check "$(EXPORT)/student_fp32.tflite" --runtime $(RUNTIME)
@@ -80,7 +80,7 @@ evaluate: faces ## NME and more of MODEL=… on DATA=… SUBSET=… BOXES=gt|det
 	$(DISTILL) evaluate "$(MODEL)" --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(SUBSET)" --boxes $(BOXES) --json "$(RESULT)"
 
 submission: setup ## the contest's zip, dry-run in a fresh environment
-	$(DISTILL) submit "$(EXPORT)/student_fp16.tflite" --out "$(SUBMISSION)"
+	$(DISTILL) submit "$(EXPORT)/student_fp16.tflite" --out "$(SUBMISSION)" $(if $(wildcard $(RESULT)),--results "$(RESULT)")
 
 clean: ## remove caches and build leftovers; runs/, data/ and .venv stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .wheels.part

@@ -24,7 +24,7 @@ def submit(
         out: the zip; submission.json is written beside it.
         contest: rules.
         photos: folder of photos for the dry run; generated ones with one, several and no face by default.
-        results: JSON whose numbers go into the technical report.
+        results: JSON whose numbers go into the technical report, such as that of `distill evaluate`.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
     """
     import tempfile
@@ -35,6 +35,7 @@ def submit(
     with tempfile.TemporaryDirectory(prefix="distill-photos-") as folder:
         chosen = _photos_in(photos) if photos else sample_photos(folder)
         numbers = json.loads(results.read_text()) if results else {}
+        numbers.pop("faces", None)  # an evaluation lists every face; the report wants the totals
         report = build_submission(model, out, contest, chosen, numbers, wheels)
     run = report.dry_run
     print(f"{out}: {report.bytes / 1e6:.2f} MB, sha256 {report.sha256[:16]}, needs TFLite >= {report.min_runtime}")

@@ -47,5 +47,5 @@ def group_bars(evaluations: Mapping[str, Evaluation], normaliser: str | None = N
     axes.set_xticks(np.arange(len(groups)), [group or "all" for group in groups])
     axes.set(ylabel=f"mean error, % of {kind} distance")
     axes.grid(axis="x", alpha=0)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, ncols=len(evaluations), loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8)
     return png(figure)

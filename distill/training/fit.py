@@ -1,5 +1,6 @@
 """From a configuration to a trained network: read the faces, build the parts, fit."""
 
+import logging
 import time
 import warnings
 from dataclasses import asdict
@@ -114,11 +115,14 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         torch.set_num_threads(config.trainer.threads)
     started = time.monotonic()
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
+    # What hardware there is and which product to try next is no news to somebody who started a training.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = _make_trainer(config, task, data, checkpoints, folder)
     with warnings.catch_warnings():
         # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name
         trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
     if trainer.is_global_zero:
         _summarise(config, task, data, checkpoints, folder, time.monotonic() - started)
@@ -168,6 +172,7 @@ def _make_trainer(
         max_epochs=1,  # all epochs are one stream of steps
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,
+        log_every_n_steps=1,  # nothing is logged through Lightning; a larger number only warns on short runs
         logger=loggers,
         callbacks=[*callbacks, checkpoints],
         plugins=[AtomicCheckpointIO()],

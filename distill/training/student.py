@@ -14,7 +14,7 @@ from distill.losses.distillation import map_distillation
 from distill.losses.supervised import inside_crop
 from distill.models.checkpoint import load_model
 from distill.spec import ModelSpec
-from distill.training.teacher import LandmarkTask
+from distill.training.teacher import LandmarkTask, as_floats
 
 
 class FrozenTeacher:
@@ -80,9 +80,10 @@ class StudentTask(LandmarkTask):
         return self.kd.weight * fade
 
     def losses(self, batch: FaceSample) -> dict[str, Tensor]:
-        prediction, valid = self(batch["image"]), inside_crop(batch["landmarks"])
+        images, valid = as_floats(batch["image"]), inside_crop(batch["landmarks"])
+        prediction = self(images)
         losses = self.loss(prediction, batch["landmarks"], valid)
-        target = self.teacher.heatmaps(batch["image"])
+        target = self.teacher.heatmaps(images)
         kd = self.kd_weight() * map_distillation(self.kd.kind, prediction.heatmaps, target, self.kd.temperature, valid)
         return {**losses, "kd": kd, "loss": losses["loss"] + kd}
 

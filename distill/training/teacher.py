@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from distill.config import OptimConfig
@@ -51,17 +52,13 @@ class LandmarkTask(pl.LightningModule):
         self.face_errors: Tensor | None = None
         self.first_faces: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def on_after_batch_transfer(self, batch: FaceSample, dataloader_idx: int) -> FaceSample:
-        """Crops travel as bytes and become floats on the device."""
-        image = batch["image"].to(memory_format=torch.channels_last).float() / 255
-        return {**batch, "image": image}
-
     def forward(self, images: Tensor) -> Prediction:
         return self.net(images)
 
     def losses(self, batch: FaceSample) -> dict[str, Tensor]:
         """Return the weighted terms of the loss by name, and their sum as `loss`."""
-        return self.loss(self(batch["image"]), batch["landmarks"], inside_crop(batch["landmarks"]))
+        prediction = self(as_floats(batch["image"]))
+        return self.loss(prediction, batch["landmarks"], inside_crop(batch["landmarks"]))
 
     def training_step(self, batch: FaceSample, batch_idx: int) -> dict[str, Tensor]:
         losses = self.losses(batch)
@@ -69,11 +66,12 @@ class LandmarkTask(pl.LightningModule):
 
     def validation_step(self, batch: FaceSample, batch_idx: int) -> None:
         size = batch["image"].shape[-1]
-        predicted = self(batch["image"]).landmarks.float()
+        images = as_floats(batch["image"])
+        predicted = self(images).landmarks.float()
         # Crops are similarities of the photo, so an error over an eye distance is the same in both.
         self.metric.update(predicted * size, batch["landmarks"] * size, identities=torch.as_tensor(batch["index"]))
         if batch_idx == 0:
-            self.first_faces = batch["image"], predicted, batch["landmarks"]
+            self.first_faces = images, predicted, batch["landmarks"]
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict({f"val/{name}": value for name, value in self.metric.compute().items()}, logger=False)
@@ -98,6 +96,11 @@ class LandmarkTask(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["spec"] = asdict(self.spec)
+
+
+def as_floats(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Crops travel as bytes and become floats in [0, 1] on the device, in the memory format convolutions like."""
+    return images.to(memory_format=torch.channels_last).float() / 255
 
 
 def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:

@@ -94,8 +94,8 @@ def main() -> None:
     gain = difference(results["gt"]["student"], results["gt"]["student_nokd"])
     first = results["gt"]["student"].protocol
     note = (
-        f"The {first.n_faces} faces of the complete 300-W common test set, {first.points} points, inter-ocular NME, no test "
-        f"image in training, 128 px, seed 0, trained on two CPU cores from scratch. Distillation changes the student's NME "
+        f"The {first.n_faces} faces of the complete 300-W common test set, {first.points} points, inter-ocular NME, no "
+        f"test image in training, 128 px, seed 0, trained on two CPU cores from scratch. Distillation changes the student's NME "
         f"by {gain['mean']:+.2f} points (95 %: {gain['low']:+.2f} to {gain['high']:+.2f}) against its equal-steps twin. "
         f"Everything else is in `results/spine.json`; `scripts/reproduce/spine.py` makes both."
     )
