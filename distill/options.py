@@ -82,7 +82,7 @@ def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentP
         if words:
             named += [f"--{name.removesuffix('...')}", json.dumps(words) if name.endswith("...") else words[0]]
     switches = {f"--{action.dest}" for action in parser._actions if getattr(action, "_typehint", None) is bool}
-    for word, following in zip(rest, [*rest[1:], "--"], strict=True):
+    for word, following in zip(rest, [*rest[1:], "--"], strict=False):  # without words, nothing follows
         named += [word, "true"] if word in switches and following.startswith("--") else [word]
     return named
 

@@ -39,7 +39,7 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
 
 def _message(argv: list[str]) -> str:
     with pytest.raises(ConfigError) as caught:
-        parse(options_of("student", "Train.", StudentConfig), argv)
+        StudentConfig(**parse(options_of("student", "Train.", StudentConfig), argv))
     message = str(caught.value)
     assert "\n" not in message
     assert 10 < len(message) < 600

@@ -62,10 +62,10 @@ def test_bad_input_is_one_line_and_status_2(road: Path, capsys: pytest.CaptureFi
     where = ["--data.format", "manifest", "--data.root", str(road / "faces")]
     student = str(ROOT / "configs" / "demo" / "student.yaml")
     calls = {
-        "an HTML page, not a checkpoint": ["evaluate", str(page), *where],
+        "a web page, not a model": ["evaluate", str(page), *where],
         "no such checkpoint": ["student", "--config", student, "--teacher", str(road / "none.ckpt"), *where],
         "no such folder": ["evaluate", str(road / "runs/student/best.ckpt"), "--data.root", str(road / "nowhere")],
-        "there is no|no subset|has no": [
+        "subset": [
             "evaluate",
             str(road / "runs/student/best.ckpt"),
             *where,
@@ -86,4 +86,4 @@ def test_bad_input_is_one_line_and_status_2(road: Path, capsys: pytest.CaptureFi
         assert main(argv) == 2, expected
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert error.startswith("error: ")
-        assert any(part in error for part in expected.split("|")), error
+        assert expected in error

@@ -12,7 +12,6 @@ import torch
 import yaml
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from distill.config import DataConfig, RunConfig, StudentConfig
@@ -34,7 +33,7 @@ from distill.training.seeding import StatelessSeeding, step_seed
 from distill.training.stopping import StopWithoutProgress
 from distill.training.student import FrozenTeacher, StudentTask
 from distill.training.teacher import LandmarkTask
-from distill.training.tracking import CsvLog, Tracking, plain_config
+from distill.training.tracking import CsvLog, Tracking, is_first_process, plain_config
 from distill.training.wandb_log import WandbLog
 
 
@@ -109,7 +108,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
     require_crop_size(task.net, config.data.crop.size)
     remove_leftovers(folder)
-    if rank_zero_only.rank == 0:
+    if is_first_process():
         write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
@@ -152,7 +151,7 @@ def _make_trainer(
     config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path
 ) -> pl.Trainer:
     loggers: list[Logger] = [CsvLog(folder / "metrics.csv")]
-    if config.log.wandb != "disabled" and rank_zero_only.rank == 0:
+    if config.log.wandb != "disabled" and is_first_process():
         loggers.append(WandbLog(config, folder))
     callbacks: list[pl.Callback] = [
         StatelessSeeding(config.seed),

@@ -52,9 +52,14 @@ class CsvLog(Logger):
         """
         kept = [row for row in read_rows(self.path) if row[0] <= step] if self.path.is_file() else []
         lines = [HEADER, *(f"{s},{name},{value!r}" for s, name, value in kept)]
-        if rank_zero_only.rank == 0:
+        if is_first_process():
             write_text(self.path, "\n".join(lines) + "\n")
         return kept
+
+
+def is_first_process() -> bool:
+    """Whether this process writes the files of the run; of several, one does."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
 def plain_config(config: RunConfig) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import distill.torchvision_compat  # noqa: F401  before any test module imports Lightning
 from distill.config import (
     DataConfig,
     KDConfig,

@@ -4,26 +4,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
 from distill.training.averaging import WeightEMA
 
 
-class _Net(nn.Module):
+class _Net(pl.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(2))
         self.register_buffer("mean", torch.zeros(1))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
-        self.device = torch.device("cpu")
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.9])
 def test_weights_and_buffers_are_averaged_and_counters_copied(decay: float) -> None:
     net, ema = _Net(), WeightEMA(decay)
     trainer: Any = SimpleNamespace(global_step=0)
-    ema.setup(trainer, net, "fit")  # type: ignore[arg-type]
+    ema.setup(trainer, net, "fit")
     expected: float | None = None
     for step in range(1, 30):
         value = (step * 7919 % 13) / 13
@@ -32,7 +32,7 @@ def test_weights_and_buffers_are_averaged_and_counters_copied(decay: float) -> N
             net.mean.fill_(-value)
             net.count.fill_(step)
         trainer.global_step = step
-        ema.on_train_batch_end(trainer, net, None, None, step)  # type: ignore[arg-type]
+        ema.on_train_batch_end(trainer, net, None, None, step)
         n = step - 1
         keep = min(decay, (1 + n) / (10 + n))
         expected = value if expected is None else keep * expected + (1 - keep) * value

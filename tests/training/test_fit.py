@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,8 @@ def test_crops_of_another_size_than_the_network_are_refused(make_config: Any, tm
     assert not (tmp_path / "runs").exists()
 
 
-class _Crash(Exception):
-    """Stands for a kill: nothing after it runs that would not run after a kill, but for Lightning's clean-up."""
+class _CrashError(Exception):
+    """Stands for a kill; all that runs after it is Lightning's clean-up."""
 
 
 def _crash_in(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: int, after: bool) -> None:
@@ -110,10 +111,10 @@ def _crash_in(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: i
     def failing(self: Any, *args: Any, **kwargs: Any) -> Any:
         turn = next(calls)
         if turn == call and not after:
-            raise _Crash
+            raise _CrashError
         result = original(self, *args, **kwargs)
         if turn == call:
-            raise _Crash
+            raise _CrashError
         return result
 
     monkeypatch.setattr(owner, method, failing)
@@ -144,7 +145,7 @@ def test_resuming_a_crashed_run_changes_nothing(where: str, make_config: Any, un
         )
     with pytest.MonkeyPatch.context() as patch:
         _crash_in(patch, *CRASHES[where])
-        with pytest.raises(_Crash):
+        with pytest.raises(_CrashError):
             train_teacher(make_config("crashed"))
     folder = make_config("crashed").runs / "crashed"
     folder = train_teacher(make_config("crashed", resume=(folder / "last.ckpt").exists()))
@@ -241,7 +242,7 @@ def test_the_schedule_warms_up_and_ends_near_zero(make_config: Any) -> None:
     rates = [float.fromhex(v) for (_, name), v in numbers(folder).items() if name == "train/lr"]
     # Recorded after the step: the rate of the step to come.
     assert rates[:3] == pytest.approx([2e-3 / 3, 1e-3, 1e-3])
-    assert all(later < earlier for earlier, later in zip(rates[2:], rates[3:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[2:]))
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
