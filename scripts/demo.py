@@ -17,7 +17,7 @@ from distill.cli import main as distill
 RUN = Path("runs/demo")
 FACES, EXPORT = RUN / "faces", RUN / "student" / "export"
 DATA = ["--data.format", "manifest", "--data.root", str(FACES), "--data.subset", "test"]
-COUNT, SEED = 1800, 1
+COUNT, SEED, DIFFICULTY = 1500, 1, 0.4
 MODELS = {
     "teacher": RUN / "teacher" / "best.ckpt",
     "student, distilled": RUN / "student" / "best.ckpt",
@@ -42,7 +42,20 @@ def run_all() -> dict[str, float]:
     """Run the road; return seconds by step."""
     for old in ("teacher", "student", "student_nokd"):
         shutil.rmtree(RUN / old, ignore_errors=True)
-    seconds = {"render faces": step("Faces", "data", "synth", str(FACES), "--count", str(COUNT), "--seed", str(SEED))}
+    seconds = {
+        "render faces": step(
+            "Faces",
+            "data",
+            "synth",
+            str(FACES),
+            "--count",
+            str(COUNT),
+            "--seed",
+            str(SEED),
+            "--difficulty",
+            str(DIFFICULTY),
+        )
+    }
     for name in ("teacher", "student", "student_nokd"):
         command = "teacher" if name == "teacher" else "student"
         seconds[f"train {name}"] = step(f"Train: {name}", command, "--config", f"configs/demo/{name}.yaml")

@@ -8,7 +8,9 @@ from distill.errors import ConfigError, suggest
 from distill.options import options_of, parse
 
 
-def synth(root: Path, count: int = 2000, seed: int = 0, size: int = 256, workers: int = 2) -> int:
+def synth(
+    root: Path, count: int = 2000, seed: int = 0, size: int = 256, difficulty: float = 1.0, workers: int = 2
+) -> int:
     """Write generated faces with exact landmarks and a manifest; run again to continue.
 
     Args:
@@ -16,6 +18,7 @@ def synth(root: Path, count: int = 2000, seed: int = 0, size: int = 256, workers
         count: faces; 80 % are `train`, 10 % `val`, 10 % `test`.
         seed: other seeds are other people.
         size: side of the pictures in pixels.
+        difficulty: 1 is every pose, light, occluder and camera fault; 0 is frontal, evenly lit and clean.
         workers: processes.
     """
     from rich.progress import Progress
@@ -28,7 +31,7 @@ def synth(root: Path, count: int = 2000, seed: int = 0, size: int = 256, workers
         def show(done: int) -> None:
             progress.update(task, completed=done)
 
-        manifest = write_faces(root, count, seed, size, workers=workers, progress=show)
+        manifest = write_faces(root, count, seed, size, workers=workers, difficulty=difficulty, progress=show)
     print(f"{manifest}: {count} faces")
     return 0
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import timm
@@ -84,7 +85,7 @@ def build_heatmap_net(
         ConfigError: unknown backbone or neck.
     """
     if not timm.is_model(backbone):
-        alike = timm.list_models(backbone[:4] + "*")[:20]
+        alike = get_close_matches(backbone, timm.list_models(), n=6, cutoff=0.3) or ["swinv2_tiny_window8_256"]
         raise ConfigError(f"unknown timm backbone '{backbone}': {suggest(backbone, alike)}")
     if neck not in NECKS:
         raise ConfigError(f"unknown neck '{neck}': {suggest(neck, list(NECKS))}")

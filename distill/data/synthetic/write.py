@@ -28,6 +28,7 @@ class _Task:
     root: Path
     seed: int
     size: int
+    difficulty: float
 
     def image(self, index: int) -> Path:
         return self.root / "images" / f"{index:06d}.jpg"
@@ -57,7 +58,7 @@ def _annotation(face: GeneratedFace) -> dict[str, Any]:
 
 def _write_face(task: _Task, index: int) -> int:
     if not task.is_done(index):
-        face = render_face(task.seed, index, task.size)
+        face = render_face(task.seed, index, task.size, task.difficulty)
         _, content = cv2.imencode(".jpg", face.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
         write_text(task.points(index), json.dumps(_annotation(face), separators=(",", ":")))
         write_bytes(task.image(index), content.tobytes())
@@ -76,7 +77,7 @@ def _finish(task: _Task, indices: Iterable[int], workers: int) -> Iterator[int]:
 def _claim(task: _Task) -> None:
     """Mark the folder as ours, or refuse one that holds anything else."""
     label = task.root / "generator.json"
-    wanted = {"seed": task.seed, "size": task.size, "version": VERSION}
+    wanted = {"seed": task.seed, "size": task.size, "difficulty": task.difficulty, "version": VERSION}
     if label.is_file():
         try:
             found = json.loads(label.read_text())
@@ -118,6 +119,7 @@ def write_faces(
     size: int = 256,
     subsets: Mapping[str, float] | None = None,
     workers: int = 0,
+    difficulty: float = 1.0,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Write faces 0 ... count - 1 of a seed as JPEGs with a manifest; run again after an interruption to continue.
@@ -127,6 +129,7 @@ def write_faces(
         size: side of the pictures in pixels.
         subsets: share of each subset, default train 0.8, val 0.1, test 0.1; shares need not add up to 1.
         workers: processes; 0 renders in this one.
+        difficulty: see `render_face`.
         progress: called with the number of faces finished so far after each.
 
     Returns:
@@ -140,7 +143,7 @@ def write_faces(
         raise ConfigError(f"count {count}, size {size}, workers {workers}: give count >= 1, size >= 32, workers >= 0")
     if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
         raise ConfigError(f"subsets {shares}: give at least one positive share, for example train=0.8")
-    task = _Task(Path(root), seed, size)
+    task = _Task(Path(root), seed, size, difficulty)
     _claim(task)
     for done, _ in enumerate(_finish(task, range(count), workers), start=1):
         if progress is not None:
