@@ -1,6 +1,7 @@
 """From a configuration to a trained network: read the faces, build the parts, fit."""
 
 import logging
+import subprocess
 import time
 import warnings
 from dataclasses import asdict
@@ -181,6 +182,15 @@ def _make_trainer(
     )
 
 
+def _commit() -> str | None:
+    """Return the commit that is checked out where the training was started, or None outside of git."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
 def _summarise(
     config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path, seconds: float
 ) -> None:
@@ -192,6 +202,7 @@ def _summarise(
             "steps": task.global_step,
             "seconds": round(seconds, 1),
             "seed": config.seed,
+            "commit": _commit(),
             "train_faces": len(data.train),
             "val_faces": len(data.val),
             "train_hash": data_hash(data.train.records),

@@ -42,7 +42,7 @@ class WandbLog(Logger):
             name=config.name,
             id=id_file.read_text().strip(),
             dir=folder,
-            resume="allow",
+            resume="allow" if config.log.wandb == "online" else None,
             mode=config.log.wandb,
             config=public_config(config),
             settings=wandb.Settings(

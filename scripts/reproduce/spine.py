@@ -80,7 +80,7 @@ def main() -> None:
     write_json(
         "results/spine.json",
         {
-            "commit": commit(),
+            "measured_at_commit": commit(),
             "machine": f"{platform.machine()}, 2 CPU cores, no GPU",
             "commands": [line.strip() for line in str(__doc__).splitlines() if line.startswith("    make")],
             "training": {name: json.loads(Path("runs", name, "summary.json").read_text()) for name in RUNS},
@@ -93,11 +93,13 @@ def main() -> None:
     print(table(results))
     gain = difference(results["gt"]["student"], results["gt"]["student_nokd"])
     first = results["gt"]["student"].protocol
+    low, high = gain["low"], gain["high"]
     note = (
         f"The {first.n_faces} faces of the complete 300-W common test set, {first.points} points, inter-ocular NME, no "
-        f"test image in training, 128 px, seed 0, trained on two CPU cores from scratch. Distillation changes the student's NME "
-        f"by {gain['mean']:+.2f} points (95 %: {gain['low']:+.2f} to {gain['high']:+.2f}) against its equal-steps twin. "
-        f"Everything else is in `results/spine.json`; `scripts/reproduce/spine.py` makes both."
+        "test image in training, 128 px, seed 0, from scratch on two CPU cores. Distillation changes the "
+        f"student's NME by {gain['mean']:+.2f} points (95 % interval over faces: {low:+.2f} to {high:+.2f}) against its "
+        "equal-steps twin; one seed says nothing about others. Everything else is in `results/spine.json`; "
+        "`scripts/reproduce/spine.py` makes both."
     )
     text = README.read_text()
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]

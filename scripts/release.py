@@ -1,0 +1,37 @@
+"""Put a trained and exported run into checkpoints/: `python scripts/release.py runs/student student_128`.
+
+Writes NAME.safetensors, NAME_fp16.tflite with its .json, and SHA256SUMS; the model card in checkpoints/README.md is
+written by hand.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from distill.files import atomic_path, sha256, write_text
+from distill.models.checkpoint import load_model, save_model
+from distill.spec import read_sidecar, write_sidecar
+
+FOLDER = Path("checkpoints")
+
+
+def release(run: Path, name: str) -> None:
+    """Write the files of one model and the sums of all."""
+    net, spec = load_model(run / "best.ckpt")
+    save_model(FOLDER / f"{name}.safetensors", net, spec)
+    exported, target = run / "export" / "student_fp16.tflite", FOLDER / f"{name}_fp16.tflite"
+    if read_sidecar(exported) != spec:
+        raise SystemExit(f"{exported} was made from another model than {run}/best.ckpt; export again")
+    with atomic_path(target) as temporary:
+        shutil.copyfile(exported, temporary)
+    write_sidecar(target, spec)
+    files = sorted(path for path in FOLDER.iterdir() if path.suffix in (".safetensors", ".tflite", ".json"))
+    write_text(FOLDER / "SHA256SUMS", "".join(f"{sha256(path)}  {path.name}\n" for path in files))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    options = parser.parse_args()
+    release(options.run, options.name)
