@@ -17,9 +17,9 @@ import pytest
 import torch
 import yaml
 
-from distill.cli import main
 from distill.history import read_rows
 from distill.training.tracking import plain_config
+from tests.training_process import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
 EPOCHS, STEPS = 6, 24
@@ -55,7 +55,7 @@ class Runs:
         return ["student" if "kd" in plain else "teacher", "--config", f"{name}.yaml"]
 
     def start(self, argv: list[str]) -> ForkServerProcess:
-        process = self.server.Process(target=main, args=(argv,))
+        process = self.server.Process(target=train, args=(argv,))
         process.start()
         return process
 
