@@ -93,11 +93,11 @@ def main() -> None:
     print(table(results))
     gain = difference(results["gt"]["student"], results["gt"]["student_nokd"])
     first = results["gt"]["student"].protocol
-    low, high = gain["low"], gain["high"]
+    mean, low, high = gain["mean"], gain["low"], gain["high"]
     note = (
         f"The {first.n_faces} faces of the complete 300-W common test set, {first.points} points, inter-ocular NME, no "
         "test image in training, 128 px, seed 0, from scratch on two CPU cores. Distillation changes the "
-        f"student's NME by {gain['mean']:+.2f} points (95 % interval over faces: {low:+.2f} to {high:+.2f}) against its "
+        f"student's NME by {mean:+.2f} points (95 % interval over faces: {low:+.2f} to {high:+.2f}) against its "
         "equal-steps twin; one seed says nothing about others. Everything else is in `results/spine.json`; "
         "`scripts/reproduce/spine.py` makes both."
     )
