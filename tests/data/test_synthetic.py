@@ -281,7 +281,7 @@ def test_writing_again_renders_only_what_is_missing(tmp_path: Path, monkeypatch:
     manifest.unlink()
     (tmp_path / "images" / "000002.jpg").write_bytes(b"\xff\xd8 cut off")
     rendered: list[int] = []
-    monkeypatch.setattr(module, "render_face", lambda s, i, size: (rendered.append(i), render_face(s, i, size))[1])
+    monkeypatch.setattr(module, "render_face", lambda s, i, *more: (rendered.append(i), render_face(s, i, *more))[1])
     write_faces(tmp_path, 4, seed=1, size=48)
     assert rendered == [2]
     assert manifest.read_bytes() == before

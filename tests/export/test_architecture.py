@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.errors import ConfigError
+from distill.errors import CheckpointError, ConfigError
 from distill.export import architecture
 from distill.export.architecture import check_architecture, load_everywhere
 from distill.export.pipeline import ExportResult
@@ -24,10 +24,18 @@ def test_an_untrained_student_is_checked_and_loaded(exported: ExportResult, monk
     assert any(name.startswith("tflite-runtime 2.14") for name in report.loads)
 
 
-def test_a_runtime_that_fails_is_reported(exported: ExportResult, spec: ModelSpec, monkeypatch) -> None:
+def test_a_runtime_that_fails_is_reported(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(architecture, "run_in_child", lambda *_: RuntimeFailure("crash", "killed by SIGSEGV"))
-    outcomes = load_everywhere(exported.files["fp32"], spec, "2.11.0")
+    outcomes = load_everywhere(exported.files["fp32"], "2.11.0")
     assert set(outcomes.values()) == {"crash: killed by SIGSEGV"}
+
+
+def test_files_of_other_programs_need_no_sidecar(exported: ExportResult, tmp_path: Path) -> None:
+    alone = Path(shutil.copy(exported.files["fp32"], tmp_path / "theirs.tflite"))
+    assert "runs" in load_everywhere(alone, "2.11.0").values()
+    alone.write_bytes(b"<html>")
+    with pytest.raises(CheckpointError, match="theirs"):
+        load_everywhere(alone, "2.11.0")
 
 
 def test_an_unknown_model_is_named_before_anything_is_built() -> None:
