@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; a training continues with --resume", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         return 130
 
 

@@ -8,7 +8,6 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from distill.errors import CheckpointError
 from distill.files import atomic_path
 
 
@@ -62,15 +61,3 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what a kill in the middle of a save left beside the checkpoints (`.last.….ckpt`)."""
     for path in folder.glob(".*.*.ckpt"):
         path.unlink(missing_ok=True)
-
-
-def last_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint to resume a run from.
-
-    Raises:
-        CheckpointError: the run has none.
-    """
-    path = folder / "last.ckpt"
-    if not path.is_file():
-        raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
-    return path

@@ -29,7 +29,8 @@ from distill.metrics import LandmarkMetrics
 from distill.models import create_model
 from distill.spec import ModelSpec
 from distill.training.averaging import WeightEMA
-from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, last_checkpoint, remove_leftovers
+from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
+from distill.training.resume import checkpoint_to_resume
 from distill.training.seeding import StatelessSeeding, step_seed
 from distill.training.stopping import StopWithoutProgress
 from distill.training.student import FrozenTeacher, StudentTask
@@ -100,11 +101,11 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
     """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
 
     Raises:
-        ConfigError: the run exists already and is not to be resumed.
+        ConfigError: the run exists already and is not to be resumed, or it was started with other options.
         CheckpointError: it is to be resumed and has no checkpoint.
     """
     folder = config.runs / config.name
-    resume_from = last_checkpoint(folder) if config.resume else None
+    resume_from = checkpoint_to_resume(folder, config) if config.resume else None
     if resume_from is None and (folder / "last.ckpt").exists():
         raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
     require_crop_size(task.net, config.data.crop.size)

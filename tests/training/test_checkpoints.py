@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill.errors import CheckpointError
-from distill.training.checkpoints import AtomicCheckpointIO, last_checkpoint, remove_leftovers
+from distill.training.checkpoints import AtomicCheckpointIO, remove_leftovers
 
 
 def test_a_failing_save_leaves_the_last_checkpoint_and_no_orphan(
@@ -35,10 +34,3 @@ def test_leftovers_of_a_killed_save_are_removed_and_nothing_else(tmp_path: Path)
     remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"last.ckpt", "best.ckpt", "metrics.csv", ".hidden"}
     remove_leftovers(tmp_path / "not there")
-
-
-def test_last_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"last\.ckpt: nothing to resume"):
-        last_checkpoint(tmp_path)
-    (tmp_path / "last.ckpt").write_bytes(b"x")
-    assert last_checkpoint(tmp_path) == tmp_path / "last.ckpt"

@@ -166,6 +166,14 @@ def test_resuming_a_finished_run_changes_nothing(make_config: Any) -> None:
     assert {**again, "seconds": 0} == {**summary, "seconds": 0}
 
 
+def test_another_training_is_not_resumed(make_config: Any) -> None:
+    """What is learnt must stay as it was; where it runs may change."""
+    train_teacher(make_config("run", trainer={"epochs": 1}))
+    with pytest.raises(ConfigError, match=r"--optim.lr was .*, now it is 0.5; resume with the same options"):
+        train_teacher(make_config("run", resume=True, trainer={"epochs": 1}, optim={"lr": 0.5}))
+    train_teacher(make_config("run", resume=True, trainer={"epochs": 1, "checkpoint_every": 7}))
+
+
 def test_stopping_early_is_final(make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A learning rate of 0 never improves; killed after it stopped, a run does not go on."""
     changes: dict[str, Any] = {"optim": {"lr": 0.0, "head_lr": 0.0, "ema": 0.0, "weight_decay": 0.0}}

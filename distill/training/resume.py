@@ -1,0 +1,51 @@
+"""A resumed training is the one that was started: the same faces, network and schedule, or it is refused."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distill.config import RunConfig
+from distill.errors import CheckpointError, ConfigError
+from distill.training.tracking import plain_config
+
+# Where things lie, how fast they run and what is recorded may change between two starts; what is learnt may not.
+_FREE = (
+    "runs",
+    "teacher",
+    "data.root",
+    "data.workers",
+    "data.cache",
+    "trainer.threads",
+    "trainer.checkpoint_every",
+    "log.",
+)
+
+
+def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path:
+    """Return the last checkpoint of the run in `folder`, which must have been started with this configuration.
+
+    Raises:
+        CheckpointError: the run has no checkpoint.
+        ConfigError: an option differs that would make it another training.
+    """
+    path = folder / "last.ckpt"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
+    started = folder / "config.yaml"
+    if started.is_file():
+        before, now = dict(_flat(yaml.safe_load(started.read_text()))), dict(_flat(plain_config(config)))
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name) and not name.startswith(_FREE):
+                change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"
+                raise ConfigError(f"{folder}: {change}; resume with the same options, or start another run with --name")
+    return path
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
