@@ -1,5 +1,6 @@
 """`metrics.csv`: one `step,name,value` row for every number of a run, in the order they were made."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,15 @@ from numpy.typing import NDArray
 from distill.errors import ConfigError
 
 HEADER = "step,name,value"
+Row = tuple[int, str, float]
 
 
-def read_rows(path: str | Path) -> list[tuple[int, str, float]]:
+def format_rows(rows: Iterable[Row]) -> str:
+    """Return rows as lines of the file; values keep all their digits."""
+    return "".join(f"{step},{name},{value!r}\n" for step, name, value in rows)
+
+
+def read_rows(path: str | Path) -> list[Row]:
     """Return the rows as (step, name, value); a last line that a kill cut short does not count.
 
     Raises:

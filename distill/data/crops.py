@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.synthetic import render_face
-from distill.geometry import apply_affine, box_of_points, crop_affine, normalise
+from distill.geometry import Box, apply_affine, box_of_points, crop_affine, normalise
 from distill.images import Photo, read_image, warp
 from distill.landmarks import convert
 from distill.spec import ModelSpec
@@ -26,24 +26,28 @@ def face_crops(
     Faces are spread evenly over the data set; without a format they are generated.
     """
     size, crops, landmarks = spec.crop.size, [], []
-    photos = _generated(count, spec.scheme) if format is None or root is None else _read(count, format, root, subset)
-    for photo, points, box_points, scheme in photos:
-        affine = crop_affine(box_of_points(box_points), spec.crop)
+    if format is None or root is None:
+        faces = _generated(count, spec.scheme)
+    else:
+        faces = _read(count, spec.scheme, format, root, subset)
+    for photo, points, box in faces:
+        affine = crop_affine(box, spec.crop)
         crops.append(warp(photo, affine, size).astype(np.float32) / 255)
-        landmarks.append(normalise(apply_affine(affine, convert(points, scheme, spec.scheme)), size, size))
+        landmarks.append(normalise(apply_affine(affine, points), size, size))
     return np.stack(crops), np.stack(landmarks)
 
 
-def _generated(count: int, scheme: str) -> Iterator[tuple[Photo, ndarray, ndarray, str]]:
+def _generated(count: int, scheme: str) -> Iterator[tuple[Photo, ndarray, Box]]:
     for index in range(count):
         face = render_face(_SEED, index)
-        exact = scheme if scheme in face.landmarks else "ibug68"
-        yield face.image, face.landmarks[exact], face.landmarks["ibug68"], exact
+        source = scheme if scheme in face.landmarks else "ibug68"
+        points = convert(face.landmarks[source], source, scheme)
+        yield face.image, points, box_of_points(face.landmarks["ibug68"])
 
 
-def _read(count: int, format: str, root: Path, subset: str | None) -> Iterator[tuple[Photo, ndarray, ndarray, str]]:
-    records = read_faces(format, root, parse_subsets(subset))
+def _read(count: int, scheme: str, format: str, root: Path, subset: str | None) -> Iterator[tuple[Photo, ndarray, Box]]:
+    # The reader is told the scheme: a data set may hold its points in several, and one of them exactly.
+    records = read_faces(format, root, parse_subsets(subset), scheme)
     for place in np.linspace(0, len(records) - 1, min(count, len(records))).astype(int):
         record = records[place]
-        corners = np.array(record.boxes["gt"]).reshape(2, 2)
-        yield read_image(record.image), record.landmarks, corners, record.scheme
+        yield read_image(record.image), record.landmarks, record.boxes["gt"]

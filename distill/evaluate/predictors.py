@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from distill.errors import CheckpointError
 from distill.files import sha256
-from distill.interpreter import TFLiteNet
 from distill.landmarks import load_scheme
+from distill.runtime import OnnxModel, TFLiteModel
 from distill.spec import ModelSpec, read_sidecar
 
 Crops = NDArray[np.uint8]
@@ -76,44 +76,32 @@ class TorchPredictor(Predictor):
         return _checked(points, self.path, self.spec)
 
 
-class OnnxPredictor(Predictor):
-    """An `.onnx`, one crop at a time: exported graphs have a fixed batch of one."""
+class _ExportedPredictor(Predictor):
+    """An exported file, run by the same class as in `distill predict`."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as errors
-
-        self.spec = read_sidecar(path)
-        self.path, self.sha256 = path, sha256(path)
-        self.runtime = f"onnxruntime {onnxruntime.__version__}"
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        broken = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.NotImplemented, RuntimeError)
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except broken as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CheckpointError(f"{path}: onnxruntime cannot load it ({reason}); export it again") from error
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, crops: Crops) -> Landmarks:
-        batches = (crop[None].astype(np.float32) / 255 for crop in crops)
-        points = [self._session.run(None, {self._input: batch})[0] for batch in batches]
-        return _checked(np.concatenate(points), self.path, self.spec)
-
-
-class TFLitePredictor(Predictor):
-    """A `.tflite`, one crop at a time, in whichever runtime is installed."""
+    engine: type[OnnxModel] | type[TFLiteModel]
+    packages: tuple[str, ...]
 
     def __init__(self, path: Path, threads: int) -> None:
         self.spec = read_sidecar(path)
         self.path, self.sha256 = path, sha256(path)
-        self._net = TFLiteNet(path, threads)
-        self.runtime = _version("ai-edge-litert", "tflite-runtime")
+        self._model = self.engine(path, threads)
+        self.runtime = _version(*self.packages)
 
     def __call__(self, crops: Crops) -> Landmarks:
-        points = [self._net(crop[None].astype(np.float32) / 255)[0] for crop in crops]
-        return _checked(np.concatenate(points), self.path, self.spec)
+        return _checked(self._model(crops.astype(np.float32) / 255), self.path, self.spec)
+
+
+class OnnxPredictor(_ExportedPredictor):
+    """An `.onnx` in ONNX Runtime."""
+
+    engine, packages = OnnxModel, ("onnxruntime",)
+
+
+class TFLitePredictor(_ExportedPredictor):
+    """A `.tflite` in whichever runtime is installed."""
+
+    engine, packages = TFLiteModel, ("ai-edge-litert", "tflite-runtime")
 
 
 _BACKENDS: dict[str, type[TorchPredictor] | type[OnnxPredictor] | type[TFLitePredictor]] = {

@@ -21,6 +21,7 @@ from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.files import sha256, write_json
 from distill.landmarks import load_scheme
+from distill.runtime import OnnxModel
 from distill.spec import ModelSpec, sidecar_path
 
 _FORMAT = "distill-export/1"
@@ -96,7 +97,7 @@ def _candidates(
     runtimes = [runtime for runtime in list_runtimes() if runtime.covers(release)]
     if not runtimes:
         raise ConfigError("no TFLite runtime to check the result in; run `pip install ai-edge-litert`")
-    candidates: dict[str, Predictor] = {"onnx": _onnx(files["onnx"])}
+    candidates: dict[str, Predictor] = {"onnx": OnnxModel(files["onnx"])}
     hop_gates = {"onnx": gates["onnx"]}
     for kind in kinds:
         for runtime in runtimes:
@@ -117,18 +118,6 @@ def _torch(net: nn.Module) -> Predictor:
             points = [net(image[None]).landmarks.float().cpu().numpy() for image in images]
         net.train(was_training)
         return np.concatenate(points)
-
-    return predict
-
-
-def _onnx(path: Path) -> Predictor:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    entry = session.get_inputs()[0].name
-
-    def predict(crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.concatenate([session.run(None, {entry: crop[None]})[0] for crop in crops])
 
     return predict
 

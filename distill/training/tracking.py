@@ -1,8 +1,6 @@
 """Recording a run: `metrics.csv` is the truth, every other logger mirrors it."""
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,8 @@ from pytorch_lightning.utilities import rank_zero_only
 from distill.config import RunConfig
 from distill.files import write_text
 from distill.geometry import denormalise
-from distill.history import HEADER, read_rows
+from distill.history import HEADER, Row, format_rows, read_rows
 from distill.pictures import ced_curves, contact_sheet
-
-Row = tuple[int, str, float]
 
 
 class CsvLog(Logger):
@@ -40,10 +36,9 @@ class CsvLog(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        rows = io.StringIO()
-        csv.writer(rows, lineterminator="\n").writerows((step, name, repr(float(v))) for name, v in metrics.items())
+        rows = format_rows((step or 0, name, float(value)) for name, value in metrics.items())
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(rows.getvalue())
+            file.write(rows)
 
     def rewind(self, step: int) -> list[Row]:
         """Drop what was recorded after `step`, and a last line cut short by a kill; return what is left.
@@ -51,9 +46,8 @@ class CsvLog(Logger):
         Begins the file if there is none.
         """
         kept = [row for row in read_rows(self.path) if row[0] <= step] if self.path.is_file() else []
-        lines = [HEADER, *(f"{s},{name},{value!r}" for s, name, value in kept)]
         if is_first_process():
-            write_text(self.path, "\n".join(lines) + "\n")
+            write_text(self.path, f"{HEADER}\n{format_rows(kept)}")
         return kept
 
 

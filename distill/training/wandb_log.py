@@ -17,7 +17,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from distill.config import RunConfig
 from distill.files import write_text
-from distill.training.tracking import Row, plain_config
+from distill.history import Row
+from distill.training.tracking import plain_config
 
 
 class WandbLog(Logger):
