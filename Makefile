@@ -30,6 +30,9 @@ SUBMISSION ?= $(patsubst %/,%,$(dir $(MODEL)))/submission.zip
 FACES = --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(TRAIN)" \
 	$(if $(filter 300w,$(FORMAT)),--data.test_subset "$(SUBSET)")
 
+# `make teacher RESUME=1` continues a training that was stopped.
+CONTINUE = $(if $(RESUME),--resume)
+
 .PHONY: help setup demo test lint format lock doctor faces teacher student export check evaluate submission clean
 
 help: ## show this list
@@ -64,11 +67,11 @@ faces: setup
 	@echo "faces: $(DATA), format $(FORMAT)$(if $(filter $(GENERATED),$(DATA)), (generated: no data/300W here),); choose others with DATA=… FORMAT=…"
 	@if [ "$(DATA)" = "$(GENERATED)" ] && [ ! -f "$(GENERATED)/faces.json" ]; then $(DISTILL) data synth $(GENERATED); fi
 
-teacher: faces ## train a teacher (DATA=… TRAIN=… CONFIG=… NAME=…)
-	$(DISTILL) teacher --config $(or $(CONFIG),configs/teacher.yaml) --name $(or $(NAME),teacher) $(FACES)
+teacher: faces ## train a teacher (DATA=… TRAIN=… CONFIG=… NAME=… RESUME=1)
+	$(DISTILL) teacher --config $(or $(CONFIG),configs/teacher.yaml) --name $(or $(NAME),teacher) $(FACES) $(CONTINUE)
 
-student: faces ## distil a student (DATA=… TRAIN=… CONFIG=… NAME=… TEACHER=…)
-	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student) --teacher "$(TEACHER)" $(FACES)
+student: faces ## distil a student (DATA=… TRAIN=… CONFIG=… NAME=… TEACHER=… RESUME=1)
+	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student) --teacher "$(TEACHER)" $(FACES) $(CONTINUE)
 
 export: faces ## MODEL=… to ONNX and TFLite, parity gates on faces of DATA=… SUBSET=…
 	$(DISTILL) export "$(MODEL)" --out "$(EXPORT)" --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(SUBSET)"
