@@ -52,8 +52,8 @@ def sheet(out: Path, data: FacesConfig = FacesConfig(), count: int = 24) -> int:
     from distill.pictures import contact_sheet
     from distill.spec import ModelSpec
 
-    scheme = load_scheme(read_faces(data.format, data.root, parse_subsets(data.subset))[0].scheme)
-    spec = ModelSpec("none", scheme.name, scheme.n_points, CropSpec(size=192, scale=1.3))
+    scheme = read_faces(data.format, data.root, parse_subsets(data.subset))[0].scheme
+    spec = ModelSpec("none", scheme, load_scheme(scheme).n_points, CropSpec(size=192, scale=1.3))
     crops, points = face_crops(spec, count, data.format, data.root, data.subset)
     images = (crops * 255).astype("uint8")
     write_bytes(out, contact_sheet(list(images), list(denormalise(points, 192, 192)), columns=6))

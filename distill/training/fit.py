@@ -86,7 +86,7 @@ def _parts(config: RunConfig, data: FaceData) -> dict[str, Any]:
     scheme = load_scheme(config.data.scheme)
     torch.manual_seed(step_seed(config.seed, 0))
     return {
-        "net": create_model(config.model.arch, scheme.name, **config.model.options),
+        "net": create_model(config.model.arch, config.data.scheme, **config.model.options),
         "loss": SupervisedLoss(scheme, **asdict(config.loss)),
         "metric": LandmarkMetrics(scheme),
         "optim": config.optim,

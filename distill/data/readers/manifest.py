@@ -43,18 +43,28 @@ def _load(path: Path) -> list[dict[str, Any]]:
     return faces
 
 
-def _choose(points: Mapping[str, Any], scheme: str | None) -> str:
-    """The scheme to read: the one asked for, else the first listed that can become it, else the first listed."""
-    if scheme is None or scheme in points:
-        return scheme or next(iter(points))
-    sources = load_scheme(scheme).sources
-    return next((name for name in points if name in sources), next(iter(points)))
+def _choose(points: Mapping[str, Any], scheme: str | None, root: Path) -> tuple[str, str]:
+    """Return the key of the points to read and their scheme.
+
+    They are the ones asked for, else the first listed that can become them, else the first listed. A key may be a
+    scheme file of the data set's own, named from `root`; asked for by any path to it, it keeps the name asked by.
+    """
+    schemes = {key: str(root / key) if key.endswith((".yaml", ".yml")) else key for key in points}
+    if scheme is not None:
+        for key, name in schemes.items():
+            if name == scheme or (name != key and Path(name).resolve() == Path(scheme).resolve()):
+                return key, scheme
+        sources = load_scheme(scheme).sources
+        for key, name in schemes.items():
+            if name in sources:
+                return key, name
+    return next(iter(schemes.items()))
 
 
 def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Path) -> FaceRecord:
     points = {name: np.array(value, np.float64) for name, value in face["points"].items()}
-    chosen = _choose(points, scheme)
-    visible = face.get("visible", {}).get(chosen)
+    key, chosen = _choose(points, scheme, root)
+    visible = face.get("visible", {}).get(key)
     boxes = {kind: Box(*(float(value) for value in corners)) for kind, corners in face.get("boxes", {}).items()}
     # The box must not depend on the scheme asked for, or every scheme would be scored on other crops.
     boxes.setdefault("gt", box_of_points(next(iter(points.values()))))
@@ -64,7 +74,7 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
     return make_record(
         name=str(face["name"]),
         image=image,
-        landmarks=points[chosen],
+        landmarks=points[key],
         scheme=chosen,
         source=source,
         visible=None if visible is None else np.array(visible, bool),
