@@ -68,7 +68,7 @@ def sample_affine(box: Box, crop: CropSpec, config: AugmentConfig, rng: np.rando
 
 
 def flip_points(points: Points, visible: NDArray[np.bool_], scheme: Scheme) -> tuple[Points, NDArray[np.bool_]]:
-    """Reorder the points (k, 2) and flags (k,) of a face whose coordinates are mirrored already."""
+    """Reorder the points (k, 2) and flags (k, ...) of a face whose coordinates are mirrored already."""
     order = list(scheme.flip)
     return points[order], visible[order]
 

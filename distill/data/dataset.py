@@ -1,7 +1,7 @@
 """Faces as a network sees them. What a sample looks like depends on (seed, epoch, index) and on nothing else."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import cv2
 import numpy as np
@@ -18,18 +18,32 @@ from distill.images import Photo, read_image, warp
 from distill.landmarks import load_scheme
 
 
+class Target(TypedDict):
+    """What is known of a face in one scheme; the entries are those of a `FaceSample`."""
+
+    landmarks: Float[Tensor, "k 2"]
+    visible: Bool[Tensor, " k"]
+    known: Bool[Tensor, " k"]
+
+
 class FaceSample(TypedDict):
     """One face, cut out; batches hold the same with a leading batch dimension.
 
     image: uint8 RGB. landmarks: normalised to the crop. visible: as annotated; covering a point does not change it.
+    known: where False nobody marked the point, and its position means nothing.
     to_photo: 2x3 affine from crop pixels to photo pixels. index: which record it is.
+    Of a `MixedDataset` also, for the scheme of each head, targets: landmarks, known and visible as above; and weight:
+    how much the face counts in supervised losses.
     """
 
     image: UInt8[Tensor, "3 size size"]
     landmarks: Float[Tensor, "k 2"]
     visible: Bool[Tensor, " k"]
+    known: Bool[Tensor, " k"]
     to_photo: Float[Tensor, "2 3"]
     index: int | Int[Tensor, " b"]
+    targets: NotRequired[dict[str, Target]]
+    weight: NotRequired[Float[Tensor, ""]]
 
 
 class FaceDataset(Dataset[FaceSample]):
@@ -92,13 +106,14 @@ class FaceDataset(Dataset[FaceSample]):
         box, config = self._box(record, rng), self.augment or _UNCHANGED
         affine, flipped = sample_affine(box, self.crop, config, rng)
         crop = change_pixels(warp(self._photo(record), affine, self.crop.size), self._pipeline, rng)
-        points, visible = apply_affine(affine, record.landmarks), record.visible
+        points, flags = apply_affine(affine, record.landmarks), np.stack([record.visible, record.known], 1)
         if flipped:
-            points, visible = flip_points(points, visible, self.scheme)
+            points, flags = flip_points(points, flags, self.scheme)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
             "landmarks": torch.from_numpy(normalise(points, self.crop.size, self.crop.size)),
-            "visible": torch.from_numpy(visible.copy()),
+            "visible": torch.from_numpy(flags[:, 0].copy()),
+            "known": torch.from_numpy(flags[:, 1].copy()),
             "to_photo": torch.from_numpy(invert_affine(affine).astype(np.float32)),
             "index": index,
         }

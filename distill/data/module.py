@@ -5,6 +5,7 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from distill.data.dataset import FaceDataset, FaceSample, init_worker
+from distill.data.mixed import MixedDataset
 from distill.data.sampler import StepSampler
 
 
@@ -12,7 +13,7 @@ class FaceData(pl.LightningDataModule):
     """Serves one long stream of training batches and the validation faces in order.
 
     Args:
-        train, val: the faces; `train` is augmented by itself.
+        train, val: the faces; `train` is augmented by itself, and may be of several data sets.
         batch_size: faces per step and device.
         epochs: passes over the training faces.
         workers: processes that prepare faces; 0 prepares them in the training process.
@@ -20,7 +21,13 @@ class FaceData(pl.LightningDataModule):
     """
 
     def __init__(
-        self, train: FaceDataset, val: FaceDataset, batch_size: int, epochs: int, workers: int = 0, seed: int = 0
+        self,
+        train: FaceDataset | MixedDataset,
+        val: FaceDataset,
+        batch_size: int,
+        epochs: int,
+        workers: int = 0,
+        seed: int = 0,
     ):
         super().__init__()
         self.train, self.val = train, val

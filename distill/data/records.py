@@ -1,8 +1,9 @@
 """One annotated face, whatever file it came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,10 @@ from distill.errors import AnnotationError
 from distill.geometry import Box, Points, box_of_points
 from distill.landmarks import convert, load_scheme
 from distill.landmarks.convert import convert_visibility
+
+Attribute = bool | float | str
+# hand: a person marked or checked the points, or a renderer knows them; weak: a model made them; none: there are none.
+Labels = Literal["hand", "weak", "none"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +26,14 @@ class FaceRecord:
         name: unique within its data set, stable across machines (a relative path).
         image: the photo.
         landmarks: (k, 2) float32, pixels of the photo (0-based centres).
-        visible: (k,) bool.
+        visible: (k,) bool; an occluded point has a position, but is not visible.
         scheme: what the points mean.
         boxes: face boxes by source, `gt` (tight box of all annotated points) and, where known, `det` (a detector's).
         group: faces that must stay on one side of a split share it (same photo, near duplicates).
         subset: the folder or list of the data set it belongs to.
+        known: (k,) bool; where False nobody marked the point: its position is a finite stand-in, never to be used.
+        attributes: what the data set says of the face, such as WFLW's `occlusion: True` or a pose angle in degrees.
+        labels: who made the points.
     """
 
     name: str
@@ -36,43 +44,71 @@ class FaceRecord:
     boxes: Mapping[str, Box]
     group: str
     subset: str
+    known: NDArray[np.bool_]
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    labels: Labels = "hand"
 
     def in_scheme(self, scheme: str) -> "FaceRecord":
         """Return the same face with its points converted; boxes stay, so crops do not depend on the scheme."""
         if scheme == self.scheme:
             return self
-        return FaceRecord(
-            name=self.name,
-            image=self.image,
+        return replace(
+            self,
             landmarks=convert(self.landmarks, self.scheme, scheme),
             visible=convert_visibility(self.visible, self.scheme, scheme),
+            known=convert_visibility(self.known, self.scheme, scheme),
             scheme=scheme,
-            boxes=self.boxes,
-            group=self.group,
-            subset=self.subset,
         )
 
 
-def _check_inside(points: Points, boxes: Mapping[str, Box], size: tuple[int, int], source: Path) -> None:
+def _check_inside(
+    points: Points, known: NDArray[np.bool_], boxes: Mapping[str, Box], size: tuple[int, int], source: Path
+) -> None:
     width, height = size
     for kind, box in boxes.items():
         if box.x1 <= -0.5 or box.y1 <= -0.5 or box.x0 >= width - 0.5 or box.y0 >= height - 0.5:
             corners = tuple(round(v, 1) for v in box)
             raise AnnotationError(f"{source}: {kind} box {corners} lies outside the {width}x{height} photo; mend it")
+    if not known.any():
+        return
+    marked = points[known]
     # Twice the middle half of the points is about the size of the face, and one stray point does not stretch it.
-    allowed = 2 * float(np.subtract(*np.percentile(points, [75, 25], axis=0)).max())
-    beyond = np.maximum(-points, points - np.array([width - 1, height - 1])).max(1)
-    worst = int(beyond.argmax())
-    if beyond[worst] > allowed or (beyond > 0.5).mean() > 0.5:
+    allowed = 2 * float(np.subtract(*np.percentile(marked, [75, 25], axis=0)).max())
+    beyond = np.maximum(-marked, marked - np.array([width - 1, height - 1])).max(1)
+    worst = int(np.flatnonzero(known)[beyond.argmax()])
+    if beyond.max() > allowed or (beyond > 0.5).mean() > 0.5:
         where = tuple(round(float(v), 1) for v in points[worst])
         raise AnnotationError(f"{source}: point {worst} at {where} is outside the {width}x{height} photo; mend it")
+
+
+def _flags(values: NDArray[np.bool_] | None, k: int, kind: str, source: Path) -> NDArray[np.bool_]:
+    flags = np.ones(k, bool) if values is None else np.asarray(values, bool)
+    if flags.shape != (k,):
+        raise AnnotationError(f"{source}: {flags.size} {kind} flags for {k} points; give one for each or none")
+    return flags
+
+
+def _checked_points(landmarks: NDArray[np.floating], known: NDArray[np.bool_], scheme: str, source: Path) -> Points:
+    """The known points as they are, the others moved to the middle of them."""
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused below
+        points = np.array(landmarks, np.float32)
+    if points.shape != (len(known), 2):
+        seen = points.shape[0] if points.ndim else 0
+        raise AnnotationError(f"{source}: {seen} points where scheme {scheme} has {len(known)}; name another scheme")
+    if not known.all():
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            points[~known] = points[known].mean(0) if known.any() else 0
+    if not np.isfinite(points).all():
+        bad = int(np.flatnonzero(~np.isfinite(points).all(1))[0])
+        raise AnnotationError(f"{source}: point {bad} is {points[bad].tolist()}; mend or drop this face")
+    return points
 
 
 def make_record(
     *,
     name: str,
     image: Path,
-    landmarks: NDArray[np.floating],
+    landmarks: NDArray[np.floating] | None,
     scheme: str,
     source: Path,
     visible: NDArray[np.bool_] | None = None,
@@ -80,40 +116,47 @@ def make_record(
     group: str | None = None,
     subset: str = "",
     size: tuple[int, int] | None = None,
+    known: NDArray[np.bool_] | None = None,
+    attributes: Mapping[str, Attribute] | None = None,
+    labels: Labels = "hand",
 ) -> FaceRecord:
     """Build a record and check what every reader must check.
 
     Points may lie a little outside the photo, as annotators mark a cut-off chin; `size` (width, height of the photo)
     makes sure that this is all, and that the boxes show something of it. `source` is the file named in errors.
+    Points that are not `known` may hold anything. Without landmarks (None) no point is known and labels are "none".
 
     Raises:
-        AnnotationError: wrong number of points or visibility flags, NaN or infinite coordinates, a box without area,
-            a box outside the photo, or points further outside it than the face is large.
+        AnnotationError: wrong number of points or flags, NaN or infinite coordinates of a known point, a box without
+            area, a box outside the photo, or points further outside it than the face is large.
     """
     k = load_scheme(scheme).n_points
-    with np.errstate(over="ignore"):  # becomes infinite, which is refused below
-        points = np.asarray(landmarks, np.float32)
-    if points.shape != (k, 2):
-        raise AnnotationError(f"{source}: {points.shape[0]} points where scheme {scheme} has {k}; name another scheme")
-    if not np.isfinite(points).all():
-        bad = int(np.flatnonzero(~np.isfinite(points).all(1))[0])
-        raise AnnotationError(f"{source}: point {bad} is {points[bad].tolist()}; mend or drop this face")
-    seen = np.ones(k, bool) if visible is None else np.asarray(visible, bool)
-    if seen.shape != (k,):
-        raise AnnotationError(f"{source}: {seen.size} visibility flags for {k} points; give one for each or none")
-    boxes = {"gt": box_of_points(points), **(boxes or {})}
+    if landmarks is None:
+        landmarks, known, labels = np.zeros((k, 2)), np.zeros(k, bool), "none"
+    marked = _flags(known, k, "known", source)
+    seen = _flags(visible, k, "visibility", source)
+    points = _checked_points(landmarks, marked, scheme, source)
+    if not marked.any() and labels != "none":
+        raise AnnotationError(f"{source}: none of the {k} points has a position; drop this face")
+    if labels not in get_args(Labels):
+        raise AnnotationError(f"{source}: labels are {labels!r}; write one of {', '.join(get_args(Labels))}")
+    tight = {"gt": box_of_points(points[marked])} if marked.any() else {}
+    boxes = {**tight, **(boxes or {})}
     for kind, box in boxes.items():
         if not (np.isfinite(box).all() and box.width > 0 and box.height > 0):
             raise AnnotationError(f"{source}: {kind} box {tuple(round(v, 1) for v in box)} has no area; mend it")
     if size is not None:
-        _check_inside(points, boxes, size, source)
+        _check_inside(points, marked, boxes, size, source)
     return FaceRecord(
         name=name,
         image=image,
         landmarks=points,
-        visible=seen,
+        visible=seen & marked,
         scheme=scheme,
         boxes=boxes,
         group=group or name,
         subset=subset,
+        known=marked,
+        attributes=dict(attributes or {}),
+        labels=labels,
     )

@@ -1,6 +1,7 @@
 """What a landmark is: schemes as data and the maps between them."""
 
-from distill.landmarks.convert import convert, is_exact
-from distill.landmarks.schemes import Edge, Scheme, list_schemes, load_scheme
+from distill.landmarks.convert import Bias, convert, is_exact, map_bias
+from distill.landmarks.parse import Edge
+from distill.landmarks.schemes import Scheme, list_schemes, load_scheme
 
-__all__ = ["Edge", "Scheme", "convert", "is_exact", "list_schemes", "load_scheme"]
+__all__ = ["Bias", "Edge", "Scheme", "convert", "is_exact", "list_schemes", "load_scheme", "map_bias"]

@@ -1,18 +1,35 @@
 """Maps between schemes: linear in the points, each marked exact or approximate.
 
 A scheme's YAML says under `from:` how each of its points comes from another scheme: an index or range, the mean of
-some points, a weighted blend, or separate sources for x and y.
+some points, a weighted blend, or separate sources for x and y. An approximate map has a `bias`, the distance between
+what it makes and what an annotator of the target would have marked, measured on real faces (scripts/reproduce/
+scheme_bias.py).
 """
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distill.errors import ConfigError
-from distill.landmarks.schemes import expand_indices, load_scheme
+from distill.landmarks.parse import expand_indices
+from distill.landmarks.schemes import load_scheme
+
+
+class Bias(NamedTuple):
+    """Systematic error of a map, as fractions of the distance between the outer eye corners (five points: the pupils).
+
+    Attributes:
+        mean: mean over the points of the distance between mean shapes.
+        max: that of the worst point.
+        faces: faces of the smaller of the two sets compared.
+    """
+
+    mean: float
+    max: float
+    faces: int
 
 
 def _rows(rule: Any, n: int) -> list[NDArray[np.float32]]:
@@ -39,6 +56,14 @@ def _rows(rule: Any, n: int) -> list[NDArray[np.float32]]:
     return [np.stack([row({i: 1.0})] * 2) for i in expand_indices(rule)]
 
 
+def _used(rule: Any) -> tuple[int, ...]:
+    """Every source point a rule mentions."""
+    if not isinstance(rule, Mapping):
+        return expand_indices(rule)
+    specs = (list(spec) if key == "blend" else spec for key, spec in rule.items() if key != "step")
+    return tuple(index for spec in specs for index in expand_indices(spec))
+
+
 @lru_cache
 def _map(source: str, target: str) -> tuple[NDArray[np.float32], bool]:
     """Weights (k_target, 2, k_source) and whether the map is exact."""
@@ -51,12 +76,26 @@ def _map(source: str, target: str) -> tuple[NDArray[np.float32], bool]:
         second, second_exact = _map(rule["through"], target)
         return np.einsum("kam,mas->kas", second, first), first_exact and second_exact
     n = load_scheme(source).n_points
+    beyond = max(max(_used(part)) for part in rule["points"])
+    if beyond >= n:
+        raise ConfigError(f"scheme {target}: from: {source} uses point {beyond}, but it has {n} (0-{n - 1}); mend it")
     return np.stack([row for part in rule["points"] for row in _rows(part, n)]), rule["exact"]
 
 
 def is_exact(source: str, target: str) -> bool:
     """Whether converting `source` to `target` gives the very points an annotator of `target` would have marked."""
     return source == target or _map(source, target)[1]
+
+
+def map_bias(source: str, target: str) -> Bias | None:
+    """The measured bias of a map, or None where no data holds both schemes.
+
+    Raises:
+        ConfigError: there is no map between the two schemes.
+    """
+    _map(source, target)
+    bias = load_scheme(target).sources.get(source, {}).get("bias")
+    return Bias(float(bias["mean"]), float(bias["max"]), int(bias["faces"])) if bias else None
 
 
 def convert(points: NDArray[np.floating], source: str, target: str) -> NDArray[np.float32]:

@@ -16,17 +16,9 @@ import yaml
 from numpy.typing import NDArray
 
 from distill.errors import ConfigError, suggest
+from distill.landmarks.parse import Edge, EyeEnds, parse_scheme
 
 _FOLDER = Path(__file__).parent / "data"
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A curve through points, in order; a closed one returns to its first point."""
-
-    name: str
-    points: tuple[int, ...]
-    closed: bool
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,7 @@ class Scheme:
         edges: curves for the anisotropic attention module.
         ocular: the points whose means are the outer eye corners (subject's right, left), or None.
         pupil: the points whose means are the pupils (subject's right, left), or None.
+        about: where the definition comes from and how it was checked.
         sources: for each other scheme this one can be computed from, the rule as read from YAML.
     """
 
@@ -51,9 +44,10 @@ class Scheme:
     flip: tuple[int, ...]
     groups: Mapping[str, tuple[int, ...]]
     edges: tuple[Edge, ...]
-    ocular: tuple[tuple[int, ...], tuple[int, ...]] | None
-    pupil: tuple[tuple[int, ...], tuple[int, ...]] | None
+    ocular: EyeEnds | None
+    pupil: EyeEnds | None
     sources: Mapping[str, Mapping[str, Any]]
+    about: str = ""
 
     @cached_property
     def edge_matrix(self) -> NDArray[np.float32]:
@@ -63,47 +57,20 @@ class Scheme:
             matrix[list(edge.points), column] = 1
         return matrix
 
+    @property
+    def normalisers(self) -> tuple[str, ...]:
+        """What an error of these points can be divided by; a profile has no two eyes."""
+        ends = {"ocular": self.ocular, "pupil": self.pupil}
+        return (*(kind for kind, end in ends.items() if end is not None), "box")
+
     def eye_distance(self, points: NDArray[np.floating], kind: str) -> NDArray[np.floating]:
         """Return the `ocular` or `pupil` distance of points (..., k, 2) as (...)."""
         ends = {"ocular": self.ocular, "pupil": self.pupil}[kind]
         if ends is None:
-            raise ConfigError(f"scheme {self.name} has no {kind} distance: use another normaliser (pupil, ocular, box)")
+            others = " or ".join(self.normalisers)
+            raise ConfigError(f"scheme {self.name} has no {kind} distance: use another normaliser ({others})")
         right, left = (points[..., list(end), :].mean(-2) for end in ends)
         return np.linalg.norm(right - left, axis=-1)
-
-
-def expand_indices(spec: Any) -> tuple[int, ...]:
-    """`17-21` -> (17, ..., 21); a number or a list of numbers and ranges likewise."""
-    if isinstance(spec, int):
-        return (spec,)
-    if isinstance(spec, str):
-        first, _, last = spec.partition("-")
-        return tuple(range(int(first), int(last or first) + 1))
-    return tuple(index for part in spec for index in expand_indices(part))
-
-
-def _eye_ends(spec: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    if spec is None:
-        return None
-    right, left = (expand_indices(end) for end in spec)
-    return right, left
-
-
-def _parse(raw: Mapping[str, Any]) -> Scheme:
-    flip = list(range(raw["n_points"]))
-    for a, b in raw["flip"]:
-        flip[a], flip[b] = b, a
-    return Scheme(
-        name=raw["name"],
-        title=raw["title"],
-        n_points=raw["n_points"],
-        flip=tuple(flip),
-        groups={name: expand_indices(points) for name, points in raw["groups"].items()},
-        edges=tuple(Edge(e["name"], expand_indices(e["points"]), e["closed"]) for e in raw["edges"]),
-        ocular=_eye_ends(raw.get("ocular")),
-        pupil=_eye_ends(raw.get("pupil")),
-        sources=raw.get("from", {}),
-    )
 
 
 def list_schemes() -> list[str]:
@@ -123,7 +90,11 @@ def load_scheme(name: str) -> Scheme:
         valid = suggest(name, list_schemes())
         raise ConfigError(f"unknown landmark scheme '{name}': {valid}, or a path to a .yaml file")
     try:
-        return _parse(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, IndexError) as error:
-        reason = f"not a landmark scheme ({error!r})"
-        raise ConfigError(f"{path}: {reason}; compare with {_FOLDER / 'ibug68.yaml'}") from error
+        return Scheme(**parse_scheme(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"{path}: not a landmark scheme ({reason}); compare with {_FOLDER / 'ibug68.yaml'}"
+        ) from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}; compare with {_FOLDER / 'ibug68.yaml'}") from error

@@ -1,11 +1,14 @@
 """Maps between schemes: right points, right order, and the same for a mirrored face."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from distill.errors import ConfigError
-from distill.landmarks import convert, is_exact, list_schemes, load_scheme
-from distill.landmarks.convert import convert_visibility
+from distill.landmarks import convert, is_exact, list_schemes, load_scheme, map_bias
+from distill.landmarks.convert import _map, convert_visibility
 
 _MAPS = [(source, target) for target in list_schemes() for source in load_scheme(target).sources]
 
@@ -67,3 +70,49 @@ def test_visibility_needs_every_source() -> None:
 def test_no_road_is_an_error() -> None:
     with pytest.raises(ConfigError, match="cannot be made from inner51"):
         convert(np.zeros((51, 2)), "inner51", "ibug68")
+
+
+@pytest.mark.parametrize("target", list_schemes())
+def test_parts_come_from_the_same_parts(target: str) -> None:
+    # A mouth made of points of the jaw would pass every other test.
+    for source in load_scheme(target).sources:
+        parts = {i: part for part, points in load_scheme(source).groups.items() for i in points}
+        weights, _ = _map(source, target)
+        for part, points in load_scheme(target).groups.items():
+            used = {parts[int(i)] for point in points for i in np.flatnonzero(weights[point].any(0))}
+            allowed = _SAME.get(part, {part}) if part not in ("jaw", "chin") else {"jaw", "chin", "face"}
+            assert used <= allowed, f"{source} -> {target}: {part} from {used}"
+
+
+_SAME = {"eyes": {"eyes", "pupils"}, "brows": {"brows"}, "pupils": {"pupils", "eyes"}}
+
+
+def test_106_points_of_jd_and_lapa_are_one_set() -> None:
+    face = np.random.default_rng(0).uniform(0, 100, (106, 2)).astype(np.float32)
+    np.testing.assert_array_equal(convert(convert(face, "jd106", "lapa106"), "lapa106", "jd106"), face)
+
+
+def test_approximate_maps_tell_their_bias() -> None:
+    bias = map_bias("wflw98", "ibug68")
+    assert bias is not None
+    assert 0 < bias.mean < bias.max < 0.2
+    assert map_bias("ibug68", "inner51") is None, "exact by definition"
+    with pytest.raises(ConfigError, match="cannot be made"):
+        map_bias("five", "ibug68")
+
+
+def test_stored_biases_are_the_measured_ones() -> None:
+    path = Path(__file__).parents[2] / "results" / "scheme_bias.json"
+    for row in json.loads(path.read_text())["maps"]:
+        assert map_bias(row["source"], row["target"]) == (row["mean"], row["max"], row["faces"])
+        assert is_exact(row["source"], row["target"]) == row["exact"]
+
+
+def test_a_rule_beyond_its_source_names_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: m\ntitle: m\nn_points: 1\nflip: []\ngroups: {a: [0]}\nedges: []\n"
+        "from: {five: {exact: true, points: [{mean: 3-5}]}}\n"
+    )
+    with pytest.raises(ConfigError, match="from: five uses point 5, but it has 5"):
+        convert(np.zeros((5, 2)), "five", str(path))

@@ -1,15 +1,20 @@
 """Every scheme's data hangs together, and its mirror partners are mirror partners on real faces."""
 
-import os
+import csv
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from distill.data.readers import read_faces
+from distill.data.records import FaceRecord
 from distill.errors import ConfigError
-from distill.landmarks import Scheme, list_schemes, load_scheme
-
-_DATA = Path(os.environ.get("DISTILL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+from distill.landmarks import Scheme, convert, list_schemes, load_scheme
 
 
 @pytest.fixture(params=list_schemes())
@@ -49,7 +54,9 @@ def test_eye_ends_are_mirror_images(scheme: Scheme) -> None:
         if ends is not None:
             right, left = ends
             assert {scheme.flip[i] for i in right} == set(left)
-    assert scheme.pupil is not None
+    profile = scheme.flip == tuple(range(scheme.n_points))
+    assert ("pupil" in scheme.normalisers) is not profile, "every scheme of a whole face has two eyes"
+    assert scheme.normalisers[-1] == "box"
 
 
 def test_eye_distance_by_hand() -> None:
@@ -62,10 +69,28 @@ def test_eye_distance_by_hand() -> None:
         load_scheme("five").eye_distance(points[:, :5], "ocular")
 
 
+def _is_frontal(record: FaceRecord) -> bool:
+    """Whether the nose tip lies near the middle between the eyes: turned faces have no symmetric mean."""
+    right, left, nose = record.in_scheme("five").landmarks[:3]
+    return abs((nose - (right + left) / 2) @ (left - right)) < 0.15 * ((left - right) ** 2).sum()
+
+
+def _align(face: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Turn, scale and move points (k, 2) onto others."""
+    a, b = (points[:, 0] + 1j * points[:, 1] for points in (face - face.mean(0), target - target.mean(0)))
+    moved = a * (np.vdot(a, b) / np.vdot(a, a))
+    return np.stack([moved.real, moved.imag], axis=1) + target.mean(0)
+
+
 def _assert_partners(points: np.ndarray, scheme: Scheme, slack: float = 0.0) -> None:
-    """On a mean face, every point's partner must be the point nearest to where the mirror puts it."""
-    low, high = points.min(1, keepdims=True), points.max(1, keepdims=True)
-    mean = ((points - (low + high) / 2) / (high - low).max(axis=(1, 2), keepdims=True)).mean(0)
+    """On a mean face, every point's partner must be the point nearest to where the mirror puts it.
+
+    `slack` is a fraction of the size of the face, for means of few people.
+    """
+    mean = points[0]
+    for _ in range(5):
+        mean = np.mean([_align(face, mean) for face in points], axis=0)
+    mean = (mean - mean.mean(0)) / np.ptp(mean, axis=0).max()
     partners = np.c_[mean[list(scheme.flip)], np.ones(len(mean))]
     # An affine map mirrors the mean face and takes out that these people look to one side more often than to the other.
     mirrored = partners @ np.linalg.lstsq(partners, mean, rcond=None)[0]
@@ -74,35 +99,162 @@ def _assert_partners(points: np.ndarray, scheme: Scheme, slack: float = 0.0) -> 
     assert not wrong.size, f"points {wrong} are nearer to the mirror images of others"
 
 
-def test_mirror_partners_on_real_68_point_faces() -> None:
-    folder = _DATA / "300W" / "helen" / "trainset"
-    if not folder.is_dir():
-        pytest.skip("real faces not found: set DISTILL_DATA")
-    faces = np.stack([np.loadtxt(path, skiprows=3, comments="}") for path in sorted(folder.glob("*.pts"))])
-    _assert_partners(faces, load_scheme("ibug68"))
-    _assert_partners(faces[:, 17:], load_scheme("inner51"))
+@pytest.mark.parametrize(
+    ("name", "format", "folder", "subsets", "slack"),
+    [
+        ("ibug68", "300w", "300W", ["helen/trainset"], 0.0),
+        ("inner51", "300w", "300W", ["helen/trainset"], 0.0),
+        ("five", "300w", "300W", ["helen/trainset"], 0.0),
+        ("ten", "300w", "300W", ["helen/trainset"], 0.0),
+        ("wflw98", "wflw", "WFLW", None, 0.0),
+        # 21 faces, one end of whose jaws lies higher than the other.
+        ("faces70", "face_synthetics", "FaceSynthetics", None, 0.02),
+        ("webmorph189", "webmorph", "webmorph", ["canada", "composite"], 0.001),
+        ("webmorph106", "webmorph", "webmorph", ["lisa"], 0.001),
+        # Four faces; the lips touch, so their inner points nearly coincide.
+        ("webmorph83", "webmorph", "webmorph", ["zoom"], 0.003),
+    ],
+)
+def test_mirror_partners_on_real_faces(
+    real_data: Path, name: str, format: str, folder: str, subsets: list[str] | None, slack: float
+) -> None:
+    records = [record for record in read_faces(format, real_data / folder, subsets) if _is_frontal(record)]
+    assert len(records) >= 4
+    faces = np.stack([record.in_scheme(name).landmarks for record in records])
+    _assert_partners(faces, load_scheme(name), slack)
 
 
-def test_mirror_partners_on_real_98_point_faces() -> None:
-    path = _DATA / "WFLW" / "WFLW_annotations" / "list_98pt_rect_attr_train_test" / "list_98pt_rect_attr_train.txt"
-    if not path.is_file():
-        pytest.skip("real faces not found: set DISTILL_DATA")
-    with path.open() as file:
-        rows = [line.split()[:196] for line in file]
-    # Few and crooked faces, whose lips (points 0.02 apart) are not quite symmetric in the mean.
-    _assert_partners(np.array(rows, np.float64).reshape(-1, 98, 2), load_scheme("wflw98"), slack=0.015)
+def test_first_68_of_70_are_those_of_300w() -> None:
+    assert load_scheme("faces70").flip[:68] == load_scheme("ibug68").flip
+
+
+@pytest.mark.parametrize("name", ["lapa106", "cofw29", "aflw19"])
+def test_partners_lie_side_by_side_on_two_faces(real_data: Path, name: str) -> None:
+    # Two turned and grimacing faces have no symmetric mean, but partners are level and the right one is on the left.
+    scheme = load_scheme(name)
+    for record in read_faces("coco", real_data / "mmpose_samples" / name.rstrip("0123456789")):
+        right, left = (record.landmarks[list(end)].mean(0) for end in scheme.ocular or ())
+        across = (left - right) / np.linalg.norm(left - right) ** 2
+        x = record.landmarks @ across
+        y = record.landmarks @ [-across[1], across[0]]
+        middle = np.median((x + x[list(scheme.flip)]) / 2)
+        for i, j in enumerate(scheme.flip):
+            if i != j:
+                assert abs(y[i] - y[j]) < 0.25, f"{i} and {j} are not level"
+                # The wings of a turned nose lie on one side of the face's middle.
+                wide = abs(x[i] - x[j]) > 0.4
+                assert not wide or min(x[i], x[j]) < middle < max(x[i], x[j]), f"{i} and {j} are on one side"
+
+
+def test_mirror_partners_of_muct_follow_from_its_own_mirrored_rows(real_data: Path) -> None:
+    with (real_data / "muct" / "muct-landmarks" / "muct76-opencv.csv").open() as file:
+        rows = {row[0]: np.array(row[2:138], float).reshape(68, 2) for row in csv.reader(file) if row[0] != "name"}
+    flip, pairs = np.array(load_scheme("muct76").flip[:68]), 0
+    for name, points in rows.items():
+        mirrored = rows.get(f"ir{name[1:]}")
+        if mirrored is not None and points.all() and mirrored.all():
+            # Photos are 480 wide; the mirror of pixel centre x is 479 - x.
+            np.testing.assert_allclose(mirrored, points[flip] * [-1, 1] + [479, 0], atol=0.11)
+            pairs += 1
+    assert pairs > 500
+
+
+def test_brows_that_the_template_of_webmorph_swaps_are_right(real_data: Path) -> None:
+    # The partners the template lists for 56 and 57 are each other's; on every face they cross.
+    faces = [r.landmarks for r in read_faces("webmorph", real_data / "webmorph", ["lisa"])]
+    flip = load_scheme("webmorph106").flip
+    assert (flip[56], flip[57]) == (64, 63)
+    for face in faces:
+        inner, outer = np.linalg.norm(face[57] - face[63]), np.linalg.norm(face[56] - face[64])
+        assert inner < outer
+
+
+def test_users_scheme_with_a_profile_and_own_groups(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\ntitle: m\nn_points: 4\nflip: [[0, 1]]\nedges: []\npupil: [[0], [1]]\n"
+        "groups: {right_eye: [0], left_eye: [1], rest: 2-3}\n"
+        "from: {ibug68: {exact: false, points: [36, 45, {mean: 0-16}, {blend: {3: 0.25, 8: 0.75}}]}}\n"
+    )
+    scheme = load_scheme(str(path))
+    assert scheme.normalisers == ("pupil", "box")
+    assert convert(np.zeros((68, 2)), "ibug68", str(path)).shape == (4, 2)
+
+
+_GOOD = {
+    "name": "mine",
+    "title": "mine",
+    "n_points": 4,
+    "flip": [[0, 1]],
+    "groups": {"eyes": "0-1", "rest": [2, 3]},
+    "edges": [{"name": "all", "points": "0-3", "closed": False}],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"n_points": 0}, "n_points: 0"),
+        ({"n_points": True}, "n_points: True"),
+        ({"n_points": 10**9}, "n_points"),
+        ({"flip": [[0, 9]]}, "flip: pair [0, 9] holds point 9, but there are 4"),
+        ({"flip": [[0, 1], [1, 2]]}, "flip: point 1 has two partners, 0 and 2"),
+        ({"flip": [[0, 0]]}, "flip: pair [0, 0] holds point 0 twice"),
+        ({"flip": [[0, 1, 2]]}, "flip: [0, 1, 2] is not a pair"),
+        ({"flip": "none"}, "flip: must be a list"),
+        ({"groups": {"eyes": "0-1", "rest": [1, 2, 3]}}, "groups: point 1 is in eyes and in rest"),
+        ({"groups": {"eyes": "0-1", "rest": [3]}}, "groups: point 2 is in no group"),
+        ({"groups": {"eyes": "0-1", "rest": "2-4"}}, "groups: rest holds point 4"),
+        ({"groups": {}}, "groups: must name"),
+        ({"groups": {"a": "0-999999999"}}, "groups: range"),
+        ({"edges": [{"name": "a", "points": [0, 7], "closed": True}]}, "edges: a holds point 7"),
+        ({"edges": [{"name": "a", "points": [0], "closed": True}]}, "edges: a has one point"),
+        ({"edges": [{"name": "a", "points": [0, 1], "closed": 1}]}, "edges: a: closed is 1"),
+        ({"edges": [{"name": "a", "points": [0, 1]}]}, "edges: "),
+        ({"edges": [*_GOOD["edges"], *_GOOD["edges"]]}, "edges: 2 edges are called all"),
+        ({"ocular": [[0], [2]]}, "ocular: the ends [0] and [2] are not mirror images"),
+        ({"pupil": [[0]]}, "pupil: must be two ends"),
+        ({"pupil": [[0], [-1]]}, "pupil: '-1' is not an index"),
+        ({"from": {"ibug68": {"exact": True, "points": [1, 2]}}}, "from: the rules for ibug68 make 2 points of 4"),
+        ({"from": {"ibug68": {"points": ["0-3"]}}}, "from: ibug68 needs exact"),
+        ({"from": {"ibug68": {"exact": True, "points": ["0-2", {"median": 1}]}}}, "from: {'median': 1}"),
+        ({"from": {"ibug68": {"exact": True, "points": ["0-2", {"blend": {1: 0.5}}]}}}, "from: the weights"),
+        ({"from": {"ibug68": {}}}, "from: ibug68 holds"),
+        ({"from": [1]}, "from: must map"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+        ({"grups": {}}, "unknown key 'grups': did you mean 'groups'"),
+    ],
+)
+def test_a_broken_scheme_is_one_line_that_names_the_key(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**_GOOD, **change}))
+    with pytest.raises(ConfigError) as caught:
+        load_scheme(str(path))
+    assert str(caught.value).startswith(f"{path}: {said}")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_damage_to_a_scheme_raises_anything_else(tmp_path: Path, data: st.DataObject) -> None:
+    text = bytearray(yaml.safe_dump({**_GOOD, "from": {"five": {"exact": False, "points": ["0-3"]}}}).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        text[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(text)
+    load_scheme.cache_clear()
+    with suppress(ConfigError):
+        scheme = load_scheme(str(path))
+        assert [scheme.flip[i] for i in scheme.flip] == list(range(scheme.n_points))
 
 
 def test_unknown_schemes_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'ibug68'"):
         load_scheme("ibug86")
     path = tmp_path / "mine.yaml"
-    for text in (
-        "<html>",
-        "name: mine",
-        "a: [",
-        "name: a\ntitle: b\nn_points: 2\nflip: [[0, 9]]\ngroups: {}\nedges: []",
-    ):
+    for text in ("<html>", "name: mine", "a: [", "", "\x00"):
         path.write_text(text)
         load_scheme.cache_clear()
         with pytest.raises(ConfigError, match="not a landmark scheme") as caught:

@@ -5,14 +5,46 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from distill.data.readers.aflw import read_aflw
+from distill.data.readers.coco import read_coco
+from distill.data.readers.cofw import read_cofw
+from distill.data.readers.csv_points import read_csv_points
+from distill.data.readers.dlib_xml import read_dlib_xml
+from distill.data.readers.face_synthetics import read_face_synthetics
+from distill.data.readers.lapa import read_lapa
 from distill.data.readers.manifest import read_manifest
+from distill.data.readers.muct import read_muct
+from distill.data.readers.udacity import read_udacity
 from distill.data.readers.w300 import read_300w
+from distill.data.readers.webmorph import read_webmorph
+from distill.data.readers.wflw import read_wflw
+from distill.data.readers.wider import read_wider
 from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError, suggest
 
 Reader = Callable[[Path, Sequence[str] | None, str | None], list[FaceRecord]]
 
-FORMATS: Mapping[str, Reader] = MappingProxyType({"300w": read_300w, "manifest": read_manifest})
+# Menpo and IVSFD are laid out as 300-W is; their names are here because users look for them.
+FORMATS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "300w": read_300w,
+        "aflw": read_aflw,
+        "coco": read_coco,
+        "cofw": read_cofw,
+        "csv": read_csv_points,
+        "dlib": read_dlib_xml,
+        "face_synthetics": read_face_synthetics,
+        "ivsfd": read_300w,
+        "lapa": read_lapa,
+        "manifest": read_manifest,
+        "menpo": read_300w,
+        "muct": read_muct,
+        "udacity": read_udacity,
+        "webmorph": read_webmorph,
+        "wflw": read_wflw,
+        "wider": read_wider,
+    }
+)
 
 __all__ = ["FORMATS", "Reader", "parse_subsets", "read_faces"]
 

@@ -5,6 +5,9 @@
                 "points": {"ibug68": [[x, y], ...], "wflw98": [...]},
                 "visible": {"ibug68": [1, 0, ...]},                      optional
                 "boxes": {"gt": [x0, y0, x1, y1]},                       optional
+                "known": {"ibug68": [1, 1, ...]},                        optional, 0 where nobody marked the point
+                "attributes": {"yaw": 12.5, "occlusion": true},          optional
+                "labels": "hand", or "weak" when a model made them,      optional
                 "group": "000000", "subset": "train"}]}                  optional
 
 Points and boxes are 0-based pixel centres of the photo.
@@ -64,7 +67,10 @@ def _choose(points: Mapping[str, Any], scheme: str | None, root: Path) -> tuple[
 def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Path) -> FaceRecord:
     points = {name: np.array(value, np.float64) for name, value in face["points"].items()}
     key, chosen = _choose(points, scheme, root)
-    visible = face.get("visible", {}).get(key)
+    flags = {name: face.get(name, {}).get(key) for name in ("visible", "known")}
+    attributes = face.get("attributes", {})
+    if not all(isinstance(value, bool | int | float | str) for value in attributes.values()):
+        raise TypeError("an attribute is neither number nor text nor true or false")
     boxes = {kind: Box(*(float(value) for value in corners)) for kind, corners in face.get("boxes", {}).items()}
     # The box must not depend on the scheme asked for, or every scheme would be scored on other crops.
     boxes.setdefault("gt", box_of_points(next(iter(points.values()))))
@@ -77,11 +83,13 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
         landmarks=points[key],
         scheme=chosen,
         source=source,
-        visible=None if visible is None else np.array(visible, bool),
+        **{name: None if values is None else np.array(values, bool) for name, values in flags.items()},
         boxes=boxes,
         group=str(face.get("group", face["name"])),
         subset=str(face.get("subset", "")),
         size=image_size(image),
+        attributes=attributes,
+        labels=face.get("labels", "hand"),
     )
 
 
@@ -93,6 +101,22 @@ def _in_subsets(path: Path, faces: list[dict[str, Any]], subsets: Sequence[str] 
         if subset not in known:
             raise AnnotationError(f"{path}: no subset '{subset}': {suggest(subset, known)}")
     return [face for face in faces if str(face.get("subset", "")) in subsets]
+
+
+def format_manifest(records: Sequence[FaceRecord], root: Path) -> str:
+    """Return the text of `faces.json` for faces whose photos lie below `root`; reading it gives the same faces back."""
+    faces = []
+    for record in records:
+        face: dict[str, Any] = {"name": record.name, "image": record.image.relative_to(root).as_posix()}
+        face["points"] = {record.scheme: record.landmarks.tolist()}
+        for name, flags in (("visible", record.visible), ("known", record.known)):
+            if not flags.all():
+                face[name] = {record.scheme: flags.astype(int).tolist()}
+        face["boxes"] = {kind: list(box) for kind, box in record.boxes.items()}
+        optional = {"attributes": dict(record.attributes), "labels": record.labels}
+        face |= {key: value for key, value in optional.items() if value not in ({}, "hand")}
+        faces.append(face | {"group": record.group, "subset": record.subset})
+    return json.dumps({"format": FORMAT, "faces": faces}, separators=(",", ":"), allow_nan=False)
 
 
 def read_manifest(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:

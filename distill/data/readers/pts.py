@@ -22,7 +22,7 @@ from distill.errors import AnnotationError
 from distill.files import write_text
 from distill.geometry import Points
 
-_VERSION = re.compile(r"version:\s*1\s*(?:\((?P<label>[^()]*)\))?")
+_VERSION = re.compile(r"version:\s*1(?:\.0)?\s*(?:\((?P<label>[^()]*)\))?")
 _COUNT = re.compile(r"n_points:\s*(?P<count>\d{1,4})")
 _MAX_BYTES = 1_000_000
 

@@ -1,50 +1,44 @@
-"""The 300-W layout: photos with `.pts` files of the same stem in folders such as `helen/testset` or `Test/01_Indoor`.
+"""Folders of photos with `.pts` files of the same stem: 300-W, Menpo, IVSFD, 300-VW.
+
+300-W and Menpo keep both in one folder such as `helen/testset` or `Test/01_Indoor`; IVSFD has `afw/images` beside
+`afw/labels`, 300-VW `001/imgs` beside `001/annot` (one folder per clip, whose frames share a group). The number of
+points in a file decides its scheme, face by face: 68 (iBUG), 51 (IVSFD, without the jaw), 39 (Menpo's profiles). A
+subset is a folder; `39pt`, or `FOLDER/39pt`, is those of its faces that have 39 points.
 
 Optional in the root: `bounding_boxes.csv` (image, det_x0 ... det_y1, gt_x0 ... gt_y1, 1-based like the points) and
 `near_duplicates.csv` (image_a, image_b: relative paths without extension of photos that show the same scene).
 """
 
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-from distill.data.readers.pts import read_pts
+from distill.data.readers.pts import PtsFace, parse_pts_blocks, read_pts_text
+from distill.data.readers.tables import PHOTO_SUFFIXES, photos_by_stem, read_csv_rows
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
 from distill.geometry import Box
 from distill.images import image_size
 from distill.landmarks import load_scheme
 
-SCHEMES = ("ibug68", "inner51")
+SCHEMES = ("ibug68", "inner51", "menpo39")
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+# Folders of labels, and where their photos are.
+_PHOTO_FOLDERS = {"labels": "images", "annot": "imgs"}
+_POINTS = re.compile(r"(?:(?P<folder>.+)/)?(?P<count>\d+)pt")
 _CORNERS = ("x0", "y0", "x1", "y1")
 # 123_2 is the second face of photo 123 (HELEN, AFW), image_012_1 likewise (iBUG).
 _FACE_OF_PHOTO = re.compile(r"(?P<photo>(?:image_)?\d+)_\d{1,2}")
 
 
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, row) of a CSV that must have these columns; nothing when there is no such file."""
-    if not path.is_file():
-        return
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
-                raise AnnotationError(f"{path}: no column {missing[0]!r}; the first line must be {','.join(columns)}")
-            for row in reader:
-                yield reader.line_num, row
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise AnnotationError(f"{path}: not a readable CSV file ({error}); copy or download it again") from error
-
-
 def _read_boxes(path: Path) -> dict[str, dict[str, Box]]:
     """Face boxes by image stem and kind, 0-based."""
     columns = ["image", *(f"{kind}_{corner}" for kind in ("det", "gt") for corner in _CORNERS)]
-    boxes = {}
-    for line, row in _rows(path, columns):
+    boxes: dict[str, dict[str, Box]] = {}
+    if not path.is_file():
+        return boxes
+    for line, row in read_csv_rows(path, columns):
         try:
             boxes[_stem(row["image"])] = {
                 kind: Box(*(float(row[f"{kind}_{corner}"]) - 1 for corner in _CORNERS)) for kind in ("det", "gt")
@@ -71,7 +65,8 @@ class Groups:
 
     def __init__(self, duplicates: Path) -> None:
         self._parent: dict[str, str] = {}
-        for line, row in _rows(duplicates, ("image_a", "image_b")):
+        rows = read_csv_rows(duplicates, ("image_a", "image_b")) if duplicates.is_file() else iter(())
+        for line, row in rows:
             if not (row["image_a"] and row["image_b"]):
                 raise AnnotationError(f"{duplicates}: line {line} does not name two images; mend it")
             first, second = sorted(self._root(_photo(row[column])) for column in ("image_a", "image_b"))
@@ -88,29 +83,50 @@ class Groups:
         return self._root(_photo(stem))
 
 
-def _annotation_files(root: Path, subsets: Sequence[str] | None) -> list[Path]:
-    """The `.pts` files of the subsets, sorted; files whose name starts with a dot are other programs' leftovers."""
+class _Info(NamedTuple):
+    boxes: Mapping[str, Mapping[str, Box]]
+    groups: Groups
+
+
+def _stem_of(root: Path, annotation: Path) -> str:
+    """`helen/testset/1_1`; the folder of labels or frames is left out: `afw/labels/1.pts` is `afw/1`."""
+    path = annotation.relative_to(root).with_suffix("")
+    folder = path.parent.parent if path.parent.name in _PHOTO_FOLDERS else path.parent
+    return (folder / path.name).as_posix()
+
+
+def _annotation_files(root: Path, subsets: Sequence[str] | None) -> dict[Path, int | None]:
+    """The `.pts` files of the subsets, sorted, and how many points they must have to belong to one.
+
+    Files whose name starts with a dot are other programs' leftovers.
+    """
     everything = sorted(path for path in root.rglob("*.pts") if not path.name.startswith("."))
     if not everything:
         raise AnnotationError(f"{root}: no .pts file in it or below; give the folder that holds helen/, lfpw/, ...")
     if subsets is None:
-        return everything
-    folders = sorted({path.parent.relative_to(root).as_posix() for path in everything})
-    chosen: list[Path] = []
+        return dict.fromkeys(everything)
+    folders = sorted({str(PurePosixPath(_stem_of(root, path)).parent) for path in everything})
+    chosen: dict[Path, int | None] = {}
     for subset in subsets:
-        folder = PurePosixPath(subset)
+        match = _POINTS.fullmatch(subset)
+        folder = PurePosixPath((match["folder"] or ".") if match else subset)
         found = [path for path in everything if PurePosixPath(path.relative_to(root).as_posix()).is_relative_to(folder)]
         if not found:
             raise AnnotationError(f"{root}: no subset '{subset}' with .pts files: {suggest(subset, folders)}")
-        chosen += found
-    return sorted(set(chosen))
+        chosen |= dict.fromkeys(found, int(match["count"]) if match else None)
+    return dict(sorted(chosen.items()))
 
 
-def _image_of(annotation: Path, images: Mapping[str, Path]) -> Path:
-    image = images.get(annotation.stem)
+def _image_of(annotation: Path, photos: dict[Path, Mapping[str, Path]]) -> Path:
+    folder = annotation.parent
+    folder = folder.parent / _PHOTO_FOLDERS[folder.name] if folder.name in _PHOTO_FOLDERS else folder
+    if folder not in photos:
+        photos[folder] = photos_by_stem(folder)
+    image = photos[folder].get(annotation.stem)
     if image is None:
-        kinds = ", ".join(_IMAGE_SUFFIXES)
-        raise AnnotationError(f"{annotation}: no photo {annotation.stem}.* beside it ({kinds}); copy it there")
+        kinds = ", ".join(PHOTO_SUFFIXES)
+        where = "beside it" if folder == annotation.parent else f"in {folder}"
+        raise AnnotationError(f"{annotation}: no photo {annotation.stem}.* {where} ({kinds}); copy it there")
     return image
 
 
@@ -123,8 +139,23 @@ def _scheme_of(count: int, source: Path) -> str:
     return counts[count]
 
 
+def _record(annotation: Path, face: PtsFace, image: Path, stem: str, name: str, info: _Info) -> FaceRecord:
+    folder = str(PurePosixPath(stem).parent)
+    return make_record(
+        name=name,
+        image=image,
+        landmarks=face.points,
+        scheme=_scheme_of(len(face.points), annotation),
+        source=annotation,
+        boxes=info.boxes.get(stem),
+        group=folder if annotation.parent.name == "annot" else info.groups.of(stem),
+        subset="" if folder == "." else folder,
+        size=image_size(image),
+    )
+
+
 def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read a 300-W folder, sorted by name; `scheme` is not needed, the files say how many points they hold.
+    """Read a 300-W, Menpo, IVSFD or 300-VW folder, sorted by name; `scheme` is not needed, each file says its own.
 
     `boxes['gt']` is the official tight box, `boxes['det']` the official detector's where the CSV has one.
 
@@ -133,26 +164,20 @@ def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
         ImageError: a photo that cannot be opened.
     """
     del scheme
-    boxes, groups = _read_boxes(root / "bounding_boxes.csv"), Groups(root / "near_duplicates.csv")
-    images: dict[Path, dict[str, Path]] = {}
+    info = _Info(_read_boxes(root / "bounding_boxes.csv"), Groups(root / "near_duplicates.csv"))
+    photos: dict[Path, Mapping[str, Path]] = {}
     records = []
-    for annotation in _annotation_files(root, subsets):
-        folder = annotation.parent
-        if folder not in images:
-            found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in _IMAGE_SUFFIXES)
-            images[folder] = {path.stem: path for path in found}
-        image, points = _image_of(annotation, images[folder]), read_pts(annotation)
-        stem = annotation.relative_to(root).with_suffix("").as_posix()
-        record = make_record(
-            name=stem,
-            image=image,
-            landmarks=points,
-            scheme=_scheme_of(len(points), annotation),
-            source=annotation,
-            boxes=boxes.get(stem),
-            group=groups.of(stem),
-            subset=folder.relative_to(root).as_posix(),
-            size=image_size(image),
+    for annotation, count in _annotation_files(root, subsets).items():
+        faces = parse_pts_blocks(read_pts_text(annotation), annotation)
+        if count is not None:
+            faces = [face for face in faces if len(face.points) == count]
+        stem = _stem_of(root, annotation)
+        for number, face in enumerate(faces):
+            name = stem if len(faces) == 1 else f"{stem}#{number}"
+            image = _image_of(annotation, photos)
+            records.append(_record(annotation, face, image, stem, name, info))
+    if not records:
+        raise AnnotationError(
+            f"{root}: no face with as many points as {'+'.join(subsets or ())} says; check the subset"
         )
-        records.append(record)
     return records

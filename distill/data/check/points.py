@@ -1,0 +1,84 @@
+"""Points that cannot be right by themselves: outside the photo, on top of each other, never marked; faces too small."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from distill.data.check.finding import Finding
+from distill.data.check.photos import PhotoFacts
+from distill.data.records import FaceRecord
+from distill.landmarks import load_scheme
+
+# A cut-off chin is guessed a little outside; more than this share of the face is another mistake.
+_FAR = 0.25
+
+_OUTSIDE = "look at it: a wrong scale, a crop made without its points, or 1-based points read as 0-based"
+_TINY = "leave it out, or train for small faces on purpose"
+_COINCIDE = "look at it: points were left where the tool first put them"
+_NEVER = "nothing to do if the set has no such points; else the file is cut short"
+_NO_POINTS = "nothing to do: such faces serve detectors and label-free training"
+
+
+def find_outside(facts: Mapping[Path, PhotoFacts], records: Sequence[FaceRecord]) -> Iterator[Finding]:
+    """Faces with known points outside the photo, if far or many."""
+    for record in records:
+        size, known = facts[record.image].size, record.known
+        if size is None or not known.any():
+            continue
+        points = record.landmarks[known]
+        beyond = np.maximum(-0.5 - points, points - (np.array(size) - 0.5)).max(1)
+        outside = beyond > 0
+        if not outside.any():
+            continue
+        share = float(beyond.max()) / max(1.0, float(np.ptp(points, axis=0).max()))
+        worst = int(np.flatnonzero(known)[beyond.argmax()])
+        photo, furthest = f"{size[0]}x{size[1]} photo", f"point {worst} by {beyond.max():.1f} px"
+        what = f"{int(outside.sum())} points outside the {photo}, {furthest}"
+        yield Finding("warning" if share > _FAR else "note", "outside photo", record.name, what, _OUTSIDE)
+
+
+def find_tiny(records: Sequence[FaceRecord], smallest: float) -> Iterator[Finding]:
+    """Faces whose box has a longer side below `smallest` pixels."""
+    for record in records:
+        box = record.boxes.get("gt") or record.boxes.get("det")
+        if box is not None and max(box.width, box.height) < smallest:
+            what = f"the face is {max(box.width, box.height):.0f} px, below {smallest:g}"
+            yield Finding("warning", "tiny face", record.name, what, _TINY)
+
+
+def find_coinciding(records: Sequence[FaceRecord]) -> Iterator[Finding]:
+    """Faces with a quarter or more of their points exactly on another: nobody marked those."""
+    for record in records:
+        points = record.landmarks[record.known]
+        doubled = len(points) - len(np.unique(points, axis=0))
+        if len(points) > 4 and doubled >= len(points) / 4:
+            what = f"{doubled} of {len(points)} points lie exactly on another"
+            yield Finding("warning", "same place", record.name, what, _COINCIDE)
+
+
+def find_unmarked(records: Sequence[FaceRecord]) -> Iterator[Finding]:
+    """Points that no face of a scheme has, and faces without points."""
+    without = [record for record in records if record.labels == "none"]
+    if without:
+        what = f"{len(without)} of {len(records)} faces have no points"
+        yield Finding("note", "no points", without[0].name, what, _NO_POINTS)
+    for scheme in sorted({record.scheme for record in records}):
+        faces = [record for record in records if record.scheme == scheme and record.labels != "none"]
+        if not faces:
+            continue
+        never = np.flatnonzero(~np.stack([record.known for record in faces]).any(0)).tolist()
+        if never:
+            what = f"points {_ranges(never)} of {load_scheme(scheme).n_points} are marked in no face"
+            yield Finding("warning", "never marked", scheme, what, _NEVER)
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """[1, 2, 3, 7] -> '1-3, 7'."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)

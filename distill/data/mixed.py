@@ -1,0 +1,117 @@
+"""Several data sets as one: what each face knows in every scheme a network has a head for, and how much it counts.
+
+Faces are numbered through, so a pass over all sets is one shuffled epoch (EFLD, arXiv 2407.10228, sec. 3.4), and the
+stream of batches stays a pure function of seed and step.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from distill.data.dataset import FaceDataset, FaceSample, Target
+from distill.data.records import FaceRecord, Labels
+from distill.errors import ConfigError
+from distill.landmarks import convert, load_scheme
+from distill.landmarks.convert import convert_visibility, is_exact
+
+# What a face counts where the configuration does not say, by who made its points.
+WEIGHTS: Mapping[str, float] = MappingProxyType({"hand": 1.0, "weak": 0.2, "none": 0.0})
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """One data set: its faces in its own scheme, and what one of them counts (None: by who labelled it)."""
+
+    faces: FaceDataset
+    weight: float | None = None
+
+
+def relabelled(records: Sequence[FaceRecord], labels: Labels | None) -> list[FaceRecord]:
+    """Return the faces with labels of this kind; with `none`, their points are forgotten."""
+    if labels is None:
+        return list(records)
+    if labels == "none":
+        return [replace(record, labels=labels, known=np.zeros_like(record.known)) for record in records]
+    return [replace(record, labels=labels) for record in records]
+
+
+def teaches(scheme: str, head: str) -> bool:
+    """Whether annotations of one scheme are exact annotations of another."""
+    try:
+        return is_exact(scheme, head)
+    except ConfigError:
+        return False
+
+
+class MixedDataset(Dataset[FaceSample]):
+    """The faces of several sets, one after the other.
+
+    Args:
+        sets: the data sets, the main one first; all with the same crop size.
+        heads: landmark schemes to give targets for, the main one first. A face has those of its own scheme and those
+            that follow from it exactly (51 points from 68); the others are unknown. The main head takes what the main
+            set can be converted to, exactly or not, as it does without further sets.
+
+    Raises:
+        ConfigError: an annotated set of which no head can learn.
+    """
+
+    def __init__(self, sets: Sequence[TrainingSet], heads: Sequence[str]):
+        self.sets, self.heads = tuple(sets), tuple(heads)
+        self._ends = list(accumulate(len(part.faces) for part in sets))
+        self._routes = [{head for head in heads if teaches(part.faces.scheme.name, head)} for part in sets]
+        self._routes[0].add(heads[0])
+        for part, route in zip(sets, self._routes, strict=True):
+            if not route and any(record.labels != "none" for record in part.faces.records):
+                name = part.faces.scheme.name
+                raise ConfigError(
+                    f"--data.sets: no head learns from {name} points; add {name} to the network's heads "
+                    "(--model.options.others) or give the set labels none"
+                )
+
+    @property
+    def records(self) -> list[FaceRecord]:
+        """All faces, in order."""
+        return [record for part in self.sets for record in part.faces.records]
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, key: int | tuple[int, int]) -> FaceSample:
+        epoch, index = (0, key) if isinstance(key, int) else key
+        place = bisect_right(self._ends, index)
+        part = self.sets[place]
+        local = index - (self._ends[place] - len(part.faces))
+        face = part.faces[epoch, local]
+        targets = {head: self._target(face, place, head) for head in self.heads}
+        main = targets[self.heads[0]]
+        weight = WEIGHTS[part.faces.records[local].labels] if part.weight is None else part.weight
+        return {
+            **face,
+            "landmarks": main["landmarks"],
+            "known": main["known"],
+            "visible": main["visible"],
+            "index": index,
+            "targets": targets,
+            "weight": torch.tensor(weight, dtype=torch.float32),
+        }
+
+    def _target(self, face: FaceSample, place: int, head: str) -> Target:
+        scheme = self.sets[place].faces.scheme.name
+        if head not in self._routes[place]:
+            k = load_scheme(head).n_points
+            nowhere = torch.zeros(k, dtype=torch.bool)
+            return {"landmarks": torch.zeros(k, 2), "known": nowhere, "visible": nowhere}
+        known, visible = (convert_visibility(face[flag].numpy(), scheme, head) for flag in ("known", "visible"))
+        points = convert(face["landmarks"].numpy(), scheme, head)
+        return {
+            "landmarks": torch.from_numpy(points),
+            "known": torch.from_numpy(known),
+            "visible": torch.from_numpy(visible),
+        }

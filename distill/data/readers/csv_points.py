@@ -1,0 +1,195 @@
+"""A plain CSV for one's own data, in either of two forms, beside or above the photos.
+
+One line for each face (an empty cell is a point nobody marked):
+
+    image,x0,y0,x1,y1,...[,visible0,...][,box_x0,box_y0,box_x1,box_y1][,subset][,group]
+
+or one line for each point:
+
+    image,point,x,y[,face][,visible][,subset][,group]
+
+`image` is a path from the folder; x and y are pixels, 0-based: the middle of the top-left pixel is (0, 0). `visible` is
+0 for a hidden point whose place is guessed; `box` the detector's face box; faces of one `group` (a person, a video) are
+kept on one side of a split, by default the faces of one photo; `subset` (train, test) is else the file's name. With
+several faces in a photo the first form has several lines, the second numbers them in `face`.
+
+`scheme.yaml` in the folder says what the points are; without it the number of points must fit one known scheme.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.data.readers.tables import check_subsets, photo_within, read_csv_rows, to_number
+from distill.data.records import FaceRecord, make_record
+from distill.errors import AnnotationError, ConfigError
+from distill.geometry import Box
+from distill.images import image_size
+from distill.landmarks import list_schemes, load_scheme
+
+SCHEME_FILE = "scheme.yaml"
+
+_BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
+_LONG = ("image", "point", "x", "y")
+_NUMBER = re.compile(r"[0-9]{1,4}")
+
+
+class CsvFace(NamedTuple):
+    """One face: points (k, 2), NaN where not marked, (k,) visible, and what else the file says, '' or None if not."""
+
+    image: str
+    points: NDArray[np.float64]
+    visible: NDArray[np.bool_]
+    box: Box | None = None
+    subset: str = ""
+    group: str = ""
+
+
+def _flag(text: str, source: Path) -> bool:
+    if text not in ("0", "1", ""):
+        raise AnnotationError(f"{source}: visible is {text[:20]!r}; write 1 (seen) or 0 (hidden)")
+    return text != "0"
+
+
+def _place(x: str, y: str, what: str, source: Path) -> tuple[float, float]:
+    """The two cells of a point; both empty is a point nobody marked."""
+    if not x and not y:
+        return np.nan, np.nan
+    return to_number(x, f"x of {what}", source), to_number(y, f"y of {what}", source)
+
+
+def _box(row: dict[str, str], source: Path) -> Box | None:
+    cells = [row.get(name, "") for name in _BOX]
+    return Box(*(to_number(cell, "a box corner", source) for cell in cells)) if any(cells) else None
+
+
+def _read_wide(path: Path, k: int) -> list[CsvFace]:
+    faces = []
+    for line, row in read_csv_rows(path, ["image", *(f"{axis}{i}" for i in range(k) for axis in "xy")]):
+        source = Path(f"{path} line {line}")
+        points = np.array([_place(row[f"x{i}"], row[f"y{i}"], f"point {i}", source) for i in range(k)])
+        visible = np.array([_flag(row.get(f"visible{i}", ""), source) for i in range(k)])
+        face = CsvFace(row["image"], points, visible, _box(row, source), row.get("subset", ""), row.get("group", ""))
+        faces.append(face)
+    return faces
+
+
+def _read_long(path: Path) -> list[CsvFace]:
+    places: dict[tuple[str, str], dict[int, tuple[float, float, bool]]] = {}
+    about: dict[tuple[str, str], dict[str, str]] = {}
+    for line, row in read_csv_rows(path, _LONG):
+        source, key = Path(f"{path} line {line}"), (row["image"], row.get("face", ""))
+        if not _NUMBER.fullmatch(row["point"]):
+            raise AnnotationError(f"{source}: point is {row['point'][:20]!r}; number the points from 0")
+        index, points = int(row["point"]), places.setdefault(key, {})
+        if index in points:
+            raise AnnotationError(f"{source}: point {index} of {key[0]} occurs twice; number its faces in column face")
+        points[index] = *_place(row["x"], row["y"], f"point {index}", source), _flag(row.get("visible", ""), source)
+        about.setdefault(key, row)
+    k = 1 + max((index for points in places.values() for index in points), default=-1)
+    faces = []
+    for key, points in places.items():
+        xy, visible = np.full((k, 2), np.nan), np.ones(k, bool)
+        for index, (x, y, seen) in points.items():
+            xy[index], visible[index] = (x, y), seen
+        row = about[key]
+        faces.append(CsvFace(key[0], xy, visible, _box(row, path), row.get("subset", ""), row.get("group", "")))
+    return faces
+
+
+def read_csv_faces(path: Path) -> list[CsvFace]:
+    """Read one CSV of either form, faces in file order.
+
+    Raises:
+        AnnotationError: unreadable, another header, cells that are no numbers, or no face.
+    """
+    with_header = read_csv_rows(path, ("image",))
+    first = next(with_header, None)
+    if first is None:
+        raise AnnotationError(f"{path}: no face in it; write image,x0,y0,x1,y1,... and a line for each face")
+    columns = first[1]
+    if set(_LONG) <= set(columns):
+        return _read_long(path)
+    k = sum(1 for name in columns if re.fullmatch(r"x[0-9]{1,4}", name))
+    if not k:
+        raise AnnotationError(f"{path}: no columns x0, y0, ... or point, x, y; move other tables out of the folder")
+    return _read_wide(path, k)
+
+
+def format_csv_faces(faces: Sequence[CsvFace]) -> str:
+    """Return the text of faces of one number of points, one line each; reading it gives the very same numbers back."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    k = len(faces[0].points)
+    columns = [*(f"{axis}{i}" for i in range(k) for axis in "xy"), *(f"visible{i}" for i in range(k))]
+    writer.writerow(["image", *columns, *_BOX, "subset", "group"])
+    for face in faces:
+        marked = np.isfinite(face.points).all(1)
+        places = [repr(float(v)) if seen else "" for at, seen in zip(face.points, marked, strict=True) for v in at]
+        box = [""] * 4 if face.box is None else [repr(float(v)) for v in face.box]
+        flags = [int(seen) for seen in face.visible]
+        writer.writerow([face.image, *places, *flags, *box, face.subset, face.group])
+    return out.getvalue()
+
+
+def _scheme_of(root: Path, k: int, asked: str | None, source: Path) -> str:
+    own = root / SCHEME_FILE
+    if own.is_file():
+        return str(own)
+    if asked is not None and load_scheme(asked).n_points == k:
+        return asked
+    fitting = [name for name in list_schemes() if load_scheme(name).n_points == k]
+    if len(fitting) != 1:
+        hint = f"add {SCHEME_FILE} to the folder" + (f", or name one of {', '.join(fitting)}" if fitting else "")
+        raise ConfigError(f"{source}: {k} points could be anything; {hint}")
+    return fitting[0]
+
+
+def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+    """Read every `*.csv` of a folder, faces in file order.
+
+    Raises:
+        AnnotationError: no or a broken CSV, or a photo that is not there.
+        ConfigError: a number of points that fits no scheme or several, and no `scheme.yaml`.
+        ImageError: a photo that cannot be opened.
+    """
+    paths = sorted(root.glob("*.csv"))
+    if not paths:
+        raise AnnotationError(f"{root}: no .csv file in it; write image,x0,y0,x1,y1,... and a line for each face")
+    tables = {path: read_csv_faces(path) for path in paths}
+    known = [face.subset or path.stem for path, faces in tables.items() for face in faces]
+    chosen = set(check_subsets(root, subsets, known))
+    records = []
+    for path, faces in tables.items():
+        actual = _scheme_of(root, len(faces[0].points), scheme, path)
+        own = Path(scheme).resolve() == Path(actual).resolve() if scheme else False
+        total, seen = Counter(face.image for face in faces), Counter[str]()
+        for face in faces:
+            index, subset = seen[face.image], face.subset or path.stem
+            seen[face.image] += 1
+            if subset not in chosen:
+                continue
+            image = photo_within(root, face.image, path)
+            name = face.image if total[face.image] == 1 else f"{face.image}#{index}"
+            record = make_record(
+                name=name,
+                image=image,
+                landmarks=face.points,
+                known=np.isfinite(face.points).all(1),
+                visible=face.visible,
+                scheme=scheme if own and scheme else actual,
+                source=Path(f"{path} {name}"),
+                boxes=None if face.box is None else {"det": face.box},
+                group=face.group or face.image,
+                subset=subset,
+                size=image_size(image),
+            )
+            records.append(record)
+    return records

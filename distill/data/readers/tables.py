@@ -1,0 +1,115 @@
+"""What readers of text share: files of a sane size, CSV rows with their line numbers, photos by name, subsets."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from distill.errors import AnnotationError, suggest
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+# A whole public data set in one text file is below 100 MB; what is larger was not meant to be read.
+_MAX_BYTES = 500_000_000
+
+
+def read_bytes(path: Path, max_bytes: int = _MAX_BYTES) -> bytes:
+    """Read an annotation file.
+
+    Raises:
+        AnnotationError: missing, unreadable or larger than `max_bytes`.
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise AnnotationError(f"{path}: {size} bytes are too many for {path.suffix or 'such'} labels; check it")
+        return path.read_bytes()
+    except OSError as error:
+        raise AnnotationError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+
+
+def read_text(path: Path, max_bytes: int = _MAX_BYTES) -> str:
+    """Read an annotation file as UTF-8 text, with or without byte order mark; raises AnnotationError."""
+    data = read_bytes(path, max_bytes)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f"{path}: binary data, not text; copy or download it again") from error
+
+
+def read_csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, row) of a CSV whose header holds these columns; a row has all its cells.
+
+    Raises:
+        AnnotationError: unreadable, another header, or a row of another length.
+    """
+    # Splitlines would break at characters that are no line ends in CSV.
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restkey=None, restval=None, strict=True)
+    try:
+        header = reader.fieldnames or ()
+        missing = [name for name in columns if name not in header]
+        if missing:
+            raise AnnotationError(
+                f"{path}: no column {missing[0]!r}; the first line must hold {','.join(columns)[:200]}"
+            )
+        for row in reader:
+            if None in row or None in row.values():
+                raise AnnotationError(f"{path}: line {reader.line_num} has not {len(header)} cells; mend it")
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise AnnotationError(
+            f"{path}: line {reader.line_num} is not CSV ({error}); copy or download it again"
+        ) from error
+
+
+def to_number(text: str, what: str, source: Path) -> float:
+    """Parse a finite number; `what` names it in the error."""
+    try:
+        value = float(text)
+    except (ValueError, OverflowError) as error:
+        raise AnnotationError(f"{source}: {what} is {text[:40]!r}, not a number; mend it") from error
+    if not abs(value) <= sys.float_info.max:
+        raise AnnotationError(f"{source}: {what} is {text[:40]!r}, not a finite number; mend it")
+    return value
+
+
+def photo_within(root: Path, relative: str, source: Path) -> Path:
+    """Return the photo of this relative name below `root`, which must exist; nothing of it is read.
+
+    Raises:
+        AnnotationError: no such file, or a name that leads out of the folder.
+    """
+    name = relative.replace("\\", "/")
+    try:
+        path = root / name
+        inside = bool(name) and path.resolve().is_relative_to(root.resolve())
+        found = inside and path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # NUL bytes, names too long, loops of links
+        raise AnnotationError(f"{source}: photo name {relative[:60]!r} is not a file name; mend it") from error
+    if not inside:
+        raise AnnotationError(f"{source}: photo {relative[:60]!r} lies outside {root}; give a path within it")
+    if not found:
+        raise AnnotationError(f"{source}: no photo {path}; copy it there or drop the face")
+    return path
+
+
+def photos_by_stem(folder: Path) -> Mapping[str, Path]:
+    """The photos of a folder by file name without suffix; empty where there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in PHOTO_SUFFIXES)
+    return {path.stem: path for path in found if not path.name.startswith(".")}
+
+
+def check_subsets(root: Path, subsets: Sequence[str] | None, known: Iterable[str]) -> list[str]:
+    """Return the subsets to read: the ones asked for, or all known, each once and in the order known.
+
+    Raises:
+        AnnotationError: a subset that is not there.
+    """
+    valid = list(dict.fromkeys(known))
+    for subset in subsets or ():
+        if subset not in valid:
+            raise AnnotationError(f"{root}: no subset '{subset}': {suggest(subset, valid)}")
+    return valid if subsets is None else [name for name in valid if name in subsets]
