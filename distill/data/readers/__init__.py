@@ -83,6 +83,8 @@ def read_faces(
     if next(root.iterdir(), None) is None:
         raise AnnotationError(f"{root}: the folder is empty; copy the {format} data there")
     records = FORMATS[format](root, subsets, scheme)
+    if not records:
+        raise AnnotationError(f"{root}: no face of the {format} data in it; check the folder and the subsets")
     name, count = Counter(record.name for record in records).most_common(1)[0]
     if count > 1:
         raise AnnotationError(f"{root}: {count} faces are called '{name}'; give each its own name")
