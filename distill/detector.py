@@ -56,8 +56,8 @@ SHORT_RANGE = BlazeFaceKind("face_detection_short_range.tflite", ((16, 2), (8, 6
 FULL_RANGE = BlazeFaceKind("face_detection_full_range_sparse.tflite", ((48, 1),), FULL_RANGE_BOX)
 
 
-def locate_model(file: str, folder: str | Path | None = None) -> Path:
-    """Return the path of a BlazeFace file: in `folder`, else inside the installed mediapipe (which is not imported).
+def locate_model(file: str, folder: str | Path | None = None, part: str = "face_detection") -> Path:
+    """Return the path of a net of MediaPipe: in `folder`, else in `part` of the installed wheel (which is not imported).
 
     Raises:
         ConfigError: it is in neither place.
@@ -66,10 +66,10 @@ def locate_model(file: str, folder: str | Path | None = None) -> Path:
         found = importlib.util.find_spec("mediapipe")
         if found is None or not found.submodule_search_locations:
             raise ConfigError(f"{file}: mediapipe is not installed; run `pip install mediapipe==0.10.21`")
-        folder = Path(found.submodule_search_locations[0]) / "modules" / "face_detection"
+        folder = Path(found.submodule_search_locations[0]) / "modules" / part
     path = Path(folder) / file
     if not path.is_file():
-        raise ConfigError(f"{path}: no such detector; mediapipe 0.10.21 is the last wheel that holds it")
+        raise ConfigError(f"{path}: no such net; mediapipe 0.10.21 is the last wheel that holds it")
     return path
 
 

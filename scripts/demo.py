@@ -81,19 +81,9 @@ def passes(good: bool) -> str:
 def pictures(evaluation: Any) -> bytes:
     """Draw the first test faces with predictions and truth; they are generated and may be shown."""
     from distill.data.readers import read_faces
-    from distill.geometry import CropSpec, apply_affine, crop_affine
-    from distill.images import read_image, warp
-    from distill.pictures import contact_sheet
+    from distill.evaluate.gallery import gallery
 
-    records = {record.name: record for record in read_faces("manifest", FACES, ("test",), "inner51")}
-    crop, images, predicted, target = CropSpec(size=192, scale=1.25), [], [], []
-    for index, name in enumerate(evaluation.names[:18]):
-        record = records[name]
-        affine = crop_affine(record.boxes["gt"], crop)
-        images.append(warp(read_image(record.image), affine, crop.size))
-        predicted.append(apply_affine(affine, evaluation.predicted[index]))
-        target.append(apply_affine(affine, evaluation.target[index]))
-    return contact_sheet(images, predicted, target, columns=6)
+    return gallery(evaluation, read_faces("manifest", FACES, ("test",), "inner51"), range(18))
 
 
 def latency() -> Any:

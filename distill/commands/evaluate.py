@@ -16,38 +16,52 @@ def evaluate(
     scheme: str | None = None,
     flip_tta: bool = False,
     limit: int | None = None,
+    suite: Literal["none", "full"] = "none",
+    teacher: Path | None = None,
+    videos: Path | None = None,
     json: Path | None = None,
 ) -> int:
     """Measure a model.
 
     Args:
-        model: the file.
+        model: the file; `facemesh` for MediaPipe's own net.
         data: the faces.
         boxes: cut faces out by true boxes or by a detector's.
         scheme: measure in this landmark scheme instead of the model's.
         flip_tta: average with the prediction for the mirror image.
         limit: at most this many faces, evenly spread.
-        json: write every number here.
+        suite: `full` also asks: which faces, how robust, how stable, does it know its own error?
+        teacher: with `suite full`, another model to compare the points with.
+        videos: with `suite full`, a folder of clips of one face each, to see how much the points tremble.
+        json: write every number here; `distill report` reads it.
     """
     from rich.console import Console
 
-    from distill.evaluate.evaluate import evaluate as measure
-    from distill.evaluate.evaluate import render
+    from distill.evaluate.evaluate import UNCHANGED, measure, render
+    from distill.evaluate.faces import load_faces
+    from distill.evaluate.predictors import load_predictor
+    from distill.evaluate.suite import list_videos, render_suite, run_suite
     from distill.files import write_json
 
-    result = measure(
-        model,
+    predictor = load_predictor(model)
+    faces = load_faces(
+        predictor.spec.scheme,
         format=data.format,
         root=data.root,
         subset=data.subset,
         boxes=boxes,
         scheme=scheme,
-        flip_tta=flip_tta,
         limit=limit,
     )
-    Console().print(render(result))
+    result = measure(predictor, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
+    console, content = Console(), result.to_json()
+    console.print(render(result))
+    if suite == "full":
+        clips = list_videos(videos) if videos else []
+        content["suite"] = run_suite(predictor, faces, result, load_predictor(teacher) if teacher else None, clips)
+        console.print(render_suite(content["suite"]))
     if json is not None:
-        write_json(json, result.to_json())
+        write_json(json, content)
     return 0
 
 

@@ -1,25 +1,45 @@
 """Measure a model file on annotated faces: one path for checkpoints, ONNX and TFLite."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console, Group
 from rich.progress import track
 from rich.table import Table
 
-from distill.data.readers import FORMATS, parse_subsets, read_faces
 from distill.data.records import FaceRecord
-from distill.errors import AnnotationError, CheckpointError, ConfigError
+from distill.errors import CheckpointError, ConfigError
+from distill.evaluate.faces import FaceSet, load_faces
 from distill.evaluate.predictors import Predictor, load_predictor, predict_with_flip
 from distill.evaluate.protocol import Protocol, hash_faces
 from distill.evaluate.result import Evaluation
-from distill.geometry import CropSpec, apply_affine, crop_affine, denormalise, invert_affine
-from distill.images import read_image, warp
-from distill.landmarks import convert, is_exact, load_scheme
-from distill.metrics.functional import available_normalisers, normaliser
+from distill.geometry import Affine, Box, CropSpec, apply_affine, crop_affine, denormalise, invert_affine
+from distill.images import Photo, read_image, warp
+from distill.landmarks import convert, load_scheme
+
+UNCHANGED = "none"
+_SEED = 0
+
+
+class View(NamedTuple):
+    """What a model is shown of a photo.
+
+    Attributes:
+        photo: the photo, possibly changed.
+        box: the face box in it.
+        from_photo: 2x3 affine, pixels of the original photo -> pixels of this one; None where they are the same.
+    """
+
+    photo: Photo
+    box: Box
+    from_photo: Affine | None = None
+
+
+Change = Callable[[View, np.random.Generator], View]
 
 
 def evaluate(
@@ -39,14 +59,9 @@ def evaluate(
 
     Args:
         model: a checkpoint, ONNX or TFLite file, or a predictor already loaded.
-        format: how the data lies on disk, a name in `data.readers.FORMATS`.
-        root: folder of the data set.
-        subset: parts of it joined by '+', None for everything.
-        boxes: cut faces out by true boxes (`gt`) or a detector's (`det`).
-        scheme: measure in this scheme; None: in the model's. Points and predictions are converted only where exact.
+        format, root, subset, boxes, scheme, limit: the faces, as in `load_faces`.
         batch_size: crops held at a time.
         flip_tta: average with the prediction for the mirror image.
-        limit: at most this many faces, evenly spread over the data set.
         progress: show a bar on standard error.
 
     Raises:
@@ -54,118 +69,100 @@ def evaluate(
         AnnotationError, ImageError, CheckpointError: a file that is not what it should be.
     """
     predictor = model if isinstance(model, Predictor) else load_predictor(model)
-    chosen = scheme or predictor.spec.scheme
-    _require_exact(predictor.spec.scheme, chosen, "the model's points")
-    records = _spread(_records_in(chosen, format, root, subset), limit)
-    _require_boxes(records, boxes)
-    distances = _distances(records, chosen)
-    predicted = _predict(predictor, records, boxes, batch_size, flip_tta, progress)
-    protocol = Protocol(
-        scheme=chosen,
-        points=load_scheme(chosen).n_points,
-        normalisers=tuple(distances),
-        boxes=boxes,
-        format=format,
-        subset="+".join(sorted(parse_subsets(subset) or ("all",))),
-        n_faces=len(records),
-        data_hash=hash_faces(records, boxes),
-        flip_tta=flip_tta,
-        crop=predictor.spec.crop,
-        runtime=predictor.runtime,
-        model_sha256=predictor.sha256,
+    faces = load_faces(
+        predictor.spec.scheme, format=format, root=root, subset=subset, boxes=boxes, scheme=scheme, limit=limit
     )
-    return Evaluation(
-        model=predictor.spec.arch if isinstance(model, Predictor) else Path(model).name,
-        protocol=protocol,
-        names=tuple(record.name for record in records),
-        predicted=convert(predicted, predictor.spec.scheme, chosen),
-        target=np.stack([record.landmarks for record in records]),
-        distances=distances,
-    )
+    name = predictor.spec.arch if isinstance(model, Predictor) else Path(model).name
+    return measure(predictor, faces, name, batch_size=batch_size, flip_tta=flip_tta, progress=progress)[UNCHANGED]
 
 
-def _is_exact(source: str, target: str) -> bool:
-    """As `is_exact`, and False where there is no map at all."""
-    return source == target or (source in load_scheme(target).sources and is_exact(source, target))
+def measure(
+    predictor: Predictor,
+    faces: FaceSet,
+    name: str,
+    changes: Mapping[str, Change] | None = None,
+    *,
+    batch_size: int = 32,
+    flip_tta: bool = False,
+    progress: bool = True,
+) -> dict[str, Evaluation]:
+    """Run a model over faces, as they are and changed; every photo is decoded once.
 
+    Args:
+        predictor: the model.
+        faces: read with the model's scheme.
+        name: of the model, for people.
+        changes: by name, what to do to a photo before the crop. Its randomness depends on the face and the name only,
+            so that every model sees the same.
+        batch_size, flip_tta, progress: as in `evaluate`.
 
-def _require_exact(source: str, target: str, what: str) -> None:
-    if not _is_exact(source, target):
-        how = "only approximately" if source in load_scheme(target).sources else "not"
-        raise ConfigError(f"{what} are {source}, {how} convertible to {target}: give data or a model to match")
+    Returns:
+        by the name of the change, and `none` for the faces as they are.
 
-
-def _records_in(scheme: str, format: str, root: str | Path, subset: str | None) -> list[FaceRecord]:
-    """Faces with points of `scheme`; an approximate conversion is refused, for it would count as the model's error."""
-    subsets = parse_subsets(subset)
-    records = read_faces(format, root, subsets)
-    if not all(_is_exact(record.scheme, scheme) for record in records):
-        # A data set may hold its points in several schemes; the reader then picks the one that suits.
-        records = FORMATS[format](Path(root), subsets, scheme)
-    for record in records:
-        _require_exact(record.scheme, scheme, f"the points of {record.name}")
-    return [record.in_scheme(scheme) for record in records]
-
-
-def _spread(records: list[FaceRecord], limit: int | None) -> list[FaceRecord]:
-    if limit is None or limit >= len(records):
-        return records
-    if limit < 1:
-        raise ConfigError(f"limit {limit} leaves no face to measure; give 1 or more")
-    return [records[int(index)] for index in np.linspace(0, len(records) - 1, limit)]
-
-
-def _require_boxes(records: Sequence[FaceRecord], kind: str) -> None:
-    if kind not in ("gt", "det"):
-        raise ConfigError(f"unknown boxes '{kind}': valid: gt, det")
-    missing = [record.name for record in records if kind not in record.boxes]
-    if missing:
-        raise ConfigError(
-            f"{len(missing)} of {len(records)} faces have no {kind} box (first: {missing[0]}); "
-            "use gt boxes, or add theirs to the data set"
+    Raises:
+        CheckpointError: a model that returns NaN.
+    """
+    if batch_size < 1:
+        raise ConfigError(f"batch size {batch_size} holds no face; give 1 or more")
+    todo: dict[str, Change] = {UNCHANGED: lambda view, _: view, **(changes or {})}
+    found: dict[str, list[NDArray[np.float32]]] = {change: [] for change in todo}
+    starts, text = range(0, len(faces.records), batch_size), f"Measuring {len(faces.records)} faces"
+    for start in track(starts, description=text, console=Console(stderr=True), disable=not progress):
+        batch = faces.records[start : start + batch_size]
+        photos = [read_image(record.image) for record in batch]
+        for change, apply in todo.items():
+            rngs = [np.random.default_rng([_SEED, crc32(change.encode()), start + i]) for i in range(len(batch))]
+            plain = (View(p, r.boxes[faces.boxes]) for p, r in zip(photos, batch, strict=True))
+            views = [apply(view, rng) for view, rng in zip(plain, rngs, strict=True)]
+            found[change] += _predict(predictor, views, batch, flip_tta)
+    target = np.stack([record.landmarks for record in faces.records]).astype(np.float64)
+    target[~np.stack([record.known for record in faces.records])] = np.nan
+    return {
+        change: Evaluation(
+            model=name,
+            protocol=_protocol(predictor, faces, flip_tta, change),
+            names=tuple(record.name for record in faces.records),
+            offsets=(convert(np.stack(points), predictor.spec.scheme, faces.scheme) - target).astype(np.float32),
+            distances=faces.distances,
         )
-
-
-def _distances(records: Sequence[FaceRecord], scheme: str) -> dict[str, NDArray[np.float64]]:
-    """All normalisers the scheme has, in pixels of the photos."""
-    meaning, out = load_scheme(scheme), {}
-    for kind in available_normalisers(meaning):
-        values = []
-        for record in records:
-            box = record.boxes["gt"]
-            size = torch.tensor([[box.width, box.height]], dtype=torch.float64)
-            try:
-                values.append(normaliser(meaning, torch.from_numpy(record.landmarks[None]), kind, size))
-            except ValueError as error:
-                raise AnnotationError(f"{record.name}: {error}; mend or drop this face") from error
-        out[kind] = torch.cat(values).double().numpy()
-    return out
+        for change, points in found.items()
+    }
 
 
 def _predict(
-    predictor: Predictor, records: Sequence[FaceRecord], boxes: str, batch_size: int, flip_tta: bool, progress: bool
-) -> NDArray[np.float32]:
-    """Points (n, k, 2) in pixels of the photos, in the model's scheme."""
-    if batch_size < 1:
-        raise ConfigError(f"batch size {batch_size} holds no face; give 1 or more")
-    crop, found = predictor.spec.crop, []
-    starts = range(0, len(records), batch_size)
-    bar = track(
-        starts, description=f"Measuring {len(records)} faces", console=Console(stderr=True), disable=not progress
+    predictor: Predictor, views: Sequence[View], batch: Sequence[FaceRecord], flip_tta: bool
+) -> list[NDArray[np.float32]]:
+    """Points (k, 2) of each view in pixels of the original photos, in the model's scheme."""
+    crop: CropSpec = predictor.spec.crop
+    affines = [crop_affine(view.box, crop) for view in views]
+    crops = np.stack([warp(view.photo, affine, crop.size) for view, affine in zip(views, affines, strict=True)])
+    points = predict_with_flip(predictor, crops) if flip_tta else predictor(crops)
+    _require_finite(points, batch)
+    pixels = denormalise(points, crop.size, crop.size)
+    back = [apply_affine(invert_affine(affine), p) for affine, p in zip(affines, pixels, strict=True)]
+    return [
+        p if view.from_photo is None else apply_affine(invert_affine(view.from_photo), p)
+        for view, p in zip(views, back, strict=True)
+    ]
+
+
+def _protocol(predictor: Predictor, faces: FaceSet, flip_tta: bool, change: str) -> Protocol:
+    return Protocol(
+        scheme=faces.scheme,
+        points=load_scheme(faces.scheme).n_points,
+        normalisers=tuple(faces.distances),
+        boxes=faces.boxes,
+        format=faces.format,
+        subset=faces.subset,
+        n_faces=len(faces.records),
+        data_hash=hash_faces(faces.records, faces.boxes),
+        flip_tta=flip_tta,
+        change=change,
+        crop=predictor.spec.crop,
+        runtime=predictor.runtime,
+        model_sha256=predictor.sha256,
+        seed=_SEED,
     )
-    for start in bar:
-        batch = records[start : start + batch_size]
-        affines = [crop_affine(record.boxes[boxes], crop) for record in batch]
-        crops = np.stack([_crop(record, a, crop) for record, a in zip(batch, affines, strict=True)])
-        points = predict_with_flip(predictor, crops) if flip_tta else predictor(crops)
-        _require_finite(points, batch)
-        pixels = denormalise(points, crop.size, crop.size)
-        found += [apply_affine(invert_affine(a), p) for a, p in zip(affines, pixels, strict=True)]
-    return np.stack(found)
-
-
-def _crop(record: FaceRecord, affine: NDArray[np.float64], crop: CropSpec) -> NDArray[np.uint8]:
-    return warp(read_image(record.image), affine, crop.size)
 
 
 def _require_finite(points: NDArray[np.float32], batch: Sequence[FaceRecord]) -> None:
@@ -189,7 +186,7 @@ def render(evaluation: Evaluation) -> Group:
     for column in ("points", *(f"NME % ({kind})" for kind in kinds), "within 5 px %"):
         parts.add_column(column, justify="left" if column == "points" else "right")
     for group in (None, *evaluation.groups):
-        errors = (f"{100 * evaluation.nme(kind, group).mean():.3f}" for kind in kinds)
+        errors = (f"{100 * np.nanmean(evaluation.nme(kind, group)):.3f}" for kind in kinds)
         parts.add_row(group or "all", *errors, f"{100 * evaluation.accuracy_5px(group):.2f}")
     flip = "with" if p.flip_tta else "without"
     lines = (

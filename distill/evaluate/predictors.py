@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,11 @@ from distill.files import sha256
 from distill.landmarks import load_scheme
 from distill.runtime import OnnxModel, TFLiteModel
 from distill.spec import ModelSpec, read_sidecar
+
+if TYPE_CHECKING:
+    from distill.models import Prediction
+
+FACEMESH = "facemesh"
 
 Crops = NDArray[np.uint8]
 Landmarks = NDArray[np.float32]
@@ -67,13 +73,17 @@ class TorchPredictor(Predictor):
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._net = net.to(self._device)
 
-    def __call__(self, crops: Crops) -> Landmarks:
+    def prediction(self, crops: Crops) -> "Prediction":
+        """Everything the network says about the crops, as tensors on its device."""
         import torch
 
         with torch.inference_mode():
             images = torch.from_numpy(np.ascontiguousarray(crops)).to(self._device).permute(0, 3, 1, 2).float() / 255
-            points = self._net(images).landmarks.float().cpu().numpy()
-        return _checked(points, self.path, self.spec)
+            prediction: Prediction = self._net(images)
+        return prediction
+
+    def __call__(self, crops: Crops) -> Landmarks:
+        return _checked(self.prediction(crops).landmarks.float().cpu().numpy(), self.path, self.spec)
 
 
 class _ExportedPredictor(Predictor):
@@ -116,13 +126,18 @@ def load_predictor(path: str | Path, threads: int = 1) -> Predictor:
     """Load a checkpoint, an ONNX or a TFLite file.
 
     Args:
-        path: `.ckpt`, `.safetensors`, `.onnx` or `.tflite`; the last two with their `.json` beside them.
+        path: `.ckpt`, `.safetensors`, `.onnx` or `.tflite`; the last two with their `.json` beside them. `facemesh`
+            is the landmark net of MediaPipe, where that is installed.
         threads: for ONNX and TFLite.
 
     Raises:
         CheckpointError: missing, empty, a web page instead of weights, of unknown kind, or made for another model.
     """
     path = Path(path)
+    if str(path) == FACEMESH:
+        from distill.evaluate.facemesh import FaceMeshPredictor
+
+        return FaceMeshPredictor()
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model file; give one of {', '.join(f'*{s}' for s in _BACKENDS)}")
     with path.open("rb") as file:

@@ -12,7 +12,18 @@ from distill.errors import ConfigError
 from distill.geometry import CropSpec
 
 # What must agree before two numbers are compared. The rest belongs to the model measured, not to the measurement.
-_MUST_AGREE = ("scheme", "points", "normalisers", "boxes", "format", "subset", "n_faces", "data_hash", "flip_tta")
+_MUST_AGREE = (
+    "scheme",
+    "points",
+    "normalisers",
+    "boxes",
+    "format",
+    "subset",
+    "n_faces",
+    "data_hash",
+    "flip_tta",
+    "change",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,8 @@ class Protocol:
         crop: how a face box became the input.
         runtime: what computed the network, with version.
         model_sha256: of the file measured.
-        seed: of the bootstrap.
+        seed: of the bootstrap and of what is random in a change.
+        change: what was done to the photos first, `none` as a rule.
     """
 
     scheme: str
@@ -48,6 +60,7 @@ class Protocol:
     runtime: str
     model_sha256: str
     seed: int = 0
+    change: str = "none"
 
     def same_as(self, other: "Protocol") -> bool:
         """Whether numbers of both may be compared: same faces, points and rules. Model, crop and runtime may differ."""
@@ -59,6 +72,10 @@ class Protocol:
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "normalisers": list(self.normalisers)}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> "Protocol":
+        return cls(**{**raw, "normalisers": tuple(raw["normalisers"]), "crop": CropSpec(**raw["crop"])})
 
 
 def require_alike(first: Protocol, second: Protocol) -> None:
@@ -79,5 +96,7 @@ def hash_faces(records: Sequence[FaceRecord], boxes: str) -> str:
     for record in records:
         digest.update(record.name.encode() + b"\0" + record.scheme.encode() + b"\0")
         digest.update(np.ascontiguousarray(record.landmarks, "<f4").tobytes())
+        if not record.known.all():
+            digest.update(record.known.tobytes())
         digest.update(np.array([record.boxes[boxes], record.boxes["gt"]], "<f8").tobytes())
     return digest.hexdigest()

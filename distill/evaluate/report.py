@@ -58,6 +58,9 @@ class Verdict:
     text: str
     good: bool
 
+    def __str__(self) -> str:
+        return self.text
+
 
 Cell = str | int | float | Verdict | None
 
@@ -79,12 +82,18 @@ class Report:
     """Collects parts in order and writes them as one page. All text is escaped; nothing is loaded from elsewhere.
 
     Pictures of people are shown only when handed in with `figure`: nothing here takes them from a data set.
+
+    Attributes:
+        figures: PNG by caption, in order.
+        tables: (headers, rows), in order.
     """
 
     def __init__(self, title: str, subtitle: str = "") -> None:
         self.title, self.subtitle = title, subtitle
         self._parts: list[str] = []
         self._headings: list[str] = []
+        self.figures: dict[str, bytes] = {}
+        self.tables: list[tuple[Sequence[str], Sequence[Sequence[Cell]]]] = []
 
     def heading(self, text: str) -> "Report":
         """Start a section; it appears in the list of contents."""
@@ -112,6 +121,7 @@ class Report:
         for row in rows:
             if len(row) != len(headers):
                 raise ValueError(f"row {list(row)} has {len(row)} cells under {len(headers)} headers")
+        self.tables.append((headers, rows))
         columns = list(zip(*rows, strict=True)) or [()] * len(headers)
         kinds = [' class="number"' if column and all(map(_is_number, column)) else "" for column in columns]
         head = "".join(f"<th{kind}>{escape(text)}</th>" for text, kind in zip(headers, kinds, strict=True))
@@ -124,6 +134,7 @@ class Report:
 
     def figure(self, png: bytes, caption: str) -> "Report":
         """Add a picture, stored inside the page."""
+        self.figures[caption] = png
         data, text = base64.b64encode(png).decode(), escape(caption)
         image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
         self._parts.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")

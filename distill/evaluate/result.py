@@ -1,19 +1,23 @@
 """What an evaluation found, face by face, and what follows from it."""
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from distill.errors import AnnotationError
 from distill.evaluate.protocol import Protocol, require_alike
 from distill.landmarks import load_scheme
 from distill.metrics.functional import accuracy_within, summarise
 
-FORMAT = "distill-evaluation/1"
+FORMAT = "distill-evaluation/2"
 DRAWS = 1000
 
 Values = NDArray[np.float64]
@@ -29,22 +33,21 @@ def bootstrap_interval(values: Values, seed: int, draws: int = DRAWS) -> tuple[f
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Predictions and truth of n faces. Errors are fractions of a normaliser or pixels of the photo.
+    """What a model got wrong on n faces. Errors are fractions of a normaliser or pixels of the photo.
 
     Attributes:
         model: what was measured, for people (a file name).
         protocol: how.
         names: of the faces, in order.
-        predicted: (n, k, 2) pixels of the photo.
-        target: (n, k, 2) pixels of the photo.
+        offsets: (n, k, 2) prediction minus truth in pixels of the photo; NaN where nobody marked the point, which then
+            counts nowhere.
         distances: for each normaliser, (n,) pixels of the photo.
     """
 
     model: str
     protocol: Protocol
     names: tuple[str, ...]
-    predicted: NDArray[np.float32]
-    target: NDArray[np.float32]
+    offsets: NDArray[np.float32]
     distances: Mapping[str, Values]
 
     @property
@@ -59,13 +62,16 @@ class Evaluation:
 
     @cached_property
     def errors(self) -> Values:
-        """Distance of every point (n, k) in pixels of the photo."""
-        return np.linalg.norm(self.predicted.astype(np.float64) - self.target, axis=-1)
+        """Distance of every point (n, k) in pixels of the photo, NaN where the truth is not known."""
+        return np.linalg.norm(self.offsets.astype(np.float64), axis=-1)
 
     def nme(self, normaliser: str | None = None, group: str | None = None) -> Values:
-        """Return the NME of every face (n,), over all points or those of one group."""
+        """Return the NME of every face (n,), over all known points or those of one group; NaN where none is known."""
         errors = self.errors if group is None else self.errors[:, list(self.groups[group])]
-        return errors.mean(1) / self.distances[normaliser or self.primary]
+        known = np.isfinite(errors)
+        with np.errstate(invalid="ignore"):
+            means = np.where(known, errors, 0).sum(1) / known.sum(1)
+        return means / self.distances[normaliser or self.primary]
 
     def summary(self, normaliser: str | None = None) -> dict[str, float]:
         """Return nme, fr8, fr10, auc8, auc10 as fractions."""
@@ -78,16 +84,18 @@ class Evaluation:
     def accuracy_5px(self, group: str | None = None) -> float:
         """Return the share of points at most 5 pixels of the photo from the truth; it depends on the photo's size."""
         errors = self.errors if group is None else self.errors[:, list(self.groups[group])]
-        return float(accuracy_within(torch.from_numpy(errors)))
+        return _within(errors)
 
     @property
     def accuracy_5px_box256(self) -> float:
         """The same after scaling every photo so that sqrt(width * height) of the true face box is 256 pixels."""
-        scaled = self.errors * (256 / self.distances["box"])[:, None]
-        return float(accuracy_within(torch.from_numpy(scaled)))
+        return _within(self.errors * (256 / self.distances["box"])[:, None])
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the points, ready for `files.write_json`; shares and errors in percent."""
+        """Return everything, ready for `files.write_json`; shares and errors in percent.
+
+        No point of the data set is in it: `offsets` are differences (base64 of little-endian float32, n x k x 2).
+        """
         kinds = self.protocol.normalisers
         per_face = {kind: _percent(self.nme(kind).tolist()) for kind in kinds}
         return {
@@ -100,17 +108,54 @@ class Evaluation:
             "groups": {
                 group: {
                     "points": len(points),
-                    "nme_percent": {kind: 100 * float(self.nme(kind, group).mean()) for kind in kinds},
+                    "nme_percent": {kind: 100 * float(np.nanmean(self.nme(kind, group))) for kind in kinds},
                     "accuracy_5px_percent": 100 * self.accuracy_5px(group),
                 }
                 for group, points in self.groups.items()
             },
-            "faces": {"name": list(self.names), "nme_percent": per_face},
+            "faces": {
+                "name": list(self.names),
+                "nme_percent": per_face,
+                "distances": {kind: [float(value) for value in values] for kind, values in self.distances.items()},
+                "offsets": base64.b64encode(np.ascontiguousarray(self.offsets, "<f4").tobytes()).decode(),
+            },
         }
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> "Evaluation":
+        """Read what `distill evaluate --json` wrote.
+
+        Raises:
+            AnnotationError: missing, or not an evaluation of this version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise AnnotationError(f"{path}: no such file; make it with `distill evaluate MODEL --json {path}`")
+        try:
+            raw = json.loads(path.read_text())
+            if raw["format"] != FORMAT:
+                raise ValueError(f"its format is {raw['format']}, not {FORMAT}")
+            protocol, faces = Protocol.from_dict(raw["protocol"]), raw["faces"]
+            offsets = np.frombuffer(base64.b64decode(faces["offsets"]), "<f4")
+            return cls(
+                model=raw["model"],
+                protocol=protocol,
+                names=tuple(faces["name"]),
+                offsets=offsets.reshape(protocol.n_faces, protocol.points, 2),
+                distances={kind: np.array(values, np.float64) for kind, values in faces["distances"].items()},
+            )
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise AnnotationError(
+                f"{path}: not an evaluation ({error}); run `distill evaluate --json` again"
+            ) from error
 
     def _metrics(self, kind: str) -> dict[str, Any]:
         values = {f"{name}_percent": 100 * value for name, value in self.summary(kind).items()}
         return {**values, "nme_95_percent": _percent(self.interval(kind))}
+
+
+def _within(errors: Values) -> float:
+    return float(accuracy_within(torch.from_numpy(errors[np.isfinite(errors)])))
 
 
 def _percent(values: Any) -> list[float]:

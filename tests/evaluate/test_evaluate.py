@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
+from distill.data.readers import read_faces
 from distill.errors import AnnotationError, CheckpointError, ConfigError
 from distill.evaluate import Predictor, evaluate, render
 from distill.files import write_json
@@ -53,7 +54,7 @@ def test_batches_do_not_change_anything(measure: Measure, oracle: MakeOracle, ro
     model = oracle(shift=(1, 2))
     found = evaluate(model, format="manifest", root=root, batch_size=4, progress=False)
     assert model.batches == [4, 4, 1]
-    np.testing.assert_array_equal(found.predicted, measure(shift=(1, 2)).predicted)
+    np.testing.assert_array_equal(found.offsets, measure(shift=(1, 2)).offsets)
 
 
 def test_subsets_and_limit(measure: Measure) -> None:
@@ -110,10 +111,10 @@ def test_flip_tta_of_a_model_that_ignores_the_mirror(root: Path, oracle: MakeOra
     # It answers the same for both, so the mean is symmetric about the crop's middle under the scheme's flip.
     found = evaluate(oracle(), format="manifest", root=root, flip_tta=True, progress=False)
     assert found.protocol.flip_tta
-    plain = evaluate(oracle(), format="manifest", root=root, progress=False)
-    box_middle = (plain.target[0, 19, 0], plain.target[0, 28, 0])
-    mirrored_mean = (found.predicted[0, 19, 0] + found.predicted[0, 28, 0]) / 2
-    assert box_middle[0] != box_middle[1]
+    truth = read_faces("manifest", root, scheme="inner51")[0].landmarks
+    predicted = truth + found.offsets[0]
+    mirrored_mean = (predicted[19, 0] + predicted[28, 0]) / 2
+    assert truth[19, 0] != truth[28, 0]
     crop = json.loads((root / "faces.json").read_text())["faces"][0]["boxes"]["gt"]
     assert mirrored_mean == pytest.approx((crop[0] + crop[2]) / 2, abs=1e-3)
 

@@ -1,0 +1,127 @@
+"""How the error grows when photos get worse: the tests of the thesis by commands, at the same faces for every model.
+
+"Face and Facial Landmark Detection on Mobile Devices" (thesis, sections 4.1.2 and 4.1.3) covers faces with random
+rectangles, shrinks photos (figures 15 and 16) and shrinks them and scales them up again (figures 18 and 19). Noise and
+boxes that are a little off are what a camera and a detector add.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from distill.evaluate.evaluate import UNCHANGED, Change, View, measure
+from distill.evaluate.faces import FaceSet
+from distill.evaluate.predictors import Predictor
+from distill.evaluate.result import Evaluation
+from distill.geometry import Affine, Box, apply_affine
+
+# Test -> what its level means, and its levels.
+TESTS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType(
+    {
+        "occlusion": ("share of the face box covered", (0.1, 0.2, 0.3, 0.4, 0.5)),
+        "resolution": ("photo shrunk by", (2, 3, 4, 8, 16, 32, 64)),
+        "upscaling": ("photo shrunk and scaled up again by", (2, 3, 4, 8, 16, 32, 64)),
+        "noise": ("standard deviation of Gaussian noise, of the full range", (0.01, 0.05, 0.1, 0.2)),
+        "box jitter": ("standard deviation of the box's centre and log size, of its size", (0.025, 0.05, 0.1)),
+    }
+)
+
+
+def change(test: str, level: float) -> Change:
+    """Return the change of one test at one level."""
+    make = {
+        "occlusion": _occlude,
+        "resolution": _shrink,
+        "upscaling": _blur,
+        "noise": _add_noise,
+        "box jitter": _move_box,
+    }[test]
+    return lambda view, rng: make(view, rng, level)
+
+
+def _occlude(view: View, rng: np.random.Generator, share: float) -> View:
+    """One rectangle of random shape, place and colour that lies within the face box."""
+    box, photo = view.box, view.photo.copy()
+    # Sides in units of the box: their product is the share, neither is longer than the box.
+    width = float(rng.uniform(max(share, np.sqrt(share) / 1.5), min(1.0, np.sqrt(share) * 1.5)))
+    height = share / width
+    x0 = box.x0 + float(rng.uniform(0, 1 - width)) * box.width
+    y0 = box.y0 + float(rng.uniform(0, 1 - height)) * box.height
+    first = np.maximum(np.round([x0, y0]), 0).astype(int)
+    last = np.maximum(np.round([x0 + width * box.width, y0 + height * box.height]), 0).astype(int)
+    photo[first[1] : last[1] + 1, first[0] : last[0] + 1] = rng.integers(0, 256, 3)
+    return view._replace(photo=photo)
+
+
+def _scaled(view: View, factor: float) -> tuple[Affine, tuple[int, int]]:
+    """The affine to a photo shrunk by `factor` to whole pixels, at least one, and its (width, height)."""
+    height, width = view.photo.shape[:2]
+    size = max(1, round(width / factor)), max(1, round(height / factor))
+    x, y = size[0] / width, size[1] / height
+    # Pixel centres: the outer edges of both photos coincide.
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]]), size
+
+
+def _shrink(view: View, rng: np.random.Generator, factor: float) -> View:
+    del rng
+    affine, size = _scaled(view, factor)
+    corners = apply_affine(affine, np.array([[view.box.x0, view.box.y0], [view.box.x1, view.box.y1]]))
+    box = Box(*(float(value) for value in corners.ravel()))
+    return View(cv2.resize(view.photo, size, interpolation=cv2.INTER_AREA), box, affine)
+
+
+def _blur(view: View, rng: np.random.Generator, factor: float) -> View:
+    del rng
+    _, size = _scaled(view, factor)
+    height, width = view.photo.shape[:2]
+    small = cv2.resize(view.photo, size, interpolation=cv2.INTER_AREA)
+    return view._replace(photo=cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def _add_noise(view: View, rng: np.random.Generator, sigma: float) -> View:
+    noise = rng.standard_normal(view.photo.shape, np.float32) * (255 * sigma)
+    return view._replace(photo=np.clip(np.round(view.photo + noise), 0, 255).astype(np.uint8))
+
+
+def _move_box(view: View, rng: np.random.Generator, level: float) -> View:
+    box = view.box
+    side = max(box.width, box.height)
+    (x, y), zoom = np.array(box.centre) + level * side * rng.standard_normal(2), np.exp(level * rng.standard_normal())
+    width, height = box.width * zoom / 2, box.height * zoom / 2
+    return view._replace(box=Box(float(x - width), float(y - height), float(x + width), float(y + height)))
+
+
+def robustness(predictor: Predictor, faces: FaceSet, name: str, progress: bool = True) -> dict[str, Any]:
+    """Measure a model on faces as they are and at every level of every test.
+
+    Returns:
+        by test: what `level` means, and the list of `points`: level (0: as they are), NME with its 95 % interval and
+        FR@10, in percent.
+    """
+    changes = {f"{test} {level:g}": change(test, level) for test, (_, levels) in TESTS.items() for level in levels}
+    found = measure(predictor, faces, name, changes, progress=progress)
+    return {
+        test: {
+            "level": meaning,
+            "normaliser": found[UNCHANGED].primary,
+            "points": [
+                _point(0.0, found[UNCHANGED]),
+                *(_point(level, found[f"{test} {level:g}"]) for level in levels),
+            ],
+        }
+        for test, (meaning, levels) in TESTS.items()
+    }
+
+
+def _point(level: float, evaluation: Evaluation) -> dict[str, float]:
+    values, (low, high) = evaluation.summary(), evaluation.interval()
+    return {
+        "level": level,
+        "nme_percent": 100 * values["nme"],
+        "low_percent": 100 * low,
+        "high_percent": 100 * high,
+        "fr10_percent": 100 * values["fr10"],
+    }
