@@ -48,7 +48,10 @@ class Contest:
         model_name: name of the model in the package.
         files: names the package must hold.
         python: Python versions the package must run on.
-        max_zip_bytes, max_model_bytes, max_seconds_per_photo: limits, None where unknown.
+        forbidden_packages: distributions that must not be installed with the package, None where unknown.
+        max_zip_bytes, max_model_bytes: limits, None where unknown.
+        max_seconds_per_photo: of the slowest photo, None where unknown.
+        max_seconds_total: of one call with all its photos, start included, None where unknown.
     """
 
     name: str
@@ -64,9 +67,11 @@ class Contest:
     model_name: str
     files: tuple[str, ...]
     python: tuple[str, ...]
+    forbidden_packages: tuple[str, ...] | None
     max_zip_bytes: int | None
     max_model_bytes: int | None
     max_seconds_per_photo: float | None
+    max_seconds_total: float | None
 
     @property
     def oldest_python(self) -> tuple[int, int]:
@@ -77,8 +82,8 @@ class Contest:
 
 _CHOICES = {"order": ("right_to_left",), "header": get_args(Header), "no_face": get_args(NoFace)}
 _TEXTS = ("name", "scheme", "runtime", "model_name")
-_LISTS = ("files", "python")
-_LIMITS = ("max_zip_bytes", "max_model_bytes", "max_seconds_per_photo")
+_LISTS = ("files", "python", "forbidden_packages")
+_LIMITS = ("max_zip_bytes", "max_model_bytes", "max_seconds_per_photo", "max_seconds_total")
 
 
 def load_contest(path: str | Path) -> Contest:
@@ -104,7 +109,8 @@ def load_contest(path: str | Path) -> Contest:
         raise ConfigError(f"{path}: missing rule '{missing[0]}'; write null where a limit is unknown")
     _check_values(raw, path)
     box = None if raw["guess_box"] is None else tuple(float(value) for value in raw["guess_box"])
-    return Contest(**{**raw, "guess_box": box, "files": tuple(raw["files"]), "python": tuple(raw["python"])})
+    lists = {key: None if raw[key] is None else tuple(raw[key]) for key in _LISTS}
+    return Contest(**{**raw, "guess_box": box, **lists})
 
 
 def _check_values(raw: dict[str, Any], path: Path) -> None:
@@ -118,8 +124,12 @@ def _check_values(raw: dict[str, Any], path: Path) -> None:
         if not isinstance(raw[key], str):
             refuse(key, "text")
     for key in _LISTS:
+        if raw[key] is None and key == "forbidden_packages":
+            continue
         if not isinstance(raw[key], list) or not all(isinstance(item, str) for item in raw[key]):
             refuse(key, "a list of texts, with quotes where they look like numbers")
+    if not re.fullmatch(r"[\w-][\w.-]*\.tflite", raw["model_name"]):
+        refuse("model_name", "a file name that ends in .tflite, without folders")
     if not raw["python"] or not all(re.fullmatch(r"3\.\d+", version) for version in raw["python"]):
         refuse("python", 'versions like "3.11"')
     for key, least in (("n_points", 1), ("decimals", 0), ("first_pixel", 0)):

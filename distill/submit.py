@@ -3,31 +3,30 @@
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from distill.contest import Contest, Points, load_contest
 from distill.detector import FULL_RANGE, SHORT_RANGE, locate_model
-from distill.errors import ImageError, SubmissionError
+from distill.errors import SubmissionError
+from distill.export.flatbuffer import read_graph
 from distill.export.opcheck import check_model
 from distill.files import atomic_path, sha256, write_json
 from distill.runtime import Landmarker
-from distill.spec import read_sidecar, sidecar_path
-from distill.submission.dry_run import DryRun, dry_run
-from distill.submission.requirements import check_requirements
-from distill.submission.run_model import predict
+from distill.spec import ModelSpec, read_sidecar, sidecar_path
+from distill.submission.dry_run import DryRun, dry_run, python_version
+from distill.submission.package_runtime import package_runtime
+from distill.submission.requirements import ENTRY, canonical, check_requirements, required_names, shipped_files
+from distill.submission.run_model import attempt
 from distill.submission.samples import sample_photos
 from distill.submission.techreport import render_pdf
 
 __all__ = ["SubmissionReport", "build_submission", "package_files", "sample_photos", "write_zip"]
 
-# The package holds these files of the project as they are: the code that is tested is the code that ships.
-SHIPPED = (
-    "__init__", "contest", "detector", "detector_calibration", "errors", "files", "geometry", "images", "interpreter",
-    "runtime", "spec",
-)  # fmt: skip
 _NOTICE = "face_detection_*.tflite: BlazeFace, from MediaPipe 0.10.21, Apache License 2.0, unchanged.\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -42,6 +41,8 @@ class SubmissionReport:
         model_bytes: of the model in it.
         files: names in the package.
         min_runtime: oldest TFLite release that has every operator of the model.
+        runtime_px: mean distance between the points of the newest runtime here, in which models are evaluated, and of
+            the package's, on the detected faces of the dry run, in photo pixels; None without a face.
         dry_run: what the run in an empty environment showed.
     """
 
@@ -52,6 +53,7 @@ class SubmissionReport:
     model_bytes: int
     files: tuple[str, ...]
     min_runtime: str | None
+    runtime_px: float | None
     dry_run: DryRun
 
 
@@ -63,6 +65,7 @@ def _check_model(model: Path, contest: Contest) -> str | None:
     if (spec.scheme, spec.n_points) != (contest.scheme, contest.n_points):
         wanted = f"{contest.scheme} with {contest.n_points}"
         raise SubmissionError(f"{model}: {spec.scheme} with {spec.n_points} points, {contest.name} wants {wanted}")
+    _check_interface(model, spec)
     _check_limit(model, contest.max_model_bytes, "max_model_bytes")
     report = check_model(model, contest.runtime)
     detectors = [check_model(locate_model(kind.file), contest.runtime) for kind in (SHORT_RANGE, FULL_RANGE)]
@@ -73,10 +76,26 @@ def _check_model(model: Path, contest: Contest) -> str | None:
     return report.min_runtime
 
 
+def _check_interface(model: Path, spec: ModelSpec) -> None:
+    """Check that one float32 image goes in and one float32 set of points comes out, however the weights are stored."""
+    graph, size = read_graph(model.read_bytes(), str(model)), spec.crop.size
+    found = [(tensor.dtype, tensor.shape) for tensor in (*graph.inputs, *graph.outputs)]
+    wanted = [("FLOAT32", (1, size, size, 3)), ("FLOAT32", (1, spec.n_points, 2))]
+    if found != wanted:
+        raise SubmissionError(f"{model}: inputs and outputs are {found}, run_model.py needs {wanted}; export again")
+
+
 def _check_limit(path: Path, limit: int | None, rule: str) -> None:
     size = path.stat().st_size
     if limit is not None and size > limit:
         raise SubmissionError(f"{path.name}: {size} bytes, {rule} is {limit}; make the model smaller")
+
+
+def _read_source(path: str) -> str | None:
+    """Return the text of a file of the package; the code that is tested is the code that ships."""
+    inside = f"submission/{ENTRY}" if path == ENTRY else path.removeprefix("distill/")
+    file = resources.files("distill").joinpath(inside)
+    return file.read_bytes().decode() if file.is_file() else None
 
 
 def package_files(model: Path, rules: Path, contest: Contest, results: Mapping[str, Any]) -> dict[str, bytes]:
@@ -85,15 +104,13 @@ def package_files(model: Path, rules: Path, contest: Contest, results: Mapping[s
     Raises:
         SubmissionError: a file the rules ask for is not among them, or requirements.txt does not fit the code.
     """
-    source = resources.files("distill")
-    code = {f"distill/{name}.py": source.joinpath(f"{name}.py").read_bytes() for name in SHIPPED}
-    code["run_model.py"] = source.joinpath("submission", "run_model.py").read_bytes()
-    requirements = source.joinpath("submission", "requirements.txt").read_bytes()
-    check_requirements(
-        {path: text.decode() for path, text in code.items()}, requirements.decode(), contest.oldest_python
-    )
+    code = shipped_files(_read_source, contest.oldest_python)
+    requirements = resources.files("distill").joinpath("submission", "requirements.txt").read_bytes()
+    check_requirements(code, requirements.decode(), contest.oldest_python)
+    for name in set(map(canonical, contest.forbidden_packages or ())) & required_names(requirements.decode()):
+        raise SubmissionError(f"requirements.txt names {name}, which forbidden_packages of {contest.name} lists")
     files = {
-        **code,
+        **{path: text.encode() for path, text in code.items()},
         "requirements.txt": requirements,
         "contest.yaml": rules.read_bytes(),
         contest.model_name: model.read_bytes(),
@@ -118,15 +135,17 @@ def write_zip(path: Path, files: Mapping[str, bytes]) -> None:
             archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
-def _expected(model: Path, photos: Sequence[Path], contest: Contest) -> dict[Path, list[Points]]:
-    """Predict here what the package must give; a broken photo gives no face."""
-    landmarker, faces = Landmarker(model), {}
-    for photo in photos:
-        try:
-            faces[photo] = predict(photo, landmarker, contest)
-        except ImageError:
-            faces[photo] = []
-    return faces
+def _predict(model: Path, photos: Sequence[Path], contest: Contest) -> dict[Path, list[Points]]:
+    """Predict here; a broken photo gives no face."""
+    landmarker = Landmarker(model)
+    return {photo: attempt(photo, landmarker, contest).faces for photo in photos}
+
+
+def _runtime_px(model: Path, expected: Mapping[Path, list[Points]], contest: Contest) -> float | None:
+    """Return how far the newest runtime here puts the points of detected faces from where the package's does."""
+    here = _predict(model, list(expected), replace(contest, no_face="empty"))
+    pairs = [pair for photo, faces in here.items() for pair in zip(faces, expected[photo], strict=False)]
+    return float(np.mean([np.linalg.norm(a - b, axis=1).mean() for a, b in pairs])) if pairs else None
 
 
 def build_submission(
@@ -136,6 +155,7 @@ def build_submission(
     photos: Sequence[Path],
     report: Mapping[str, Any],
     wheels: str | Path | None = None,
+    python: str | Path = sys.executable,
 ) -> SubmissionReport:
     """Package a model and prove that the package runs. The zip appears only when everything passed.
 
@@ -146,6 +166,7 @@ def build_submission(
         photos: what the dry run is made with, as from `sample_photos`.
         report: results for techreport.pdf, nested as one likes.
         wheels: folder with the wheels of requirements.txt; None asks the package index.
+        python: interpreter of the dry run, one of the versions the rules name.
 
     Raises:
         SubmissionError: a rule is broken or the dry run fails; nothing is written then.
@@ -154,9 +175,10 @@ def build_submission(
     """
     model, target, rules_path = Path(model_path), Path(out_zip), Path(contest)
     rules = load_contest(rules_path)
-    running = ".".join(map(str, sys.version_info[:2]))
+    running = python_version(python).rpartition(".")[0]
     if running not in rules.python:
-        raise SubmissionError(f"this is Python {running}, {rules.name} runs {', '.join(rules.python)}; use one")
+        allowed = " or ".join(rules.python)
+        raise SubmissionError(f"the dry run has Python {running}, {rules.name} runs {allowed}; name one: --python")
     if not photos:
         raise SubmissionError("no photos for the dry run; give some, or generate them with sample_photos")
     min_runtime = _check_model(model, rules)
@@ -164,7 +186,9 @@ def build_submission(
     with atomic_path(target) as temporary:
         write_zip(temporary, files)
         _check_limit(temporary, rules.max_zip_bytes, "max_zip_bytes")
-        result = dry_run(temporary, _expected(model, photos, rules), rules, Path(wheels) if wheels else None)
+        with package_runtime():
+            expected = _predict(model, photos, rules)
+        result = dry_run(temporary, expected, rules, Path(wheels) if wheels else None, python)
     done = SubmissionReport(
         contest=rules.name,
         zip=target.name,
@@ -173,6 +197,7 @@ def build_submission(
         model_bytes=model.stat().st_size,
         files=tuple(sorted(files)),
         min_runtime=min_runtime,
+        runtime_px=_runtime_px(model, expected, rules),
         dry_run=result,
     )
     write_json(target.parent / "submission.json", asdict(done))

@@ -119,7 +119,22 @@ WRONG = {
     "python": {"python": [3.1]},
     "max_zip_bytes": {"max_zip_bytes": 0},
     "runtime": {"runtime": 2.11},
+    "model_name": {"model_name": "models/best.tflite"},
+    "forbidden_packages": {"forbidden_packages": "torch"},
+    "max_seconds_total": {"max_seconds_total": -1},
+    "max_seconds_per_photo": {"max_seconds_per_photo": "fast"},
+    "max_model_bytes": {"max_model_bytes": True},
+    "no_face": {"no_face": "error"},
+    "files": {"files": None},
 }
+
+
+def test_lists_may_be_unknown_or_full(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    raw = yaml.safe_load(RULES.read_text())
+    assert load_contest(RULES).forbidden_packages is None
+    path.write_text(yaml.safe_dump({**raw, "forbidden_packages": ["torch", "tensorflow"]}))
+    assert load_contest(path).forbidden_packages == ("torch", "tensorflow")
 
 
 @pytest.mark.parametrize("key", WRONG)

@@ -1,7 +1,9 @@
 """`distill submit MODEL.tflite`: a contest submission that has been run before anyone uploads it."""
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 from distill.errors import ConfigError
 from distill.options import options_of, parse
@@ -16,6 +18,7 @@ def submit(
     photos: Path | None = None,
     results: Path | None = None,
     wheels: Path | None = None,
+    python: str | None = None,
 ) -> int:
     """Build a submission.
 
@@ -23,9 +26,10 @@ def submit(
         model: a .tflite file with its .json beside it.
         out: the zip; submission.json is written beside it.
         contest: rules.
-        photos: folder of photos for the dry run; generated ones with one, several and no face by default.
+        photos: folder of photos for the dry run; by default generated ones: one, several, no face, half a file.
         results: JSON whose numbers go into the technical report, such as that of `distill evaluate`.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
+        python: interpreter of the dry run, a path or a name such as `python3.10`; this one by default.
     """
     import tempfile
 
@@ -34,13 +38,27 @@ def submit(
     wheels = wheels or (Path(".wheels") if Path(".wheels").is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="distill-photos-") as folder:
         chosen = _photos_in(photos) if photos else sample_photos(folder)
-        numbers = json.loads(results.read_text()) if results else {}
-        numbers.pop("faces", None)  # an evaluation lists every face; the report wants the totals
-        report = build_submission(model, out, contest, chosen, numbers, wheels)
+        numbers = _read_results(results) if results else {}
+        report = build_submission(model, out, contest, chosen, numbers, wheels, python or sys.executable)
     run = report.dry_run
     print(f"{out}: {report.bytes / 1e6:.2f} MB, sha256 {report.sha256[:16]}, needs TFLite >= {report.min_runtime}")
-    print(f"dry run: {run}")
+    seen = f"{run.photos} photos, {run.faces} faces, {run.max_px:.4f} px from the prediction here"
+    print(f"dry run: Python {run.python}, {seen}, {run.seconds:.1f} s, slowest photo {run.slowest:.2f} s")
+    if report.runtime_px is not None:
+        print(
+            f"the package's TFLite runtime puts the points {report.runtime_px:.3f} px from where the newest here does"
+        )
+    print("installed there:", ", ".join(run.installed))
     return 0
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    try:
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+        numbers.pop("faces", None)  # an evaluation lists every face; the report wants the totals
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ConfigError(f"{path}: no results in it ({error}); name a JSON file of `distill evaluate`") from error
+    return dict(numbers)
 
 
 def _photos_in(folder: Path) -> list[Path]:

@@ -1,6 +1,8 @@
 """Run a finished package as a host would: in an environment that holds its requirements and nothing else."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,12 +16,24 @@ import numpy as np
 
 from distill.contest import Contest, Points, parse_result, right_to_left
 from distill.errors import SubmissionError
+from distill.submission.requirements import canonical, required_modules
 
 _INSTALL_SECONDS = 300
 _START_SECONDS = 60
 _SECONDS_PER_PHOTO = 10
-# Three decimals round by 0.0005; the rest is room for another release of the runtime.
+# Three decimals round by 0.0005; the rest is room for another build of the same runtime.
 TOLERANCE_PX = 0.05
+# Prints what fails to import, as JSON {module: reason}.
+_PROBE = """
+import importlib, json, sys
+failed = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed[name] = " ".join(str(error).split())
+print(json.dumps(failed))
+"""
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,7 @@ class DryRun:
         photos, faces: how many were read and found.
         max_px: greatest difference to the prediction made here, in photo pixels.
         seconds: of the run alone, start included.
+        slowest: seconds of the slowest photo.
         python: version that ran it.
         installed: distributions of the environment, as pip lists them.
     """
@@ -38,6 +53,7 @@ class DryRun:
     faces: int
     max_px: float
     seconds: float
+    slowest: float
     python: str
     installed: tuple[str, ...]
 
@@ -47,43 +63,106 @@ def _call(command: Sequence[str | Path], what: str, seconds: float, **options: o
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, **options)  # type: ignore[call-overload]
     except subprocess.TimeoutExpired as error:
         raise SubmissionError(f"dry run: {what} took more than {seconds:.0f} s") from error
+    except OSError as error:
+        raise SubmissionError(f"dry run: {what}: {command[0]} cannot be started ({error.strerror})") from error
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
         raise SubmissionError(f"dry run: {what} failed with status {done.returncode}: {last[0]}")
     return str(done.stdout)
 
 
-def make_environment(folder: Path, requirements: Path, wheels: Path | None) -> Path:
-    """Make a virtual environment with these requirements alone; return its interpreter."""
-    _call([sys.executable, "-m", "venv", folder], "making a virtual environment", _INSTALL_SECONDS)
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def python_version(python: str | Path) -> str:
+    """Return the version of an interpreter, such as 3.10.13.
+
+    Raises:
+        SubmissionError: it is not there or does not start.
+    """
+    code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+    return _call([python, "-c", code], f"starting {python}", 60).strip()
+
+
+def make_environment(
+    folder: Path, requirements: Path, wheels: Path | None, python: str | Path = sys.executable
+) -> Path:
+    """Make a virtual environment of `python` with these requirements alone; return its interpreter."""
+    # Not a link to an environment's own packages, nor a user's: only what requirements.txt brings.
+    hidden = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    _call([python, "-m", "venv", folder], "making a virtual environment", _INSTALL_SECONDS, env=hidden)
+    inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     source = ["--no-index", "--find-links", str(wheels.resolve())] if wheels else []
-    install: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        *source,
-        "-r",
-        requirements,
-    ]
-    hidden = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    _call(install, "installing requirements.txt", _INSTALL_SECONDS, env=hidden)
-    return python
+    what = f"installing requirements.txt{f' from {wheels}' if wheels else ''} for Python {python_version(inside)}"
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    _call([inside, "-m", "pip", "install", *quiet, *source, "-r", requirements], what, _INSTALL_SECONDS, env=hidden)
+    return inside
 
 
-def run_package(package: Path, python: Path, photos: Sequence[Path], output: Path, seconds: float) -> float:
-    """Call `python run_model.py image_list.txt OUTPUT` with an empty environment, elsewhere; return seconds."""
+def check_modules(package: Path, python: Path, contest: Contest) -> None:
+    """Import in the environment whatever the packaged files import from outside.
+
+    Raises:
+        SubmissionError: naming the distribution that is missing or does not work.
+    """
+    sources = {str(path.relative_to(package)): path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    modules = required_modules(sources, contest.oldest_python)
+    answer = _call([python, "-c", _PROBE, *sorted(modules)], "importing the requirements", 60, env={})
+    for module, reason in json.loads(answer.splitlines()[-1]).items():
+        raise SubmissionError(
+            f"dry run: {modules[module]} is missing or broken (import {module}: {reason}); mend requirements.txt"
+        )
+
+
+def check_installed(installed: Sequence[str], contest: Contest) -> None:
+    """Hold the installed distributions (`name==version`) against the forbidden ones.
+
+    Raises:
+        SubmissionError: naming the first that is forbidden.
+    """
+    names = {canonical(line.partition("==")[0]) for line in installed}
+    for name in contest.forbidden_packages or ():
+        if canonical(name) in names:
+            raise SubmissionError(f"dry run: {name} is installed, forbidden_packages of {contest.name} lists it")
+
+
+def time_limit(photos: int, contest: Contest) -> float:
+    """Return after how many seconds a run is killed: generous, because `check_speed` judges a finished run."""
+    each = max(contest.max_seconds_per_photo or 0, _SECONDS_PER_PHOTO)
+    return max(contest.max_seconds_total or 0, _START_SECONDS + photos * each)
+
+
+def check_speed(seconds: float, slowest: float, photo: str, contest: Contest) -> None:
+    """Hold the time of a run and of its slowest photo against the limits.
+
+    Raises:
+        SubmissionError: naming the limit.
+    """
+    if contest.max_seconds_per_photo is not None and slowest > contest.max_seconds_per_photo:
+        limit = f"max_seconds_per_photo is {contest.max_seconds_per_photo:g}"
+        raise SubmissionError(f"dry run: {photo} took {slowest:.3f} s, {limit}; use a smaller model")
+    if contest.max_seconds_total is not None and seconds > contest.max_seconds_total:
+        limit = f"max_seconds_total is {contest.max_seconds_total:g}"
+        raise SubmissionError(f"dry run: the run took {seconds:.1f} s, {limit}; use a smaller model")
+
+
+def run_package(
+    package: Path, python: Path, photos: Sequence[Path], output: Path, seconds: float
+) -> tuple[float, float, str]:
+    """Call `python run_model.py image_list.txt OUTPUT` with an empty environment, elsewhere.
+
+    Returns:
+        seconds of the run, seconds of its slowest photo, and that photo's name.
+    """
     elsewhere = output.parent / "elsewhere"
     elsewhere.mkdir()
     image_list = elsewhere / "image list.txt"
     image_list.write_text("".join(f"{photo.resolve()}\n" for photo in photos), encoding="utf-8")
     start = time.perf_counter()
     command = [python, package / "run_model.py", image_list, output]
-    _call(command, "run_model.py", seconds, cwd=elsewhere, env={"HOME": str(elsewhere)})
-    return time.perf_counter() - start
+    said = _call(command, "run_model.py", seconds, cwd=elsewhere, env={"HOME": str(elsewhere)})
+    whole = time.perf_counter() - start
+    found = re.search(r"slowest ([\d.]+) s (.*)", said)
+    if found is None:
+        raise SubmissionError("dry run: run_model.py did not end with its summary line; is it this project's?")
+    return whole, float(found[1]), found[2]
 
 
 def compare(output: Path, expected: Mapping[Path, Sequence[Points]], contest: Contest) -> tuple[int, float]:
@@ -116,7 +195,11 @@ def compare(output: Path, expected: Mapping[Path, Sequence[Points]], contest: Co
 
 
 def dry_run(
-    package_zip: Path, expected: Mapping[Path, Sequence[Points]], contest: Contest, wheels: Path | None
+    package_zip: Path,
+    expected: Mapping[Path, Sequence[Points]],
+    contest: Contest,
+    wheels: Path | None,
+    python: str | Path = sys.executable,
 ) -> DryRun:
     """Install, unpack, run and compare a package.
 
@@ -125,6 +208,7 @@ def dry_run(
         expected: photo -> faces (k, 2) in photo pixels, as predicted here.
         contest: the rules.
         wheels: folder with the wheels of requirements.txt; None asks the package index.
+        python: interpreter the environment is made of.
 
     Raises:
         SubmissionError: it cannot be installed or run, is too slow, or gives other results than expected.
@@ -135,10 +219,14 @@ def dry_run(
         package, output = folder / "package", folder / "results"
         with zipfile.ZipFile(package_zip) as archive:
             archive.extractall(package)
-        python = make_environment(folder / "env", package / "requirements.txt", wheels)
-        limit = _START_SECONDS + len(photos) * (contest.max_seconds_per_photo or _SECONDS_PER_PHOTO)
-        seconds = run_package(package, python, photos, output, limit)
+        inside = make_environment(folder / "env", package / "requirements.txt", wheels, python)
+        listed = _call([inside, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"], "pip list", 60)
+        installed = tuple(listed.split())
+        check_installed(installed, contest)
+        check_modules(package, inside, contest)
+        limit = time_limit(len(photos), contest)
+        seconds, slowest, photo = run_package(package, inside, photos, output, limit)
+        check_speed(seconds, slowest, photo, contest)
         faces, greatest = compare(output, expected, contest)
-        listed = _call([python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"], "pip list", 60)
-    version = ".".join(map(str, sys.version_info[:3]))
-    return DryRun(len(photos), faces, greatest, seconds, version, tuple(listed.split()))
+        version = python_version(inside)
+    return DryRun(len(photos), faces, greatest, seconds, slowest, version, installed)

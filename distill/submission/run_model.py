@@ -1,21 +1,55 @@
 """Write the landmarks of every photo of a list: python run_model.py image_list.txt OUTPUT_FOLDER
 
 Model, rules and detector lie beside this file, so the working directory does not matter. A photo that fails is
-reported in one line and gets a result without a face; the run goes on.
+reported in one line and gets a result without a face; the run goes on. Exit status: 0 done, 1 some result could not be
+written, 2 nothing could be done at all.
 """
 
+import codecs
 import sys
+import tempfile
+import time
 from pathlib import Path
+from typing import NamedTuple
 
-from distill.contest import Contest, format_result, guess_box, load_contest
+from distill.contest import Contest, Points, format_result, guess_box, load_contest
 from distill.detector import FaceDetector
-from distill.errors import ConfigError, DistillError
+from distill.errors import ConfigError, DistillError, ImageError
 from distill.files import write_text
-from distill.geometry import Points
 from distill.images import read_image
 from distill.runtime import Landmarker
 
 HERE = Path(__file__).resolve().parent
+
+
+class Outcome(NamedTuple):
+    """What became of one photo.
+
+    Attributes:
+        faces: points (k, 2) per face in photo pixels.
+        text: of the result file; empty without a face.
+        complaint: why the photo failed, in one line; None when it did not.
+    """
+
+    faces: list[Points]
+    text: str
+    complaint: str | None
+
+
+def _decode(data: bytes) -> str:
+    """Decode a list: UTF-8, or UTF-16 as PowerShell writes it; bytes that are neither stay what they are."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    if b"\0" in data:
+        raise ValueError("not a text file")
+    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def read_list(path: Path) -> list[Path]:
@@ -27,13 +61,14 @@ def read_list(path: Path) -> list[Path]:
         ConfigError: the list cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = _decode(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: unreadable list of photos ({error}); give a text file, one path a line") from error
+    lines = text.replace("\r", "\n").split("\n")  # not splitlines: file names may hold rarer separators
     names = [Path(line.strip()) for line in lines if line.strip()]
     photos: dict[str, Path] = {}
     for name in names:
-        photo = name if name.is_file() else path.resolve().parent / name
+        photo = name if _is_file(name) else path.resolve().parent / name
         if photos.setdefault(photo.stem, photo) != photo:
             print(f"run_model: {photo}: left out, {photos[photo.stem]} has the same result file", file=sys.stderr)
     return list(photos.values())
@@ -41,6 +76,8 @@ def read_list(path: Path) -> list[Path]:
 
 def predict(photo: Path, landmarker: Landmarker, contest: Contest) -> list[Points]:
     """Return the faces (k, 2) of a photo, or the contest's guess when none is found."""
+    if photo.exists() and not photo.is_file():
+        raise ImageError(f"{photo}: not a file; a folder or a device holds no photo")
     pixels = read_image(photo)
     faces = [face.landmarks for face in landmarker(pixels)]
     if not faces and contest.no_face == "guess":
@@ -49,33 +86,68 @@ def predict(photo: Path, landmarker: Landmarker, contest: Contest) -> list[Point
     return faces
 
 
-def run(image_list: Path, output: Path) -> None:
-    """Write one result file per photo."""
+def attempt(photo: Path, landmarker: Landmarker, contest: Contest) -> Outcome:
+    """Predict a photo; whatever goes wrong with it becomes a complaint."""
+    try:
+        faces = predict(photo, landmarker, contest)
+        return Outcome(faces, format_result(faces, contest), None)
+    except Exception as error:  # noqa: BLE001 - one bad photo must not cost the others their results
+        kind = "" if isinstance(error, DistillError) else f"{type(error).__name__}: "
+        said = kind + " ".join(str(error).split())
+        return Outcome([], "", said if str(photo) in said else f"{photo}: {said}")
+
+
+def prepare(output: Path) -> None:
+    """Make the output folder and see that files can be written there.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{output}: no results can be written there ({error.strerror}); choose another") from error
+
+
+def run(image_list: Path, output: Path) -> int:
+    """Write one result file per photo; return how many could not be written."""
+    began = time.perf_counter()
     contest = load_contest(HERE / "contest.yaml")
     photos = read_list(image_list)
+    prepare(output)
     landmarker = Landmarker(HERE / contest.model_name, FaceDetector(HERE / "detector"))
-    output.mkdir(parents=True, exist_ok=True)
+    failed, unwritten, slowest = 0, 0, (0.0, "none")
     for photo in photos:
+        start = time.perf_counter()
+        _, text, complaint = attempt(photo, landmarker, contest)
         try:
-            text = format_result(predict(photo, landmarker, contest), contest)
-        except Exception as error:  # noqa: BLE001 - one bad photo must not cost the others their results
-            kind = "" if isinstance(error, DistillError) else f"{photo}: {type(error).__name__}: "
-            print(f"run_model: {kind}{' '.join(str(error).split())}", file=sys.stderr)
-            text = ""
-        if text or contest.no_face != "skip":
-            write_text(output / f"{photo.stem}.txt", text)
+            if text or contest.no_face != "skip":
+                write_text(output / f"{photo.stem}.txt", text)
+        except OSError as error:
+            complaint, unwritten = f"{photo}: no result could be written ({error.strerror})", unwritten + 1
+        if complaint:
+            failed += 1
+            print(f"run_model: {complaint}", file=sys.stderr, flush=True)
+        slowest = max(slowest, (time.perf_counter() - start, photo.name))
+    whole = time.perf_counter() - began
+    print(f"run_model: {len(photos)} photos, {failed} failed, {whole:.3f} s, slowest {slowest[0]:.3f} s {slowest[1]}")
+    return unwritten
 
 
-def main() -> None:
-    """Run from the command line; exit 2 only when nothing can be done at all."""
+def main() -> int:
+    """Run from the command line; return the exit status."""
     if len(sys.argv) != 3:
         sys.exit("usage: python run_model.py image_list.txt OUTPUT_FOLDER")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name no terminal can show
     try:
-        run(Path(sys.argv[1]), Path(sys.argv[2]))
+        return 1 if run(Path(sys.argv[1]), Path(sys.argv[2])) else 0
     except DistillError as error:
         print(f"run_model: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Photos for a dry run when none are given: generated ones with one face, several and none."""
+"""Photos for a dry run when none are given: generated ones with one face, several and none, and a torn one."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ def compose(faces: Sequence[NDArray[np.uint8]], seed: int) -> Photo:
 
 
 def sample_photos(folder: str | Path, detect: Callable[[Photo], list[Detection]] | None = None) -> list[Path]:
-    """Write one.png, several.png (three faces) and none.png into `folder`; return their paths.
+    """Write one.png, several.png (three faces), none.png and torn.jpg (half a file) into `folder`; return their paths.
 
     Faces the detector does not see are passed over, because a photo with one face must be one for the package too.
 
@@ -60,4 +60,7 @@ def sample_photos(folder: str | Path, detect: Callable[[Photo], list[Detection]]
     for name, photo in photos.items():
         paths.append(Path(folder) / f"{name}.png")
         write_bytes(paths[-1], cv2.imencode(".png", photo[:, :, ::-1])[1].tobytes())
+    whole = cv2.imencode(".jpg", photos["one"][:, :, ::-1])[1].tobytes()
+    paths.append(Path(folder) / "torn.jpg")
+    write_bytes(paths[-1], whole[: len(whole) // 2])
     return paths

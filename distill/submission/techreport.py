@@ -18,12 +18,15 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 def render_pdf(title: str, values: Mapping[str, Any]) -> bytes:
     """Return a PDF that lists `values` under `title`."""
+    import matplotlib
     from matplotlib.backends.backend_pdf import PdfPages
     from matplotlib.figure import Figure
 
     lines = [f"{name:<44.44} {text:.60}" for name, text in flatten(values)] or ["no results given"]
     buffer = io.BytesIO()
-    with PdfPages(buffer, metadata={"Title": title, "CreationDate": None}) as pages:
+    # Somebody's own matplotlibrc must not change the bytes.
+    defaults = matplotlib.rc_context(dict(matplotlib.rcParamsDefault))
+    with defaults, PdfPages(buffer, metadata={"Title": title, "CreationDate": None}) as pages:
         for start in range(0, len(lines), _LINES_PER_PAGE):
             figure = Figure(figsize=(8.27, 11.69))
             figure.text(0.08, 0.94, title, fontsize=14, weight="bold", parse_math=False)

@@ -1,0 +1,56 @@
+"""An unpacked package with a model of known answers, and the photos hosts really have."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from distill.contest import load_contest
+from distill.files import write_bytes
+from distill.submission import samples
+from distill.submit import package_files
+from tests.tiny_models import write_tiny_tflite
+
+RULES = Path(__file__).resolve().parents[2] / "configs" / "contest" / "icme2024_pair.yaml"
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_tflite(tmp_path_factory.mktemp("model") / "student.tflite")
+
+
+@pytest.fixture(scope="session")
+def whole_package(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unpacked package; tests that change it take a copy."""
+    folder = tmp_path_factory.mktemp("unpacked package")
+    for name, content in package_files(model, RULES, load_contest(RULES), {}).items():
+        write_bytes(folder / name, content)
+    return folder
+
+
+@pytest.fixture
+def own_package(whole_package: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(whole_package, tmp_path / "own package")
+
+
+@pytest.fixture
+def plain_photo(tmp_path: Path) -> Path:
+    """A photo without a face."""
+    path = tmp_path / "a plain photo.png"
+    cv2.imwrite(str(path), samples.texture(3))
+    return path
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated photos with one face, three faces, none, and a torn one."""
+    folder = tmp_path_factory.mktemp("samples")
+    samples.sample_photos(folder)
+    return folder
+
+
+@pytest.fixture
+def texture() -> np.ndarray:
+    return samples.texture(3)
