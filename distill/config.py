@@ -10,11 +10,38 @@ from distill.geometry import CropSpec
 
 
 @dataclass(frozen=True)
+class SetConfig:
+    """A further data set to train on, beside the main one that is also validated on.
+
+    Attributes:
+        format: how the data lie on disk.
+        root: folder of the data.
+        subset: faces, names joined by `+`; `all` for every face.
+        scheme: landmark scheme of its annotations; a head of this scheme learns them.
+        weight: how much its faces count; by default 1, and 0.2 where labels are weak.
+        labels: who made the points: `hand`, `weak` (a model), `none` (only the teacher is heard); by default as marked.
+        boxes: face boxes to train on; by default those of the main set.
+    """
+
+    format: str
+    root: Path
+    subset: str = "all"
+    scheme: str | None = None
+    weight: float | None = None
+    labels: Literal["hand", "weak", "none"] | None = None
+    boxes: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight is not None and self.weight < 0:
+            raise ConfigError(f"--data.sets: weight {self.weight} of {self.root} must be at least 0")
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """Which faces, and how they are cut out.
 
     Attributes:
-        format: how the data lie on disk: `300w` or `manifest`.
+        format: how the data lie on disk: a name of docs/data.md.
         root: folder of the data.
         subset: training faces, names joined by `+`; `all` for every face.
         val_subset: validation faces; by default a part of the training faces is held out, photo by photo.
@@ -27,6 +54,7 @@ class DataConfig:
         batch_size: faces per step and device.
         workers: processes that prepare faces; the result does not depend on it.
         cache: keep decoded photos in memory.
+        sets: further data sets to train on, of any landmark scheme that the network has a head for.
     """
 
     format: str = "300w"
@@ -42,6 +70,7 @@ class DataConfig:
     batch_size: int = 32
     workers: int = 2
     cache: bool = False
+    sets: list[SetConfig] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -59,16 +88,18 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the supervised loss, `star * STAR + point * AWing(points) + edge * AWing(edges)`.
+    """The supervised loss.
 
     Attributes:
-        star: weight of the STAR loss on the decoded landmarks.
+        kind: `maps`, or of points `nme`, `wing`, `l1`, `smooth_l1`; `default` is what the network's paper trains with.
+        star: weight of the STAR loss on the decoded landmarks; this and what follows is for `maps`.
         star_eigen: weight of its eigenvalue restriction.
         point: weight of adaptive wing on the point maps.
         edge: weight of adaptive wing on the edge maps.
         sigma: standard deviation of the target maps, in heatmap cells.
     """
 
+    kind: str = "default"
     star: float = 1.0
     star_eigen: float = 1.0
     point: float = 10.0
@@ -78,17 +109,17 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class KDConfig:
-    """Distillation from the teacher's fused heatmaps.
+    """Distillation from the teacher: between maps, or to the coordinates of a regression network.
 
     Attributes:
-        kind: `mse` (the authors' code), `l2` (the paper's formula), `kl` (scale-free) or `none`.
-        weight: weight of the distillation loss (the authors: 100 for mse).
+        kind: of maps `mse` (authors), `l2` (paper), `kl` (scale-free); of points `coordinate`, `gaussian`; `none`.
+        weight: weight of the distillation loss (the authors: 100 for mse; about 1 for coordinate and gaussian).
         temperature: softens the distributions of `kl`.
         decay: `constant`, or `linear` to fade the weight to 0 over training (DWPose, arXiv 2307.15880).
         inherit_heads: start the student's heads from the teacher's; both need the same neck width.
     """
 
-    kind: Literal["mse", "l2", "kl", "none"] = "mse"
+    kind: Literal["mse", "l2", "kl", "coordinate", "gaussian", "none"] = "mse"
     weight: float = 100.0
     temperature: float = 1.0
     decay: Literal["constant", "linear"] = "constant"
@@ -236,7 +267,7 @@ class FacesConfig:
     """Annotated faces to measure on.
 
     Attributes:
-        format: how the data lie on disk: `300w` or `manifest`.
+        format: how the data lie on disk: a name of docs/data.md.
         root: folder of the data.
         subset: names joined by `+`, any folder or list the format knows; `all` for every face.
     """

@@ -24,26 +24,30 @@ _OPSET = 16
 
 
 class LandmarksOnly(nn.Module):
-    """The network as it is shipped: (1, h, w, 3) RGB in [0, 1] -> (1, k, 2) normalised to the crop."""
+    """The network as it is shipped: (1, h, w, 3) RGB in [0, 1] -> (1, k, 2) normalised to the crop.
+
+    Maps are decoded in a form that converts well; a network without maps gives its landmarks as they are.
+    """
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, image: Float[Tensor, "b h w 3"]) -> Float[Tensor, "b k 2"]:
-        return decode(self.net(image.permute(0, 3, 1, 2)).heatmaps)
+        prediction = self.net(image.permute(0, 3, 1, 2))
+        return prediction.landmarks if prediction.heatmaps is None else decode(prediction.heatmaps)
 
 
 def decode(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
-    """`distill.heatmaps.soft_argmax` as one product of channel-last maps with (x, y, 1) of every cell.
+    """`distill.heatmaps.soft_argmax` on the sums of rows and columns: h + w numbers a map instead of h * w.
 
-    TFLite keeps maps channel-last, so only the (3, k) result is ever transposed.
+    TFLite keeps maps channel-last, so only the small results are ever transposed.
     """
-    b, k, h, w = (int(size) for size in heatmaps.shape)
-    x, y = cell_centres(w, heatmaps).expand(h, w), cell_centres(h, heatmaps)[:, None].expand(h, w)
-    rows = torch.stack([x, y, torch.ones_like(x)]).reshape(1, 3, h * w)
-    sums = (rows @ heatmaps.permute(0, 2, 3, 1).reshape(b, h * w, k)).permute(0, 2, 1)
-    return sums[..., :2] / sums[..., 2:].clamp_min(MASS_FLOOR)
+    _, _, h, w = (int(size) for size in heatmaps.shape)
+    columns, rows = heatmaps.sum(2).permute(0, 2, 1), heatmaps.sum(3).permute(0, 2, 1)
+    x, y = cell_centres(w, heatmaps)[None, None] @ columns, cell_centres(h, heatmaps)[None, None] @ rows
+    mass = columns.sum(1, keepdim=True).clamp_min(MASS_FLOOR)
+    return (torch.cat([x, y], 1) / mass).permute(0, 2, 1)
 
 
 def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:

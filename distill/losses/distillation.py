@@ -1,19 +1,27 @@
-"""Knowledge distillation between fused heatmaps: one small function per kind.
+"""Knowledge distillation: one small function per kind, and what each needs of student and teacher.
+
+Maps are distilled from map to map. A student that regresses coordinates learns the teacher's coordinates, or shows its
+own uncertainty as a Gaussian and is compared with the teacher's map (DistilPose, arXiv 2303.05063).
 
 `L_KD = sum_i sum_k || G_T(F_T)_k^i - G_S(F_S)_k^i ||_2` is what the paper writes (Hong and Lin, arXiv 2404.06029);
 its authors' code trains with 100 x the mean squared difference instead. Both are here, and a scale-free third.
-Every function takes maps (b, k, h, w) of student and teacher and returns the loss of each landmark (b, k).
+Every function returns the loss of each landmark (b, k).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill.heatmaps import as_distribution
+from distill.errors import ConfigError
+from distill.heatmaps import MASS_FLOOR, as_distribution, cell_centres
 from distill.losses.reduction import masked_mean
+from distill.models import Prediction
 
+Points = Float[Tensor, "b k 2"]
 Maps = Float[Tensor, "b k h w"]
 PerLandmark = Float[Tensor, "b k"]
 
@@ -41,12 +49,104 @@ def kl(student: Maps, teacher: Maps, temperature: float = 1.0) -> PerLandmark:
     return (log_teacher.exp() * (log_teacher - log_student)).sum(-1) * temperature**2
 
 
-MAP_LOSSES: dict[str, Callable[[Maps, Maps, float], PerLandmark]] = {"mse": mse, "l2": l2, "kl": kl}
+def coordinate(student: Points, teacher: Points) -> PerLandmark:
+    """Distance between the landmarks in sides of the crop, quadratic below about one pixel of a 128 px crop.
+
+    Beyond, it grows linearly (pseudo-Huber), so the few points a teacher has wrong do not govern the rest.
+    """
+    squared = (student - teacher).square().sum(-1)
+    return _NEAR * ((1 + squared / _NEAR**2).sqrt() - 1)
 
 
-def map_distillation(kind: str, student: Maps, teacher: Maps, temperature: float, valid: Tensor) -> Tensor:
-    """Mean of one kind over the landmarks marked valid (b, k), in float32; resolutions must agree."""
-    if student.shape != teacher.shape:
-        raise ValueError(f"student maps {tuple(student.shape)} and teacher maps {tuple(teacher.shape)} differ in shape")
-    with torch.autocast(student.device.type, enabled=False):
-        return masked_mean(MAP_LOSSES[kind](student.float(), teacher.float(), temperature), valid)
+_NEAR = 0.01
+
+
+def gaussian(student: Points, sigmas: Points, teacher: Maps) -> PerLandmark:
+    """Compare the Gaussian a student's point and spread describe with the teacher's map (DistilPose, sec. 3.3).
+
+    Both have peak 1. The squared difference is divided by the energy of the teacher's map: DistilPose's plain mean over
+    cells depends on the resolution and is almost all background. An empty map of the teacher teaches nothing.
+    """
+    peak = teacher.amax((-2, -1), keepdim=True)
+    target = teacher / peak.clamp_min(MASS_FLOOR)
+    x = (cell_centres(target.shape[-1], target) - student[..., :1]) / sigmas[..., :1]
+    y = (cell_centres(target.shape[-2], target) - student[..., 1:]) / sigmas[..., 1:]
+    drawn = torch.exp(-0.5 * y.square())[..., :, None] * torch.exp(-0.5 * x.square())[..., None, :]
+    energy = target.square().sum((-2, -1)).clamp_min(1)
+    return (drawn - target).square().sum((-2, -1)) / energy * (peak[..., 0, 0] > MASS_FLOOR)
+
+
+class KDKind(NamedTuple):
+    """One kind of distillation.
+
+    Attributes:
+        loss: (student, teacher, temperature) -> loss of each landmark (b, k), in float32.
+        student, teacher: the parts of a `Prediction` it reads of each.
+    """
+
+    loss: Callable[[Prediction, Prediction, float], PerLandmark]
+    student: tuple[str, ...]
+    teacher: tuple[str, ...]
+
+
+def _between_maps(loss: Callable[[Maps, Maps, float], PerLandmark]) -> KDKind:
+    def between(student: Prediction, teacher: Prediction, temperature: float) -> PerLandmark:
+        mine, theirs = student.part("heatmaps"), teacher.part("heatmaps")
+        if mine.shape != theirs.shape:
+            shapes = f"{tuple(mine.shape)} and {tuple(theirs.shape)}"
+            raise ConfigError(
+                f"maps of student and teacher are {shapes}: give both necks of one stride, or --kd.kind coordinate"
+            )
+        return loss(mine.float(), theirs.float(), temperature)
+
+    return KDKind(between, ("heatmaps",), ("heatmaps",))
+
+
+def _coordinate(student: Prediction, teacher: Prediction, temperature: float) -> PerLandmark:
+    return coordinate(student.landmarks.float(), teacher.landmarks.float())
+
+
+def _gaussian(student: Prediction, teacher: Prediction, temperature: float) -> PerLandmark:
+    return gaussian(student.landmarks.float(), student.part("sigmas").float(), teacher.part("heatmaps").float())
+
+
+KD_KINDS: Mapping[str, KDKind] = MappingProxyType(
+    {
+        "mse": _between_maps(mse),
+        "l2": _between_maps(l2),
+        "kl": _between_maps(kl),
+        "coordinate": KDKind(_coordinate, ("landmarks",), ("landmarks",)),
+        "gaussian": KDKind(_gaussian, ("landmarks", "sigmas"), ("heatmaps",)),
+    }
+)
+
+
+def distillation(
+    kind: str, student: Prediction, teacher: Prediction, temperature: float, valid: Float[Tensor, "b k"] | Tensor
+) -> Tensor:
+    """Mean of one kind over the landmarks by their weights `valid`, in float32.
+
+    Raises:
+        ConfigError: maps of unlike resolution.
+    """
+    with torch.autocast(student.landmarks.device.type, enabled=False):
+        return masked_mean(KD_KINDS[kind].loss(student, teacher, temperature), valid)
+
+
+def require_kind_fits(kind: str, student: Prediction, teacher: Prediction) -> None:
+    """Refuse a kind of distillation that reads what student or teacher do not predict.
+
+    Raises:
+        ConfigError: naming what is missing and the kinds that fit.
+    """
+    for who, prediction, needs in (
+        ("student", student, KD_KINDS[kind].student),
+        ("teacher", teacher, KD_KINDS[kind].teacher),
+    ):
+        if not prediction.has(needs):
+            fitting = [name for name, k in KD_KINDS.items() if student.has(k.student) and teacher.has(k.teacher)]
+            hint = " (--model.options '{uncertainty: true}' where the network has it)" if "sigmas" in needs else ""
+            raise ConfigError(
+                f"--kd.kind {kind} needs {', '.join(needs)}{hint}, and the {who} predicts only "
+                f"{', '.join(prediction.parts)}: take {', '.join(fitting)} or none"
+            )

@@ -1,13 +1,21 @@
-"""What teacher and student both learn from annotated faces: STAR + adaptive wing on point and edge maps."""
+"""What teacher and student both learn from annotated faces: maps, or points, by the kind of the network."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from distill.errors import ConfigError, suggest
 from distill.heatmaps import edge_maps, edge_weights, gaussian_maps
 from distill.landmarks import Scheme
+from distill.losses.points import POINT_LOSSES, PointLoss
 from distill.losses.star import StarLoss
 from distill.losses.wing import AdaptiveWingLoss
 from distill.models import Prediction
+
+_MAPS = ("heatmaps", "point_maps", "edge_maps")
 
 
 class SupervisedLoss(nn.Module):
@@ -39,17 +47,25 @@ class SupervisedLoss(nn.Module):
         self.curves = edge_weights(scheme)
 
     def forward(
-        self, prediction: Prediction, landmarks: Float[Tensor, "b k 2"], valid: Bool[Tensor, "b k"]
+        self, prediction: Prediction, landmarks: Float[Tensor, "b k 2"], valid: Bool[Tensor, "b k"] | Tensor
     ) -> dict[str, Tensor]:
-        """Return the weighted terms by name (`star`, `point`, `edge`) and their sum (`loss`)."""
-        height, width = prediction.heatmaps.shape[-2:]
+        """Return the weighted terms by name (`star`, `point`, `edge`) and their sum (`loss`).
+
+        Args:
+            prediction: with all three kinds of maps.
+            landmarks: annotated, normalised to the crop.
+            valid: which of them are annotated, or how much each counts.
+        """
+        heatmaps, point_maps, edges = (prediction.part(name) for name in _MAPS)
+        height, width = heatmaps.shape[-2:]
         point_targets = gaussian_maps(landmarks, height, width, self.sigma)
         edge_targets = edge_maps(landmarks, self.curves, height, width, self.sigma)
-        every_edge = valid.new_ones(edge_targets.shape[:2])
+        decodable = inside_crop(landmarks) * valid
+        every_edge = valid.amax(1, keepdim=True).expand(edge_targets.shape[:2])
         terms = {
-            "star": self.star(prediction.heatmaps, landmarks, valid),
-            "point": self.wing(prediction.point_maps, point_targets, valid),
-            "edge": self.wing(prediction.edge_maps, edge_targets, every_edge),
+            "star": self.star(heatmaps, landmarks, decodable),
+            "point": self.wing(point_maps, point_targets, decodable),
+            "edge": self.wing(edges, edge_targets, every_edge),
         }
         weighted = {name: self.weights[name] * term for name, term in terms.items()}
         return {**weighted, "loss": sum(weighted.values())}
@@ -58,3 +74,50 @@ class SupervisedLoss(nn.Module):
 def inside_crop(landmarks: Float[Tensor, "b k 2"]) -> Bool[Tensor, "b k"]:
     """Which normalised landmarks lie within the crop."""
     return ((landmarks >= 0) & (landmarks <= 1)).all(-1)
+
+
+class LossKind(NamedTuple):
+    """One kind of supervised loss.
+
+    Attributes:
+        make: (scheme, **options of `LossConfig`) -> module; it maps (prediction, landmarks (b, k, 2), valid (b, k)) to
+            its terms by name and their sum, `loss`.
+        needs: the parts of a `Prediction` it reads.
+    """
+
+    make: Callable[..., nn.Module]
+    needs: tuple[str, ...]
+
+
+def _on_points(kind: str) -> LossKind:
+    return LossKind(lambda scheme, **_: PointLoss(kind, scheme), ("landmarks",))
+
+
+LOSSES: Mapping[str, LossKind] = MappingProxyType(
+    {"maps": LossKind(SupervisedLoss, _MAPS), **{kind: _on_points(kind) for kind in POINT_LOSSES}}
+)
+
+
+def make_loss(kind: str, scheme: Scheme, **options: float) -> nn.Module:
+    """Return a supervised loss by its kind.
+
+    Raises:
+        ConfigError: unknown kind, or one that the scheme has no points for.
+    """
+    if kind not in LOSSES:
+        raise ConfigError(f"unknown --loss.kind '{kind}': {suggest(kind, ['default', *LOSSES])}")
+    return LOSSES[kind].make(scheme, **options)
+
+
+def require_loss_fits(kind: str, prediction: Prediction) -> None:
+    """Refuse a kind of loss that reads what a network does not predict.
+
+    Raises:
+        ConfigError: naming the kinds that fit.
+    """
+    if not prediction.has(LOSSES[kind].needs):
+        fitting = ", ".join(name for name, other in LOSSES.items() if prediction.has(other.needs))
+        raise ConfigError(
+            f"--loss.kind {kind} needs {', '.join(LOSSES[kind].needs)}, and the network predicts only "
+            f"{', '.join(prediction.parts)}: take {fitting}"
+        )

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import nn
 
 from distill.errors import CheckpointError, ConfigError
 from distill.files import atomic_path
+from distill.landmarks import load_scheme
+from distill.models.regression import RegressionNet, schemes_of
 from distill.models.zoo import create_model
 from distill.spec import ModelSpec
 
@@ -57,11 +60,13 @@ def _looks_like(path: Path) -> str:
 _READERS = {".ckpt": _read_lightning, ".safetensors": _read_safetensors}
 
 
-def load_model(path: str | Path) -> tuple[nn.Module, ModelSpec]:
+def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, ModelSpec]:
     """Return the network of a checkpoint, in evaluation mode with its averaged weights, and its spec.
 
+    Of a network with heads for several landmark schemes, `scheme` keeps that one alone.
+
     Raises:
-        CheckpointError: missing file, not weights, or weights of another architecture.
+        CheckpointError: missing file, not weights, weights of another architecture, or no head for the scheme.
     """
     path = Path(path)
     if not path.is_file():
@@ -84,7 +89,35 @@ def load_model(path: str | Path) -> tuple[nn.Module, ModelSpec]:
         raise CheckpointError(
             f"{path}: weights do not fit {spec.arch} ({reason[:120]}); was the code changed?"
         ) from error
-    return net.eval(), spec
+    net.eval()
+    if scheme is None:
+        return net, spec
+    try:
+        return keep_head(net, spec, scheme)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, ModelSpec]:
+    """Return the network with the head of one scheme and none else, and the spec of what is left.
+
+    Raises:
+        ConfigError: there is no such head.
+    """
+    heads = schemes_of(net, spec.scheme)
+    if scheme not in heads:
+        raise ConfigError(f"{spec.arch} has no head for {scheme}; it has {', '.join(heads)}")
+    if not isinstance(net, RegressionNet) or len(heads) == 1:
+        return net, spec
+    # Only the main head says how sure it is.
+    dropped = {"others"} if scheme == spec.scheme else {"others", "uncertainty"}
+    options = {name: value for name, value in spec.options.items() if name not in dropped}
+    alone = create_model(spec.arch, scheme, **options)
+    if not isinstance(alone, RegressionNet):
+        raise ConfigError(f"{spec.arch} with one head is another network; keep all of them")
+    alone.body.load_state_dict(net.body.state_dict())
+    alone.head[0].load_state_dict(net.head[heads.index(scheme)].state_dict())
+    return alone.eval(), replace(spec, scheme=scheme, n_points=load_scheme(scheme).n_points, options=options)
 
 
 def _no_download(options: dict[str, Any]) -> dict[str, Any]:

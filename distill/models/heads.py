@@ -1,33 +1,56 @@
-"""The anisotropic attention head: three kinds of maps, fused and decoded.
+"""What every network returns, and the anisotropic attention head: three kinds of maps, fused and decoded.
 
 AAM is ADNet's (Huang et al., ICCV 2021, arXiv 2109.05721): a landmark's heatmap counts where its point map and the
 edges it lies on agree. Teacher and student share this code.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from distill.errors import ConfigError
 from distill.heatmaps import soft_argmax
 from distill.landmarks import Scheme
 
 
 class Prediction(NamedTuple):
-    """What a heatmap network says about a batch of crops.
+    """What a network says about a batch of crops; what a kind of network does not say is None.
 
     Attributes:
-        landmarks: (b, k, 2), normalised to the crop, in [0, 1].
+        landmarks: (b, k, 2), normalised to the crop: in [0, 1] where they come from maps, unbounded from regression.
         heatmaps: (b, k, h, w) fused, non-negative; what is decoded and distilled.
         point_maps: (b, k, h, w) in [0, 1].
         edge_maps: (b, e, h, w) in [0, 1].
+        sigmas: (b, k, 2) > 0, a regression network's own spread of each point in x and y, normalised to the crop.
     """
 
     landmarks: Float[Tensor, "b k 2"]
-    heatmaps: Float[Tensor, "b k h w"]
-    point_maps: Float[Tensor, "b k h w"]
-    edge_maps: Float[Tensor, "b e h w"]
+    heatmaps: Float[Tensor, "b k h w"] | None = None
+    point_maps: Float[Tensor, "b k h w"] | None = None
+    edge_maps: Float[Tensor, "b e h w"] | None = None
+    sigmas: Float[Tensor, "b k 2"] | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of what is predicted."""
+        return tuple(name for name in self._fields if getattr(self, name) is not None)
+
+    def has(self, names: Sequence[str]) -> bool:
+        """Whether all of these are predicted."""
+        return set(names) <= set(self.parts)
+
+    def part(self, name: str) -> Tensor:
+        """Return what is predicted under a name.
+
+        Raises:
+            ConfigError: the network does not predict it.
+        """
+        if not self.has([name]):
+            raise ConfigError(f"the network predicts {', '.join(self.parts)}, no {name}; choose a loss for those")
+        return getattr(self, name)
 
 
 class AAMHead(nn.Module):

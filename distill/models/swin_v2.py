@@ -7,7 +7,7 @@ from distill.models.heatmap_net import HeatmapNet, build_heatmap_net
 from distill.models.zoo import register
 
 
-@register("swin_v2")
+@register("swin_v2", size=256, loss="maps")
 def swin_v2(
     name: str,
     scheme: str,

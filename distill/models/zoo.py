@@ -1,6 +1,13 @@
-"""Every network by name: a decorator registers its factory, `create_model` builds it."""
+"""Every network by name: a decorator registers its factory, `create_model` builds it.
 
+A new network is one file in this package: its factory under `@register`, nothing to add anywhere else.
+"""
+
+import importlib
+import pkgutil
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from torch import nn
@@ -8,25 +15,56 @@ from torch import nn
 from distill.errors import ConfigError, suggest
 
 Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
-_REGISTRY: dict[str, Callable[..., nn.Module]] = {}
 
 
-def register(*names: str) -> Callable[[Factory], Factory]:
-    """Register a factory `(name, scheme, **options) -> nn.Module` under one or several names."""
+@dataclass(frozen=True)
+class ZooEntry:
+    """What is known about a network before it is built.
+
+    Attributes:
+        factory: `(name, scheme, **options) -> nn.Module`, which maps images (b, 3, h, w) in [0, 1] to a `Prediction`.
+        size: side of the square crops it is made for, in pixels.
+        loss: kind of supervised loss it is trained with unless another is asked for; see `distill.losses.supervised`.
+    """
+
+    factory: Callable[..., nn.Module]
+    size: int
+    loss: str
+
+
+_REGISTRY: dict[str, ZooEntry] = {}
+
+
+def register(*names: str, size: int = 256, loss: str = "maps") -> Callable[[Factory], Factory]:
+    """Register a factory under one or several names; see `ZooEntry` for what it promises."""
 
     def add(factory: Factory) -> Factory:
         for name in names:
-            _REGISTRY[name] = factory
+            _REGISTRY[name] = ZooEntry(factory, size, loss)
         return factory
 
     return add
 
 
-def list_models() -> list[str]:
-    """Return the names `create_model` knows."""
-    from distill.models import mobilevit_v2, swin_v2  # noqa: F401  registers on import
+@cache
+def list_models() -> tuple[str, ...]:
+    """Return the names `create_model` knows, sorted."""
+    package = importlib.import_module("distill.models")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"distill.models.{module.name}")  # registers
+    return tuple(sorted(_REGISTRY))
 
-    return sorted(_REGISTRY)
+
+def zoo_entry(arch: str) -> ZooEntry:
+    """Return what is registered under a name.
+
+    Raises:
+        ConfigError: unknown architecture.
+    """
+    names = list_models()
+    if arch not in names:
+        raise ConfigError(f"unknown model '{arch}': {suggest(arch, list(names))}")
+    return _REGISTRY[arch]
 
 
 def create_model(arch: str, scheme: str, **options: Any) -> nn.Module:
@@ -40,10 +78,7 @@ def create_model(arch: str, scheme: str, **options: Any) -> nn.Module:
     Raises:
         ConfigError: unknown architecture, or an option it does not take.
     """
-    names = list_models()
-    if arch not in names:
-        raise ConfigError(f"unknown model '{arch}': {suggest(arch, names)}")
     try:
-        return _REGISTRY[arch](arch, scheme, **options)
+        return zoo_entry(arch).factory(arch, scheme, **options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"model {arch} cannot be built with options {options}: {error}") from error

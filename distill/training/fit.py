@@ -4,6 +4,7 @@ import logging
 import subprocess
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from distill.config import DataConfig, RunConfig, StudentConfig
+from distill.config import DataConfig, RunConfig, SetConfig, StudentConfig
 from distill.data.dataset import FaceDataset
+from distill.data.mixed import MixedDataset, TrainingSet, relabelled
 from distill.data.module import FaceData
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord
@@ -24,9 +26,12 @@ from distill.data.splits import data_hash, split_by_group, without_groups_of
 from distill.errors import ConfigError
 from distill.files import write_json, write_text
 from distill.landmarks import load_scheme
-from distill.losses.supervised import SupervisedLoss
+from distill.losses.cross_format import CrossFormatLoss
+from distill.losses.supervised import make_loss, require_loss_fits
 from distill.metrics import LandmarkMetrics
 from distill.models import create_model
+from distill.models.regression import schemes_of
+from distill.models.zoo import zoo_entry
 from distill.spec import ModelSpec
 from distill.training.averaging import WeightEMA
 from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
@@ -34,15 +39,16 @@ from distill.training.resume import checkpoint_to_resume
 from distill.training.seeding import StatelessSeeding, step_seed
 from distill.training.stopping import StopWithoutProgress
 from distill.training.student import FrozenTeacher, StudentTask
-from distill.training.teacher import LandmarkTask
+from distill.training.teacher import LandmarkTask, blank_prediction
 from distill.training.tracking import CsvLog, Tracking, is_first_process, plain_config
 from distill.training.wandb_log import WandbLog
 
 
 def train_teacher(config: RunConfig) -> Path:
     """Train a network on annotated faces alone; return the folder of the run."""
-    data = make_data(config)
-    return fit(config, LandmarkTask(**_parts(config, data)), data)
+    net = make_net(config)
+    data = make_data(config, schemes_of(net, config.data.scheme))
+    return fit(config, LandmarkTask(**_parts(config, net, data)), data)
 
 
 def train_student(config: StudentConfig) -> Path:
@@ -52,8 +58,9 @@ def train_student(config: StudentConfig) -> Path:
     if config.teacher is None:
         raise ConfigError("--teacher is missing: give a teacher's checkpoint")
     teacher = FrozenTeacher.load(config.teacher)
-    data = make_data(config)
-    return fit(config, StudentTask(**_parts(config, data), teacher=teacher, kd=config.kd), data)
+    net = make_net(config)
+    data = make_data(config, schemes_of(net, config.data.scheme))
+    return fit(config, StudentTask(**_parts(config, net, data), teacher=teacher, kd=config.kd), data)
 
 
 def read_split(data: DataConfig, seed: int) -> tuple[list[FaceRecord], list[FaceRecord]]:
@@ -68,12 +75,24 @@ def read_split(data: DataConfig, seed: int) -> tuple[list[FaceRecord], list[Face
     return without_groups_of(train, val), val
 
 
-def make_data(config: RunConfig) -> FaceData:
-    """Read the faces of a run and wrap them for Lightning."""
+def make_net(config: RunConfig) -> nn.Module:
+    """Build the network of a run; its first weights depend on the seed alone."""
+    torch.manual_seed(step_seed(config.seed, 0))
+    return create_model(config.model.arch, config.data.scheme, **config.model.options)
+
+
+def make_data(config: RunConfig, heads: Sequence[str]) -> FaceData:
+    """Read the faces of a run, for heads of these schemes, and wrap them for Lightning."""
     data = config.data
     train, val = read_split(data, config.seed)
+    mixed = len(heads) > 1 or bool(data.sets)
+    scheme = data.scheme
+    if mixed:
+        train, scheme = _as_annotated(data, train)
+    faces = FaceDataset(train, data.crop, scheme, data.augment, data.boxes, config.seed, data.cache)
+    further = [_training_set(data, one, config.seed + place, val) for place, one in enumerate(data.sets, 1)]
     return FaceData(
-        FaceDataset(train, data.crop, data.scheme, data.augment, data.boxes, config.seed, data.cache),
+        MixedDataset([TrainingSet(faces), *further], heads) if mixed else faces,
         FaceDataset(val, data.crop, data.scheme, None, data.boxes[:1], config.seed, data.cache),
         batch_size=data.batch_size,
         epochs=config.trainer.epochs,
@@ -82,19 +101,57 @@ def make_data(config: RunConfig) -> FaceData:
     )
 
 
-def _parts(config: RunConfig, data: FaceData) -> dict[str, Any]:
-    scheme = load_scheme(config.data.scheme)
-    torch.manual_seed(step_seed(config.seed, 0))
+def _as_annotated(data: DataConfig, faces: Sequence[FaceRecord]) -> tuple[list[FaceRecord], str]:
+    """Return the same faces with the points they were annotated with, which may teach more heads, and their scheme."""
+    names = {face.name for face in faces}
+    records = read_faces(data.format, data.root, parse_subsets(data.subset))
+    schemes = {record.scheme for record in records if record.name in names}
+    if len(schemes) > 1:
+        return list(faces), data.scheme
+    return [record for record in records if record.name in names], schemes.pop()
+
+
+def _training_set(data: DataConfig, further: SetConfig, seed: int, val: Sequence[FaceRecord]) -> TrainingSet:
+    """Read one of `data.sets`, without the photos that are validated or tested on if it lies in the same folder."""
+    records = read_faces(further.format, further.root, parse_subsets(further.subset), further.scheme)
+    if further.root.resolve() == data.root.resolve():
+        records = without_groups_of(records, val)
+        if data.test_subset is not None:
+            test = read_faces(data.format, data.root, parse_subsets(data.test_subset), data.scheme)
+            records = without_groups_of(records, test)
+    if not records:
+        raise ConfigError(f"--data.sets: no face of {further.root} is left to train on; choose another subset")
+    records = relabelled(records, further.labels)
+    scheme = further.scheme or records[0].scheme
+    boxes = further.boxes or data.boxes
+    faces = FaceDataset(records, data.crop, scheme, data.augment, boxes, seed, data.cache)
+    return TrainingSet(faces, further.weight)
+
+
+def _parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, Any]:
+    """Return what a task is made of, with a loss that fits the network.
+
+    Raises:
+        ConfigError: crops or a loss that the network is not made for.
+    """
+    model, scheme = config.model, load_scheme(config.data.scheme)
     return {
-        "net": create_model(config.model.arch, config.data.scheme, **config.model.options),
-        "loss": SupervisedLoss(scheme, **asdict(config.loss)),
+        "net": net,
+        "loss": _loss(config, net),
         "metric": LandmarkMetrics(scheme),
         "optim": config.optim,
         "total_steps": len(data.sampler(world=config.trainer.devices * config.trainer.num_nodes)),
-        "spec": ModelSpec(
-            config.model.arch, config.data.scheme, scheme.n_points, config.data.crop, dict(config.model.options)
-        ),
+        "spec": ModelSpec(model.arch, config.data.scheme, scheme.n_points, config.data.crop, dict(model.options)),
     }
+
+
+def _loss(config: RunConfig, net: nn.Module) -> nn.Module:
+    options = asdict(config.loss)
+    kind = options.pop("kind")
+    kind = zoo_entry(config.model.arch).loss if kind == "default" else kind
+    losses = {s: make_loss(kind, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
+    require_loss_fits(kind, blank_prediction(net, config.data.crop.size))
+    return CrossFormatLoss(losses) if len(losses) > 1 or config.data.sets else losses[config.data.scheme]
 
 
 def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
@@ -108,7 +165,6 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
     resume_from = checkpoint_to_resume(folder, config) if config.resume else None
     if resume_from is None and (folder / "last.ckpt").exists():
         raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
-    require_crop_size(task.net, config.data.crop.size)
     remove_leftovers(folder)
     if is_first_process():
         write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
@@ -128,25 +184,6 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
     if trainer.is_global_zero:
         _summarise(config, task, data, checkpoints, folder, time.monotonic() - started)
     return folder
-
-
-def require_crop_size(net: nn.Module, size: int) -> None:
-    """Refuse a network that was built for other crops before anything of the run is written.
-
-    Raises:
-        ConfigError: says what the network answers to a crop of `size` pixels.
-    """
-    try:
-        with torch.no_grad():
-            net.eval()(torch.zeros(1, 3, size, size))
-    except (RuntimeError, AssertionError, ConfigError) as error:
-        reason = str(error).partition("\n")[0][:150]
-        raise ConfigError(
-            f"--data.crop.size {size} does not fit the network ({reason}): where --model.options has an image_size, "
-            "make both equal"
-        ) from error
-    finally:
-        net.train()
 
 
 def _make_trainer(

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from distill.config import KDConfig
 from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
-from distill.losses.distillation import map_distillation
+from distill.losses.distillation import distillation, require_kind_fits
 from distill.losses.supervised import inside_crop
+from distill.models import Prediction
 from distill.models.checkpoint import load_model
+from distill.models.heads import AAMHead
 from distill.spec import ModelSpec
-from distill.training.teacher import LandmarkTask, as_floats
+from distill.training.teacher import LandmarkTask, as_floats, blank_prediction
 
 
 class FrozenTeacher:
@@ -51,12 +53,13 @@ class FrozenTeacher:
                 values = f"{mine} and {theirs}"
                 raise ConfigError(f"teacher and student differ in {what} ({values}): give both the same data options")
 
-    def heatmaps(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h4 w4"]:
-        """Return the teacher's fused maps, in the student's precision and on its device."""
+    def __call__(self, images: Float[Tensor, "b 3 h w"]) -> Prediction:
+        """Return what the teacher says, on the student's device."""
         self.net.to(images.device)
         with torch.inference_mode():
-            maps = self.net(images).heatmaps
-        return maps.clone()  # an ordinary tensor: those of inference mode cannot take part in a loss
+            said = self.net(images)
+        # Ordinary tensors: those of inference mode cannot take part in a loss.
+        return Prediction(**{name: said.part(name).clone() for name in said.parts})
 
 
 class StudentTask(LandmarkTask):
@@ -70,6 +73,8 @@ class StudentTask(LandmarkTask):
     def __init__(self, *args: Any, teacher: FrozenTeacher, kd: KDConfig, **kwargs: Any):
         super().__init__(*args, **kwargs)
         teacher.require_same_input(self.spec)
+        size = self.spec.crop.size
+        require_kind_fits(kd.kind, blank_prediction(self.net, size), blank_prediction(teacher.net, size))
         self.teacher, self.kd = teacher, kd
         if kd.inherit_heads:
             inherit_heads(self.net, teacher.net)
@@ -80,11 +85,12 @@ class StudentTask(LandmarkTask):
         return self.kd.weight * fade
 
     def losses(self, batch: FaceSample) -> dict[str, Tensor]:
-        images, valid = as_floats(batch["image"]), inside_crop(batch["landmarks"])
-        prediction = self(images)
-        losses = self.loss(prediction, batch["landmarks"], valid)
-        target = self.teacher.heatmaps(images)
-        kd = self.kd_weight() * map_distillation(self.kd.kind, prediction.heatmaps, target, self.kd.temperature, valid)
+        images = as_floats(batch["image"])
+        prediction, losses = self.supervised(images, batch)
+        # Where nobody marked a point, the teacher is all there is; one marked outside the crop it cannot see.
+        valid = inside_crop(batch["landmarks"]) | ~batch["known"]
+        kd = distillation(self.kd.kind, prediction, self.teacher(images), self.kd.temperature, valid)
+        kd = self.kd_weight() * kd
         return {**losses, "kd": kd, "loss": losses["loss"] + kd}
 
 
@@ -92,9 +98,11 @@ def inherit_heads(student: nn.Module, teacher: nn.Module) -> None:
     """Start the student's three 1x1 heads from the teacher's, as the authors do.
 
     Raises:
-        ConfigError: the necks differ in width.
+        ConfigError: the necks differ in width, or a network has no such heads.
     """
-    mine, theirs = student.get_submodule("head"), teacher.get_submodule("head")
+    mine, theirs = (getattr(net, "head", None) for net in (student, teacher))
+    if not (isinstance(mine, AAMHead) and isinstance(theirs, AAMHead)):
+        raise ConfigError("--kd.inherit_heads needs heatmap networks on both sides; leave it out for this student")
     widths = [head.state_dict()["heatmap.weight"].shape[1] for head in (mine, theirs)]
     if widths[0] != widths[1]:
         seen = f"necks of student and teacher are {widths[0]} and {widths[1]} wide"

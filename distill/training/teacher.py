@@ -11,18 +11,21 @@ from torch import Tensor, nn
 
 from distill.config import OptimConfig
 from distill.data.dataset import FaceSample
-from distill.losses.supervised import SupervisedLoss, inside_crop
+from distill.errors import ConfigError
+from distill.losses.cross_format import CrossFormatLoss
 from distill.metrics import LandmarkMetrics
 from distill.models import Prediction
+from distill.models.regression import every_head
 from distill.spec import ModelSpec
 
 
 class LandmarkTask(pl.LightningModule):
-    """Trains a heatmap network on annotated faces.
+    """Trains a network on annotated faces.
 
     Args:
-        net: images (b, 3, h, w) in [0, 1] -> `Prediction`; its `head` has a learning rate of its own.
-        loss: supervised loss.
+        net: images (b, 3, h, w) in [0, 1] -> `Prediction`; its `head`, if it has one, has a learning rate of its own.
+        loss: supervised loss, one of `distill.losses.supervised.LOSSES`; for batches of several data sets, a
+            `CrossFormatLoss`.
         metric: NME and friends of the validation faces.
         optim: optimiser.
         total_steps: length of the schedule.
@@ -37,7 +40,7 @@ class LandmarkTask(pl.LightningModule):
     def __init__(
         self,
         net: nn.Module,
-        loss: SupervisedLoss,
+        loss: nn.Module,
         metric: LandmarkMetrics,
         optim: OptimConfig,
         total_steps: int,
@@ -57,8 +60,15 @@ class LandmarkTask(pl.LightningModule):
 
     def losses(self, batch: FaceSample) -> dict[str, Tensor]:
         """Return the weighted terms of the loss by name, and their sum as `loss`."""
-        prediction = self(as_floats(batch["image"]))
-        return self.loss(prediction, batch["landmarks"], inside_crop(batch["landmarks"]))
+        return self.supervised(as_floats(batch["image"]), batch)[1]
+
+    def supervised(self, images: Float[Tensor, "b 3 h w"], batch: FaceSample) -> tuple[Prediction, dict[str, Tensor]]:
+        """Return what the main head says and what the annotations make of it, as `losses`."""
+        if isinstance(self.loss, CrossFormatLoss):
+            predictions = every_head(self.net, self.spec.scheme, images)
+            return predictions[self.spec.scheme], self.loss(predictions, batch["targets"], batch["weight"])
+        prediction = self(images)
+        return prediction, self.loss(prediction, batch["landmarks"], batch["known"])
 
     def training_step(self, batch: FaceSample, batch_idx: int) -> dict[str, Tensor]:
         losses = self.losses(batch)
@@ -101,6 +111,26 @@ class LandmarkTask(pl.LightningModule):
 def as_floats(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """Crops travel as bytes and become floats in [0, 1] on the device, in the memory format convolutions like."""
     return images.to(memory_format=torch.channels_last).float() / 255
+
+
+def blank_prediction(net: nn.Module, size: int) -> Prediction:
+    """Return what a network says of one black crop of `size` pixels: which parts, and of which shapes.
+
+    Raises:
+        ConfigError: the network is made for other crops; says what it answers.
+    """
+    was_training, device = net.training, next(net.parameters()).device
+    try:
+        with torch.no_grad():
+            return net.eval()(torch.zeros(1, 3, size, size, device=device))
+    except (RuntimeError, AssertionError, ConfigError) as error:
+        reason = str(error).partition("\n")[0][:150]
+        raise ConfigError(
+            f"--data.crop.size {size} does not fit the network ({reason}): where --model.options has an image_size, "
+            "make both equal"
+        ) from error
+    finally:
+        net.train(was_training)
 
 
 def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:

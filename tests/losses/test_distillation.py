@@ -1,11 +1,21 @@
-"""Distillation between heatmaps: each kind is what its name says."""
+"""Distillation between maps and to coordinates: each kind is what its name says, and refuses what it cannot read."""
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from distill.losses.distillation import MAP_LOSSES, map_distillation
+from distill.errors import ConfigError
+from distill.heatmaps import gaussian_maps
+from distill.losses.distillation import KD_KINDS, coordinate, distillation, gaussian, require_kind_fits
+from distill.models import Prediction
+
+MAP_KINDS = ("mse", "l2", "kl")
+
+
+def map_distillation(kind: str, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor) -> Tensor:
+    points = torch.zeros(*student.shape[:2], 2)
+    return distillation(kind, Prediction(points, student), Prediction(points, teacher), temperature, valid)
 
 
 @pytest.fixture
@@ -17,7 +27,7 @@ def maps() -> tuple[Tensor, Tensor]:
 ALL = torch.ones(3, 4, dtype=torch.bool)
 
 
-@pytest.mark.parametrize("kind", MAP_LOSSES)
+@pytest.mark.parametrize("kind", MAP_KINDS)
 def test_equal_maps_cost_nothing_and_pull_nowhere(kind: str, maps: tuple[Tensor, Tensor]) -> None:
     student = maps[0].clone().requires_grad_()
     loss = map_distillation(kind, student, maps[0], 2.0, ALL)
@@ -27,7 +37,7 @@ def test_equal_maps_cost_nothing_and_pull_nowhere(kind: str, maps: tuple[Tensor,
     assert float(student.grad.abs().max()) < 1e-6
 
 
-@pytest.mark.parametrize("kind", MAP_LOSSES)
+@pytest.mark.parametrize("kind", MAP_KINDS)
 def test_different_maps_cost_and_going_downhill_helps(kind: str, maps: tuple[Tensor, Tensor]) -> None:
     student = maps[0].clone().requires_grad_()
     loss = map_distillation(kind, student, maps[1], 1.0, ALL)
@@ -65,7 +75,7 @@ def test_kl_does_not_see_the_amplitude_and_mse_does(maps: tuple[Tensor, Tensor])
     assert float(map_distillation("mse", 7 * student, teacher, 1.0, ALL)) > 5
 
 
-@pytest.mark.parametrize("kind", MAP_LOSSES)
+@pytest.mark.parametrize("kind", MAP_KINDS)
 def test_empty_maps_are_finite(kind: str) -> None:
     student = torch.zeros(1, 2, 4, 4, requires_grad=True)
     loss = map_distillation(kind, student, torch.zeros(1, 2, 4, 4), 1.0, torch.ones(1, 2, dtype=torch.bool))
@@ -84,5 +94,74 @@ def test_landmarks_that_do_not_count_do_not_count(maps: tuple[Tensor, Tensor]) -
 
 
 def test_unlike_resolutions_are_refused(maps: tuple[Tensor, Tensor]) -> None:
-    with pytest.raises(ValueError, match=r"\(3, 4, 8, 9\).*\(3, 4, 4, 9\)"):
+    with pytest.raises(ConfigError, match=r"\(3, 4, 8, 9\).*\(3, 4, 4, 9\)"):
         map_distillation("mse", maps[0], maps[1][:, :, ::2], 1.0, ALL)
+
+
+def test_coordinates_are_robust() -> None:
+    """Near the teacher the pull fades, far from it one wrong point pulls no harder than another."""
+    teacher = torch.full((1, 3, 2), 0.5)
+    student = (teacher + torch.tensor([[[1e-4, 0.0], [0.1, 0.0], [0.4, 0.0]]])).requires_grad_()
+    loss = coordinate(student, teacher)
+    loss.sum().backward()
+    assert student.grad is not None
+    pull = student.grad[0, :, 0]
+    assert float(pull[0]) == pytest.approx(0.01, rel=0.01)
+    assert float(pull[2]) == pytest.approx(float(pull[1]), rel=0.01)
+    assert loss[0].tolist() == pytest.approx([5e-7, 0.0905, 0.3901], rel=1e-2)
+    assert float(coordinate(teacher, teacher).max()) == 0
+
+
+def test_the_gaussian_that_is_the_teachers_map_costs_nothing() -> None:
+    points = torch.tensor([[[12.5, 19.5], [16.5, 9.5]]]) / 32  # in the middle of a cell, where maps peak
+    maps = 7 * gaussian_maps(points, 32, 32, sigma=2.0)
+    spread = torch.full_like(points, 2 / 32)
+    assert float(gaussian(points, spread, maps).max()) < 1e-4
+    assert float(gaussian(points, 2 * spread, maps).min()) > 0.1
+    assert float(gaussian(points + 0.2, spread, maps).min()) > 0.9
+
+
+def test_gaussian_distillation_moves_point_and_spread_to_the_teacher() -> None:
+    truth = torch.tensor([[[0.4, 0.6]]])
+    maps = gaussian_maps(truth, 32, 32, sigma=2.0)
+    points, log = torch.tensor([[[0.45, 0.55]]], requires_grad=True), torch.zeros(1, 1, 2, requires_grad=True)
+    optimiser = torch.optim.Adam([points, log], lr=0.01)
+    for _ in range(400):
+        optimiser.zero_grad()
+        gaussian(points, 0.1 * log.exp(), maps).sum().backward()
+        optimiser.step()
+    assert torch.allclose(points.detach(), truth, atol=1e-3)
+    assert torch.allclose(0.1 * log.detach().exp(), torch.full((1, 1, 2), 2 / 32), atol=2e-3)
+
+
+def test_an_empty_map_of_the_teacher_teaches_nothing() -> None:
+    points = torch.full((1, 1, 2), 0.5, requires_grad=True)
+    loss = gaussian(points, torch.full((1, 1, 2), 0.05), torch.zeros(1, 1, 8, 8)).sum()
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert points.grad is not None
+    assert float(points.grad.abs().max()) == 0
+
+
+MAPS = Prediction(torch.rand(1, 5, 2), *(torch.rand(1, 5, 8, 8) for _ in range(3)))
+POINTS = Prediction(torch.rand(1, 5, 2))
+SURE = Prediction(torch.rand(1, 5, 2), sigmas=torch.rand(1, 5, 2))
+UNLIKE = [
+    ("mse", POINTS, MAPS, r"--kd.kind mse needs heatmaps, and the student predicts only landmarks: take coordinate or"),
+    ("kl", MAPS, POINTS, "the teacher predicts only landmarks: take coordinate or none"),
+    ("gaussian", POINTS, MAPS, "needs landmarks, sigmas .*uncertainty: true.* the student predicts only landmarks"),
+    ("gaussian", SURE, POINTS, "gaussian needs heatmaps, and the teacher predicts only landmarks: take coordinate"),
+]
+
+
+@pytest.mark.parametrize(("kind", "student", "teacher", "message"), UNLIKE)
+def test_unlike_combinations_are_refused(kind: str, student: Prediction, teacher: Prediction, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        require_kind_fits(kind, student, teacher)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_fits_is_accepted() -> None:
+    for kind in KD_KINDS:
+        require_kind_fits(kind, SURE if kind == "gaussian" else MAPS, MAPS)
+    require_kind_fits("coordinate", POINTS, POINTS)

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from distill.errors import ConfigError
 from distill.heatmaps import edge_maps, edge_weights, gaussian_maps, soft_argmax
 from distill.landmarks import load_scheme
-from distill.losses.supervised import SupervisedLoss, inside_crop
+from distill.losses.supervised import LOSSES, SupervisedLoss, inside_crop, make_loss, require_loss_fits
 from distill.models import Prediction
 
 SCHEME = load_scheme("five")
@@ -83,3 +84,28 @@ def test_all_points_outside_give_a_finite_gradient() -> None:
 def test_inside_includes_the_edges_of_the_crop() -> None:
     points = torch.tensor([[[0.0, 1.0], [1.0, 0.0], [-1e-6, 0.5], [0.5, 1.0001], [float("nan"), 0.5]]])
     assert inside_crop(points).tolist() == [[True, True, False, False, False]]
+
+
+def test_points_nobody_marked_do_not_count() -> None:
+    landmarks = _landmarks()
+    prediction, known = _predict(landmarks), torch.ones(2, K, dtype=torch.bool)
+    known[1] = False
+    alone = Prediction(*(part[:1] for part in prediction[:4]))
+    both = _values(SupervisedLoss(SCHEME)(prediction, landmarks, known))
+    assert both == pytest.approx(_values(SupervisedLoss(SCHEME)(alone, landmarks[:1], known[:1])), rel=1e-6)
+
+
+def test_a_loss_that_reads_what_the_network_does_not_say_is_refused() -> None:
+    points = Prediction(torch.rand(1, K, 2))
+    with pytest.raises(
+        ConfigError,
+        match=r"--loss.kind maps needs heatmaps, .* predicts only landmarks: take nme, wing, l1, smooth_l1$",
+    ):
+        require_loss_fits("maps", points)
+    for kind in LOSSES:
+        require_loss_fits(kind, _predict(_landmarks()))
+
+
+def test_unknown_losses_suggest_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"unknown --loss.kind 'wng': did you mean 'wing'"):
+        make_loss("wng", SCHEME)

@@ -1,16 +1,21 @@
 """Networks by name: shapes, gradients, and one line for every mistake in a name or an option."""
 
+import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import distill.torchvision_compat  # noqa: F401  isort: skip
 import timm
 import torch
 from torch import nn
 
 from distill.errors import ConfigError
 from distill.landmarks import load_scheme
-from distill.models import create_model
+from distill.models import create_model, list_models
+from distill.models.cards import load_cards
 
 SWIN = {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2]}
 TINY: dict[str, dict[str, Any]] = {
@@ -27,7 +32,7 @@ def _backward(net: nn.Module, size: int, scheme: str) -> None:
     assert prediction.edge_maps.shape == (2, edges, cells, cells)
     assert float(prediction.heatmaps.detach().min()) >= 0
     assert 0 <= float(prediction.landmarks.detach().min()) <= float(prediction.landmarks.detach().max()) <= 1
-    (prediction.landmarks.sum() + sum(maps.mean() for maps in prediction[1:])).backward()
+    (prediction.landmarks.sum() + sum(maps.mean() for maps in prediction[1:4])).backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, f"{name} takes no part"
         assert torch.isfinite(parameter.grad).all(), name
@@ -45,16 +50,41 @@ def test_swin_forward_and_backward(size: int, scheme: str, neck: str) -> None:
     _backward(create_model("swin_v2", scheme, **options), size, scheme)
 
 
-@pytest.mark.parametrize("neck", ["deconv", "pyramid"])
+@pytest.mark.parametrize("neck", ["deconv", "nearest", "pyramid"])
 @pytest.mark.parametrize("size", [64, 192])
 def test_one_student_serves_every_size_and_neck(size: int, neck: str) -> None:
     _backward(create_model("mobilevit_v2_050", "five", width=16, neck=neck), size, "five")
+
+
+@pytest.mark.parametrize(("activation", "norm"), [("relu", "batch"), ("hard_swish", "group")])
+def test_cheaper_activations_and_norms_replace_the_published_ones(activation: str, norm: str) -> None:
+    net = create_model("mobilevit_v2_050", "five", width=16, activation=activation, norm=norm)
+    kinds = {type(module).__name__.lower() for module in net.backbone.modules()}  # type: ignore[union-attr]
+    assert "silu" not in kinds
+    assert activation.replace("_", "") in kinds
+    assert ("groupnorm1" in kinds) == (norm == "group")
+    _backward(net, 64, "five")
+
+
+def test_published_weights_fit_every_activation() -> None:
+    """An activation that renamed or reshaped weights would silently start from scratch."""
+    stock, fast = (create_model("mobilevit_v2_050", "five", width=16, activation=a) for a in ("silu", "relu"))
+    fast.load_state_dict(stock.state_dict())
 
 
 @pytest.mark.parametrize("backbone", timm.list_models("swinv2_*"))
 def test_any_swin_v2_of_timm_builds(backbone: str) -> None:
     net = create_model("swin_v2", "five", backbone=backbone, **{**TINY["swin_v2"], "image_size": 256})
     assert net.head.heatmap.in_channels == 16  # type: ignore[union-attr]
+
+
+def test_every_network_has_a_card_and_a_test() -> None:
+    """A network that is registered and never converted or counted would rot unseen."""
+    assert set(load_cards()) == set(list_models())
+    tested = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    for arch in list_models():
+        base = arch.rstrip("0123456789")
+        assert re.search(rf'arch = "{base}\d*"', tested), f"no ZooTester for {arch}: see zoo_tester.py"
 
 
 def test_unknown_names_suggest_the_nearest() -> None:
@@ -66,6 +96,10 @@ def test_unknown_names_suggest_the_nearest() -> None:
         create_model("swin_v2", "inner51", backbone="swinv2_tiny_window8")
     with pytest.raises(ConfigError, match="unknown neck 'piramid': did you mean 'pyramid'"):
         create_model("mobilevit_v2_050", "inner51", neck="piramid")
+    with pytest.raises(ConfigError, match="unknown activation 'hardswish': did you mean 'hard_swish'"):
+        create_model("mobilevit_v2_050", "inner51", activation="hardswish")
+    with pytest.raises(ConfigError, match="unknown norm 'layer': valid: group, batch"):
+        create_model("mobilevit_v2_050", "inner51", norm="layer")
     with pytest.raises(ConfigError, match="unknown landmark scheme 'inner5'"):
         create_model("mobilevit_v2_050", "inner5")
 

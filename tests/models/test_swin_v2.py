@@ -1,0 +1,17 @@
+"""The teacher through the tests of the zoo."""
+
+from typing import ClassVar
+
+from tests.models.zoo_tester import ZooTester
+
+
+class TestSwinV2(ZooTester):
+    arch = "swin_v2"
+    size = 64
+    exports = False  # onnx2tf 1.28 fails on it (constant output tensor); a teacher only trains others
+    options: ClassVar = {
+        "image_size": 64,
+        "width": 16,
+        "neck": "pyramid",
+        "backbone_args": {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 4},
+    }

@@ -1,0 +1,138 @@
+"""Networks that regress coordinates train, distil, mix data sets and resume on the same road as those with maps."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from distill.config import LossConfig, ModelConfig, SetConfig
+from distill.errors import ConfigError
+from distill.export.to_onnx import export_onnx
+from distill.history import read_rows
+from distill.models.checkpoint import load_model
+from distill.runtime import OnnxModel
+from distill.training import fit as module
+from distill.training.fit import train_student, train_teacher
+
+EFLD = ModelConfig("efld", {"image_size": 64})
+SURE = ModelConfig("efld", {"image_size": 64, "uncertainty": True})
+
+
+def _recorded(folder: Path) -> dict[tuple[int, str], str]:
+    return {(step, name): value.hex() for step, name, value in read_rows(folder / "metrics.csv")}
+
+
+@pytest.fixture(scope="module")
+def teachers() -> dict[str, Path]:
+    return {}
+
+
+@pytest.fixture
+def teacher(make_config: Any, teachers: dict[str, Path]) -> Path:
+    if not teachers:
+        teachers["maps"] = train_teacher(make_config("teacher", trainer={"epochs": 1})) / "best.ckpt"
+    return teachers["maps"]
+
+
+@pytest.mark.parametrize("kind", ["nme", "wing", "l1", "smooth_l1"])
+def test_every_loss_of_points_trains_and_ships(kind: str, make_config: Any, tmp_path: Path) -> None:
+    config = make_config("efld", model=EFLD, loss=LossConfig("default" if kind == "nme" else kind))
+    folder = train_teacher(config)
+    rows = _recorded(folder)
+    losses = [float.fromhex(value) for (_, name), value in rows.items() if name == f"train/{kind}"]
+    assert len(losses) == 12
+    assert losses[-1] < losses[0]
+    net, spec = load_model(folder / "best.ckpt")
+    onnx = OnnxModel(export_onnx(net, spec, tmp_path / "efld.onnx"))
+    images = torch.rand(1, 64, 64, 3)
+    with torch.no_grad():
+        expected = net(images.permute(0, 3, 1, 2)).landmarks
+    assert torch.allclose(torch.from_numpy(onnx(images.numpy())), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "model"), [("coordinate", EFLD), ("gaussian", SURE)])
+def test_a_regression_student_learns_from_a_teacher_with_maps(
+    kind: str, model: ModelConfig, make_config: Any, teacher: Path
+) -> None:
+    config = make_config("student", teacher=teacher, model=model, kd={"kind": kind, "weight": 1.0})
+    rows = _recorded(train_student(config))
+    kd = [float.fromhex(value) for (_, name), value in rows.items() if name == "train/kd"]
+    assert len(kd) == 12
+    assert all(value > 0 for value in kd)
+    total = float.fromhex(rows[5, "train/nme"]) + float.fromhex(rows[5, "train/kd"])
+    assert float.fromhex(rows[5, "train/loss"]) == pytest.approx(total, rel=1e-5)
+
+
+def test_unlike_networks_losses_and_kinds_are_refused_before_anything_is_written(
+    make_config: Any, teacher: Path, tmp_path: Path
+) -> None:
+    maps, points = make_config("other").model, EFLD
+    cases: list[tuple[str, dict[str, Any]]] = [
+        (r"--loss.kind maps needs heatmaps, .*: take nme, wing", {"model": points, "loss": LossConfig("maps")}),
+        (r"unknown --loss.kind 'nmee': did you mean 'nme'", {"model": points, "loss": LossConfig("nmee")}),
+        (r"--data.crop.size 64 does not fit the network \(crops of 64 x 64 px", {"model": ModelConfig("efld", {})}),
+    ]
+    kd_cases: list[tuple[str, dict[str, Any]]] = [
+        (r"--kd.kind mse needs heatmaps, .* take coordinate or none", {"model": points, "kd": {"kind": "mse"}}),
+        (r"--kd.kind gaussian needs landmarks, sigmas", {"model": points, "kd": {"kind": "gaussian"}}),
+        (r"--kd.kind gaussian needs", {"model": maps, "kd": {"kind": "gaussian"}}),
+        (
+            r"--kd.inherit_heads needs heatmap networks",
+            {"model": points, "kd": {"kind": "coordinate", "inherit_heads": True}},
+        ),
+    ]
+    for message, changes in cases:
+        with pytest.raises(ConfigError, match=message) as caught:
+            train_teacher(make_config("run", **changes))
+        assert "\n" not in str(caught.value)
+    for message, changes in kd_cases:
+        with pytest.raises(ConfigError, match=message) as caught:
+            train_student(make_config("run", teacher=teacher, **changes))
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs" / "run").exists()
+
+
+def _cross(make_config: Any, faces: Path, name: str, teacher: Path, **changes: Any) -> Any:
+    """The main set with 51 points, once more as a set of five, and once without labels."""
+    sets = [
+        SetConfig("manifest", faces, "train", scheme="five", weight=0.5),
+        SetConfig("manifest", faces, "train", labels="none"),
+    ]
+    model = ModelConfig("efld", {"image_size": 64, "others": ["five"]})
+    kd = {"kind": "coordinate", "weight": 1.0}
+    data = {"sets": sets, **changes.pop("data", {})}
+    return make_config(name, teacher=teacher, model=model, kd=kd, data=data, **changes)
+
+
+def test_several_data_sets_train_several_heads(make_config: Any, faces: Path, teacher: Path) -> None:
+    folder = train_student(_cross(make_config, faces, "cross", teacher))
+    rows = _recorded(folder)
+    steps = 3 * (18 * 3 // 4)
+    assert max(step for step, _ in rows) == steps
+    for name in ("inner51", "five", "kd", "loss"):
+        assert [step for step, other in rows if other == f"train/{name}"] == list(range(1, steps + 1))
+    one, spec = load_model(folder / "best.ckpt", "five")
+    assert spec.n_points == 5
+    assert one(torch.rand(1, 3, 64, 64)).landmarks.shape == (1, 5, 2)
+
+
+def test_a_mixed_training_is_resumed_to_the_bit(
+    make_config: Any, faces: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_student(_cross(make_config, faces, "whole", teacher))
+    original, calls = module.RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
+
+    def crash(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if next(calls) == 17:
+            raise InterruptedError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.RunCheckpoints, "on_train_batch_end", crash)
+        with pytest.raises(InterruptedError):
+            train_student(_cross(make_config, faces, "crashed", teacher))
+    again = train_student(_cross(make_config, faces, "crashed", teacher, resume=True, data={"workers": 2}))
+    assert _recorded(again) == _recorded(whole)
+    mine, theirs = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (again, whole))
+    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
