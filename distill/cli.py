@@ -12,11 +12,13 @@ COMMANDS = {
     "teacher": "train a heatmap teacher on annotated faces",
     "student": "train a small student, with or without a teacher",
     "evaluate": "NME, FR, AUC of a checkpoint, ONNX or TFLite file on annotated faces",
+    "bench": "time models in turns in one run: latency, MACs, memory, energy, score",
+    "report": "one HTML page that compares runs",
     "export": "PyTorch -> ONNX -> TFLite, every hop checked in pixels",
     "check": "does a model (or an architecture, before training) run on an old TFLite runtime?",
     "submit": "package a contest submission and prove that it runs",
     "predict": "landmarks of the faces in photos",
-    "data": "make generated faces, look at any faces",
+    "data": "make, look at, check and prepare faces; where public sets are",
     "doctor": "what is installed, what conflicts, what will not work",
 }
 

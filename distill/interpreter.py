@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from distill.errors import CheckpointError, ConfigError
 
 
-def _interpreter_class() -> Any:
+def interpreter_class() -> Any:
     """Return the interpreter of LiteRT, else of the older tflite-runtime; they have the same interface."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -41,7 +41,7 @@ class TFLiteNet:
         if path.read_bytes()[4:8] != b"TFL3":
             raise CheckpointError(f"{path}: not a TFLite file (no TFL3 mark); export or download it again")
         try:
-            self._interpreter = _interpreter_class()(model_path=str(path), num_threads=threads)
+            self._interpreter = interpreter_class()(model_path=str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]

@@ -74,7 +74,7 @@ def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentP
     Leading bare words take the positional names in order; a name ending in `...` takes all that are left, as a list.
     A switch without a value is on.
     """
-    named, rest = [], list(argv)
+    named, rest = [], _join_lists(argv, parser)
     for name in names:
         words: list[str] = []
         while rest and not rest[0].startswith("-") and (name.endswith("...") or not words):
@@ -85,6 +85,22 @@ def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentP
     for word, following in zip(rest, [*rest[1:], "--"], strict=False):  # without words, nothing follows
         named += [word, "true"] if word in switches and following.startswith("--") else [word]
     return named
+
+
+def _join_lists(argv: list[str], parser: ArgumentParser) -> list[str]:
+    """`--threads 1 2 --json OUT` -> `--threads ["1", "2"] --json OUT`, which is how the parser takes a list."""
+    lists = {f"--{action.dest}" for action in parser._actions if "list[" in str(getattr(action, "_typehint", None))}
+    joined: list[str] = []
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        joined.append(word)
+        if word in lists:
+            count = next((place for place, other in enumerate(rest) if other.startswith("--")), len(rest))
+            words, rest = rest[:count], rest[count:]
+            whole = len(words) == 1 and words[0].startswith("[")
+            joined.append(words[0] if whole else json.dumps(words))
+    return joined
 
 
 def _one_line(message: str, parser: ArgumentParser) -> str:

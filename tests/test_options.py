@@ -148,6 +148,17 @@ def test_bare_words_are_positional() -> None:
         _parse(["a.ckpt", "b.ckpt"], "model")
 
 
+def test_lists_are_written_as_words() -> None:
+    assert _parse(["--files", "a", "b", "--count", "2"]) == {
+        "model": "none",
+        "on": False,
+        "count": 2,
+        "files": ["a", "b"],
+    }
+    assert _parse(["--files"])["files"] == []
+    assert _parse(["--files", '["a", "b"]'])["files"] == ["a", "b"]
+
+
 def test_the_line_wins_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("optim: {lr: 1e-3, clip: 2}\nseed: 5\n")

@@ -1,26 +1,11 @@
 """How much a network holds and computes."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-
-@dataclass(frozen=True)
-class Complexity:
-    """Cost of one image.
-
-    Attributes:
-        parameters: number of weights.
-        macs: multiply-accumulates of convolutions and matrix products (FLOPs are twice as many).
-        bytes: of the weights and buffers as stored.
-    """
-
-    parameters: int
-    macs: int
-    bytes: int
+from distill.bench.cost import Complexity
 
 
 def complexity(net: nn.Module, size: int) -> Complexity:

@@ -1,25 +1,31 @@
 """How long one image takes, measured so that two numbers of one run can be compared.
 
-The models take turns (A B A B ...) on one thread, so that a busy moment or a change of clock hits all of them alike;
-medians are compared, never best times of different runs.
+The models take turns (A A B B A A B B ...), so that a busy moment or a change of clock hits all of them alike; medians
+are compared, never best times of different runs. In each turn the first call is not timed: it brings the model's
+weights back into the caches and its threads awake, which the neighbour before has emptied and put to sleep.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from distill.interpreter import TFLiteNet
+from distill.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Call = Callable[[], object]
 
 # Above this spread of the medians of five parts of a run, the machine was not quiet enough.
-_STABLE = 0.05
+STABLE = 0.05
+_PARTS = 5
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Timing:
     Attributes:
         iqr_ms: distance between the quartiles.
         spread: range of the medians of five consecutive parts of the run, over the median.
-        ratio: median over the first model's median.
+        ratio: median over the reference's median.
     """
 
     name: str
@@ -40,66 +46,122 @@ class Timing:
 
     @property
     def stable(self) -> bool:
-        return self.spread <= _STABLE
+        return self.spread <= STABLE
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"stable": self.stable}
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread inside, as many as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def torch_threads_kept() -> Iterator[None]:
+    """Give torch back the number of threads it had before; does nothing where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 0
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        if torch:
+            torch.set_num_threads(before)
 
 
-def compare(models: Mapping[str, Callable[[], object]], rounds: int = 50, warmup: int = 5) -> dict[str, Timing]:
-    """Time models in turns on one thread.
+def compare(
+    models: Mapping[str, Call],
+    rounds: int = 50,
+    warmup: int = 5,
+    references: Mapping[str, str] | None = None,
+    progress: bool = False,
+) -> dict[str, Timing]:
+    """Time models in turns.
 
     Args:
-        models: name -> a call that runs one image; ratios are relative to the first.
+        models: name -> a call that runs one image.
         rounds: timed calls of each; at least 5.
-        warmup: calls of each before any is timed.
+        warmup: rounds before any is timed.
+        references: for each name, whose median its ratio is taken to; the first model's by default.
+        progress: show a bar on standard error.
+
+    Raises:
+        ConfigError: nothing to time, or too few rounds to tell whether the machine was quiet.
     """
+    if not models:
+        raise ConfigError("nothing to time: give at least one model")
+    if rounds < _PARTS or warmup < 0:
+        raise ConfigError(f"{rounds} rounds after {warmup} of warm-up: give at least {_PARTS} and 0")
     times: dict[str, list[float]] = {name: [] for name in models}
-    with one_thread():
-        for step in range(warmup + rounds):
+    with torch_threads_kept():
+        for step in _steps(warmup + rounds, len(models), progress):
             for name, call in models.items():
+                call()
                 start = time.perf_counter()
                 call()
+                elapsed = time.perf_counter() - start
                 if step >= warmup:
-                    times[name].append((time.perf_counter() - start) * 1000)
-    first = float(np.median(next(iter(times.values()))))
-    return {name: _timing(name, np.array(values), first) for name, values in times.items()}
+                    times[name].append(elapsed * 1000)
+    medians = {name: float(np.median(values)) for name, values in times.items()}
+    first = next(iter(models))
+    return {
+        name: _timing(name, np.array(values), medians[(references or {}).get(name, first)])
+        for name, values in times.items()
+    }
 
 
-def _timing(name: str, values: NDArray[np.float64], first: float) -> Timing:
+def _steps(count: int, models: int, progress: bool) -> Iterator[int]:
+    from rich.console import Console
+    from rich.progress import track
+
+    text = f"Timing {models} rows in turns"
+    yield from track(range(count), description=text, console=Console(stderr=True), disable=not progress)
+
+
+def _timing(name: str, values: NDArray[np.float64], reference: float) -> Timing:
     median = float(np.median(values))
-    parts = [float(np.median(part)) for part in np.array_split(values, 5)]
+    parts = [float(np.median(part)) for part in np.array_split(values, _PARTS)]
     low, high = np.percentile(values, [25, 75])
-    return Timing(name, median, float(high - low), (max(parts) - min(parts)) / median, median / first)
+    return Timing(name, median, float(high - low), (max(parts) - min(parts)) / median, median / reference)
 
 
-def torch_call(net: nn.Module, size: int) -> Callable[[], object]:
+def torch_call(net: "nn.Module", size: int, threads: int = 1) -> Call:
     """Return a call that runs a network in eager PyTorch on one random crop, on the CPU."""
+    import torch
+
     net, image = net.cpu().eval(), torch.rand(1, 3, size, size)
 
     def call() -> object:
+        # One setting for the whole process: the untimed call of a turn changes it, the timed one finds it right.
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
         with torch.inference_mode():
             return net(image)
 
     return call
 
 
-def tflite_call(path: str | Path) -> Callable[[], object]:
-    """Return a call that runs a TFLite file on one thread of the runtime installed, on one random crop."""
-    net = TFLiteNet(path, threads=1)
-    image = np.random.default_rng(0).random(net.input_shape, np.float32)
-    return lambda: net(image)
+def tflite_call(model: str | Path | bytes, threads: int = 1) -> Call:
+    """Return a call that invokes a TFLite file, with any inputs and outputs, in the runtime installed.
+
+    Only `invoke` is inside: the inputs are random, set once, and no output is copied out.
+
+    Raises:
+        CheckpointError: a file this runtime cannot load or feed.
+        ConfigError: no TFLite runtime is installed.
+    """
+    from distill.bench.runners import load_tflite
+
+    invoke: Call = load_tflite(model, threads).invoke
+    return invoke
+
+
+def onnx_call(path: str | Path, threads: int = 1) -> Call:
+    """Return a call that runs an ONNX file in ONNX Runtime on random inputs bound once, outputs left where they are.
+
+    Raises:
+        CheckpointError: a file ONNX Runtime cannot load or feed.
+        ConfigError: ONNX Runtime is not installed.
+    """
+    from distill.bench.runners import load_onnx
+
+    session, binding = load_onnx(path, threads)
+    return lambda: session.run_with_iobinding(binding)
 
 
 @dataclass(frozen=True)
@@ -127,7 +189,7 @@ class Acceptance:
         )
 
 
-def accept(net: nn.Module, fp32: str | Path, size: int, rounds: int = 50, limit: float = 0.5) -> Acceptance:
-    """Time a network and its fp32 TFLite file against each other in one run."""
+def accept(net: "nn.Module", fp32: str | Path, size: int, rounds: int = 50, limit: float = 0.5) -> Acceptance:
+    """Time a network and its fp32 TFLite file against each other in one run, one thread each."""
     models = {"PyTorch": torch_call(net, size), "TFLite fp32": tflite_call(fp32)}
     return Acceptance(compare(models, rounds), limit)

@@ -6,13 +6,17 @@ from typing import Any
 from distill.errors import ConfigError
 from distill.options import options_of, parse
 
-_DESCRIPTION = "List every operator of a TFLite file with the first runtime that has it, then load it for real."
+_DESCRIPTION = "List every operator of a TFLite file with the first runtime that takes it, then load it for real."
 
 
 def check(
     file: Path | None = None,
     model: str | None = None,
     runtime: str = "2.11.0",
+    matrix: bool = False,
+    onnx: Path | None = None,
+    sha256: str | None = None,
+    json: Path | None = None,
     scheme: str = "inner51",
     size: int = 128,
     options: dict[str, Any] | None = None,
@@ -22,7 +26,11 @@ def check(
     Args:
         file: any .tflite file.
         model: instead of a file, an architecture; it is built with random weights and converted.
-        runtime: the oldest TFLite runtime it must run on.
+        runtime: the oldest runtime it must run on: 2.5 to 2.20, or litert.
+        matrix: also show every release at once.
+        onnx: the ONNX file it was made from, which tells the torch module of an operator.
+        sha256: the hash the file must have; without it that of its sidecar counts.
+        json: write the report here.
         scheme: landmark scheme of the architecture.
         size: input of the architecture in pixels.
         options: keyword arguments of the architecture.
@@ -30,24 +38,28 @@ def check(
     from rich.console import Console
 
     from distill.export.architecture import check_architecture, load_everywhere
-    from distill.export.opcheck import check_model, render
+    from distill.export.opcheck import check_model
+    from distill.export.opreport import render, render_matrix, sentences
+    from distill.files import write_json
 
     if (file is None) == (model is None):
         raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
     if file is not None:
-        if not file.is_file():
-            raise ConfigError(f"{file}: no such file; make one with `distill export`")
-        report, loads = check_model(file, runtime), load_everywhere(file, runtime)
+        report, loads = check_model(file, runtime, onnx, sha256), load_everywhere(file, runtime)
     else:
         result = check_architecture(str(model), runtime, scheme, size, options)
         report, loads = result.ops, result.loads
     console = Console()
     console.print(render(report))
-    for name, outcome in loads.items():
-        console.print(f"{name}: {outcome}")
-    runs = all(outcome == "runs" for outcome in loads.values())
-    console.print(f"[bold]{'runs' if report.passed and runs else 'does NOT run'} on TFLite {runtime}[/bold]")
-    return 0 if report.passed and runs else 1
+    if matrix:
+        console.print(render_matrix(report))
+    for line in (*sentences(report), *(f"{name}: {outcome}" for name, outcome in loads.items())):
+        console.print(line, markup=False, highlight=False)
+    passed = report.passed and all(outcome == "runs" for outcome in loads.values())
+    console.print(f"[bold]{'runs' if passed else 'does NOT run'} on TFLite {runtime}[/bold]")
+    if json is not None:
+        write_json(json, report.to_dict() | {"loads": loads, "runs": passed})
+    return 0 if passed else 1
 
 
 def run(argv: list[str]) -> int:

@@ -6,20 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from distill.errors import ExportError
-from distill.export.flatbuffer import read_graph
 from distill.export.opcheck import OpReport, check_model
-from distill.export.runtimes import RuntimeFailure, list_runtimes, run_in_child
+from distill.export.runtimes import RuntimeServer, list_runtimes
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.spec import ModelSpec
-
-_DTYPES = {"FLOAT32": np.float32, "INT8": np.int8, "UINT8": np.uint8}
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,7 @@ class ArchitectureReport:
 
     Attributes:
         ops: the static check of its fp32 file.
-        loads: for each runtime present, `runs` or why it does not.
+        loads: for each runtime present that is new enough, `runs` or why it does not.
         size_bytes: of the fp32 file.
     """
 
@@ -45,31 +40,21 @@ class ArchitectureReport:
         return 0 if self.passed else 1
 
 
-def load_everywhere(path: str | Path, release: str) -> dict[str, str]:
-    """Load and invoke any TFLite file with one input in every runtime present that is at least `release`.
+def load_everywhere(path: str | Path, release: str, timeout_s: float = 60) -> dict[str, str]:
+    """Load any TFLite file and run it once on made inputs, in every runtime present that is at least `release`.
 
     Returns:
-        for each runtime `runs`, or the kind of failure and the reason.
+        for each runtime `runs`, or the kind of failure and the reason; it never raises on account of the file.
 
     Raises:
-        CheckpointError: not a TFLite file.
+        ConfigError: not a release.
     """
-    path, outcomes = Path(path), {}
-    graph = read_graph(path.read_bytes(), str(path))
-    if len(graph.inputs) != 1 or graph.inputs[0].dtype not in _DTYPES:
-        inputs = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in graph.inputs)
-        return {"loading": f"not tried: only files with one input of {', '.join(_DTYPES)} are run, this has {inputs}"}
-    entry = graph.inputs[0]
-    noise = np.random.default_rng(0).random(tuple(max(1, side) for side in entry.shape), np.float32)
-    sample = (noise if entry.dtype == "FLOAT32" else noise * 100).astype(_DTYPES[entry.dtype])
+    outcomes = {}
     for runtime in list_runtimes():
-        if not runtime.covers(release):
-            continue
-        result = run_in_child(runtime, path, sample)
-        if isinstance(result, RuntimeFailure):
-            outcomes[str(runtime)] = f"{result.kind}: {result.text}"
-        else:
-            outcomes[str(runtime)] = "runs" if np.isfinite(result).all() else "error: it returned numbers not finite"
+        if runtime.covers(release):
+            with RuntimeServer(runtime, timeout_s) as server:
+                failure = server.load(path)
+            outcomes[str(runtime)] = f"{failure.kind}: {failure.text}" if failure else "runs"
     return outcomes
 
 
@@ -88,7 +73,8 @@ def check_architecture(
     with tempfile.TemporaryDirectory(prefix="distill-check-") as folder:
         onnx_path = export_onnx(net, spec, Path(folder, "net.onnx"))
         path = export_tflite(onnx_path, spec, folder, ("fp32",), stem=arch)["fp32"]
-        return ArchitectureReport(check_model(path, runtime), load_everywhere(path, runtime), path.stat().st_size)
+        ops = check_model(path, runtime, onnx_path)
+        return ArchitectureReport(ops, load_everywhere(path, runtime), path.stat().st_size)
 
 
 def require_ops(report: OpReport) -> None:
@@ -98,4 +84,6 @@ def require_ops(report: OpReport) -> None:
         ExportError: naming them.
     """
     if not report.passed:
-        raise ExportError(f"{report.model} does not run on TFLite {report.runtime}: {'; '.join(report.failures[:3])}")
+        first = report.explanations[0].removesuffix(".")
+        others = f" (and {len(report.failures) - 1} more operators)" if len(report.failures) > 1 else ""
+        raise ExportError(f"{report.model} does not run on TFLite {report.runtime}: {first}{others}")

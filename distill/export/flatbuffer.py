@@ -16,23 +16,41 @@ from distill.errors import CheckpointError
 
 Item = TypeVar("Item")
 
+# Far above the largest published model; each costs about a kilobyte while a graph is read.
+_MAX_TABLES = 300_000
+_MAX_NOTE = 32
+
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of a graph: its name, shape and TFLite type name."""
+    """A tensor of a graph: its name, shape and TFLite type name.
+
+    Attributes:
+        n_scales: quantisation scales it has; 0 when not quantised, more than 1 when quantised per channel.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    n_scales: int = 0
 
 
 @dataclass(frozen=True)
 class Operator:
-    """A node: builtin operator name (or `CUSTOM:NAME`), version, and the tensors it reads and writes."""
+    """A node: builtin operator name (or `CUSTOM:NAME`), version, and the tensors it reads and writes.
+
+    Attributes:
+        inputs: constants and weights too; optional ones that are left out are not among them.
+    """
 
     op: str
     version: int
-    tensors: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.inputs + self.outputs
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,8 @@ class Graph:
     min_runtime: str | None
 
 
+_NOT_OPERATORS = ("CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES")
+
 # Inputs, outputs and nodes of one graph.
 _Parts = tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Operator, ...]]
 
@@ -58,18 +78,22 @@ class _DamagedError(Exception):
 
 
 class _Budget:
-    """Bytes of vectors still allowed: no honest file shares so many, and a crafted one must not take forever."""
+    """What a file may still ask for: a crafted one shares a vector or a table a million times, an honest one does not.
+
+    Vectors together may be four times the file, and a table takes at least twelve bytes of it.
+    """
 
     def __init__(self, data: bytes) -> None:
-        self.left = 4 * len(data) + 1024
+        self.bytes_left, self.tables_left = 4 * len(data) + 1024, min(len(data) // 12, _MAX_TABLES) + 64
 
-    def spend(self, amount: int) -> None:
-        self.left -= amount
-        if self.left < 0:
+    def spend(self, amount: int, tables: int = 0) -> None:
+        self.bytes_left -= amount
+        self.tables_left -= tables
+        if self.bytes_left < 0 or self.tables_left < 0:
             raise _DamagedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Table:
     """A flatbuffers table at `start` of `data`."""
 
@@ -122,8 +146,18 @@ class _Table:
 
     def tables(self, number: int, read: Callable[["_Table"], Item]) -> tuple[Item, ...]:
         start, length = self._vector(number, 4)
+        self.budget.spend(0, length)
         positions = range(start, start + 4 * length, 4)
         return tuple(read(_Table(self.data, position + self._at(position, "I"), self.budget)) for position in positions)
+
+    def table(self, number: int) -> "_Table | None":
+        """Return the table a field holds, or None when it is left out."""
+        position = self._field(number)
+        return None if position is None else _Table(self.data, position + self._at(position, "I"), self.budget)
+
+    def length(self, number: int) -> int:
+        """Return how many items of four bytes a vector has."""
+        return self._vector(number, 4)[1]
 
 
 @lru_cache
@@ -131,6 +165,11 @@ def _names(file: str) -> dict[int, str]:
     """Read a `number,name` table of the schema's enumerations."""
     lines = (Path(__file__).parent / file).read_text().split()
     return {int(number): name for number, name in (line.split(",") for line in lines)}
+
+
+def builtin_names() -> tuple[str, ...]:
+    """Return every operator of the schema, without the two codes that stand for something else."""
+    return tuple(name for name in _names("builtin_ops.csv").values() if name not in _NOT_OPERATORS)
 
 
 def read_graph(blob: bytes, name: str) -> Graph:
@@ -159,8 +198,8 @@ def _read(model: _Table) -> Graph:
         raise _DamagedError
     notes = dict(model.tables(6, lambda entry: (entry.text(0), entry.scalar(1, "I"))))
     if "min_runtime_version" in notes:
-        buffers: tuple[bytes, ...] = model.tables(4, lambda buffer: buffer.bytes(0))
-        note = buffers[notes["min_runtime_version"]].rstrip(b"\0").decode(errors="replace")
+        buffers = model.tables(4, lambda buffer: buffer)
+        note = buffers[notes["min_runtime_version"]].text(0)[:_MAX_NOTE].rstrip("\0")
     else:
         note = ""
     operators = tuple(operator for _, _, nodes in graphs for operator in nodes)
@@ -185,11 +224,12 @@ def _graph(graph: _Table, codes: tuple[tuple[str, int], ...]) -> _Parts:
 
     def operator(node: _Table) -> Operator:
         op, version = codes[node.scalar(0, "I")]
-        return Operator(op, version, pick(node.integers(1)) + pick(node.integers(2)))
+        return Operator(op, version, pick(node.integers(1)), pick(node.integers(2)))
 
     return pick(graph.integers(1)), pick(graph.integers(2)), graph.tables(3, operator)
 
 
 def _tensor(tensor: _Table) -> Tensor:
-    number = tensor.scalar(1, "b")
-    return Tensor(tensor.text(3), tensor.integers(0), _names("tensor_types.csv").get(number, f"TYPE_{number}"))
+    number, quantisation = tensor.scalar(1, "b"), tensor.table(4)
+    dtype = _names("tensor_types.csv").get(number, f"TYPE_{number}")
+    return Tensor(tensor.text(3), tensor.integers(0), dtype, quantisation.length(2) if quantisation else 0)

@@ -1,6 +1,6 @@
 """Does a converted model still point where the trained one does? Measured in pixels of the crop and in NME."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.errors import ExportError
+from distill.export.gates import GATES, Gate
 from distill.landmarks import Scheme
 
 # Crops (n, h, w, 3) float32 RGB in [0, 1] -> landmarks (n, k, 2) normalised to the crop.
@@ -16,24 +17,7 @@ Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 if TYPE_CHECKING:
     from rich.table import Table
 
-
-@dataclass(frozen=True)
-class Gate:
-    """What one hop may change at most.
-
-    Attributes:
-        max_px: the worst landmark of the worst crop, in pixels of the crop.
-        mean_px: the average landmark.
-        nme_rise: how much worse than the reference the inter-ocular NME may be, as a fraction.
-    """
-
-    max_px: float
-    mean_px: float
-    nme_rise: float = 5e-4
-
-
-# Half-precision weights moved the landmarks of a random student by 0.056 px on average at 256 px.
-GATES: dict[str, Gate] = {"onnx": Gate(0.01, 0.01), "fp32": Gate(0.05, 0.05), "fp16": Gate(0.5, 0.1)}
+__all__ = ["GATES", "Gate", "Hop", "ParityReport", "Predictor", "measure", "parity", "refusal", "render"]
 
 
 @dataclass(frozen=True)
@@ -41,16 +25,37 @@ class Hop:
     """How far one candidate is from the reference.
 
     Attributes:
-        nme_rise: NME of the candidate minus NME of the reference, or None without annotated crops.
+        crops: how many it was compared on.
+        nme: inter-ocular NME as a fraction, or None without annotated crops.
+        nme_rise: how much larger it is than the reference's, relative to that.
+        groups: average distance in pixels by part of the face.
         worst: the three landmarks that moved most, as (index, largest distance in pixels).
+        worst_crops: the three crops whose landmarks moved most on average, as (index, that average in pixels).
     """
 
     name: str
+    crops: int
     max_px: float
     mean_px: float
+    nme: float | None
     nme_rise: float | None
+    groups: dict[str, float]
     worst: tuple[tuple[int, float], ...]
+    worst_crops: tuple[tuple[int, float], ...]
     gate: Gate
+
+    @property
+    def missed(self) -> list[str]:
+        """What of its gate it misses, in words."""
+        checks = [
+            (self.max_px, self.gate.max_px, f"max {self.max_px:.4g} px > gate {self.gate.max_px:g}"),
+            (self.mean_px, self.gate.mean_px, f"mean {self.mean_px:.4g} px > gate {self.gate.mean_px:g}"),
+        ]
+        if self.nme_rise is not None:
+            rise, limit = 100 * self.nme_rise, 100 * self.gate.nme_rise
+            checks.append((self.nme_rise, self.gate.nme_rise, f"NME rise {rise:.4g} % > gate {limit:g} %"))
+        # Written this way round so that NaN fails.
+        return [text for value, limit, text in checks if not value <= limit]
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ class ParityReport:
         """Return the largest distance over the hops whose name starts with `prefix`."""
         return max(hop.max_px for hop in self.hops if hop.name.startswith(prefix))
 
+    @property
+    def failed(self) -> list[Hop]:
+        """The hops that miss their gates, in order."""
+        return [hop for hop in self.hops if hop.missed]
+
 
 def parity(
     reference: Predictor,
@@ -78,34 +88,72 @@ def parity(
     scheme: Scheme,
     gates: Mapping[str, Gate],
 ) -> ParityReport:
+    """Compare candidates with the reference on the same crops, and refuse those that differ.
+
+    Raises:
+        ExportError: a candidate misses its gate, or returns points of another shape; with the worst landmarks.
+    """
+    report = measure(reference, candidates, crops, landmarks, scheme, gates)
+    if report.failed:
+        raise refusal(report, scheme)
+    return report
+
+
+def measure(
+    reference: Predictor,
+    candidates: Mapping[str, Predictor],
+    crops: NDArray[np.float32],
+    landmarks: NDArray[np.floating] | None,
+    scheme: Scheme,
+    gates: Mapping[str, Gate],
+    limits: Mapping[str, int] | None = None,
+) -> ParityReport:
     """Compare candidates with the reference on the same crops.
 
     Args:
         crops: (n, h, w, 3) float32 RGB in [0, 1].
         landmarks: (n, k, 2) annotated points normalised to the crop, or None.
         gates: one for every candidate.
+        limits: for slow candidates, how many of the crops, evenly spread, they are compared on.
 
     Raises:
-        ExportError: a candidate misses its gate, or returns points of another shape; with the worst landmarks.
+        ExportError: a candidate returns points of another shape.
     """
     truth = np.asarray(reference(crops))
     nme = _nme(truth, landmarks, scheme)
     hops = []
     for name, candidate in candidates.items():
-        points = np.asarray(candidate(crops))
-        if points.shape != truth.shape:
-            raise ExportError(f"{name} returns {points.shape}, not {truth.shape}: it is another model's file")
-        hops.append(_hop(name, points, truth, crops.shape[2], gates[name], _rise(points, nme, landmarks, scheme)))
-        _require(hops[-1])
+        count = min((limits or {}).get(name, len(crops)), len(crops))
+        some = np.linspace(0, len(crops) - 1, count).astype(int)
+        points, expected = np.asarray(candidate(crops[some])), truth[some]
+        if points.shape != expected.shape:
+            raise ExportError(f"{name} returns {points.shape}, not {expected.shape}: it is another model's file")
+        distance = np.linalg.norm((points.astype(np.float64) - expected) * crops.shape[2], axis=-1)
+        marked = None if landmarks is None else landmarks[some]
+        own, base = (_nme(found, marked, scheme) for found in (points, expected))
+        rise = None if own is None or base is None else own / base - 1
+        hops.append(_hop(name, distance, some, own, rise, scheme, gates[name]))
     return ParityReport(len(crops), crops.shape[2], nme, tuple(hops))
 
 
-def _hop(name: str, points: NDArray, truth: NDArray, size: int, gate: Gate, rise: float | None) -> Hop:
-    distance = np.linalg.norm((points.astype(np.float64) - truth) * size, axis=-1)
-    by_landmark = distance.max(0)
-    # NaN sorts last, so a landmark that is no number counts as the worst.
-    worst = tuple((int(k), float(by_landmark[k])) for k in np.argsort(by_landmark)[::-1][:3])
-    return Hop(name, float(distance.max()), float(distance.mean()), rise, worst, gate)
+def _hop(
+    name: str,
+    distance: NDArray[np.float64],
+    some: NDArray[np.intp],
+    nme: float | None,
+    rise: float | None,
+    scheme: Scheme,
+    gate: Gate,
+) -> Hop:
+    groups = {group: float(distance[:, list(points)].mean()) for group, points in scheme.groups.items()}
+    worst, crops = _largest(distance.max(0)), [(int(some[row]), px) for row, px in _largest(distance.mean(1))]
+    largest, mean = float(distance.max()), float(distance.mean())
+    return Hop(name, len(some), largest, mean, nme, rise, groups, worst, tuple(crops), gate)
+
+
+def _largest(values: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
+    # NaN sorts last, so what is no number counts as the worst.
+    return tuple((int(index), float(values[index])) for index in np.argsort(values)[::-1][:3])
 
 
 def _nme(points: NDArray, landmarks: NDArray | None, scheme: Scheme) -> float | None:
@@ -116,22 +164,22 @@ def _nme(points: NDArray, landmarks: NDArray | None, scheme: Scheme) -> float | 
     return float((errors / scheme.eye_distance(landmarks, "ocular")).mean())
 
 
-def _rise(points: NDArray, nme: float | None, landmarks: NDArray | None, scheme: Scheme) -> float | None:
-    other = _nme(points, landmarks, scheme)
-    return None if other is None or nme is None else other - nme
+def refusal(report: ParityReport, scheme: Scheme, layers: Sequence[tuple[str, float]] = ()) -> ExportError:
+    """Return the error that says which hop misses its gate, where, and what it costs most in.
 
-
-def _require(hop: Hop) -> None:
-    checks = [("max", hop.max_px, hop.gate.max_px, "px"), ("mean", hop.mean_px, hop.gate.mean_px, "px")]
-    if hop.nme_rise is not None:
-        checks.append(("NME rise", hop.nme_rise, hop.gate.nme_rise, "(fraction)"))
-    for what, value, limit, unit in checks:
-        # Written this way round so that NaN fails.
-        if not value <= limit:
-            worst = ", ".join(f"{k} ({px:.3f} px)" for k, px in hop.worst)
-            raise ExportError(
-                f"{hop.name} moved the landmarks: {what} {value:.4g} {unit} > gate {limit:g}; worst landmarks {worst}"
-            )
+    Args:
+        report: with at least one failed hop.
+        layers: modules that rounding hurts most, as (path, pixels it moves the landmarks by on average).
+    """
+    hop, *others = report.failed
+    parts = {point: group for group, points in scheme.groups.items() for point in points}
+    worst = ", ".join(f"{k} of {parts[k]} ({px:.3f} px)" for k, px in hop.worst)
+    text = f"{hop.name} moved the landmarks: {'; '.join(hop.missed)}; worst landmarks {worst}"
+    if layers:
+        text += f"; most sensitive layers {', '.join(f'{name} ({px:.3f} px)' for name, px in layers)}"
+    if others:
+        text += f"; also missed by {', '.join(other.name for other in others)}"
+    return ExportError(f"{text}; nothing was written")
 
 
 def render(report: ParityReport) -> "Table":
@@ -140,10 +188,10 @@ def render(report: ParityReport) -> "Table":
 
     nme = "" if report.nme is None else f", PyTorch NME {100 * report.nme:.2f} %"
     table = Table(title=f"distance from PyTorch on {report.crops} crops of {report.size} px{nme}")
-    for heading in ("hop", "max px", "mean px", "gate max/mean px", "NME change, points of %"):
+    for heading in ("hop", "max px", "mean px", "gate max/mean px", "NME change %"):
         table.add_column(heading, justify="left" if heading == "hop" else "right")
     for hop in report.hops:
-        rise = "–" if hop.nme_rise is None else f"{100 * hop.nme_rise:+.4f}"
+        rise = "–" if hop.nme_rise is None else f"{100 * hop.nme_rise:+.3f}"
         limits = f"{hop.gate.max_px:g} / {hop.gate.mean_px:g}"
         table.add_row(hop.name, f"{hop.max_px:.5f}", f"{hop.mean_px:.5f}", limits, rise)
     return table

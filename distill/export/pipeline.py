@@ -1,8 +1,10 @@
 """A trained network -> ONNX -> TFLite, all or nothing: files appear only when every check of every hop passed."""
 
+import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,14 @@ from torch import nn
 
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
+from distill.export.calibration import Calibration
+from distill.export.config import QuantiseConfig
+from distill.export.gates import GATES, Gate
+from distill.export.kinds import KINDS
 from distill.export.opcheck import OpReport, check_model
-from distill.export.parity import GATES, Gate, ParityReport, Predictor, parity
+from distill.export.parity import ParityReport, Predictor, measure, refusal
 from distill.export.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
+from distill.export.sensitivity import LayerCost, sensitivity
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.files import sha256, write_json
@@ -24,7 +31,11 @@ from distill.landmarks import load_scheme
 from distill.runtime import OnnxModel
 from distill.spec import ModelSpec, sidecar_path
 
-_FORMAT = "distill-export/1"
+_FORMAT = "distill-export/2"
+# Crops that say enough about which layer is sensitive.
+_LAYER_CROPS = 8
+# Crops that show whether a runtime computes a kind as the first one does.
+_FEW_CROPS = 8
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class ExportResult:
     """What an export made.
 
     Attributes:
-        files: model file by kind: `onnx`, `fp32`, `fp16`.
+        files: model file by kind: `onnx` and the kinds asked for.
         parity: every hop against PyTorch; TFLite hops are named `KIND on RUNTIME`.
         ops: the operator check of every TFLite file.
         report: export.json, which holds all of it.
@@ -42,6 +53,124 @@ class ExportResult:
     parity: ParityReport
     ops: dict[str, OpReport]
     report: Path
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A finished conversion that is not published yet: its files lie in a temporary folder.
+
+    Attributes:
+        crops: what the hops were compared on.
+        quantise: what of the integer kinds is in floats.
+        calibration: the faces the integer kinds were calibrated on.
+    """
+
+    files: dict[str, Path]
+    parity: ParityReport
+    ops: dict[str, OpReport]
+    spec: ModelSpec
+    crops: NDArray[np.float32]
+    quantise: QuantiseConfig
+    calibration: Calibration | None
+    out_dir: Path
+
+    def layer_costs(self, kind: str, progress: bool = False) -> list[LayerCost]:
+        """Return what rounding each module as `kind` does costs, the dearest first; exact kinds cost nothing."""
+        if kind not in KINDS:
+            return []
+        patterns = [re.compile(pattern) for pattern in self.quantise.modules(kind)]
+        rounded_everywhere = KINDS[kind].rounding != "all"
+
+        def skip(module: str) -> bool:
+            return not rounded_everywhere and any(pattern.fullmatch(module) for pattern in patterns)
+
+        return sensitivity(self.files["onnx"], self.crops[:_LAYER_CROPS], KINDS[kind].rounding, skip, progress)
+
+    def require(self) -> None:
+        """Refuse a conversion with a hop that misses its gate.
+
+        Raises:
+            ExportError: one line with the hop, the worst landmarks and the most sensitive layers.
+        """
+        if self.parity.failed:
+            costs = self.layer_costs(kind_of(self.parity.failed[0].name))[:3]
+            layers = [(cost.module, cost.mean_px) for cost in costs]
+            raise refusal(self.parity, load_scheme(self.spec.scheme), layers)
+
+    def publish(self) -> ExportResult:
+        """Move the files to the folder they were made for and write export.json there."""
+        files = {kind: _move(path, self.out_dir) for kind, path in self.files.items()}
+        result = ExportResult(files, self.parity, self.ops, self.out_dir / "export.json")
+        write_json(result.report, self._summary(result))
+        return result
+
+    def _summary(self, result: ExportResult) -> dict[str, Any]:
+        files = {
+            kind: {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+            for kind, path in result.files.items()
+        }
+        return {
+            "format": _FORMAT,
+            "spec": asdict(self.spec),
+            "files": files,
+            "parity": result.parity.to_dict(),
+            "ops": {kind: report.to_dict() for kind, report in result.ops.items()},
+            "quantise": asdict(self.quantise),
+            "calibration": calibration_summary(self.calibration),
+        }
+
+
+def calibration_summary(calibration: Calibration | None) -> dict[str, Any] | None:
+    """Return what a report says about the faces an integer kind was calibrated on."""
+    if calibration is None:
+        return None
+    return {"source": calibration.source, "faces": len(calibration.crops), "data_hash": calibration.data_hash}
+
+
+def kind_of(hop: str) -> str:
+    """`int8 on litert 2.3.0` -> `int8`."""
+    return hop.partition(" on ")[0]
+
+
+@contextmanager
+def stage(
+    net: nn.Module,
+    spec: ModelSpec,
+    out_dir: str | Path,
+    crops: NDArray[np.float32],
+    landmarks: NDArray[np.floating] | None = None,
+    runtime: str = "2.11.0",
+    kinds: Sequence[str] = ("fp32", "fp16"),
+    stem: str = "student",
+    gates: Mapping[str, Gate] = GATES,
+    calibration: Calibration | None = None,
+    quantise: QuantiseConfig | None = None,
+) -> Iterator[Staged]:
+    """Convert a network and measure what came out; nothing is in `out_dir` until the result is published.
+
+    See `export` for the arguments and the errors; a missed gate is for the caller to see to.
+    """
+    size, out_dir = spec.crop.size, Path(out_dir)
+    if crops.ndim != 4 or len(crops) == 0 or crops.shape[1:] != (size, size, 3):
+        raise ConfigError(
+            f"parity needs crops of (n, {size}, {size}, 3), got {crops.shape}; cut them with the model's spec"
+        )
+    if calibration is not None:
+        calibration.require_apart(crops)
+    config = quantise or QuantiseConfig()
+    out_dir.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that moving the finished files is a rename.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as folder:
+        files = {"onnx": export_onnx(net, spec, Path(folder, f"{stem}.onnx"))}
+        shown = None if calibration is None else calibration.crops
+        files |= export_tflite(files["onnx"], spec, folder, kinds, stem, shown, config)
+        ops = {kind: check_model(files[kind], runtime) for kind in kinds}
+        for report in ops.values():
+            require_ops(report)
+        candidates, hop_gates = _candidates(files, kinds, runtime, gates)
+        limits, scheme = _limits(candidates), load_scheme(spec.scheme)
+        measured = measure(as_predictor(net), candidates, crops, landmarks, scheme, hop_gates, limits)
+        yield Staged(files, measured, ops, spec, crops, config, calibration, out_dir)
 
 
 def export(
@@ -54,6 +183,8 @@ def export(
     kinds: Sequence[str] = ("fp32", "fp16"),
     stem: str = "student",
     gates: Mapping[str, Gate] = GATES,
+    calibration: Calibration | None = None,
+    quantise: QuantiseConfig | None = None,
 ) -> ExportResult:
     """Export a network and prove that what comes out is the same network.
 
@@ -64,30 +195,18 @@ def export(
         crops: (n, size, size, 3) float32 RGB in [0, 1]; real faces, because parity on noise says little.
         landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
         gates: by hop: `onnx` and each of `kinds`.
+        calibration: training faces for the integer kinds, none of them among `crops`.
+        quantise: what of the integer kinds stays in floats.
 
     Raises:
-        ConfigError: crops of another size than the spec's.
+        ConfigError: crops of another size than the spec's, or calibration faces among them.
         ExportError: a hop failed, moved the landmarks or needs a newer runtime; then `out_dir` is as it was.
     """
-    size, out_dir = spec.crop.size, Path(out_dir)
-    if crops.ndim != 4 or len(crops) == 0 or crops.shape[1:] != (size, size, 3):
-        raise ConfigError(
-            f"parity needs crops of (n, {size}, {size}, 3), got {crops.shape}; cut them with the model's spec"
-        )
-    out_dir.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that moving the finished files is a rename.
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as folder:
-        files = {"onnx": export_onnx(net, spec, Path(folder, f"{stem}.onnx"))}
-        files |= export_tflite(files["onnx"], spec, folder, kinds, stem)
-        ops = {kind: check_model(files[kind], runtime) for kind in kinds}
-        for report in ops.values():
-            require_ops(report)
-        candidates, hop_gates = _candidates(files, kinds, runtime, gates)
-        measured = parity(_torch(net), candidates, crops, landmarks, load_scheme(spec.scheme), hop_gates)
-        files = {kind: _move(path, out_dir) for kind, path in files.items()}
-    result = ExportResult(files, measured, ops, out_dir / "export.json")
-    write_json(result.report, _summary(result, spec))
-    return result
+    with stage(
+        net, spec, out_dir, crops, landmarks, runtime, kinds, stem, gates, calibration, quantise
+    ) as staged:  # fmt: skip
+        staged.require()
+        return staged.publish()
 
 
 def _candidates(
@@ -106,7 +225,18 @@ def _candidates(
     return candidates, hop_gates
 
 
-def _torch(net: nn.Module) -> Predictor:
+def _limits(candidates: Mapping[str, Predictor]) -> dict[str, int]:
+    """Compare rounded kinds on a few crops only in all runtimes but the first: old ones take a second for each."""
+    seen, limits = set[str](), {}
+    for name in candidates:
+        kind = kind_of(name)
+        if kind in seen and KINDS[kind].rounding in ("weights", "all"):
+            limits[name] = _FEW_CROPS
+        seen.add(kind)
+    return limits
+
+
+def as_predictor(net: nn.Module) -> Predictor:
     """Return the network itself, as it was trained, as a predictor."""
 
     def predict(crops: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -140,17 +270,3 @@ def _move(path: Path, out_dir: Path) -> Path:
         if source.is_file():
             shutil.move(source, out_dir / source.name)
     return out_dir / path.name
-
-
-def _summary(result: ExportResult, spec: ModelSpec) -> dict[str, Any]:
-    files = {
-        kind: {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-        for kind, path in result.files.items()
-    }
-    return {
-        "format": _FORMAT,
-        "spec": asdict(spec),
-        "files": files,
-        "parity": result.parity.to_dict(),
-        "ops": {kind: report.to_dict() for kind, report in result.ops.items()},
-    }

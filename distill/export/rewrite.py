@@ -4,19 +4,25 @@ timm's MobileViT-v2 block unfolds a map into 2x2 patches through a 6-D transpose
 and runtimes before 2.12 refuse. Training keeps timm's block, so published weights stay valid; only the exported copy
 is rewritten here. Patches never need to be formed: the linear attention of MobileViT-v2 (arXiv 2206.02680) mixes
 positions only within a *phase* (all pixels at the same place of their patch), so one softmax over all positions with
-the other phases masked out, and two matrix products, give the same numbers on the unfolded map.
+the other phases masked out gives the same numbers on the unfolded map.
+
+Work that algebra makes superfluous is left out too: a norm's scale and shift go into the 1x1 convolution behind it, and
+as the scores of a phase sum to one, keys are averaged before they are projected instead of after.
 """
 
 import copy
+from collections.abc import Sequence
+from typing import Any
 
 import distill.torchvision_compat  # noqa: F401  isort: skip
 import torch
 from jaxtyping import Float
 from timm.layers.norm import GroupNorm1
-from timm.models.mobilevit import LinearSelfAttention, MobileVitV2Block
+from timm.models.mobilevit import LinearSelfAttention, LinearTransformerBlock, MobileVitV2Block
 from torch import Tensor, nn
 
 from distill.errors import ExportError
+from distill.models.necks import PyramidNeck
 
 # exp(-30) is 1e-13 of a weight: nothing in float32. Larger values such as -1e4 would wreck an int8 range later.
 _OUTSIDE = -30.0
@@ -27,63 +33,90 @@ def export_form(net: nn.Module) -> nn.Module:
     return _rewritten(copy.deepcopy(net).eval())
 
 
-def _rewritten(module: nn.Module, patch: tuple[int, int] | None = None) -> nn.Module:
-    """Rewrite `module` or, failing that, its children; `patch` is the patch size of the block it lies in."""
-    if isinstance(module, MobileVitV2Block):
-        patch = (int(module.patch_size[0]), int(module.patch_size[1]))
-    for name, child in module.named_children():
-        setattr(module, name, _rewritten(child, patch))
+def _rewritten(module: nn.Module) -> nn.Module:
+    """Rewrite `module` or, failing that, its children."""
     if isinstance(module, MobileVitV2Block):
         return WholeMapBlock(module)
-    if isinstance(module, LinearSelfAttention) and patch is not None:
-        return PhaseAttention(module, patch)
+    if isinstance(module, PyramidNeck):
+        return PlainPyramid(module)
     if isinstance(module, GroupNorm1) or (isinstance(module, nn.GroupNorm) and module.num_groups == 1):
         return PlainNorm(module, across_channels=True)
     if isinstance(module, nn.InstanceNorm2d) and not module.track_running_stats:
         return PlainNorm(module, across_channels=False)
+    for name, child in module.named_children():
+        setattr(module, name, _rewritten(child))
     return module
 
 
 class PlainNorm(nn.Module):
-    """GroupNorm with one group, or InstanceNorm, as means over 4-D maps, one scale and one shift."""
+    """GroupNorm with one group, or InstanceNorm, as means over 4-D maps, one scale and one shift.
 
-    def __init__(self, norm: nn.GroupNorm | nn.InstanceNorm2d, across_channels: bool) -> None:
+    Args:
+        norm: the norm to rewrite.
+        across_channels: statistics are those of the whole map (GroupNorm), not of each channel.
+        affine: apply the norm's weight and bias; without, they are left to whoever reads the result.
+    """
+
+    def __init__(self, norm: nn.GroupNorm | nn.InstanceNorm2d, across_channels: bool, affine: bool = True) -> None:
         super().__init__()
-        self.across_channels, self.eps = across_channels, norm.eps
-        self.weight = None if norm.weight is None else nn.Parameter(norm.weight.detach().view(1, -1, 1, 1))
-        self.bias = None if norm.bias is None else nn.Parameter(norm.bias.detach().view(1, -1, 1, 1))
+        self.axes, self.eps = (1, 2, 3) if across_channels else (2, 3), norm.eps
+        affine = affine and norm.weight is not None
+        self.weight = nn.Parameter(norm.weight.detach().view(1, -1, 1, 1)) if affine else None
+        self.bias = nn.Parameter(norm.bias.detach().view(1, -1, 1, 1)) if affine else None
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        centred = x - self._mean(x)
-        scale = torch.rsqrt(self._mean(centred * centred) + self.eps)
+        centred = x - x.mean(self.axes, keepdim=True)
+        scale = torch.rsqrt((centred * centred).mean(self.axes, keepdim=True) + self.eps)
         if self.weight is not None:
             scale = scale * self.weight
         return centred * scale if self.bias is None else centred * scale + self.bias
 
-    def _mean(self, x: Tensor) -> Tensor:
-        # Two steps because a mean over three axes at once converts to a flattened copy of the map.
-        mean = x.mean((2, 3), keepdim=True)
-        return mean.mean(1, keepdim=True) if self.across_channels else mean
-
 
 class PhaseAttention(nn.Module):
-    """timm's LinearSelfAttention on a map (b, c, h, w) instead of its patches (b, c, phases, patches)."""
+    """timm's LinearSelfAttention on a map (b, c, h, w) instead of its patches (b, c, phases, patches).
 
-    def __init__(self, attention: LinearSelfAttention, patch: tuple[int, int]) -> None:
+    Args:
+        attention: the block to rewrite.
+        patch: height and width of a patch.
+        norm: the norm in front of it, whose scale and shift its projections take over: it reads `PlainNorm` without.
+    """
+
+    def __init__(self, attention: LinearSelfAttention, patch: tuple[int, int], norm: nn.Module) -> None:
         super().__init__()
-        width = attention.embed_dim
-        parts = [_slice_of(attention.qkv_proj, *ends) for ends in ((0, 1), (1, 1 + width), (1 + width, 1 + 2 * width))]
+        width, joint = attention.embed_dim, _behind(norm, attention.qkv_proj)
+        parts = [_slice_of(joint, *ends) for ends in ((0, 1), (1, 1 + width), (1 + width, 1 + 2 * width))]
         self.query, self.key, self.value = parts
         self.out_proj, self.patch = attention.out_proj, patch
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         b, c, h, w = (int(size) for size in x.shape)
-        inside = _phases(h, w, self.patch).to(x)
+        rows, columns = self.patch
         query = self.query(x).reshape(b, 1, h * w)
-        scores = (query + (1 - inside)[None] * _OUTSIDE).softmax(-1)
-        key = self.key(x).permute(0, 2, 3, 1).reshape(b, h * w, c)
-        context = (inside.T[None] @ (scores @ key)).reshape(b, h, w, c).permute(0, 3, 1, 2)
-        out: Tensor = self.out_proj(self.value(x).relu() * context)
+        scores = (query + (1 - _phases(h, w, self.patch).to(x))[None] * _OUTSIDE).softmax(-1)
+        # The scores of a phase sum to 1, so projecting their average of x is averaging the projections.
+        pooled = scores @ x.permute(0, 2, 3, 1).reshape(b, h * w, c)
+        context = self.key(pooled.reshape(b, rows, columns, c).permute(0, 3, 1, 2))
+        # With (columns, c) as one axis a phase's context meets its positions by broadcasting four axes, not six.
+        context = context.permute(0, 2, 3, 1).reshape(b, rows, 1, columns * c)
+        if b > 1:
+            context = context.repeat_interleave(h // rows, 0)
+        value = self.value(x).relu().permute(0, 2, 3, 1).reshape(b * h // rows, rows, w // columns, columns * c)
+        out: Tensor = self.out_proj((value * context).reshape(b, h, w, c).permute(0, 3, 1, 2))
+        return out
+
+
+class PlainTransformer(nn.Module):
+    """timm's LinearTransformerBlock on a map, with its norms' scales and shifts in the convolutions behind them."""
+
+    def __init__(self, block: LinearTransformerBlock, patch: tuple[int, int]) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = _statistics(block.norm1), _statistics(block.norm2)
+        self.attention = PhaseAttention(block.attn, patch, block.norm1)
+        self.mlp = nn.Sequential(_behind(block.norm2, block.mlp.fc1), block.mlp.norm, block.mlp.act, block.mlp.fc2)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        x = x + self.attention(self.norm1(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
         return out
 
 
@@ -92,8 +125,17 @@ class WholeMapBlock(nn.Module):
 
     def __init__(self, block: MobileVitV2Block) -> None:
         super().__init__()
-        self.patch_size = block.patch_size
-        self.layers = nn.Sequential(block.conv_kxk, block.conv_1x1, block.transformer, block.norm, block.conv_proj)
+        self.patch_size = patch = (int(block.patch_size[0]), int(block.patch_size[1]))
+        transformer: list[Any] = list(block.transformer)
+        project: Any = block.conv_proj
+        self.layers = nn.Sequential(
+            block.conv_kxk,
+            block.conv_1x1,
+            *(PlainTransformer(layer, patch) for layer in transformer),
+            _statistics(block.norm),
+            _behind(block.norm, project.conv),
+            project.bn,
+        )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         h, w = (int(size) for size in x.shape[2:])
@@ -104,6 +146,58 @@ class WholeMapBlock(nn.Module):
             )
         out: Tensor = self.layers(x)
         return out
+
+
+class PlainPyramid(nn.Module):
+    """PyramidNeck without RESIZE_NEAREST_NEIGHBOR, which XNNPACK leaves to TFLite and which so cuts the graph up."""
+
+    def __init__(self, neck: PyramidNeck) -> None:
+        super().__init__()
+        self.lateral, self.smooth, self.out = neck.lateral, neck.smooth, neck.out
+
+    def forward(self, features: Sequence[Float[Tensor, "b c h w"]]) -> Float[Tensor, "b w h4 w4"]:
+        laterals = [conv(feature) for conv, feature in zip(self.lateral, features, strict=True)]
+        x = laterals[-1]
+        for lateral, smooth in zip(laterals[-2::-1], self.smooth, strict=True):
+            x = smooth(lateral + _doubled(x))
+        out: Tensor = self.out(x)
+        return out
+
+
+def _doubled(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
+    """Upsample a map twofold to the nearest: each position beside itself, then each row under itself.
+
+    Rows are flat on purpose: where height, width and channels are equal, onnx2tf takes a 4-D intermediate for
+    channel-first and puts two transposes of the whole map around it.
+    """
+    b, c, h, w = (int(size) for size in x.shape)
+    # Channel-last, a position beside itself is its channels twice.
+    rows = torch.cat([x, x], 1).permute(0, 2, 3, 1).reshape(b * h, w * 2 * c)
+    return torch.cat([rows, rows], 1).reshape(b, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
+
+
+def _statistics(norm: nn.Module) -> nn.Module:
+    """Return what of a transformer's norm depends on the image: of a batch norm nothing."""
+    if isinstance(norm, nn.BatchNorm2d):
+        return nn.Identity()
+    if isinstance(norm, nn.GroupNorm) and norm.num_groups == 1:
+        return PlainNorm(norm, across_channels=True, affine=False)
+    raise ExportError(
+        f"a {type(norm).__name__} in front of linear attention cannot be rewritten; use norm=group or batch"
+    )
+
+
+def _behind(norm: Any, conv: nn.Conv2d) -> nn.Conv2d:
+    """Return a 1x1 convolution that also does the constant scale and shift of the norm in front of it."""
+    scale, shift = norm.weight.detach().double(), norm.bias.detach().double()
+    if not isinstance(norm, nn.GroupNorm):
+        scale = scale / (norm.running_var.double() + norm.eps).sqrt()
+        shift = shift - norm.running_mean.double() * scale
+    weight, bias = conv.weight.detach().double(), 0.0 if conv.bias is None else conv.bias.detach().double()
+    joint = nn.Conv2d(conv.in_channels, conv.out_channels, 1)
+    joint.weight = nn.Parameter((weight * scale[:, None, None]).float())
+    joint.bias = nn.Parameter((weight[:, :, 0, 0] @ shift + bias).float())
+    return joint.eval()
 
 
 def _slice_of(conv: nn.Conv2d, first: int, last: int) -> nn.Conv2d:

@@ -1,22 +1,41 @@
-"""Load and invoke one TFLite file, as a program of its own: `runtime_worker.py MODULE MODEL INPUTS OUTPUTS MEMORY`.
+"""Load and invoke TFLite files, as a program of its own.
 
-Run by path, not imported: the interpreter that runs it may be an older Python (3.7 or newer) that has tflite_runtime
-and numpy but not this package. It writes the outputs of every input as one array, or prints one line and exits 3.
+    runtime_worker.py MODULE MODEL INPUTS OUTPUTS MEMORY   one model on given inputs; prints a line and exits 3 if not
+    runtime_worker.py --serve MODULE                       answers requests until its input ends
+
+Run by path, not imported: the interpreter that runs it may be an older Python (3.7 or newer) that has a runtime and
+numpy but not this package. A server imports the runtime once and forks for every file, so that each file costs
+milliseconds and what a damaged one does to its process dies with that process.
 """
 
 import importlib
+import json
+import os
 import resource
+import select
+import signal
 import sys
+import tempfile
+import time
+from typing import Any
+
+_LONGEST = 300  # characters of a reason
+
+
+def interpreter_class(module: str) -> Any:
+    """Return the Interpreter of a runtime's module."""
+    # The folder of this program comes first on the path, where its neighbours could pass for someone's packages.
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != here]  # noqa: PTH100
+    runtime = importlib.import_module(module)
+    # tensorflow offers its interpreter in a submodule that is loaded on first use.
+    return runtime.lite.Interpreter if module == "tensorflow" else runtime.Interpreter
 
 
 def run(module: str, model: str, inputs: str, outputs: str) -> None:
     """Run the model on each row of INPUTS and save the stacked first outputs."""
-    # The folder of this program comes first on the path, where its neighbours could pass for someone's packages.
-    del sys.path[0]
-    np, runtime = importlib.import_module("numpy"), importlib.import_module(module)
-    # tensorflow offers its interpreter in a submodule that is loaded on first use.
-    interpreter_class = runtime.lite.Interpreter if module == "tensorflow" else runtime.Interpreter
-    interpreter = interpreter_class(model_path=model, num_threads=1)
+    interpreter = interpreter_class(module)(model_path=model, num_threads=1)
+    np = importlib.import_module("numpy")
     interpreter.allocate_tensors()
     entry, result = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     rows = []
@@ -27,12 +46,136 @@ def run(module: str, model: str, inputs: str, outputs: str) -> None:
     np.save(outputs, np.stack(rows))
 
 
-if __name__ == "__main__":
-    memory = int(sys.argv[5])
+def serve(module: str) -> None:
+    """Answer `{"model", "timeout", "memory"}` with `{"kind", "text", "seconds"}`, a line of JSON each.
+
+    `memory` is what the model may take on top of the runtime itself, in bytes.
+    """
+    # The runtime and the models may print; only answers go where the asker reads.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    importlib.import_module("numpy")
+    load = interpreter_class(module)
+    answers.write("ready\n")
+    answers.flush()
+    for line in sys.stdin:
+        answers.write(json.dumps(_forked(json.loads(line), load)) + "\n")
+        answers.flush()
+
+
+def _forked(request: dict[str, Any], load: Any) -> dict[str, Any]:
+    """Try one model in a process of its own and tell what became of it."""
+    start = time.time()
+    receiver, sender = os.pipe()
+    with tempfile.TemporaryFile() as log:
+        child = os.fork()
+        if child == 0:
+            os.close(receiver)
+            _child(request, load, sender, log.fileno())
+        os.close(sender)
+        said, ended = _read(receiver, start + request["timeout"])
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        log.seek(0)
+        printed = log.read(1 << 16).decode(errors="replace").strip().splitlines()
+    if not ended:
+        answer = {"kind": "timeout", "text": f"no answer within {request['timeout']:g} s"}
+    elif os.WIFSIGNALED(status):
+        text = "killed by " + signal.Signals(os.WTERMSIG(status)).name
+        last = [line.strip() for line in printed if "XNNPACK delegate" not in line][-1:]
+        answer = {"kind": "crash", "text": ": ".join([text] + last)[:_LONGEST]}
+    else:
+        answer = json.loads(said) if said else {"kind": "error", "text": f"exit status {os.WEXITSTATUS(status)}"}
+    return dict(answer, seconds=round(time.time() - start, 4))
+
+
+def _read(receiver: int, deadline: float) -> tuple[bytes, bool]:
+    """Return what comes out of a pipe, and whether its other end was closed in time."""
+    said = b""
+    try:
+        while True:
+            left = deadline - time.time()
+            if left <= 0 or not select.select([receiver], [], [], left)[0]:
+                return said, False
+            block = os.read(receiver, 1 << 16)
+            if not block:
+                return said, True
+            said += block
+    finally:
+        os.close(receiver)
+
+
+def _child(request: dict[str, Any], load: Any, sender: int, log: int) -> None:
+    """Run in the forked process: never returns."""
+    try:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        limit(_taken() + request["memory"])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        invoke(load, request["model"])
+        answer = {"kind": "runs", "text": ""}
+    except BaseException as error:  # noqa: BLE001  whatever the runtime throws is the answer asked for
+        answer = {"kind": "error", "text": reason(error)}
+    try:
+        os.write(sender, json.dumps(answer).encode())
+    finally:
+        # No clean-up: destructors of a runtime that met a damaged file are as likely to crash as the rest.
+        os._exit(0)
+
+
+def invoke(load: Any, model: str) -> None:
+    """Run a model once on made inputs; raises when it cannot or returns numbers that are not finite."""
+    np = importlib.import_module("numpy")
+    interpreter = load(model_path=model, num_threads=1)
+    interpreter.allocate_tensors()
+    rng = np.random.RandomState(0)
+    for entry in interpreter.get_input_details():
+        interpreter.set_tensor(entry["index"], _sample(np, rng, entry["shape"], np.dtype(entry["dtype"])))
+    interpreter.invoke()
+    for result in interpreter.get_output_details():
+        value = interpreter.get_tensor(result["index"])
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ValueError("it returned numbers that are not finite")
+
+
+def _sample(np: Any, rng: Any, shape: Any, dtype: Any) -> Any:
+    """Return an input any honest model takes: noise in [0, 1), a dark picture, or zeros for what may be indices."""
+    if dtype.kind == "f":
+        return rng.random_sample(shape).astype(dtype)
+    if dtype.itemsize == 1 and dtype.kind in "iu":
+        return rng.randint(0, 100, shape).astype(dtype)
+    return np.full(shape, b"") if dtype.kind in "SO" else np.zeros(shape, dtype)
+
+
+def limit(memory: int) -> None:
+    """Bound the address space of this process to `memory` bytes, and leave no core files."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _taken() -> int:
+    """Return the address space in use, in bytes; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as file:  # noqa: PTH123
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
+
+
+def reason(error: BaseException) -> str:
+    """Return an error as one line."""
+    # In full: runtimes name the cause first, then the node.
+    return (" ".join(str(error).split()) or repr(error))[:_LONGEST]
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--serve":
+        serve(sys.argv[2])
+        sys.exit(0)
+    limit(int(sys.argv[5]))
     try:
         run(*sys.argv[1:5])
     except Exception as error:  # noqa: BLE001  whatever the runtime throws is the answer asked for
-        print((str(error).strip() or repr(error)).splitlines()[0], file=sys.stderr)
+        print(reason(error), file=sys.stderr)
         sys.exit(3)

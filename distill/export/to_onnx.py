@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.errors import ExportError
+from distill.export.compose import compose
 from distill.export.rewrite import export_form
 from distill.files import atomic_path
 from distill.heatmaps import MASS_FLOOR, cell_centres
@@ -82,7 +83,7 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
             raise ExportError(
                 f"{spec.arch} has no ONNX form: {reason}; try another input size, or rewrite the layer in rewrite.py"
             ) from error
-        onnx.save(_described(simplify(temporary), spec), str(temporary))
+        onnx.save(_described(compose(simplify(temporary)), spec), str(temporary))
     write_sidecar(path, spec)
     return path
 

@@ -1,22 +1,25 @@
-"""ONNX -> TensorFlow Lite with onnx2tf, in a child process and a folder of its own."""
+"""ONNX -> TensorFlow Lite: onnx2tf makes the float files, TensorFlow's own quantiser the others."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
-from distill.errors import ExportError
+from distill.errors import ConfigError, ExportError
+from distill.export.children import run_converter
+from distill.export.config import QuantiseConfig
+from distill.export.edit import pack_weights
 from distill.export.flatbuffer import read_graph
+from distill.export.kinds import KINDS, require_kinds
+from distill.export.quantise import quantise
 from distill.export.to_onnx import INPUT
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
 
-KINDS = {"fp32": "float32", "fp16": "float16"}
+_FLOATS = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
 
 # What onnx2tf downloads when it does not find it in its working directory; only its shape matters here.
 _SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
@@ -31,23 +34,34 @@ def export_tflite(
     out_dir: str | Path,
     kinds: Sequence[str] = ("fp32", "fp16"),
     stem: str = "student",
+    calibration: NDArray[np.float32] | None = None,
+    config: QuantiseConfig | None = None,
     timeout_s: float = 1800,
 ) -> dict[str, Path]:
     """Convert a graph of `export_onnx` and return one file per kind, `out_dir/STEM_KIND.tflite` with its sidecar.
 
-    Input (1, h, w, 3) float32 RGB in [0, 1]; output (1, k, 2) float32. fp16 stores weights in half precision and
-    computes in single. Nothing appears in `out_dir` unless every kind converted and has that interface.
+    Input (1, h, w, 3) float32 RGB in [0, 1]; output (1, k, 2) float32, whatever the kind computes in between. Nothing
+    appears in `out_dir` unless every kind converted and has that interface.
+
+    Args:
+        kinds: names in `KINDS`.
+        calibration: (n, h, w, 3) crops that show the integer kinds the range of every activation.
+        config: what of the integer kinds stays in floats.
+        timeout_s: for each converter.
 
     Raises:
+        ConfigError: a kind that needs calibration, without crops.
         ExportError: an unknown kind, a conversion that failed (with the path of its log) or took too long, or a file
             with another interface.
     """
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or not kinds:
-        raise ExportError(f"unknown kind of TFLite file {unknown}; valid: {', '.join(KINDS)}")
+    require_kinds(kinds)
+    calibrated = [kind for kind in kinds if KINDS[kind].calibrated]
+    if calibrated and calibration is None:
+        raise ConfigError(
+            f"{', '.join(calibrated)} need faces to find the ranges of activations: give calibration crops"
+        )
     with tempfile.TemporaryDirectory(prefix="onnx2tf-") as folder:
-        made = _convert(Path(onnx_path), Path(folder), timeout_s)
-        content = {kind: (made / f"model_{KINDS[kind]}.tflite").read_bytes() for kind in kinds}
+        content = _convert(Path(onnx_path), Path(folder), kinds, calibration, config or QuantiseConfig(), timeout_s)
     for kind, blob in content.items():
         check_interface(blob, spec, f"{stem}_{kind}.tflite")
     paths = {kind: Path(out_dir) / f"{stem}_{kind}.tflite" for kind in kinds}
@@ -72,27 +86,35 @@ def check_interface(blob: bytes, spec: ModelSpec, name: str) -> None:
         )
 
 
-def _convert(onnx_path: Path, folder: Path, timeout_s: float) -> Path:
-    """Run onnx2tf on the graph in `folder`; return the folder of its results."""
+def _convert(
+    onnx_path: Path,
+    folder: Path,
+    kinds: Sequence[str],
+    calibration: NDArray[np.float32] | None,
+    config: QuantiseConfig,
+    timeout_s: float,
+) -> dict[str, bytes]:
+    """Return the content of each kind of file; `folder` is for whatever lies about meanwhile."""
+    made = _onnx2tf(onnx_path, folder, timeout_s)
+    content = {kind: (made / name).read_bytes() for kind, name in _FLOATS.items()}
+    if "w8" in kinds:
+        content["w8"] = pack_weights(content["fp32"])
+    rest = [kind for kind in kinds if kind not in content]
+    if rest:
+        files = quantise(made, onnx_path, calibration, rest, folder, config, timeout_s)
+        content |= {kind: path.read_bytes() for kind, path in files.items()}
+    return {kind: content[kind] for kind in kinds}
+
+
+def _onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:
+    """Run onnx2tf on the graph in `folder`; return the folder of its SavedModel and float files."""
     np.save(folder / _SAMPLE, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
     onnx.save(channels_first(onnx.load(str(onnx_path))), str(folder / "model.onnx"))
-    command = [sys.executable, "-m", "onnx2tf", "-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-rtpo", *_PSEUDO]
-    # onnx2tf calls onnxsim by name: the environment this Python belongs to must come first.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = os.environ | {"PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, timeout=timeout_s, text=True, errors="replace",
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise ExportError(
-            f"onnx2tf took more than {timeout_s:.0f} s; give it more time or a smaller network"
-        ) from error
-    missing = [name for name in KINDS.values() if not (folder / "out" / f"model_{name}.tflite").is_file()]
-    if done.returncode or missing:
-        log = _keep_log(onnx_path, done.stdout)
-        raise ExportError(f"onnx2tf failed (status {done.returncode}): {last_line(done.stdout)}; full log: {log}")
+    options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-osd", "-rtpo", *_PSEUDO]
+    run_converter("onnx2tf", ["-m", "onnx2tf", *options], folder, timeout_s)
+    missing = [name for name in _FLOATS.values() if not (folder / "out" / name).is_file()]
+    if missing:
+        raise ExportError(f"onnx2tf reported success but made no {', '.join(missing)}; run `distill doctor`")
     return folder / "out"
 
 
@@ -117,20 +139,3 @@ def channels_first(model: onnx.ModelProto) -> onnx.ModelProto:
     for dim, size in zip(dims, sizes, strict=True):
         dim.dim_value = size
     return model
-
-
-def last_line(log: str) -> str:
-    """Return the last line of a converter's log that says something, without colours."""
-    import re
-
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
-    lines = [line.strip() for line in plain.splitlines() if any(char.isalpha() for char in line)]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["no output"])[-1][:200]
-
-
-def _keep_log(onnx_path: Path, log: str) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f"{onnx_path.stem}-onnx2tf-", suffix=".log")
-    os.close(handle)
-    Path(name).write_text(log)
-    return Path(name)

@@ -30,6 +30,19 @@ class DeconvNeck(nn.Module):
         return self.up(self.project(features[-1]))
 
 
+class NearestNeck(nn.Module):
+    """The paper's student: 1x1, then nearest upsampling x8 from stride 32 to stride 4. Its maps hold 1/64 as much."""
+
+    strides = (32,)
+
+    def __init__(self, channels: Sequence[int], width: int):
+        super().__init__()
+        self.project = nn.Conv2d(channels[-1], width, 1)
+
+    def forward(self, features: Sequence[Float[Tensor, "b c h w"]]) -> Float[Tensor, "b w h4 w4"]:
+        return nn.functional.interpolate(self.project(features[-1]), scale_factor=8.0, mode="nearest")
+
+
 class PyramidNeck(nn.Module):
     """Top-down pyramid (FPN, arXiv 1612.03144) over strides 4 to 32, ended by one depthwise-separable 3x3.
 
@@ -53,4 +66,8 @@ class PyramidNeck(nn.Module):
         return self.out(x)
 
 
-NECKS: dict[str, type[DeconvNeck] | type[PyramidNeck]] = {"deconv": DeconvNeck, "pyramid": PyramidNeck}
+NECKS: dict[str, type[DeconvNeck] | type[NearestNeck] | type[PyramidNeck]] = {
+    "deconv": DeconvNeck,
+    "nearest": NearestNeck,
+    "pyramid": PyramidNeck,
+}

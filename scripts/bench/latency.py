@@ -1,47 +1,118 @@
-"""Latency of the exported student against PyTorch, one thread, interleaved: `python scripts/bench/latency.py`.
+"""Latency of the student against PyTorch and MediaPipe's FaceMesh, in turns, with the gates the project promises.
 
-Random weights, which take as long as trained ones. Exits with 1 when the exported
-network takes more than half of PyTorch's time.
+`python scripts/bench/latency.py --json results/latency.json`: for each size the student with random weights, which
+take as long as trained ones, in eager PyTorch and as an fp32 TFLite file, beside FaceMesh's landmark net, and any
+further files given (an int8 file is compared with the fp32 file of its name: NAME_int8.tflite, NAME_fp32.tflite).
+Exits with 1 when a gate fails. One thread; a busy machine is named in the output.
 """
 
 import argparse
-import json
+import shlex
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from distill.bench.complexity import complexity
-from distill.bench.latency import accept
+from rich.console import Console
+
+from distill.bench.report import render, to_json
+from distill.bench.run import Bench, Settings, bench
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
+from distill.files import write_json
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models import create_model
+from distill.models.checkpoint import save_model
 from distill.spec import ModelSpec
+
+PEER = "facemesh"
+TORCH_LIMIT, INT8_LIMIT, OPERATORS_LIMIT = 0.5, 0.55, 350
+FACEMESH_LIMITS = {256: 8.0, 128: 2.0}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A promise: what is measured, its value, and the most it may be."""
+
+    name: str
+    value: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        return self.value <= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.value:.3g} <= {self.limit:g}: {'passed' if self.passed else 'FAILED'}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "value": self.value, "limit": self.limit, "passed": self.passed}
+
+
+def make_student(arch: str, scheme: str, size: int, folder: Path) -> list[Path]:
+    """Write a student with random weights for PyTorch and LiteRT; return both files."""
+    net = create_model(arch, scheme).eval()
+    spec = ModelSpec(arch, scheme, load_scheme(scheme).n_points, CropSpec(size=size))
+    stem = f"student_{size}"
+    weights = folder / f"{stem}.safetensors"
+    save_model(weights, net, spec)
+    onnx = export_onnx(net, spec, folder / f"{stem}.onnx")
+    return [weights, export_tflite(onnx, spec, folder, ("fp32",), stem)["fp32"]]
+
+
+def gates(found: Bench, sizes: Sequence[int]) -> list[Gate]:
+    """Return every promise that this run can tell about."""
+    ms = {key.name: timing.median_ms for key, timing in found.timings.items() if key.part == "model"}
+    checked = []
+    for size in sizes:
+        fp32 = f"student_{size}_fp32.tflite"
+        operators = found.subject(fp32).operators or 0
+        checked.append(
+            Gate(f"{size} px: LiteRT over PyTorch", ms[fp32] / ms[f"student_{size}.safetensors"], TORCH_LIMIT)
+        )
+        if PEER in ms and size in FACEMESH_LIMITS:
+            checked.append(Gate(f"{size} px: LiteRT over FaceMesh", ms[fp32] / ms[PEER], FACEMESH_LIMITS[size]))
+        checked.append(Gate(f"{size} px: operators", operators, OPERATORS_LIMIT))
+    for name in ms:
+        whole = name.replace("_int8", "_fp32")
+        if whole != name and whole in ms:
+            checked.append(Gate(f"{name} over its fp32", ms[name] / ms[whole], INT8_LIMIT))
+    return checked
+
+
+def commit() -> str:
+    """Return the commit that is checked out, marked when files differ from it."""
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", type=Path, help="further files to time in the same run")
     parser.add_argument("--arch", default="mobilevit_v2_050")
     parser.add_argument("--scheme", default="inner51")
-    parser.add_argument("--size", type=int, default=256, help="side of the crop in pixels")
-    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256], help="sides of the crop in pixels")
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
-    net = create_model(args.arch, args.scheme).eval()
-    spec = ModelSpec(args.arch, args.scheme, load_scheme(args.scheme).n_points, CropSpec(size=args.size))
-    cost = complexity(net, args.size)
-    print(f"{args.arch} at {args.size} px: {cost.parameters / 1e6:.3f} M parameters, {cost.macs / 1e9:.3f} GMACs")
     with tempfile.TemporaryDirectory() as folder:
-        path = export_tflite(export_onnx(net, spec, Path(folder, "net.onnx")), spec, folder, ("fp32",))["fp32"]
-        result = accept(net, path, args.size, args.rounds)
-    for timing in result.timings.values():
-        print(f"{timing.name:12s} {timing.median_ms:7.2f} ms  IQR {timing.iqr_ms:.2f} ms  spread {timing.spread:.1%}")
-    print(result)
+        made = [path for size in args.sizes for path in make_student(args.arch, args.scheme, size, Path(folder))]
+        found = bench([*made, *args.models], [PEER], Settings((1,), args.rounds), stages=False, progress=True)
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(render(found))
+    checked = gates(found, args.sizes)
+    for gate in checked:
+        print(gate)
     if args.json:
-        args.json.write_text(json.dumps({name: timing.to_dict() for name, timing in result.timings.items()}, indent=2))
-    return 0 if result.passed else 1
+        command = f"python scripts/bench/latency.py {shlex.join(sys.argv[1:])}"
+        result = {"commit": commit(), **to_json(found, command), "gates": [gate.to_dict() for gate in checked]}
+        write_json(args.json, result)
+    return 0 if all(gate.passed for gate in checked) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Does training on sets of other formats help? `python scripts/reproduce/cross_format.py DATA`, results/cross_format.json.
+"""Does training on sets of other formats help? `python scripts/reproduce/cross_format.py DATA`.
 
 EFLD on 300-W alone against EFLD on 300-W, MUCT (76 points), WFLW (98) and weakly labelled YouTube frames (68), with a
 head for each format: the same network, seeds, augmentation and number of steps, no teacher. DATA holds the folders

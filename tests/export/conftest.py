@@ -1,4 +1,4 @@
-"""One real conversion, shared: it takes half a minute."""
+"""One real conversion, shared: it takes a minute."""
 
 from pathlib import Path
 
@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from distill.export import pipeline
+from distill.export.calibration import calibrate_on
+from distill.export.config import CalibrationConfig
+from distill.export.gates import GATES, Gate
+from distill.export.kinds import KINDS
 from distill.export.pipeline import ExportResult
 from distill.export.runtimes import list_runtimes
 from distill.geometry import CropSpec
@@ -44,11 +48,17 @@ def crops() -> NDArray[np.float32]:
 def exported(
     net: nn.Module, spec: ModelSpec, crops: NDArray[np.float32], tmp_path_factory: pytest.TempPathFactory
 ) -> ExportResult:
+    """Every kind of file. Random weights on noise say nothing about the gates of integers, so those stand open."""
     landmarks = np.random.default_rng(1).random((3, 51, 2))
+    calibration = calibrate_on(spec, CalibrationConfig(faces=3))
+    gates = dict(GATES) | {kind: Gate(SIZE, SIZE, 9) for kind in KINDS if KINDS[kind].rounding in ("weights", "all")}
     quick = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "list_runtimes", lambda: quick)
-        return pipeline.export(net, spec, tmp_path_factory.mktemp("exported"), crops, landmarks)
+        return pipeline.export(
+            net, spec, tmp_path_factory.mktemp("exported"), crops, landmarks, kinds=list(KINDS), gates=gates,
+            calibration=calibration,
+        )  # fmt: skip
 
 
 @pytest.fixture

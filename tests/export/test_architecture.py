@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from distill.errors import CheckpointError, ConfigError
+from distill.errors import ConfigError, ExportError
 from distill.export import architecture
-from distill.export.architecture import check_architecture, load_everywhere
+from distill.export.architecture import check_architecture, load_everywhere, require_ops
+from distill.export.opcheck import check_model
 from distill.export.pipeline import ExportResult
-from distill.export.runtimes import RuntimeFailure, list_runtimes
-from distill.spec import ModelSpec
+from distill.export.runtimes import RuntimeFailure, RuntimeServer, list_runtimes
+from distill.spec import ModelSpec, sidecar_path
 
 
 def test_an_untrained_student_is_checked_and_loaded(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,17 +26,42 @@ def test_an_untrained_student_is_checked_and_loaded(exported: ExportResult, monk
 
 
 def test_a_runtime_that_fails_is_reported(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(architecture, "run_in_child", lambda *_: RuntimeFailure("crash", "killed by SIGSEGV"))
+    monkeypatch.setattr(RuntimeServer, "load", lambda *_: RuntimeFailure("crash", "killed by SIGSEGV"))
     outcomes = load_everywhere(exported.files["fp32"], "2.11.0")
+    assert outcomes
     assert set(outcomes.values()) == {"crash: killed by SIGSEGV"}
 
 
-def test_files_of_other_programs_need_no_sidecar(exported: ExportResult, tmp_path: Path) -> None:
+def test_files_of_other_programs_need_no_sidecar(
+    exported: ExportResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
+    monkeypatch.setattr(architecture, "list_runtimes", lambda: quick)
     alone = Path(shutil.copy(exported.files["fp32"], tmp_path / "theirs.tflite"))
-    assert "runs" in load_everywhere(alone, "2.11.0").values()
+    assert set(load_everywhere(alone, "2.11.0").values()) == {"runs"}
     alone.write_bytes(b"<html>")
-    with pytest.raises(CheckpointError, match="theirs"):
-        load_everywhere(alone, "2.11.0")
+    assert all(outcome.startswith("error") for outcome in load_everywhere(alone, "2.11.0").values())
+
+
+def test_a_file_that_is_not_the_exported_one_is_not_loaded(
+    exported: ExportResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """39 % of damaged files run; only the hash tells."""
+    quick = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
+    monkeypatch.setattr(architecture, "list_runtimes", lambda: quick)
+    source = exported.files["fp32"]
+    path = Path(shutil.copy(source, tmp_path))
+    shutil.copy(sidecar_path(source), tmp_path)
+    path.write_bytes(source.read_bytes() + b"x")
+    assert all("SHA-256 differs" in outcome for outcome in load_everywhere(path, "2.11.0").values())
+
+
+def test_a_refused_architecture_says_what_and_where(exported: ExportResult) -> None:
+    report = check_model(exported.files["fp32"], "2.2")
+    with pytest.raises(
+        ExportError, match=r"does not run on TFLite 2\.2: BATCH_MATMUL v1 needs 2\.3\.0.*Made by "
+    ):
+        require_ops(report)
 
 
 def test_an_unknown_model_is_named_before_anything_is_built() -> None:

@@ -7,7 +7,10 @@ import pytest
 
 from distill.errors import ConfigError, ExportError
 from distill.export import pipeline
-from distill.export.parity import GATES, Gate
+from distill.export.calibration import calibrate_on
+from distill.export.config import CalibrationConfig, QuantiseConfig
+from distill.export.gates import GATES, Gate
+from distill.export.kinds import KINDS
 from distill.export.pipeline import ExportResult, export
 from distill.files import sha256
 from distill.spec import ModelSpec
@@ -29,14 +32,38 @@ def test_the_report_describes_the_files_beside_it(exported: ExportResult) -> Non
         assert exported.files[kind].name == entry["file"]
     assert report["ops"]["fp32"]["passed"]
     names = {path.name for path in exported.report.parent.iterdir()}
-    assert names == {f"student{end}" for end in (".onnx", ".json", "_fp32.tflite", "_fp32.json", "_fp16.tflite", "_fp16.json")} | {"export.json"}  # noqa: E501  # fmt: skip
+    models = ["student", *(f"student_{kind}" for kind in KINDS)]
+    endings = {"student": ".onnx"}
+    assert names == {f"{m}{end}" for m in models for end in (".json", endings.get(m, ".tflite"))} | {"export.json"}
+
+
+def test_the_report_says_what_the_integers_were_calibrated_on(exported: ExportResult, spec: ModelSpec) -> None:
+    report = json.loads(exported.report.read_text())
+    again = calibrate_on(spec, CalibrationConfig(faces=3))
+    assert report["calibration"] == {"source": again.source, "faces": 3, "data_hash": again.data_hash}
+    assert report["quantise"]["float_modules"] == QuantiseConfig().float_modules
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("converted")
+def test_a_missed_gate_of_integers_names_the_layers(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
+    gates = dict(GATES) | {"int8": Gate(1e-9, 1e-9)}
+    with pytest.raises(ExportError, match=r"int8 on litert.*worst landmarks \d+ of .*most sensitive layers [a-z]"):
+        export(net, spec, tmp_path, crops, gates=gates, kinds=("int8",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_faces_that_are_measured_are_not_calibrated_on(net, spec: ModelSpec, tmp_path: Path) -> None:
+    calibration = calibrate_on(spec, CalibrationConfig(faces=2))
+    with pytest.raises(ConfigError, match="2 calibration faces"):
+        export(net, spec, tmp_path, calibration.crops, kinds=("int8",), calibration=calibration)
 
 
 @pytest.fixture
 def converted(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the conversion be the one that was made already."""
 
-    def copy(onnx_path: Path, spec: ModelSpec, out_dir: Path, kinds, stem: str) -> dict[str, Path]:
+    def copy(onnx_path: Path, spec: ModelSpec, out_dir: Path, kinds, stem: str, *_: object) -> dict[str, Path]:
         return {kind: Path(shutil.copy(exported.files[kind], out_dir)) for kind in kinds}
 
     monkeypatch.setattr(pipeline, "export_tflite", copy)
@@ -47,7 +74,7 @@ def converted(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("converted")
 def test_a_failed_gate_leaves_the_folder_as_it_was(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
     (tmp_path / "student_fp32.tflite").write_bytes(b"the one before")
-    gates = GATES | {"fp32": Gate(1e-9, 1e-9)}
+    gates = dict(GATES) | {"fp32": Gate(1e-9, 1e-9)}
     with pytest.raises(ExportError, match=r"fp32 on litert.*gate 1e-09"):
         export(net, spec, tmp_path, crops, gates=gates, kinds=("fp32",))
     assert [path.name for path in tmp_path.iterdir()] == ["student_fp32.tflite"]

@@ -1,11 +1,15 @@
 import distill.torchvision_compat  # noqa: F401  isort: skip
+import copy
+
 import pytest
 import timm
 import torch
+from timm.models.mobilevit import MobileVitV2Block as Block
 from torch import nn
 
 from distill.errors import ExportError
-from distill.export.rewrite import export_form
+from distill.export.rewrite import PlainNorm, PlainTransformer, export_form
+from distill.models import create_model
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +32,6 @@ def test_the_rewritten_blocks_equal_timm_s(backbone: nn.Module, size: int) -> No
 
 def test_phases_do_not_leak_into_each_other(backbone: nn.Module) -> None:
     """Queries far apart between phases: a mask that is too weak mixes them."""
-    import copy
-
     net = copy.deepcopy(backbone)
     with torch.no_grad():
         for name, parameter in net.named_parameters():
@@ -79,3 +81,38 @@ def test_norms_equal_torch_s(norm: nn.Module) -> None:
 def test_a_size_that_cannot_be_cut_into_patches_says_so(backbone: nn.Module) -> None:
     with pytest.raises(ExportError, match=r"3x3 map cannot be cut.*multiple of 64"):
         export_form(backbone)(torch.rand(1, 3, 96, 96))
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_a_whole_student_equals_itself(norm: str) -> None:
+    """A norm's scale and shift, or a batch norm's statistics, folded wrongly; rows or columns doubled wrongly."""
+    torch.manual_seed(0)
+    net = create_model("mobilevit_v2_050", "five", width=16, norm=norm).eval()
+    for name, parameter in net.named_parameters():
+        if parameter.ndim == 1:
+            nn.init.uniform_(parameter, *((0.5, 1.5) if name.endswith("weight") else (-0.2, 0.2)))
+    with torch.no_grad():
+        for _ in range(20):  # statistics that fit: without them the maps of a batch norm grow from layer to layer
+            net.train()(torch.rand(2, 3, 128, 128))
+        net.eval()
+        for stock, plain in zip(net(images := torch.rand(1, 3, 128, 128)), export_form(net)(images), strict=True):
+            if stock is not None:
+                torch.testing.assert_close(plain, stock, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_norms_of_transformers_vanish() -> None:
+    net = create_model("mobilevit_v2_050", "five", width=16, norm="batch")
+    transformers = [module for module in export_form(net).modules() if isinstance(module, PlainTransformer)]
+    assert len(transformers) == 9
+    kept = (PlainNorm, nn.BatchNorm2d, nn.GroupNorm)
+    assert not any(isinstance(module, kept) for block in transformers for module in block.modules())
+
+
+def test_a_norm_nobody_can_rewrite_says_so(backbone: nn.Module) -> None:
+    class Odd(nn.GroupNorm):
+        pass
+
+    net = nn.Sequential(next(module for module in copy.deepcopy(backbone).modules() if isinstance(module, Block)))
+    net[0].norm = Odd(2, 64)
+    with pytest.raises(ExportError, match="a Odd in front of linear attention"):
+        export_form(net)

@@ -1,12 +1,14 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from distill.errors import ConfigError
+from distill.export.one_node import Node, side, write
 from distill.export.pipeline import ExportResult
-from distill.export.runtimes import OLD_PYTHON, Runtime, RuntimeFailure, list_runtimes, run_in_child
+from distill.export.runtimes import OLD_PYTHON, Runtime, RuntimeFailure, RuntimeServer, list_runtimes, run_in_child
 
 LITERT = Runtime("litert", "2.3.0", "ai_edge_litert.interpreter", sys.executable)
 CROPS = np.zeros((2, 64, 64, 3), np.float32)
@@ -20,6 +22,15 @@ def fake(tmp_path: Path, script: str) -> Runtime:
     return Runtime("fake", "2.11.0", "nothing", str(python))
 
 
+def made(tmp_path: Path) -> Path:
+    """A file of several inputs and outputs, and of types no face network has."""
+    path = tmp_path / "made.tflite"
+    halves = (side("INT32", (2, 2)),) * 2
+    node = Node("SPLIT", (side("INT32", ()), side("INT32", (2, 4))), halves, {"table": "SplitOptions", "numSplits": 2})
+    path.write_bytes(write(node))
+    return path
+
+
 @pytest.mark.parametrize("runtime", list_runtimes(), ids=str)
 def test_a_good_model_gives_its_points(runtime: Runtime, exported: ExportResult) -> None:
     points = run_in_child(runtime, exported.files["fp32"], CROPS)
@@ -29,12 +40,12 @@ def test_a_good_model_gives_its_points(runtime: Runtime, exported: ExportResult)
 
 
 def test_a_crash_is_an_answer(tmp_path: Path) -> None:
-    failure = run_in_child(fake(tmp_path, "kill -SEGV $$"), "model.tflite", CROPS)
+    failure = run_in_child(fake(tmp_path, "kill -SEGV $$"), made(tmp_path), CROPS)
     assert failure == RuntimeFailure("crash", "killed by SIGSEGV")
 
 
 def test_a_hang_is_ended(tmp_path: Path) -> None:
-    failure = run_in_child(fake(tmp_path, "exec sleep 60"), "model.tflite", CROPS, timeout_s=0.3)
+    failure = run_in_child(fake(tmp_path, "exec sleep 60"), made(tmp_path), CROPS, timeout_s=0.3)
     assert failure == RuntimeFailure("timeout", "no answer within 0.3 s")
 
 
@@ -70,3 +81,62 @@ def test_older_releases_than_the_target_are_not_asked() -> None:
     assert LITERT.covers("2.14.0")
     assert not Runtime("tflite-runtime", "2.11.0", "", "").covers("2.14.0")
     assert Runtime("tflite-runtime", "2.11.0", "", "").covers("2.9.0")
+
+
+def test_one_process_serves_many_files_of_any_interface(tmp_path: Path, exported: ExportResult) -> None:
+    with RuntimeServer(LITERT) as server:
+        assert server.load(exported.files["fp32"]) is None
+        child = server._child
+        assert server.load(made(tmp_path)) is None
+        failure = server.load(Path(__file__))
+        assert failure is not None
+        assert failure.kind == "error"
+        assert server.load(made(tmp_path)) is None
+        assert server._child is child
+    assert child is not None
+    assert child.poll() is not None, "the child ends with its user"
+
+
+def test_numbers_that_are_not_finite_are_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "log.tflite"
+    entry = side("FLOAT32", (1, 4))
+    zero = replace(entry, content=(0.0,) * 4)
+    path.write_bytes(write(Node("DIV", (entry, zero), (entry,), {"table": "DivOptions"})))
+    with RuntimeServer(LITERT) as server:
+        failure = server.load(path)
+    assert failure == RuntimeFailure("error", "it returned numbers that are not finite")
+
+
+def test_a_server_that_dies_is_replaced(tmp_path: Path) -> None:
+    with RuntimeServer(fake(tmp_path, "exit 1")) as server:
+        failure = server.load(made(tmp_path))
+    assert failure is not None
+    assert failure.kind == "crash"
+    with RuntimeServer(LITERT) as server:
+        assert server.load(made(tmp_path)) is None
+        assert server._child is not None
+        server._child.kill()
+        server._child.wait()
+        failure = server.load(made(tmp_path))
+        assert failure is not None
+        assert failure.kind == "crash"
+        assert server.load(made(tmp_path)) is None
+
+
+def test_a_model_that_wants_too_much_memory_or_time_is_ended(tmp_path: Path) -> None:
+    """Two gigabytes of output from a file of half a kilobyte, and a limit of one."""
+    path = tmp_path / "wide.tflite"
+    entry = side("FLOAT32", (1, 2**15, 1))
+    path.write_bytes(write(Node("MUL", (entry, side("FLOAT32", (1, 1, 2**14))), (entry,), {"table": "MulOptions"})))
+    with RuntimeServer(LITERT, memory=2**30) as server:
+        assert server.load(path) is not None
+    with RuntimeServer(LITERT, timeout_s=0.0001) as server:
+        failure = server.load(made(tmp_path))
+        assert failure is not None
+        assert failure.kind == "timeout"
+
+
+def test_litert_as_a_target_asks_only_litert() -> None:
+    assert LITERT.covers("litert")
+    assert not LITERT.covers("litert-2.4.0")
+    assert not Runtime("tflite-runtime", "2.14.0", "", "").covers("litert")

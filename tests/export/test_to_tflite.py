@@ -4,10 +4,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from distill.errors import ExportError
+from distill.errors import ConfigError, ExportError
 from distill.export.flatbuffer import read_graph
 from distill.export.pipeline import ExportResult
-from distill.export.to_tflite import channels_first, check_interface, export_tflite, last_line
+from distill.export.to_tflite import channels_first, check_interface, export_tflite
 from distill.spec import ModelSpec, read_sidecar
 
 
@@ -42,17 +42,16 @@ def test_only_graphs_of_our_export_are_taken(exported: ExportResult) -> None:
 
 
 def test_an_unknown_kind_is_named(spec: ModelSpec, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"\['int4'\]; valid: fp32, fp16"):
+    with pytest.raises(ExportError, match=r"\['int4'\]: did you mean 'int8'\? valid: fp32, fp16, w8, dynamic"):
         export_tflite(tmp_path / "absent.onnx", spec, tmp_path, ("int4",))
+
+
+def test_integers_need_faces_to_be_calibrated_on(spec: ModelSpec, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="int8 need faces"):
+        export_tflite(tmp_path / "absent.onnx", spec, tmp_path, ("fp32", "int8"))
 
 
 def test_too_slow_a_conversion_is_stopped(exported: ExportResult, spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="more than 0 s"):
         export_tflite(exported.files["onnx"], spec, tmp_path, ("fp32",), timeout_s=0.2)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_line_that_matters_of_a_log() -> None:
-    log = "\x1b[31mERROR:\x1b[0m onnx_op_name: wa/MatMul\nValueError: sizes differ\n  name='wa'\n\n---\n"
-    assert last_line(log) == "ValueError: sizes differ"
-    assert last_line("") == "no output"

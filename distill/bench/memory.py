@@ -1,0 +1,45 @@
+"""How much memory a model takes, measured in a child process, which also tells whether it can be run at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import distill
+from distill.errors import CheckpointError
+
+
+def peak_memory(path: str | Path, timeout_s: float = 120, limit: int = 32 * 2**30) -> int | None:
+    """Return the resident bytes that loading and running a model adds to a process at its peak, one thread.
+
+    What the libraries take before the model is loaded does not count; a mapped model file does as far as it is read.
+
+    Args:
+        limit: address space the child may use, in bytes; torch and its libraries reserve several gigabytes.
+
+    Returns:
+        None where the system does not tell.
+
+    Raises:
+        CheckpointError: the model crashes or hangs its runtime, or cannot be run; nothing of it ran in this process.
+    """
+    command = [sys.executable, "-m", "distill.bench.memory_worker", str(Path(path).resolve()), str(limit)]
+    package = str(Path(distill.__file__).parents[1])
+    search = os.pathsep.join(part for part in (package, os.environ.get("PYTHONPATH")) if part)
+    environment = os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, env=environment, timeout=timeout_s, capture_output=True, text=True, errors="replace"
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CheckpointError(f"{path}: no answer within {timeout_s:g} s of loading it; is the file whole?") from error
+    if done.returncode < 0:
+        reason = signal.Signals(-done.returncode).name
+        raise CheckpointError(f"{path}: crashes its runtime ({reason}); export or download it again")
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    if done.returncode:
+        raise CheckpointError(lines[-1][:400])
+    rss: int | None = json.loads(done.stdout.strip().splitlines()[-1])["rss_bytes"]
+    return rss

@@ -1,0 +1,53 @@
+"""Load and run one model and print the memory it took: `python -m distill.bench.memory_worker MODEL`.
+
+A program of its own, because peak memory belongs to a process and because a broken model may crash it. Prints one
+line of JSON, or one line that says what is wrong and exits 3.
+"""
+
+import json
+import re
+import resource
+import sys
+from pathlib import Path
+
+from distill.errors import DistillError
+
+_CALLS = 3
+
+
+def status_bytes(field: str) -> int:
+    """Return a size from /proc/self/status in bytes."""
+    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if found is None:
+        raise OSError(f"/proc/self/status has no {field}")
+    return 1024 * int(found[1])
+
+
+def measure(path: Path) -> dict[str, int | None]:
+    """Run a model on one thread; return the bytes its loading and running added to this process at the most."""
+    from distill.bench.subjects import load_call, open_subject, warm_imports
+
+    warm_imports(path)
+    try:
+        # Forget the peak of the imports, so that the peak read below is the model's.
+        Path("/proc/self/clear_refs").write_text("5")
+        before = status_bytes("VmRSS")
+    except OSError:  # not Linux, or a sandbox that forbids it
+        before = None
+    call = load_call(path, threads=1)
+    for _ in range(_CALLS):
+        call()
+    used = None if before is None else max(0, status_bytes("VmHWM") - before)
+    open_subject(path, path.name)  # what the parent does next with the file is tried here first
+    return {"rss_bytes": used}
+
+
+if __name__ == "__main__":
+    memory = int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        print(json.dumps(measure(Path(sys.argv[1]))))
+    except (DistillError, MemoryError) as error:
+        print(str(error) or "out of memory", file=sys.stderr)
+        sys.exit(3)

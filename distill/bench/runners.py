@@ -1,0 +1,98 @@
+"""Models of any kind loaded and fed with random numbers, ready to be run again and again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.errors import CheckpointError, ConfigError
+from distill.interpreter import interpreter_class
+
+_ONNX_TYPES = {
+    "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8, "tensor(int8)": np.int8, "tensor(int32)": np.int32, "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}  # fmt: skip
+
+
+def random_values(shape: tuple[int, ...], dtype: Any, name: str) -> NDArray[Any]:
+    """Return an array of `shape` as an input: floats in [0, 1), all values of 8-bit integers, zeros otherwise.
+
+    Zeros because wider integers may be indices, where any other number can lead out of a table.
+
+    Raises:
+        CheckpointError: a type no image comes in, such as text.
+    """
+    rng, kind = np.random.default_rng(0), np.dtype(dtype)
+    if kind.kind == "f":
+        return rng.random(shape).astype(kind)
+    if kind in (np.uint8, np.int8):
+        return rng.integers(np.iinfo(kind).min, np.iinfo(kind).max + 1, shape).astype(kind)
+    if kind.kind in "iub":
+        return np.zeros(shape, kind)
+    raise CheckpointError(f"{name}: takes an input of type {kind}; only numbers can be fed for timing")
+
+
+def load_tflite(model: str | Path | bytes, threads: int) -> Any:
+    """Return the runtime's own interpreter with all inputs set.
+
+    Raises:
+        CheckpointError: a file this runtime cannot load or feed.
+        ConfigError: no TFLite runtime is installed.
+    """
+    name = "this part of the model" if isinstance(model, bytes) else str(model)
+    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": name}
+    try:
+        interpreter = interpreter_class()(**source, num_threads=threads)
+        interpreter.allocate_tensors()
+        for entry in interpreter.get_input_details():
+            shape = tuple(int(size) for size in entry["shape"])
+            interpreter.set_tensor(entry["index"], random_values(shape, entry["dtype"], name))
+        interpreter.invoke()
+    except (ValueError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [repr(error)])[0]
+        raise CheckpointError(f"{name}: this TFLite runtime cannot run it ({reason})") from error
+    return interpreter
+
+
+def load_onnx(path: str | Path, threads: int) -> tuple[Any, Any]:
+    """Return a session of ONNX Runtime and a binding of random inputs to it.
+
+    Raises:
+        CheckpointError: a file ONNX Runtime cannot load or feed.
+        ConfigError: ONNX Runtime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ConfigError("ONNX Runtime is not installed; run `pip install onnxruntime`") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Its threads would keep a core busy after the call, in the next model's turn.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        binding = session.io_binding()
+        for entry in session.get_inputs():
+            binding.bind_cpu_input(entry.name, random_values(_fixed(entry.shape), _onnx_type(entry, path), str(path)))
+        for entry in session.get_outputs():
+            binding.bind_output(entry.name)
+        session.run_with_iobinding(binding)
+    except CheckpointError:
+        raise
+    except Exception as error:  # its errors share no base class but Exception
+        reason = (str(error).strip().splitlines() or [repr(error)])[0]
+        raise CheckpointError(f"{path}: ONNX Runtime cannot run it ({reason})") from error
+    return session, binding
+
+
+def _fixed(shape: list[int | str | None]) -> tuple[int, ...]:
+    """Return a shape with every open size (a batch, as a rule) set to 1."""
+    return tuple(size if isinstance(size, int) and size > 0 else 1 for size in shape)
+
+
+def _onnx_type(entry: Any, path: str | Path) -> Any:
+    if entry.type not in _ONNX_TYPES:
+        raise CheckpointError(f"{path}: takes an input of type {entry.type}; only numbers can be fed for timing")
+    return _ONNX_TYPES[entry.type]

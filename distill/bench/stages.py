@@ -1,0 +1,63 @@
+"""What a photo costs besides the network: finding the face, cutting it out, all of it together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from distill.bench.latency import Call
+from distill.bench.subjects import Subject
+from distill.detector import FaceDetector
+from distill.errors import ConfigError
+from distill.geometry import Box, CropSpec, crop_affine
+from distill.images import Photo, read_image, warp
+from distill.runtime import Landmarker
+from distill.spec import read_sidecar, sidecar_path
+
+_PHOTO_SIDE = 640
+
+
+def bench_photo(path: Path | None) -> tuple[Photo, str]:
+    """Return the photo to run on and what to call it; without a path, a face rendered by `distill.data.synthetic`.
+
+    Raises:
+        ImageError: missing or broken file.
+    """
+    if path is not None:
+        photo, name = read_image(path), path.name
+    else:
+        from distill.data.synthetic import render_face
+
+        photo, name = render_face(0, 0, _PHOTO_SIDE, 0.0).image, "generated face"
+    return photo, f"{name}, {photo.shape[1]}x{photo.shape[0]} px"
+
+
+def photo_calls(subjects: Sequence[Subject], photo: Photo, threads: int) -> tuple[dict[tuple[str, str], Call], int]:
+    """Return calls by (model or step, stage) that run parts of the road from photo to points, and the faces found.
+
+    Stages: `detector`, everything `FaceDetector` does; `crop`, one crop as floats; `photo`, detector, crops, network
+    and points back in the photo, for every face in it. The last only for .tflite and .onnx files of ours.
+
+    Raises:
+        ConfigError: the detector's nets are not installed, or no face is in the photo.
+    """
+    detector = FaceDetector(threads=threads)
+    faces = detector(photo)
+    if not faces:
+        raise ConfigError("no face found in the photo to time; give another one with --photo")
+    calls: dict[tuple[str, str], Call] = {("FaceDetector", "detector"): lambda: detector(photo)}
+    for subject in subjects:
+        if subject.path.suffix not in (".tflite", ".onnx") or not sidecar_path(subject.path).is_file():
+            continue
+        crop = read_sidecar(subject.path).crop
+        calls.setdefault((f"crop to {crop.size} px", "crop"), _crop_call(photo, faces[0].box, crop))
+        calls[subject.name, "photo"] = _photo_call(Landmarker(subject.path, detector, threads), photo)
+    return calls, len(faces)
+
+
+def _crop_call(photo: Photo, box: Box, crop: CropSpec) -> Call:
+    return lambda: warp(photo, crop_affine(box, crop), crop.size).astype(np.float32) / 255
+
+
+def _photo_call(landmarker: Landmarker, photo: Photo) -> Call:
+    return lambda: landmarker(photo)

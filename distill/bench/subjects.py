@@ -1,0 +1,150 @@
+"""What is timed: model files of any kind, each with what it costs and a way to run it on so many threads."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from distill.bench.cost import Complexity
+from distill.bench.latency import Call, onnx_call, tflite_call
+from distill.bench.tflite_graph import TFLiteGraph, tflite_complexity, uncounted
+from distill.errors import CheckpointError
+from distill.files import sha256
+
+TORCH = (".ckpt", ".safetensors")
+SUFFIXES = (".tflite", ".onnx", *TORCH)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to be timed.
+
+    Attributes:
+        name: in tables.
+        path: the file.
+        engine: what runs it: `LiteRT`, `ONNX Runtime` or `PyTorch`.
+        input: size and type, `128x128x3 float32`.
+        complexity: of one image.
+        operators: nodes of its graph, None in eager PyTorch.
+        sha256: of the file.
+        load: threads -> a call that runs one random image.
+        graph: of a TFLite file.
+        uncounted: operators whose MACs are not known.
+    """
+
+    name: str
+    path: Path
+    engine: str
+    input: str
+    complexity: Complexity
+    operators: int | None
+    sha256: str
+    load: Callable[[int], Call]
+    graph: TFLiteGraph | None = None
+    uncounted: tuple[str, ...] = ()
+
+
+def checked_path(path: str | Path) -> Path:
+    """Return a model's path.
+
+    Raises:
+        CheckpointError: no such file, or no kind of model known here.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such model file; give one of {', '.join(f'*{s}' for s in SUFFIXES)}")
+    if path.suffix not in SUFFIXES:
+        raise CheckpointError(f"{path}: unknown kind of model '{path.suffix}'; give one of {', '.join(SUFFIXES)}")
+    return path
+
+
+def open_subject(path: str | Path, name: str) -> Subject:
+    """Read what a model costs; nothing is run yet.
+
+    Raises:
+        CheckpointError: missing, broken, or of an unknown kind.
+        ConfigError: what reads this kind is not installed.
+    """
+    path = checked_path(path)
+    if path.suffix == ".tflite":
+        return _tflite(path, name)
+    return _onnx(path, name) if path.suffix == ".onnx" else _torch(path, name)
+
+
+def _tflite(path: Path, name: str) -> Subject:
+    graph = TFLiteGraph.read(path)
+    return Subject(
+        name, path, "LiteRT", graph.describe_input(), tflite_complexity(graph), len(graph.nodes), sha256(path),
+        partial(tflite_call, path), graph, tuple(uncounted(graph)),
+    )  # fmt: skip
+
+
+def _onnx(path: Path, name: str) -> Subject:
+    from distill.bench.onnx_graph import onnx_complexity
+    from distill.bench.runners import load_onnx
+
+    complexity, operators = onnx_complexity(path)
+    entries = load_onnx(path, 1)[0].get_inputs()
+    # ONNX says `tensor(float)` where the rest of the world says float32.
+    kinds = ("float32" if entry.type == "tensor(float)" else entry.type[7:-1] for entry in entries)
+    sizes = ("x".join(map(str, entry.shape[1:])) + f" {kind}" for entry, kind in zip(entries, kinds, strict=True))
+    load = partial(onnx_call, path)
+    return Subject(name, path, "ONNX Runtime", ", ".join(sizes), complexity, operators, sha256(path), load)
+
+
+def _torch(path: Path, name: str) -> Subject:
+    from distill.bench.complexity import complexity
+    from distill.bench.latency import torch_call
+    from distill.models.checkpoint import load_model
+
+    net, spec = load_model(path)
+    size = spec.crop.size
+    load = partial(torch_call, net, size)
+    cost = complexity(net, size)
+    return Subject(name, path, "PyTorch", f"3x{size}x{size} float32", cost, None, sha256(path), load)
+
+
+def load_call(path: Path, threads: int) -> Call:
+    """Return a call that runs a model of any kind on one random image."""
+    if path.suffix == ".tflite":
+        return tflite_call(path, threads)
+    if path.suffix == ".onnx":
+        return onnx_call(path, threads)
+    from distill.bench.latency import torch_call
+    from distill.models.checkpoint import load_model
+
+    net, spec = load_model(path)
+    return torch_call(net, spec.crop.size, threads)
+
+
+def warm_imports(path: Path) -> None:
+    """Import what runs this kind of model, so that its memory is not taken for the model's."""
+    from distill.bench import runners  # noqa: F401
+
+    if path.suffix == ".tflite":
+        from distill.interpreter import interpreter_class
+
+        interpreter_class()
+    elif path.suffix == ".onnx":
+        import onnxruntime  # noqa: F401
+    else:
+        import distill.models.checkpoint  # noqa: F401
+
+
+def short_names(paths: Iterable[str | Path]) -> list[str]:
+    """Return the files' names, with as many of their folders as it takes to tell them apart.
+
+    Raises:
+        CheckpointError: the same file twice.
+    """
+    every = [Path(path) for path in paths]
+    twice = {str(path) for path in every if every.count(path) > 1}
+    if twice:
+        raise CheckpointError(f"{min(twice)}: given twice; each model is timed once")
+    names = []
+    for path in every:
+        depth = 1
+        while any(other != path and other.parts[-depth:] == path.parts[-depth:] for other in every):
+            depth += 1
+        names.append("/".join(path.parts[-depth:]))
+    return names

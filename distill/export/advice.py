@@ -1,0 +1,41 @@
+"""Why a file holds an operator in this version, and what to change so that an older runtime takes it: a table of data.
+
+The reasons are what makes TensorFlow's converter choose a version (tensorflow/lite/tools/versioning/op_version.cc).
+"""
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Attributes:
+    why: what in a network leads to the operator.
+    change: what to do instead.
+    """
+
+    why: str
+    change: str
+
+
+@lru_cache
+def _table() -> dict[tuple[str, str], Advice]:
+    with (Path(__file__).parent / "op_advice.csv").open(newline="") as file:
+        return {(row["op"], row["version"]): Advice(row["why"], row["change"]) for row in csv.DictReader(file)}
+
+
+def advise(op: str, version: int, by_type: bool = False) -> Advice:
+    """Return the advice on an operator in a version.
+
+    Args:
+        by_type: it is refused for its element types or rank, not for its version.
+    """
+    group = op.partition("_")[0] if op.startswith("STABLEHLO") else op
+    if op.startswith("CUSTOM:"):
+        group = "FLEX" if op.startswith("CUSTOM:Flex") else "CUSTOM"
+    table = _table()
+    if by_type:
+        return table["TYPES", "*"]
+    return table.get((op, str(version))) or table.get((group, "*")) or table["*", "*"]

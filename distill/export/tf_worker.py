@@ -1,0 +1,67 @@
+"""What needs TensorFlow, as a program of its own: `tf_worker.py JOB.json`.
+
+Run by path: the parent has neither TensorFlow's threads nor its memory, and a crash of the converter is only a status.
+The job names what to make:
+
+    {"saved_model": FOLDER, "crops": FILE.npy, "dynamic": FILE, "calibrated": FILE, "int16x8": FILE}
+    {"calibrated": FILE, "integer": [{"file": FILE, "float": [NAMES OF TENSORS]}, ...]}
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def convert(job: dict[str, Any]) -> None:
+    """Convert a SavedModel: `calibrated` is a float file with the range of every activation noted in it."""
+    import numpy as np
+    import tensorflow as tf
+
+    def converter() -> Any:
+        made = tf.lite.TFLiteConverter.from_saved_model(job["saved_model"])
+        made.optimizations = [tf.lite.Optimize.DEFAULT]
+        # Per-channel dense layers are FULLY_CONNECTED v12, which no runtime before 2.17 has.
+        made._experimental_disable_per_channel_quantization_for_dense_layers = True
+        return made
+
+    def calibrating() -> Any:
+        made, crops = converter(), np.load(job["crops"], mmap_mode="r")
+        made.representative_dataset = lambda: ([np.array(crop)[None]] for crop in crops)
+        return made
+
+    if "dynamic" in job:
+        Path(job["dynamic"]).write_bytes(converter().convert())
+    if "calibrated" in job:
+        made = calibrating()
+        made._experimental_calibrate_only = True
+        Path(job["calibrated"]).write_bytes(made.convert())
+    if "int16x8" in job:
+        made, ops = calibrating(), tf.lite.OpsSet
+        integer = ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        made.target_spec.supported_ops = [integer, ops.TFLITE_BUILTINS]
+        Path(job["int16x8"]).write_bytes(made.convert())
+
+
+def quantise(job: dict[str, Any]) -> None:
+    """Turn a calibrated file into integer ones; operators that write one of the `float` tensors stay as they are."""
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    calibrated = Path(job["calibrated"]).read_bytes()
+    for made in job["integer"]:
+        blob = mlir_quantize(
+            calibrated,
+            input_data_type=tf.float32,
+            output_data_type=tf.float32,
+            denylisted_nodes=set(made["float"]) or None,
+            disable_per_channel_for_dense_layers=True,
+        )
+        Path(made["file"]).write_bytes(blob)
+
+
+if __name__ == "__main__":
+    # The folder of this program comes first on the path, where its neighbours could pass for someone's packages.
+    del sys.path[0]
+    given = json.loads(Path(sys.argv[1]).read_text())
+    quantise(given) if "integer" in given else convert(given)

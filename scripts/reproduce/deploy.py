@@ -1,0 +1,165 @@
+"""Measure every kind of exported file: hop x {px, NME, ms, bytes, runtimes} -> results/deploy.json and docs/deploy.md.
+
+    python scripts/reproduce/deploy.py DATA student=checkpoints/student_128.safetensors efld=runs/efld/best.ckpt
+
+DATA is a 300-W folder. Integers are calibrated on 100 faces of its trainsets; NMEs are of the 554 faces of the common
+test set in LiteRT, distances between runtimes of 32 of them. What was measured already is kept in --work and not
+measured again as long as the model's file is the same, so the command can be stopped at any time. Gates stand open
+here, because the table is to show what misses them too; nothing measured here is a release.
+"""
+
+import argparse
+import json
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from distill.commands.export import export
+from distill.config import FacesConfig
+from distill.errors import ConfigError
+from distill.evaluate.evaluate import evaluate
+from distill.export.config import CalibrationConfig
+from distill.export.gates import Gate, GateConfig
+from distill.export.kinds import KINDS
+from distill.files import sha256, write_json, write_text
+
+TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
+DOCUMENT, BEGIN, END = Path("docs/deploy.md"), "<!-- deploy:begin -->", "<!-- deploy:end -->"
+# Relative growth of the NME that a kind is promised to stay below.
+PROMISES = {"fp16": 0.005, "dynamic": 0.02, "int8": 0.05}
+_OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
+
+
+def ladder(name: str, model: Path, data: Path, work: Path, faces: int) -> dict[str, Any]:
+    """Convert a model to every kind and measure the hops, unless that was done for the very same file."""
+    done, mark = work / "ladder.json", work / "model.sha256"
+    if not (done.is_file() and mark.is_file() and mark.read_text() == sha256(model)):
+        calibration = CalibrationConfig("300w", data, TRAIN)
+        export(
+            model,
+            work,
+            FacesConfig("300w", data, TEST),
+            faces,
+            stem=name,
+            calibration=calibration,
+            gates=_OPEN,
+            ladder=True,
+        )
+        for old in work.glob("nme_*.json"):
+            old.unlink()
+        write_text(mark, sha256(model))
+    result: dict[str, Any] = json.loads(done.read_text())
+    return result
+
+
+def nme(path: Path, data: Path, work: Path, limit: int | None) -> dict[str, Any]:
+    """Return the NME of one file on the test faces, measured once."""
+    done = work / f"nme_{path.suffix[1:]}_{path.stem}_{limit or 'all'}.json"
+    if not done.is_file():
+        result = evaluate(path, format="300w", root=data, subset=TEST, limit=limit).to_json()
+        write_json(done, {key: value for key, value in result.items() if key != "faces"})
+    measured: dict[str, Any] = json.loads(done.read_text())
+    return measured
+
+
+def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int | None) -> list[dict[str, Any]]:
+    """Return one row for each hop of a model."""
+    found, out = ladder(name, model, data, work, faces), []
+    files = {"torch": model, "onnx": work / f"{name}.onnx"}
+    files |= {kind: work / f"{name}_{kind}.tflite" for kind in KINDS}
+    reference = nme(model, data, work, limit)["metrics"]["ocular"]["nme_percent"]
+    for rung in found["rungs"]:
+        hop, measured = rung["hop"], nme(files[rung["name"]], data, work, limit)
+        percent = measured["metrics"]["ocular"]["nme_percent"]
+        change, promise = percent / reference - 1, PROMISES.get(rung["name"])
+        out.append(
+            {
+                "model": name,
+                "hop": rung["name"],
+                "what": rung["what"],
+                "nme_percent": percent,
+                "nme_change_percent": 100 * change,
+                "promise_percent": None if promise is None else 100 * promise,
+                "kept": None if promise is None else change <= promise,
+                "max_px": hop and hop["max_px"],
+                "mean_px": hop and hop["mean_px"],
+                "groups_px": hop and hop["groups"],
+                "latency_ms": rung["latency_ms"],
+                "bytes": rung["bytes"],
+                "peak_bytes": rung["peak_bytes"],
+                "runtimes_max_px": rung["runtimes"],
+                "data_hash": measured["protocol"]["data_hash"],
+                "faces": measured["protocol"]["n_faces"],
+                "unstable": found["unstable"],
+                "calibration": found["calibration"] if rung["name"] in KINDS else None,
+                "sensitive": [cost["module"] for cost in found["layers"].get(rung["name"], [])[:3]],
+            }
+        )
+    return out
+
+
+def table(measured: list[dict[str, Any]]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [
+        "| model | hop | NME % | change % | max px | mean px | ms ×1 | ms ×2 | MB | runs in (max px) |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in measured:
+        px = ("–", "–") if row["max_px"] is None else (f"{row['max_px']:.2f}", f"{row['mean_px']:.3f}")
+        ms = (f"{row['latency_ms'][threads]:.2f}" for threads in ("1", "2"))
+        size = "–" if row["bytes"] is None else f"{row['bytes'] / 1e6:.2f}"
+        runs = ", ".join(f"{name} ({px:.2f})" for name, px in row["runtimes_max_px"].items()) or "–"
+        kept = "" if row["kept"] is None else (" (kept)" if row["kept"] else " (missed)")
+        change = f"{row['nme_change_percent']:+.2f}{kept}"
+        cells = [row["model"], row["hop"], f"{row['nme_percent']:.3f}", change, *px, *ms, size, runs]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def note(measured: list[dict[str, Any]]) -> str:
+    """Return what the reader of the table must know."""
+    faces = measured[0]["faces"]
+    busy = " The machine was busy: compare latencies with care." if any(row["unstable"] for row in measured) else ""
+    return (
+        f"NME of {faces} faces of the 300-W common test set (51 points, inter-ocular, true boxes) in LiteRT; change "
+        "relative to PyTorch, with the promise kept or missed where there is one (fp16 0.5 %, dynamic 2 %, int8 5 %). "
+        f"Distances are pixels of the crop on fewer faces, in every runtime.{busy}"
+    )
+
+
+def _commit() -> str:
+    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main() -> None:
+    """Measure every model given and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="a 300-W folder")
+    parser.add_argument("models", nargs="+", help="NAME=PATH of a checkpoint")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/deploy"), help="where the files and what is measured lie"
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/deploy.json"))
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="Markdown file with the table's markers")
+    parser.add_argument("--faces", type=int, default=32, help="faces the hops are compared on in every runtime")
+    parser.add_argument("--limit", type=int, help="measure the NME on fewer faces, to try the command")
+    args = parser.parse_args()
+    models = dict(entry.partition("=")[::2] for entry in args.models)
+    unnamed = [name for name, path in models.items() if not path]
+    if unnamed:
+        raise ConfigError(f"'{unnamed[0]}' is no NAME=PATH; write student={unnamed[0]}")
+    measured: list[dict[str, Any]] = []
+    for name, path in models.items():
+        measured += rows(name, Path(path), args.data, args.work / name, args.faces, args.limit)
+    command = f"python scripts/reproduce/deploy.py DATA {' '.join(args.models)}"
+    protocol = {"calibration": TRAIN, "test": TEST, "promises_percent": {k: 100 * v for k, v in PROMISES.items()}}
+    write_json(args.out, {"command": command, "commit": _commit(), "protocol": protocol, "rows": measured})
+    text = args.document.read_text()
+    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
+    write_text(args.document, f"{head}{BEGIN}\n{note(measured)}\n\n{table(measured)}\n{END}{tail}")
+    print(table(measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from distill.bench.latency import compare
+from distill.bench.onnx_graph import onnx_complexity
+from distill.bench.subjects import load_call, open_subject, short_names
+from distill.errors import CheckpointError
+from distill.geometry import CropSpec
+from distill.models import create_model
+from distill.models.checkpoint import save_model
+from distill.spec import ModelSpec
+
+POINTS = 51
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "net.safetensors"
+    arch, scheme = "mobilevit_v2_050", "inner51"
+    save_model(path, create_model(arch, scheme), ModelSpec(arch, scheme, POINTS, CropSpec(size=64)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def onnx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two convolutions (one transposed) and a product with an open batch."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    path = tmp_path_factory.mktemp("onnx") / "net.onnx"
+    values = {"w": (4, 3, 3, 3), "t": (4, 2, 2, 2), "m": (16, 5)}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("ConvTranspose", ["a", "t"], ["b"], strides=[2, 2]),
+        helper.make_node("MatMul", ["b", "m"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 16, 16])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 2, 16, 5])],
+        [numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in values.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=8), str(path))
+    return path
+
+
+def test_onnx_is_counted_by_hand(onnx_file: Path) -> None:
+    cost, nodes = onnx_complexity(onnx_file)
+    assert nodes == 3
+    assert cost.parameters == 4 * 27 + 4 * 2 * 4 + 16 * 5
+    assert cost.macs == 8 * 8 * 4 * 27 + 8 * 8 * 4 * 2 * 4 + 2 * 16 * 16 * 5
+
+
+def test_all_kinds_are_timed_side_by_side(small: Path, weights: Path, onnx_file: Path) -> None:
+    subjects = [open_subject(path, path.name) for path in (small, weights, onnx_file)]
+    assert [subject.engine for subject in subjects] == ["LiteRT", "PyTorch", "ONNX Runtime"]
+    assert [subject.input for subject in subjects] == ["16x16x8 float32", "3x64x64 float32", "3x16x16 float32"]
+    timings = compare({subject.name: subject.load(1) for subject in subjects}, rounds=5, warmup=1)
+    assert all(timing.median_ms > 0 for timing in timings.values())
+
+
+@pytest.mark.parametrize("kind", ["small", "weights", "onnx_file"])
+def test_any_file_becomes_a_call(kind: str, request: pytest.FixtureRequest) -> None:
+    load_call(request.getfixturevalue(kind), 1)()
+
+
+def test_names_are_as_long_as_it_takes() -> None:
+    assert short_names(["a/net.tflite", "b/net.tflite", "b/other.onnx"]) == [
+        "a/net.tflite",
+        "b/net.tflite",
+        "other.onnx",
+    ]
+    with pytest.raises(CheckpointError, match="given twice"):
+        short_names(["a/net.tflite", "a/net.tflite"])
+
+
+def test_what_is_no_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such model file"):
+        open_subject(tmp_path / "net.tflite", "net")
+    other = tmp_path / "net.pb"
+    other.write_bytes(b"1")
+    with pytest.raises(CheckpointError, match=r"unknown kind of model '\.pb'"):
+        open_subject(other, "net")
