@@ -57,7 +57,7 @@ FULL_RANGE = BlazeFaceKind("face_detection_full_range_sparse.tflite", ((48, 1),)
 
 
 def locate_model(file: str, folder: str | Path | None = None, part: str = "face_detection") -> Path:
-    """Return the path of a net of MediaPipe: in `folder`, else in `part` of the installed wheel (which is not imported).
+    """Return the path of a net of MediaPipe: in `folder`, else in `part` of the wheel (which is not imported).
 
     Raises:
         ConfigError: it is in neither place.

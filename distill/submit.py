@@ -71,7 +71,7 @@ def _check_model(model: Path, contest: Contest) -> str | None:
     detectors = [check_model(locate_model(kind.file), contest.runtime) for kind in (SHORT_RANGE, FULL_RANGE)]
     for checked in (report, *detectors):
         if not checked.passed:
-            first = checked.failures[0]
+            first = checked.explanations[0]
             raise SubmissionError(f"{checked.model}: does not run on TFLite {contest.runtime}: {first}; export again")
     return report.min_runtime
 

@@ -29,6 +29,7 @@ def export(
     faces: int = 32,
     runtime: str = "2.11.0",
     kinds: list[str] | None = None,
+    scheme: str | None = None,
     stem: str = "student",
     calibration: CalibrationConfig = CalibrationConfig(),  # noqa: B008  frozen
     quantise: QuantiseConfig = QuantiseConfig(),  # noqa: B008  frozen
@@ -37,6 +38,7 @@ def export(
     page: Path | None = None,
     pictures: bool = False,
     rounds: int = 30,
+    second_opinion: bool = False,
 ) -> int:
     """Export a model.
 
@@ -48,6 +50,7 @@ def export(
         runtime: oldest TFLite runtime that must have every operator.
         kinds: TFLite files to make, of fp32, fp16, w8, dynamic, int8_hybrid, int8, int16x8; fp32 and fp16 by default,
             all with --ladder.
+        scheme: keep the head of this landmark scheme; the main one by default.
         stem: the files are called STEM.onnx, STEM_fp32.tflite and so on.
         calibration: training faces the integer kinds are calibrated on; generated faces by default.
         quantise: what stays in floats.
@@ -56,6 +59,7 @@ def export(
         page: write the ladder's page here, even when a gate is missed.
         pictures: show the faces of --data on the page; generated faces are always shown.
         rounds: timed calls of each hop.
+        second_opinion: also convert with litert-torch and compare (docs/second_opinion.md).
     """
     from rich.console import Console
 
@@ -64,12 +68,17 @@ def export(
     from distill.export.ladder import render as ladder_table
     from distill.export.parity import render
     from distill.export.pipeline import stage
+    from distill.export.second_opinion import find_litert_torch
+    from distill.export.second_opinion import render as opinion_table
+    from distill.export.second_opinion import second_opinion as ask
     from distill.files import write_json
     from distill.models.checkpoint import load_model
 
     chosen = kinds or (list(KINDS) if ladder else ["fp32", "fp16"])
     require_kinds(chosen)
-    net, spec = load_model(model)
+    if second_opinion:
+        find_litert_torch()  # before minutes of work
+    net, spec = load_model(model, scheme)
     crops, landmarks = face_crops(spec, faces, data.format, data.root, data.subset) if data else face_crops(spec, faces)
     shown = calibrate_on(spec, calibration) if any(KINDS[kind].calibrated for kind in chosen) else None
     where, console, hops = out or model.parent / "export", Console(), gates.by_hop()
@@ -86,6 +95,10 @@ def export(
     console.print(ladder_table(climbed) if climbed is not None else render(result.parity))
     for path in result.files.values():
         console.print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
+    if second_opinion:
+        opinion = ask(net, spec, crops, result.files.get("fp32"))
+        console.print(opinion_table(opinion))
+        return 0 if opinion.passed else 1
     return 0
 
 
@@ -121,8 +134,8 @@ def _page(ladder: "Ladder", staged: "Staged", net: "nn.Module | None") -> "Repor
     groups = list(next(rung.hop.groups for rung in ladder.rungs if rung.hop))
     page = Report(f"Parity ladder of {ladder.model}", f"{ladder.crops} crops of {ladder.size} px, {ladder.faces}")
     page.heading("Hops").text(
-        "Distances are pixels of the crop between a hop's landmarks and those of PyTorch; change is that of the NME, in "
-        "% of PyTorch's. Memory is what loading and running adds to a process."
+        "Distances are pixels of the crop between a hop's landmarks and those of PyTorch; change is that of the NME, "
+        "in % of PyTorch's. Memory is what loading and running adds to a process."
     )
     page.table(headings(groups), [cells(rung, groups) for rung in ladder.rungs])
     if ladder.unstable:
