@@ -58,9 +58,7 @@ def test_a_file_that_is_not_the_exported_one_is_not_loaded(
 
 def test_a_refused_architecture_says_what_and_where(exported: ExportResult) -> None:
     report = check_model(exported.files["fp32"], "2.2")
-    with pytest.raises(
-        ExportError, match=r"does not run on TFLite 2\.2: BATCH_MATMUL v1 needs 2\.3\.0.*Made by "
-    ):
+    with pytest.raises(ExportError, match=r"does not run on TFLite 2\.2: BATCH_MATMUL v1 needs 2\.3\.0.*Made by "):
         require_ops(report)
 
 
