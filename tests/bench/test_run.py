@@ -12,7 +12,7 @@ from distill.bench.report import render, to_json
 from distill.bench.run import Bench, Key, Settings, bench, thread_counts
 from distill.commands.bench import run
 from distill.errors import CheckpointError, ConfigError
-from distill.export.small_graphs import Node, side, write
+from distill.export.one_node import Node, side, write
 
 ROOT = Path(__file__).parents[2]
 NMES = ["small.tflite=4", "large.tflite=3"]

@@ -10,7 +10,7 @@ from distill.bench.machine import convolution
 from distill.bench.runners import load_tflite
 from distill.bench.tflite_graph import TFLiteGraph, split_decode, tflite_complexity, uncounted
 from distill.errors import CheckpointError
-from distill.export.small_graphs import Node, fixed, integers, side, write
+from distill.export.one_node import Node, fixed, integers, side, write
 
 ROOT = Path(__file__).parents[2]
 STUDENT = ROOT / "checkpoints/student_128_fp16.tflite"
