@@ -51,7 +51,7 @@ def quick(exported: ExportResult, net, spec, crops, monkeypatch: pytest.MonkeyPa
     runtimes = [runtime for runtime in pipeline.list_runtimes() if runtime.name == "litert"]
     monkeypatch.setattr(pipeline, "list_runtimes", lambda: runtimes)
     monkeypatch.setattr(pipeline, "export_tflite", copy)
-    monkeypatch.setattr("distill.models.checkpoint.load_model", lambda path: (net, spec))
+    monkeypatch.setattr("distill.models.checkpoint.load_model", lambda path, scheme: (net, spec))
     monkeypatch.setattr("distill.data.crops.face_crops", lambda spec, count, *_: (crops[:1], POINTS))
 
 
