@@ -7,6 +7,7 @@ from typing import Any, Literal
 from distill.data.augment import AugmentConfig
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
+from distill.losses.kd import KDConfig
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class DataConfig:
         format: how the data lie on disk: a name of docs/data.md.
         root: folder of the data.
         subset: training faces, names joined by `+`; `all` for every face.
-        val_subset: validation faces; by default a part of the training faces is held out, photo by photo.
+        val_subset: validation faces; by default some training faces are held out.
         val_fraction: how much is held out when there is no val_subset.
-        test_subset: faces that will be tested; training photos that show up among them are dropped.
+        test_subset: faces that will be tested; training photos among them are dropped.
         scheme: landmark scheme to learn.
         boxes: face boxes to train on, drawn at random where a face has several.
         crop: how a face box becomes a crop.
@@ -54,7 +55,9 @@ class DataConfig:
         batch_size: faces per step and device.
         workers: processes that prepare faces; the result does not depend on it.
         cache: keep decoded photos in memory.
-        sets: further data sets to train on, of any landmark scheme that the network has a head for.
+        rounds: after so many epochs a face's augmentations begin again; 0 draws new ones for ever.
+        sets: further data sets, of schemes that the network has a head for.
+        balance: attributes of the main set's faces; the rarer a face's kind, the more it counts.
     """
 
     format: str = "300w"
@@ -70,7 +73,13 @@ class DataConfig:
     batch_size: int = 32
     workers: int = 2
     cache: bool = False
+    rounds: int = 0
     sets: list[SetConfig] = field(default_factory=list)
+    balance: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.rounds < 0:
+            raise ConfigError(f"--data.rounds {self.rounds} must be at least 0, which repeats no augmentation")
 
 
 @dataclass(frozen=True)
@@ -80,10 +89,12 @@ class ModelConfig:
     Attributes:
         arch: name in the zoo.
         options: keyword arguments of the architecture.
+        init: checkpoint to start from; its weights that fit by name and shape are taken.
     """
 
     arch: str = "mobilevit_v2_050"
     options: dict[str, Any] = field(default_factory=dict)
+    init: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +102,8 @@ class LossConfig:
     """The supervised loss.
 
     Attributes:
-        kind: `maps`, or of points `nme`, `wing`, `l1`, `smooth_l1`; `default` is what the network's paper trains with.
-        star: weight of the STAR loss on the decoded landmarks; this and what follows is for `maps`.
+        kind: `maps`, or of points `nme`, `wing`, `l1`, `smooth_l1`; or the network's own.
+        star: weight of the STAR loss on the decoded landmarks; for `maps`, as what follows.
         star_eigen: weight of its eigenvalue restriction.
         point: weight of adaptive wing on the point maps.
         edge: weight of adaptive wing on the edge maps.
@@ -108,29 +119,6 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class KDConfig:
-    """Distillation from the teacher: between maps, or to the coordinates of a regression network.
-
-    Attributes:
-        kind: of maps `mse` (authors), `l2` (paper), `kl` (scale-free); of points `coordinate`, `gaussian`; `none`.
-        weight: weight of the distillation loss (the authors: 100 for mse; about 1 for coordinate and gaussian).
-        temperature: softens the distributions of `kl`.
-        decay: `constant`, or `linear` to fade the weight to 0 over training (DWPose, arXiv 2307.15880).
-        inherit_heads: start the student's heads from the teacher's; both need the same neck width.
-    """
-
-    kind: Literal["mse", "l2", "kl", "coordinate", "gaussian", "none"] = "mse"
-    weight: float = 100.0
-    temperature: float = 1.0
-    decay: Literal["constant", "linear"] = "constant"
-    inherit_heads: bool = False
-
-    def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise ConfigError(f"--kd.temperature {self.temperature} must be above 0")
-
-
-@dataclass(frozen=True)
 class OptimConfig:
     """AdamW with linear warm-up and cosine decay.
 
@@ -141,7 +129,7 @@ class OptimConfig:
         head_weight_decay: of the heads.
         warmup: share of the steps over which the rate rises from 0.
         clip: largest norm of the gradient.
-        ema: decay of the exponential moving average that is validated and saved; 0 turns it off.
+        ema: decay of the moving average that is validated and saved; 0 turns it off.
     """
 
     lr: float = 1e-3
@@ -201,10 +189,10 @@ class LogConfig:
     """Where a run is recorded besides `metrics.csv`, which is always written.
 
     Attributes:
-        wandb: Weights & Biases `offline`, `online` (needs a key in the environment) or `disabled`.
+        wandb: Weights & Biases `offline`, `online` (needs a key) or `disabled`.
         project: W&B project.
         every: steps between records of the training losses.
-        pictures: validation faces drawn with their predictions; 0 draws none (real faces are personal data).
+        pictures: validation faces drawn with predictions (real faces are personal data).
     """
 
     wandb: Literal["offline", "online", "disabled"] = "offline"
@@ -247,19 +235,25 @@ class StudentConfig(RunConfig):
     """A training run that may learn from a teacher.
 
     Attributes:
-        teacher: checkpoint of the teacher; needed unless kd.kind is `none`.
+        teacher: its checkpoint, or those of several to average; none if kd.kind is `none`.
         kd: distillation.
     """
 
     name: str = "student"
-    teacher: Path | None = None
+    teacher: list[Path] | Path | None = None
     kd: KDConfig = field(default_factory=KDConfig)
 
+    @property
+    def teachers(self) -> list[Path]:
+        """The checkpoints of all teachers."""
+        given = self.teacher if isinstance(self.teacher, list) else [self.teacher]
+        return [path for path in given if path is not None]
+
     def __post_init__(self) -> None:
-        if self.kd.kind != "none" and self.teacher is None:
+        if self.kd.kind != "none" and not self.teachers:
             raise ConfigError("--teacher is missing: give a teacher's checkpoint, or --kd.kind none to train without")
-        if self.kd.kind == "none" and self.kd.inherit_heads:
-            raise ConfigError("--kd.inherit_heads needs a teacher, but --kd.kind is none")
+        if self.kd.head_only and len(self.teachers) > 1:
+            raise ConfigError("--kd.head_only takes one --teacher: the trained student itself")
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class CropSpec:
     Attributes:
         size: side of the crop in pixels.
         scale: side of the crop in units of the longer side of the face box.
-        shift_y: how far the crop's centre lies below the box's centre, in units of the longer side (negative: above).
+        shift_y: how far the crop's centre lies below the box's, in longer sides of the box.
     """
 
     size: int = 128

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
-from distill.config import KDConfig, OptimConfig, RunConfig, StudentConfig, TrainerConfig
+from distill.config import DataConfig, KDConfig, OptimConfig, RunConfig, StudentConfig, TrainerConfig
 from distill.errors import ConfigError
+from distill.losses.kd import CacheConfig
 
 CASES: list[tuple[type, dict[str, Any], str]] = [
     (KDConfig, {"temperature": 0.0}, "--kd.temperature"),
+    (KDConfig, {"extra": {"mse": 1.0}}, "--kd.extra"),
+    (KDConfig, {"kind": "none", "extra": {"mse": 1.0}}, "--kd.extra"),
+    (CacheConfig, {"gigabytes": 0.0}, "--kd.cache.gigabytes"),
+    (DataConfig, {"rounds": -1}, "--data.rounds"),
     (OptimConfig, {"ema": 1.0}, "--optim.ema"),
     (OptimConfig, {"ema": -0.1}, "--optim.ema"),
     (OptimConfig, {"warmup": 1.0}, "--optim.warmup"),
@@ -18,7 +23,7 @@ CASES: list[tuple[type, dict[str, Any], str]] = [
     (TrainerConfig, {"checkpoint_every": 0}, "--trainer.checkpoint_every"),
     (TrainerConfig, {"epochs": 5, "validate_every": 2}, "--trainer.validate_every"),
     (StudentConfig, {}, "--teacher"),
-    (StudentConfig, {"kd": KDConfig("none", inherit_heads=True)}, "--kd.inherit_heads"),
+    (KDConfig, {"kind": "none", "inherit_heads": True}, "--kd.inherit_heads"),
 ]
 
 

@@ -29,10 +29,10 @@ class AugmentConfig:
     Attributes:
         rotate: standard deviation of the rotation in degrees; it is cut off at twice that.
         scale: the crop's side is multiplied or divided by up to 1 + scale.
-        shift: standard deviation of the crop's shift in units of its side, cut off at twice that.
+        shift: standard deviation of the crop's shift in sides, cut off at twice that.
         flip: probability of mirroring the face.
         occlusion: probability of covering part of the face with one to three rectangles.
-        pixels: multiplies the probability of each change of light, colour, sharpness, noise and compression; 0 is none.
+        pixels: multiplies the probability of each change of light, colour, sharpness …; 0 is none.
     """
 
     rotate: float = 15.0

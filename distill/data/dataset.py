@@ -31,7 +31,7 @@ class FaceSample(TypedDict):
 
     image: uint8 RGB. landmarks: normalised to the crop. visible: as annotated; covering a point does not change it.
     known: where False nobody marked the point, and its position means nothing.
-    to_photo: 2x3 affine from crop pixels to photo pixels. index: which record it is.
+    to_photo: 2x3 affine from crop pixels to photo pixels. index: which record it is. round: which of its augmentations.
     Of a `MixedDataset` also, for the scheme of each head, targets: landmarks, known and visible as above; and weight:
     how much the face counts in supervised losses.
     """
@@ -42,6 +42,7 @@ class FaceSample(TypedDict):
     known: Bool[Tensor, " k"]
     to_photo: Float[Tensor, "2 3"]
     index: int | Int[Tensor, " b"]
+    round: int | Int[Tensor, " b"]
     targets: NotRequired[dict[str, Target]]
     weight: NotRequired[Float[Tensor, ""]]
 
@@ -57,6 +58,7 @@ class FaceDataset(Dataset[FaceSample]):
         boxes: kinds of face boxes; with several, each sample draws one of those its face has.
         seed: of the augmentation.
         cache: decode all photos now and keep them in memory (w * h * 3 bytes each), for small data sets and slow disks.
+        rounds: epoch e looks as epoch e modulo `rounds` did, so that what was computed of it is of use again; 0 never.
 
     A key is (epoch, index), or an index alone, which is epoch 0.
 
@@ -75,6 +77,7 @@ class FaceDataset(Dataset[FaceSample]):
         boxes: Sequence[str] = ("gt",),
         seed: int = 0,
         cache: bool = False,
+        rounds: int = 0,
     ) -> None:
         if not records:
             raise AnnotationError("no faces to make a data set of: choose another subset or split")
@@ -84,7 +87,7 @@ class FaceDataset(Dataset[FaceSample]):
             raise AnnotationError(f"{counts} faces have no {kinds} box, '{without[0].name}' among them: use gt boxes")
         self.records = [record.in_scheme(scheme) for record in records]
         self.crop, self.scheme, self.augment = crop, load_scheme(scheme), augment
-        self.boxes, self.seed = tuple(boxes), seed
+        self.boxes, self.seed, self.rounds = tuple(boxes), seed, rounds
         self._pipeline = pixel_pipeline(augment) if augment else None
         self._photos = {path: read_image(path) for path in {r.image for r in records}} if cache else {}
 
@@ -101,8 +104,8 @@ class FaceDataset(Dataset[FaceSample]):
 
     def __getitem__(self, key: int | tuple[int, int]) -> FaceSample:
         epoch, index = (0, key) if isinstance(key, int) else key
-        record = self.records[index]
-        rng = np.random.default_rng([self.seed, epoch, index])
+        record, turn = self.records[index], epoch % self.rounds if self.rounds else epoch
+        rng = np.random.default_rng([self.seed, turn, index])
         box, config = self._box(record, rng), self.augment or _UNCHANGED
         affine, flipped = sample_affine(box, self.crop, config, rng)
         crop = change_pixels(warp(self._photo(record), affine, self.crop.size), self._pipeline, rng)
@@ -116,6 +119,7 @@ class FaceDataset(Dataset[FaceSample]):
             "known": torch.from_numpy(flags[:, 1].copy()),
             "to_photo": torch.from_numpy(invert_affine(affine).astype(np.float32)),
             "index": index,
+            "round": turn,
         }
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from distill.data.dataset import FaceDataset, FaceSample, Target
@@ -26,10 +27,10 @@ WEIGHTS: Mapping[str, float] = MappingProxyType({"hand": 1.0, "weak": 0.2, "none
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """One data set: its faces in its own scheme, and what one of them counts (None: by who labelled it)."""
+    """One data set: its faces in its own scheme, and what each or every one counts (None: by who labelled it)."""
 
     faces: FaceDataset
-    weight: float | None = None
+    weight: float | NDArray[np.floating] | None = None
 
 
 def relabelled(records: Sequence[FaceRecord], labels: Labels | None) -> list[FaceRecord]:
@@ -91,7 +92,8 @@ class MixedDataset(Dataset[FaceSample]):
         face = part.faces[epoch, local]
         targets = {head: self._target(face, place, head) for head in self.heads}
         main = targets[self.heads[0]]
-        weight = WEIGHTS[part.faces.records[local].labels] if part.weight is None else part.weight
+        default = WEIGHTS[part.faces.records[local].labels]
+        weight = default if part.weight is None else np.broadcast_to(part.weight, len(part.faces))[local]
         return {
             **face,
             "landmarks": main["landmarks"],
@@ -99,7 +101,7 @@ class MixedDataset(Dataset[FaceSample]):
             "visible": main["visible"],
             "index": index,
             "targets": targets,
-            "weight": torch.tensor(weight, dtype=torch.float32),
+            "weight": torch.tensor(float(weight), dtype=torch.float32),
         }
 
     def _target(self, face: FaceSample, place: int, head: str) -> Target:

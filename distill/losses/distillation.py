@@ -4,8 +4,9 @@ Maps are distilled from map to map. A student that regresses coordinates learns 
 own uncertainty as a Gaussian and is compared with the teacher's map (DistilPose, arXiv 2303.05063).
 
 `L_KD = sum_i sum_k || G_T(F_T)_k^i - G_S(F_S)_k^i ||_2` is what the paper writes (Hong and Lin, arXiv 2404.06029);
-its authors' code trains with 100 x the mean squared difference instead. Both are here, and a scale-free third.
-Every function returns the loss of each landmark (b, k).
+its authors' code trains with 100 x the mean squared difference instead. Both are here, and a scale-free third; means
+and covariances are in `distill.losses.covariance`, features, which are no part of a prediction, in
+`distill.losses.feature`. Every function returns the loss of each landmark (b, k).
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from distill.errors import ConfigError
 from distill.heatmaps import MASS_FLOOR, as_distribution, cell_centres
+from distill.losses.covariance import covariance
 from distill.losses.reduction import masked_mean
 from distill.models import Prediction
 
@@ -110,11 +112,16 @@ def _gaussian(student: Prediction, teacher: Prediction, temperature: float) -> P
     return gaussian(student.landmarks.float(), student.part("sigmas").float(), teacher.part("heatmaps").float())
 
 
+def _covariance(student: Prediction, teacher: Prediction, temperature: float) -> PerLandmark:
+    return covariance(student.part("heatmaps").float(), teacher.part("heatmaps").float())
+
+
 KD_KINDS: Mapping[str, KDKind] = MappingProxyType(
     {
         "mse": _between_maps(mse),
         "l2": _between_maps(l2),
         "kl": _between_maps(kl),
+        "covariance": KDKind(_covariance, ("heatmaps",), ("heatmaps",)),
         "coordinate": KDKind(_coordinate, ("landmarks",), ("landmarks",)),
         "gaussian": KDKind(_gaussian, ("landmarks", "sigmas"), ("heatmaps",)),
     }

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from distill.errors import ConfigError, suggest
 from distill.heatmaps import edge_maps, edge_weights, gaussian_maps
 from distill.landmarks import Scheme
+from distill.losses.pfld import PfldLoss
 from distill.losses.points import POINT_LOSSES, PointLoss
 from distill.losses.star import StarLoss
 from distill.losses.wing import AdaptiveWingLoss
@@ -94,7 +95,11 @@ def _on_points(kind: str) -> LossKind:
 
 
 LOSSES: Mapping[str, LossKind] = MappingProxyType(
-    {"maps": LossKind(SupervisedLoss, _MAPS), **{kind: _on_points(kind) for kind in POINT_LOSSES}}
+    {
+        "maps": LossKind(SupervisedLoss, _MAPS),
+        **{kind: _on_points(kind) for kind in POINT_LOSSES},
+        "pfld": LossKind(lambda scheme, **_: PfldLoss(scheme), ("landmarks",)),
+    }
 )
 
 

@@ -25,6 +25,7 @@ class Prediction(NamedTuple):
         point_maps: (b, k, h, w) in [0, 1].
         edge_maps: (b, e, h, w) in [0, 1].
         sigmas: (b, k, 2) > 0, a regression network's own spread of each point in x and y, normalised to the crop.
+        pose: (b, 3) yaw, pitch and roll in radians, of a network that is trained with a pose net.
     """
 
     landmarks: Float[Tensor, "b k 2"]
@@ -32,6 +33,7 @@ class Prediction(NamedTuple):
     point_maps: Float[Tensor, "b k h w"] | None = None
     edge_maps: Float[Tensor, "b e h w"] | None = None
     sigmas: Float[Tensor, "b k 2"] | None = None
+    pose: Float[Tensor, "b 3"] | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:

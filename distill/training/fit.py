@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from distill.config import DataConfig, RunConfig, SetConfig, StudentConfig
+from distill.data.balance import attribute_weights
 from distill.data.dataset import FaceDataset
 from distill.data.mixed import MixedDataset, TrainingSet, relabelled
 from distill.data.module import FaceData
@@ -34,11 +35,14 @@ from distill.models.regression import schemes_of
 from distill.models.zoo import zoo_entry
 from distill.spec import ModelSpec
 from distill.training.averaging import WeightEMA
+from distill.training.cache import with_cache
 from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
+from distill.training.frozen import FrozenTeacher
+from distill.training.pretrained import start_from
 from distill.training.resume import checkpoint_to_resume
 from distill.training.seeding import StatelessSeeding, step_seed
 from distill.training.stopping import StopWithoutProgress
-from distill.training.student import FrozenTeacher, StudentTask
+from distill.training.student import StudentTask
 from distill.training.teacher import LandmarkTask, blank_prediction
 from distill.training.tracking import CsvLog, Tracking, is_first_process, plain_config
 from distill.training.wandb_log import WandbLog
@@ -55,12 +59,13 @@ def train_student(config: StudentConfig) -> Path:
     """Train a student, with its teacher unless `kd.kind` is `none`; return the folder of the run."""
     if config.kd.kind == "none":
         return train_teacher(config)
-    if config.teacher is None:
-        raise ConfigError("--teacher is missing: give a teacher's checkpoint")
-    teacher = FrozenTeacher.load(config.teacher)
+    frozen = FrozenTeacher.load(config.teachers, config.kd.flip)
     net = make_net(config)
     data = make_data(config, schemes_of(net, config.data.scheme))
-    return fit(config, StudentTask(**_parts(config, net, data), teacher=teacher, kd=config.kd), data)
+    parts = _parts(config, net, data)
+    frozen.require_same_input(parts["spec"])
+    teacher = with_cache(frozen, config, data.train)
+    return fit(config, StudentTask(**parts, teacher=teacher, kd=config.kd), data)
 
 
 def read_split(data: DataConfig, seed: int) -> tuple[list[FaceRecord], list[FaceRecord]]:
@@ -76,23 +81,32 @@ def read_split(data: DataConfig, seed: int) -> tuple[list[FaceRecord], list[Face
 
 
 def make_net(config: RunConfig) -> nn.Module:
-    """Build the network of a run; its first weights depend on the seed alone."""
+    """Build the network of a run; its first weights depend on the seed and `model.init` alone.
+
+    A resumed run has weights of its own and does not read `model.init` again.
+    """
     torch.manual_seed(step_seed(config.seed, 0))
-    return create_model(config.model.arch, config.data.scheme, **config.model.options)
+    net = create_model(config.model.arch, config.data.scheme, **config.model.options)
+    if config.model.init is not None and not config.resume:
+        line = start_from(net, config.model.init)
+        if is_first_process():
+            print(line)
+    return net
 
 
 def make_data(config: RunConfig, heads: Sequence[str]) -> FaceData:
     """Read the faces of a run, for heads of these schemes, and wrap them for Lightning."""
     data = config.data
     train, val = read_split(data, config.seed)
-    mixed = len(heads) > 1 or bool(data.sets)
+    mixed = len(heads) > 1 or bool(data.sets) or bool(data.balance)
     scheme = data.scheme
     if mixed:
         train, scheme = _as_annotated(data, train)
-    faces = FaceDataset(train, data.crop, scheme, data.augment, data.boxes, config.seed, data.cache)
+    faces = FaceDataset(train, data.crop, scheme, data.augment, data.boxes, config.seed, data.cache, data.rounds)
+    weights = attribute_weights(train, data.balance) if data.balance else None
     further = [_training_set(data, one, config.seed + place, val) for place, one in enumerate(data.sets, 1)]
     return FaceData(
-        MixedDataset([TrainingSet(faces), *further], heads) if mixed else faces,
+        MixedDataset([TrainingSet(faces, weights), *further], heads) if mixed else faces,
         FaceDataset(val, data.crop, data.scheme, None, data.boxes[:1], config.seed, data.cache),
         batch_size=data.batch_size,
         epochs=config.trainer.epochs,
@@ -124,7 +138,7 @@ def _training_set(data: DataConfig, further: SetConfig, seed: int, val: Sequence
     records = relabelled(records, further.labels)
     scheme = further.scheme or records[0].scheme
     boxes = further.boxes or data.boxes
-    faces = FaceDataset(records, data.crop, scheme, data.augment, boxes, seed, data.cache)
+    faces = FaceDataset(records, data.crop, scheme, data.augment, boxes, seed, data.cache, data.rounds)
     return TrainingSet(faces, further.weight)
 
 
@@ -151,7 +165,8 @@ def _loss(config: RunConfig, net: nn.Module) -> nn.Module:
     kind = zoo_entry(config.model.arch).loss if kind == "default" else kind
     losses = {s: make_loss(kind, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
     require_loss_fits(kind, blank_prediction(net, config.data.crop.size))
-    return CrossFormatLoss(losses) if len(losses) > 1 or config.data.sets else losses[config.data.scheme]
+    mixed = len(losses) > 1 or config.data.sets or config.data.balance
+    return CrossFormatLoss(losses) if mixed else losses[config.data.scheme]
 
 
 def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:

@@ -17,6 +17,8 @@ _FREE = (
     "data.root",
     "data.workers",
     "data.cache",
+    "model.init",
+    "kd.cache.folder",
     "trainer.threads",
     "trainer.checkpoint_every",
     "log.",

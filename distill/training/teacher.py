@@ -90,10 +90,18 @@ class LandmarkTask(pl.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         """Clip, and keep the norm so that it is computed once."""
-        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.optim.clip)
+        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.trained(), self.optim.clip)
+
+    def trained(self) -> list[nn.Parameter]:
+        """Return the parameters that gradients are clipped over."""
+        return list(self.net.parameters())
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return what is optimised, and how."""
+        return parameter_groups(self.net, self.optim)
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(parameter_groups(self.net, self.optim))
+        optimizer = torch.optim.AdamW(self.parameter_groups())
         warmup, total = max(1, round(self.optim.warmup * self.total_steps)), self.total_steps
 
         def factor(step: int) -> float:

@@ -125,5 +125,6 @@ def public_config(config: RunConfig) -> dict[str, Any]:
     plain = plain_config(config)
     plain["data"]["root"] = config.data.root.name
     if plain.get("teacher"):
-        plain["teacher"] = Path(plain["teacher"]).name
+        given = plain["teacher"]
+        plain["teacher"] = [Path(one).name for one in given] if isinstance(given, list) else Path(given).name
     return clean({name: value for name, value in plain.items() if name not in ("runs", "log")})

@@ -128,6 +128,17 @@ def test_boxes_are_drawn_from_those_a_face_has(records: list[FaceRecord]) -> Non
         FaceDataset(records, CropSpec(16), "five", boxes=("det",))
 
 
+def test_rounds_repeat_the_augmentations(records: list[FaceRecord]) -> None:
+    endless = FaceDataset(records, _CROP, "inner51", AugmentConfig(), seed=4)
+    again = FaceDataset(records, _CROP, "inner51", AugmentConfig(), seed=4, rounds=3)
+    for epoch in range(7):
+        sample, same = again[epoch, 5], endless[epoch % 3, 5]
+        assert torch.equal(sample["image"], same["image"])
+        assert torch.equal(sample["landmarks"], same["landmarks"])
+        assert (sample["round"], endless[epoch, 5]["round"]) == (epoch % 3, epoch)
+    assert not torch.equal(endless[3, 5]["image"], endless[0, 5]["image"])
+
+
 def test_no_faces_is_an_error() -> None:
     with pytest.raises(AnnotationError, match="no faces"):
         FaceDataset([], _CROP, "five")

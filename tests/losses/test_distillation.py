@@ -1,5 +1,7 @@
 """Distillation between maps and to coordinates: each kind is what its name says, and refuses what it cannot read."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,10 @@ from torch import Tensor
 from distill.errors import ConfigError
 from distill.heatmaps import gaussian_maps
 from distill.losses.distillation import KD_KINDS, coordinate, distillation, gaussian, require_kind_fits
+from distill.losses.kd import KDName
 from distill.models import Prediction
 
-MAP_KINDS = ("mse", "l2", "kl")
+MAP_KINDS = ("mse", "l2", "kl", "covariance")
 
 
 def map_distillation(kind: str, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor) -> Tensor:
@@ -165,3 +168,19 @@ def test_what_fits_is_accepted() -> None:
     for kind in KD_KINDS:
         require_kind_fits(kind, SURE if kind == "gaussian" else MAPS, MAPS)
     require_kind_fits("coordinate", POINTS, POINTS)
+
+
+def test_every_kind_that_can_be_named_exists() -> None:
+    assert {*KD_KINDS, "feature", "none"} == set(get_args(KDName))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KD_KINDS if kind != "gaussian"])
+def test_a_batch_with_masked_points_is_the_mean_of_those_that_count(kind: str) -> None:
+    rng = torch.Generator().manual_seed(2)
+    student, teacher = (
+        Prediction(torch.rand(2, 4, 2, generator=rng), torch.rand(2, 4, 8, 8, generator=rng)) for _ in range(2)
+    )
+    valid = torch.tensor([[True, False, True, False], [False, False, False, True]])
+    each = KD_KINDS[kind].loss(student, teacher, 1.0)
+    expected = (each[0, 0] + each[0, 2] + each[1, 3]) / 3
+    assert float(distillation(kind, student, teacher, 1.0, valid)) == pytest.approx(float(expected), rel=1e-6)

@@ -99,7 +99,7 @@ def test_a_loss_that_reads_what_the_network_does_not_say_is_refused() -> None:
     points = Prediction(torch.rand(1, K, 2))
     with pytest.raises(
         ConfigError,
-        match=r"--loss.kind maps needs heatmaps, .* predicts only landmarks: take nme, wing, l1, smooth_l1$",
+        match=r"--loss.kind maps needs heatmaps, .* predicts only landmarks: take nme, wing, l1, smooth_l1",
     ):
         require_loss_fits("maps", points)
     for kind in LOSSES:

@@ -6,6 +6,7 @@ Trainings run as `distill teacher|student` in processes forked from one that has
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import torch
 import yaml
 
 from distill.history import read_rows
+from distill.losses.kd import CacheConfig
 from distill.training.tracking import plain_config
 from tests.training_process import train
 
@@ -102,6 +104,7 @@ def _check(runs: Runs, seed: int, **changes: Any) -> None:
     assert sum(name.startswith("val/nme@") for name in expected) == EPOCHS // 2
     for workers in (0, 2):
         name = f"killed{workers}"
+        shutil.rmtree(runs.folder / "kept", ignore_errors=True)
         data = {**changes.get("data", {}), "workers": workers, "cache": False}
         argv = runs.write(name, **{**changes, "data": data})
         for step in sorted(rng.sample(range(1, STEPS), 5)):
@@ -120,6 +123,13 @@ def test_teacher_killed_five_times(runs: Runs) -> None:
 def test_student_killed_five_times(runs: Runs) -> None:
     runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
     _check(runs, seed=2, teacher=Path("runs/teacher/best.ckpt"), kd={"kind": "mse", "weight": 100.0})
+
+
+def test_student_with_kept_answers_killed_five_times(runs: Runs) -> None:
+    """Also in the middle of keeping them: what a resumed run finds is what it would have been told."""
+    runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
+    kd = {"kind": "mse", "weight": 100.0, "cache": CacheConfig("window", Path("kept"))}
+    _check(runs, seed=3, teacher=Path("runs/teacher/best.ckpt"), kd=kd, data={"rounds": 2})
 
 
 def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:

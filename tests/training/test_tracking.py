@@ -59,4 +59,6 @@ def test_configurations_leave_without_paths(make_config: Any) -> None:
     assert public["teacher"] == "best.ckpt"
     assert public["data"]["root"] == config.data.root.name
     assert public["optim"]["lr"] == config.optim.lr
+    several = public_config(make_config("run", teacher=[Path("/home/someone/a.ckpt"), Path("/home/someone/b.ckpt")]))
+    assert several["teacher"] == ["a.ckpt", "b.ckpt"]
     assert plain_config(config)["teacher"] == "/home/someone/private/teacher/best.ckpt"

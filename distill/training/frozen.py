@@ -1,0 +1,167 @@
+"""The teacher as a student hears it: one frozen network or several, looking once or also at the mirrored crop."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from distill.data.dataset import FaceSample
+from distill.errors import ConfigError
+from distill.landmarks import load_scheme
+from distill.models import Prediction
+from distill.models.checkpoint import load_model
+from distill.spec import ModelSpec
+from distill.training.teacher import blank_prediction
+
+Images = Float[Tensor, "b 3 h w"]
+# What has an order that mirroring permutes and averaging keeps; edges have none, and nobody distils them.
+_PER_LANDMARK = ("landmarks", "heatmaps", "point_maps", "sigmas")
+
+
+class Teacher(Protocol):
+    """Whatever answers for a batch: the networks themselves, or what was kept of their answers."""
+
+    @property
+    def frozen(self) -> "FrozenTeacher": ...
+
+    def blank(self, size: int) -> Prediction:
+        """Return an answer for one black crop of `size` pixels: which parts there are, and of which shapes."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Do what must be done before the first answer."""
+
+    def answer(self, images: Images, batch: FaceSample) -> Prediction:
+        """Return what the teacher says about a batch, on the device of the images."""
+
+
+class FrozenTeacher:
+    """Networks that only answer: evaluation mode, no gradients, no noise.
+
+    It is no `nn.Module`, so that it is neither registered in the student, nor optimised, synchronised or saved; a
+    copy of the student (for weight averaging) shares it.
+
+    Args:
+        nets: the networks; the answers of several are averaged, maps and landmarks alike.
+        spec: of the first.
+        flip: average with the answers for the mirrored crops, mirrored back (as HRNet is tested, arXiv 1908.07919).
+    """
+
+    def __init__(self, nets: Sequence[nn.Module], spec: ModelSpec, flip: bool = False):
+        self.nets, self.spec, self.flip = [net.eval().requires_grad_(False) for net in nets], spec, flip
+        self.order = list(load_scheme(spec.scheme).flip)
+
+    @classmethod
+    def load(cls, paths: Sequence[Path], flip: bool = False) -> "FrozenTeacher":
+        """Read the checkpoints of one teacher or several.
+
+        Raises:
+            CheckpointError: missing or unreadable; distilling from an untrained teacher is never the fall-back.
+            ConfigError: they look at other points or other crops than one another.
+        """
+        loaded = [load_model(path) for path in paths]
+        first = loaded[0][1]
+        for path, (_, spec) in zip(paths, loaded, strict=True):
+            for what in ("scheme", "crop"):
+                mine, theirs = getattr(spec, what), getattr(first, what)
+                if mine != theirs:
+                    raise ConfigError(f"teacher {path} differs from the first in {what} ({mine} and {theirs})")
+        return cls([net for net, _ in loaded], first, flip)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "FrozenTeacher":
+        return self
+
+    @property
+    def frozen(self) -> "FrozenTeacher":
+        return self
+
+    @property
+    def net(self) -> nn.Module:
+        """The first network: the one whose heads are inherited and whose features are distilled."""
+        return self.nets[0]
+
+    def require_same_input(self, student: ModelSpec) -> None:
+        """Refuse a teacher that looks at other points or another part of the photo than the student; sizes may differ.
+
+        Raises:
+            ConfigError: names what differs.
+        """
+        crops = [replace(spec.crop, size=student.crop.size) for spec in (self.spec, student)]
+        for what, mine, theirs in (("scheme", self.spec.scheme, student.scheme), ("crop", *crops)):
+            if mine != theirs:
+                values = f"{mine} and {theirs}"
+                raise ConfigError(f"teacher and student differ in {what} ({values}): give both the same data options")
+
+    def blank(self, size: int) -> Prediction:
+        return self._average([blank_prediction(net, self.spec.crop.size) for net in self.nets])
+
+    def prepare(self, device: torch.device) -> None:
+        """Move the networks to where they will answer."""
+        for net in self.nets:
+            net.to(device)
+
+    def answer(self, images: Images, batch: FaceSample) -> Prediction:
+        return self(images)
+
+    def __call__(self, images: Images) -> Prediction:
+        """Return what the teacher says, on the images' device."""
+        self.prepare(images.device)
+        size = self.spec.crop.size
+        if images.shape[-1] != size:
+            images = nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
+        with torch.inference_mode():
+            said = [net(images) for net in self.nets]
+            if self.flip:
+                mirrored = images.flip(-1)
+                said += [mirror(net(mirrored), self.order) for net in self.nets]
+            answer = self._average(said)
+        # Ordinary tensors: those of inference mode cannot take part in a loss.
+        return Prediction(**{name: answer.part(name).clone() for name in answer.parts})
+
+    def _average(self, said: Sequence[Prediction]) -> Prediction:
+        if len(said) == 1:
+            return said[0]
+        parts = [name for name in _PER_LANDMARK if all(one.has([name]) for one in said)]
+        for name in parts:
+            shapes = {tuple(one.part(name).shape[1:]) for one in said}
+            if len(shapes) > 1:
+                raise ConfigError(f"teachers to average differ in the shape of their {name}: {sorted(shapes)}")
+        return Prediction(**{name: torch.stack([one.part(name) for one in said]).mean(0) for name in parts})
+
+
+def mirror(prediction: Prediction, order: Sequence[int]) -> Prediction:
+    """Return what a prediction for a mirrored crop says about the crop itself.
+
+    Args:
+        prediction: for the crop mirrored left to right.
+        order: the scheme's `flip` permutation.
+    """
+    parts = {}
+    for name in _PER_LANDMARK:
+        if prediction.has([name]):
+            part = prediction.part(name)[:, list(order)]
+            parts[name] = part.flip(-1) if part.ndim == 4 else part
+    x, y = parts["landmarks"].unbind(-1)
+    return Prediction(**{**parts, "landmarks": torch.stack([1 - x, y], -1)})
+
+
+@contextmanager
+def features_of(net: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect what the neck of a network returns, call by call, while the context is open.
+
+    Raises:
+        ConfigError: the network has no neck.
+    """
+    neck = getattr(net, "neck", None)
+    if not isinstance(neck, nn.Module):
+        raise ConfigError("--kd.kind feature needs a neck before the heads, in student and teacher; take coordinate")
+    seen: list[Tensor] = []
+    handle = neck.register_forward_hook(lambda module, arguments, output: seen.append(output))
+    try:
+        yield seen
+    finally:
+        handle.remove()

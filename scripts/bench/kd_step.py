@@ -1,0 +1,226 @@
+"""Steps per second of distillation: naive, with a frozen teacher, and with its answers kept.
+
+    python scripts/bench/kd_step.py [--rounds 8] [--json results/kd_step.json]
+        [--teacher runs/teacher/best.ckpt --student runs/student/best.ckpt --root ../shared/data/300W]
+
+A step is the whole of it: student, supervised loss, teacher, distillation, backward, clipping, optimiser. What differs
+is the teacher: *naive* tracks its gradients, as the authors' code does; *frozen* is this package without a cache;
+*maps* and *window* read kept maps from disk, *landmarks* is coordinate distillation from landmarks kept once per face.
+All forms take turns in one process of one thread; what counts is processor time, so that other programs on the machine
+do not, and a speed-up is the median over the turns of the naive step's time over that of the same turn. Weights and
+faces are random: they do not matter here. With --teacher and --root it also measures what the compact forms lose, on
+real crops. Exit status 1 when the frozen teacher is less than twice as fast as the naive one on the authors' pair.
+"""
+
+import distill.torchvision_compat  # noqa: F401  isort: skip
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from distill.config import KDConfig, StudentConfig
+from distill.data.augment import AugmentConfig
+from distill.data.dataset import FaceDataset, FaceSample
+from distill.data.readers import parse_subsets, read_faces
+from distill.heatmaps import soft_argmax
+from distill.landmarks import load_scheme
+from distill.losses.distillation import KD_KINDS
+from distill.losses.supervised import make_loss
+from distill.metrics import LandmarkMetrics
+from distill.models import Prediction, create_model
+from distill.models.checkpoint import load_model
+from distill.options import options_of, parse
+from distill.results import write_result
+from distill.spec import ModelSpec
+from distill.training.cache import WINDOW
+from distill.training.compact import Compact
+from distill.training.frozen import FrozenTeacher
+from distill.training.kept import CachedTeacher
+from distill.training.store import RecordStore
+from distill.training.student import StudentTask
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+# Name, teacher's and student's configuration, faces per step, share of the rounds.
+PAIRS = (("128 px", "teacher", "student", 16, 1.0), ("authors, 256 px", "teacher_256", "student_256", 2, 0.5))
+WANTED = 2.0
+
+
+class NaiveTeacher(FrozenTeacher):
+    """Answers with its gradients tracked: backward then runs through the teacher too."""
+
+    def __init__(self, net: nn.Module, spec: ModelSpec):
+        super().__init__([net], spec)
+        net.requires_grad_(True)
+
+    def __call__(self, images: torch.Tensor) -> Prediction:
+        return self.net(images)
+
+
+class LandmarksKept(FrozenTeacher):
+    """Landmarks that are known already."""
+
+    def answer(self, images: torch.Tensor, batch: FaceSample) -> Prediction:
+        return Prediction(batch["landmarks"])
+
+
+def read_config(name: str) -> StudentConfig:
+    argv = ["--config", str(CONFIGS / f"{name}.yaml")]
+    if name.startswith("teacher"):
+        argv += ["--kd.kind", "none"]
+    return StudentConfig(**parse(options_of("student", "", StudentConfig), argv))
+
+
+def make_net(config: StudentConfig) -> tuple[nn.Module, ModelSpec]:
+    options = {name: value for name, value in config.model.options.items() if name != "pretrained"}
+    scheme = config.data.scheme
+    torch.manual_seed(0)
+    net = create_model(config.model.arch, scheme, **options)
+    return net, ModelSpec(config.model.arch, scheme, load_scheme(scheme).n_points, config.data.crop, options)
+
+
+def make_batch(faces: int, size: int, points: int) -> FaceSample:
+    torch.manual_seed(1)
+    known = torch.ones(faces, points, dtype=torch.bool)
+    return {
+        "image": torch.randint(0, 256, (faces, 3, size, size), dtype=torch.uint8),
+        "landmarks": torch.rand(faces, points, 2) * 0.8 + 0.1,
+        "visible": known,
+        "known": known,
+        "to_photo": torch.eye(2, 3).expand(faces, 2, 3),
+        "index": torch.arange(faces),
+        "round": torch.zeros(faces, dtype=torch.int64),
+    }
+
+
+def make_steps(pair: tuple[Any, ...], folder: Path) -> dict[str, Any]:
+    """Return a function per form that takes one training step; each has a student of its own."""
+    _, teacher_name, student_name, faces, _ = pair
+    of_teacher, config = read_config(teacher_name), read_config(student_name)
+    teacher, spec = make_net(of_teacher)
+    blank = FrozenTeacher([teacher], spec).blank(spec.crop.size)
+    if blank.heatmaps is None:
+        raise ValueError("the teacher has no maps")
+    k, height, width = blank.heatmaps.shape[1:]
+    batch = make_batch(faces, spec.crop.size, k)
+    forms: dict[str, Any] = {"naive": NaiveTeacher(make_net(of_teacher)[0], spec)}
+    forms["frozen"] = FrozenTeacher([teacher], spec)
+    for form, window in (("maps", 0), ("window", WINDOW)):
+        compact = Compact(k, height, width, window)
+        store = RecordStore(folder / teacher_name / form, faces, compact.size, 10**9)
+        forms[form] = CachedTeacher(forms["frozen"], store, {}, compact)
+    forms["landmarks"] = LandmarksKept([teacher], spec)
+    return {form: one_step(config, answers, batch, form) for form, answers in forms.items()}
+
+
+def one_step(config: StudentConfig, teacher: Any, batch: FaceSample, form: str) -> Any:
+    net, spec = make_net(config)
+    scheme = load_scheme(spec.scheme)
+    kd = replace(config.kd, inherit_heads=False) if form != "landmarks" else KDConfig("coordinate", 1.0)
+    task = StudentTask(
+        net, make_loss("maps", scheme), LandmarkMetrics(scheme), config.optim, 100, spec, teacher=teacher, kd=kd
+    )
+    optimiser = task.configure_optimizers()["optimizer"]
+
+    def step() -> float:
+        start = time.process_time()
+        optimiser.zero_grad()
+        task.losses(batch)["loss"].backward()
+        task.configure_gradient_clipping(optimiser)
+        optimiser.step()
+        return time.process_time() - start
+
+    return step
+
+
+def measure(pair: tuple[Any, ...], rounds: int) -> dict[str, Any]:
+    """Return seconds, steps per second and speed-up of every form."""
+    with tempfile.TemporaryDirectory() as folder:
+        steps = make_steps(pair, Path(folder))
+        seconds: dict[str, list[float]] = {form: [] for form in steps}
+        for turn in range(max(3, round(rounds * pair[4])) + 1):
+            for form, step in steps.items():
+                taken = step()
+                if turn:  # the first turn fills caches and allocators
+                    seconds[form].append(taken)
+    rows = {}
+    for form, times in seconds.items():
+        ratios = [naive / mine for naive, mine in zip(seconds["naive"], times, strict=True)]
+        middle = statistics.median(times)
+        rows[form] = {
+            "seconds": middle,
+            "steps_per_second": 1 / middle,
+            "speed_up": statistics.median(ratios),
+            "speed_up_range": [min(ratios), max(ratios)],
+        }
+        print(f"  {form:10} {middle:8.3f} s  x {rows[form]['speed_up']:.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
+    return {"faces_per_step": pair[3], "turns": len(seconds["naive"]), **rows}
+
+
+@torch.no_grad()
+def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the compact forms lose of a trained teacher's answers on augmented real crops."""
+    teacher = FrozenTeacher.load([options.teacher])
+    student, _ = load_model(options.student)
+    faces = read_faces("300w", options.root, parse_subsets(options.subset), teacher.spec.scheme)[: options.faces]
+    data = FaceDataset(faces, teacher.spec.crop, teacher.spec.scheme, AugmentConfig())
+    images = next(iter(DataLoader(data, batch_size=len(data))))["image"].float() / 255
+    said, mine = teacher(images), student(images)
+    maps = said.part("heatmaps")
+    result: dict[str, Any] = {"faces": len(faces), "map": list(maps.shape[-2:])}
+    for form, window in (("maps", 0), ("window", WINDOW)):
+        compact = Compact(maps.shape[1], maps.shape[2], maps.shape[3], window)
+        kept = compact.decode(compact.encode(said))
+        found, cells = kept.part("heatmaps"), compact.cells(compact.corners(maps))
+        cut = torch.zeros_like(found).flatten(-2).scatter(-1, cells, found.flatten(-2).gather(-1, cells)).view_as(found)
+        moved, moved_cut = (
+            (soft_argmax(other) - soft_argmax(maps)).norm(dim=-1) * images.shape[-1] for other in (found, cut)
+        )
+        result[form] = {
+            "bytes_per_face": compact.size,
+            "smaller": maps[0].numel() * 4 / compact.size,
+            "centre_of_mass_px": {"mean": float(moved.mean()), "p99": float(moved.flatten().quantile(0.99))},
+            "cut_off_at_the_window_px": {"mean": float(moved_cut.mean())},
+            "landmarks_equal": bool(torch.equal(kept.landmarks, said.landmarks)),
+            "loss_change_percent": {
+                kind: 100 * float(KD_KINDS[kind].loss(mine, kept, 1).mean() / KD_KINDS[kind].loss(mine, said, 1).mean())
+                - 100
+                for kind in ("mse", "l2", "kl", "covariance")
+            },
+        }
+        print(f"  {form}: {result[form]}")
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--student", type=Path)
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--subset", default="helen/testset")
+    parser.add_argument("--faces", type=int, default=64)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    result: dict[str, Any] = {"protocol": "process time of one thread, float32, forms take turns in one run"}
+    for pair in PAIRS:
+        print(f"{pair[0]}: {pair[3]} faces a step")
+        result[pair[0]] = measure(pair, options.rounds)
+    if options.teacher:
+        print("compact forms on real crops")
+        result["compact"] = measure_compact(options)
+    if options.json:
+        write_result(options.json, result)
+    return 0 if result[PAIRS[-1][0]]["frozen"]["speed_up"] >= WANTED else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
