@@ -32,9 +32,14 @@ def face_crops(
         faces = _read(count, spec.scheme, format, root, subset)
     for photo, points, box in faces:
         affine = crop_affine(box, spec.crop)
-        crops.append(warp(photo, affine, size).astype(np.float32) / 255)
+        crops.append(plain_crop(photo, box, spec))
         landmarks.append(normalise(apply_affine(affine, points), size, size))
     return np.stack(crops), np.stack(landmarks)
+
+
+def plain_crop(photo: Photo, box: Box, spec: ModelSpec) -> Float[ndarray, "s s 3"]:
+    """Return the face in `box` as a model wants it, float32 in [0, 1], unaugmented."""
+    return warp(photo, crop_affine(box, spec.crop), spec.crop.size).astype(np.float32) / 255
 
 
 def _generated(count: int, scheme: str) -> Iterator[tuple[Photo, ndarray, Box]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from zlib import crc32
 
@@ -40,6 +41,7 @@ class View(NamedTuple):
 
 
 Change = Callable[[View, np.random.Generator], View]
+AS_THEY_ARE: Mapping[str, Change] = MappingProxyType({UNCHANGED: lambda view, _: view})
 
 
 def evaluate(
@@ -80,13 +82,13 @@ def measure(
     predictor: Predictor,
     faces: FaceSet,
     name: str,
-    changes: Mapping[str, Change] | None = None,
+    changes: Mapping[str, Change] = AS_THEY_ARE,
     *,
     batch_size: int = 32,
     flip_tta: bool = False,
     progress: bool = True,
 ) -> dict[str, Evaluation]:
-    """Run a model over faces, as they are and changed; every photo is decoded once.
+    """Run a model over faces, as they are or changed; every photo is decoded once, whatever is done to it.
 
     Args:
         predictor: the model.
@@ -97,20 +99,19 @@ def measure(
         batch_size, flip_tta, progress: as in `evaluate`.
 
     Returns:
-        by the name of the change, and `none` for the faces as they are.
+        by the name of the change; the faces as they are go by `none`.
 
     Raises:
         CheckpointError: a model that returns NaN.
     """
     if batch_size < 1:
         raise ConfigError(f"batch size {batch_size} holds no face; give 1 or more")
-    todo: dict[str, Change] = {UNCHANGED: lambda view, _: view, **(changes or {})}
-    found: dict[str, list[NDArray[np.float32]]] = {change: [] for change in todo}
+    found: dict[str, list[NDArray[np.float32]]] = {change: [] for change in changes}
     starts, text = range(0, len(faces.records), batch_size), f"Measuring {len(faces.records)} faces"
     for start in track(starts, description=text, console=Console(stderr=True), disable=not progress):
         batch = faces.records[start : start + batch_size]
         photos = [read_image(record.image) for record in batch]
-        for change, apply in todo.items():
+        for change, apply in changes.items():
             rngs = [np.random.default_rng([_SEED, crc32(change.encode()), start + i]) for i in range(len(batch))]
             plain = (View(p, r.boxes[faces.boxes]) for p, r in zip(photos, batch, strict=True))
             views = [apply(view, rng) for view, rng in zip(plain, rngs, strict=True)]

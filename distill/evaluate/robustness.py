@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from distill.evaluate.evaluate import UNCHANGED, Change, View, measure
+from distill.evaluate.evaluate import Change, View, measure
 from distill.evaluate.faces import FaceSet
 from distill.evaluate.predictors import Predictor
 from distill.evaluate.result import Evaluation
@@ -94,21 +94,25 @@ def _move_box(view: View, rng: np.random.Generator, level: float) -> View:
     return view._replace(box=Box(float(x - width), float(y - height), float(x + width), float(y + height)))
 
 
-def robustness(predictor: Predictor, faces: FaceSet, name: str, progress: bool = True) -> dict[str, Any]:
-    """Measure a model on faces as they are and at every level of every test.
+def robustness(predictor: Predictor, faces: FaceSet, plain: Evaluation, progress: bool = True) -> dict[str, Any]:
+    """Measure a model on faces at every level of every test.
+
+    Args:
+        plain: what it does on these faces as they are, which is level 0; whether it averages mirror images, too.
 
     Returns:
         by test: what `level` means, and the list of `points`: level (0: as they are), NME with its 95 % interval and
         FR@10, in percent.
     """
     changes = {f"{test} {level:g}": change(test, level) for test, (_, levels) in TESTS.items() for level in levels}
-    found = measure(predictor, faces, name, changes, progress=progress)
+    flip = plain.protocol.flip_tta
+    found = measure(predictor, faces, plain.model, changes, flip_tta=flip, progress=progress)
     return {
         test: {
             "level": meaning,
-            "normaliser": found[UNCHANGED].primary,
+            "normaliser": plain.primary,
             "points": [
-                _point(0.0, found[UNCHANGED]),
+                _point(0.0, plain),
                 *(_point(level, found[f"{test} {level:g}"]) for level in levels),
             ],
         }

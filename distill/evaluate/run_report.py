@@ -10,9 +10,11 @@ from distill.errors import AnnotationError, ConfigError
 from distill.evaluate.plots import face_map, robustness_curves
 from distill.evaluate.report import Cell, Report, Verdict
 from distill.evaluate.result import FORMAT, Evaluation
+from distill.export.gates import Gate
+from distill.export.parity import Hop
+from distill.export.pipeline import FORMAT as EXPORT
 from distill.pictures import training_plot
 
-_EXPORT = "distill-export/1"
 _CURVES = ("train/loss", "val/nme")
 
 
@@ -50,7 +52,7 @@ def read_source(path: Path) -> Source:
         if raw.get("format") == FORMAT:
             evaluations.append(Evaluation.from_json(file))
             suites.append(raw.get("suite", {}))
-        elif raw.get("format") == _EXPORT:
+        elif raw.get("format") == EXPORT:
             export = raw
     metrics = path / "metrics.csv"
     source = Source(path.stem, evaluations, suites, export, metrics if metrics.is_file() else None)
@@ -192,7 +194,7 @@ def _export(report: Report, name: str, export: Mapping[str, Any]) -> None:
     report.heading(f"Export of {name}")
     rows: list[list[Cell]] = []
     for hop in export["parity"]["hops"]:
-        good = hop["max_px"] <= hop["gate"]["max_px"] and hop["mean_px"] <= hop["gate"]["mean_px"]
+        good = not Hop(**{**hop, "gate": Gate(**hop["gate"])}).missed
         rows.append([hop["name"], hop["max_px"], hop["mean_px"], Verdict("pass" if good else "fail", good)])
     report.table(("hop", "max px", "mean px", "verdict"), rows)
     report.table(("file", "MB"), [[f["file"], f["bytes"] / 1e6] for f in export["files"].values()])

@@ -42,7 +42,7 @@ def run_suite(
     """
     found: dict[str, Any] = {
         "slices": by_slice(evaluation, faces),
-        "robustness": robustness(predictor, faces, evaluation.model, progress),
+        "robustness": robustness(predictor, faces, evaluation, progress),
         "calibration": calibration(predictor, faces),
     }
     if "ocular" in faces.distances:

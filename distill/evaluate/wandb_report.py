@@ -6,6 +6,7 @@ from typing import Literal
 
 from distill.errors import ConfigError
 from distill.evaluate.report import Report
+from distill.private_wandb import drop_logs, private_settings
 
 
 def log_report(report: Report, folder: Path, mode: Literal["offline", "online"], project: str) -> None:
@@ -20,14 +21,13 @@ def log_report(report: Report, folder: Path, mode: Literal["offline", "online"],
         raise ConfigError("--wandb: Weights & Biases is not installed; run `pip install wandb`") from error
     from PIL import Image
 
-    settings = wandb.Settings(
-        console="off", disable_code=True, disable_git=True, symlink=False, silent=True, x_disable_stats=True,
-        x_disable_meta=True, x_disable_machine_info=True, x_save_requirements=False,
-    )  # fmt: skip
-    run = wandb.init(project=project, name=report.title, job_type="report", dir=folder, mode=mode, settings=settings)
+    run = wandb.init(
+        project=project, name=report.title, job_type="report", dir=folder, mode=mode, settings=private_settings()
+    )
     for caption, png in report.figures.items():
         run.log({caption: wandb.Image(Image.open(io.BytesIO(png)))})
     for place, (headers, rows) in enumerate(report.tables, 1):
         table = wandb.Table(columns=list(headers), data=[["" if c is None else str(c) for c in row] for row in rows])
         run.log({f"table {place}: {headers[0]}": table})
     run.finish()
+    drop_logs(folder)

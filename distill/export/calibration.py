@@ -6,12 +6,13 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.crops import plain_crop
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.synthetic import render_face
 from distill.errors import ConfigError
 from distill.export.config import CalibrationConfig
-from distill.geometry import Box, box_of_points, crop_affine
-from distill.images import Photo, read_image, warp
+from distill.geometry import Box, box_of_points
+from distill.images import Photo, read_image
 from distill.spec import ModelSpec
 
 # Seeds of generated faces start here; nobody trains on these, and the faces hops are compared on come from another.
@@ -62,14 +63,10 @@ def calibrate_on(spec: ModelSpec, config: CalibrationConfig) -> Calibration:
         chosen = np.random.default_rng(config.seed).choice(len(records), count, replace=False)
         faces = [(read_image(records[place].image), records[place].boxes["gt"]) for place in chosen]
         source = f"{config.format} {config.subset}, seed {config.seed}"
-    crops = np.stack([_crop(photo, box, spec) for photo, box in faces])
+    crops = np.stack([plain_crop(photo, box, spec) for photo, box in faces])
     return Calibration(crops, source, sha256(crops.tobytes()).hexdigest())
 
 
 def _generated(seed: int, index: int) -> tuple[Photo, Box]:
     face = render_face(_SEED + seed, index)
     return face.image, box_of_points(face.landmarks["ibug68"])
-
-
-def _crop(photo: Photo, box: Box, spec: ModelSpec) -> NDArray[np.float32]:
-    return warp(photo, crop_affine(box, spec.crop), spec.crop.size).astype(np.float32) / 255

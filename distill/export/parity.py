@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.errors import ExportError
-from distill.export.gates import GATES, Gate
+from distill.export.gates import Gate
 from distill.landmarks import Scheme
 
 # Crops (n, h, w, 3) float32 RGB in [0, 1] -> landmarks (n, k, 2) normalised to the crop.
@@ -16,8 +16,6 @@ Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-__all__ = ["GATES", "Gate", "Hop", "ParityReport", "Predictor", "measure", "parity", "refusal", "render"]
 
 
 @dataclass(frozen=True)
@@ -78,25 +76,6 @@ class ParityReport:
     def failed(self) -> list[Hop]:
         """The hops that miss their gates, in order."""
         return [hop for hop in self.hops if hop.missed]
-
-
-def parity(
-    reference: Predictor,
-    candidates: Mapping[str, Predictor],
-    crops: NDArray[np.float32],
-    landmarks: NDArray[np.floating] | None,
-    scheme: Scheme,
-    gates: Mapping[str, Gate],
-) -> ParityReport:
-    """Compare candidates with the reference on the same crops, and refuse those that differ.
-
-    Raises:
-        ExportError: a candidate misses its gate, or returns points of another shape; with the worst landmarks.
-    """
-    report = measure(reference, candidates, crops, landmarks, scheme, gates)
-    if report.failed:
-        raise refusal(report, scheme)
-    return report
 
 
 def measure(

@@ -31,7 +31,7 @@ from distill.landmarks import load_scheme
 from distill.runtime import OnnxModel
 from distill.spec import ModelSpec, sidecar_path
 
-_FORMAT = "distill-export/2"
+FORMAT = "distill-export/2"
 # Crops that say enough about which layer is sensitive.
 _LAYER_CROPS = 8
 # Crops that show whether a runtime computes a kind as the first one does.
@@ -110,7 +110,7 @@ class Staged:
             for kind, path in result.files.items()
         }
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             "spec": asdict(self.spec),
             "files": files,
             "parity": result.parity.to_dict(),

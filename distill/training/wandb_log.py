@@ -5,7 +5,6 @@ data, code, git state, packages, logs and console output stay at home, and paths
 """
 
 import io
-import shutil
 import uuid
 from collections.abc import Mapping
 from itertools import groupby
@@ -18,6 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from distill.config import RunConfig
 from distill.files import write_text
 from distill.history import Row
+from distill.private_wandb import drop_logs, private_settings
 from distill.training.tracking import plain_config
 
 
@@ -34,7 +34,7 @@ class WandbLog(Logger):
         import wandb
 
         self.folder = folder
-        self._drop_logs()
+        drop_logs(folder)
         id_file = folder / "wandb_id.txt"
         if not id_file.is_file():
             write_text(id_file, uuid.uuid4().hex[:12] + "\n")
@@ -46,18 +46,7 @@ class WandbLog(Logger):
             resume="allow" if config.log.wandb == "online" else None,
             mode=config.log.wandb,
             config=public_config(config),
-            settings=wandb.Settings(
-                console="off",
-                disable_code=True,
-                disable_git=True,
-                save_code=False,
-                symlink=False,
-                silent=True,
-                x_disable_stats=True,
-                x_disable_meta=True,
-                x_disable_machine_info=True,
-                x_save_requirements=False,
-            ),
+            settings=private_settings(),
         )
 
     @property
@@ -104,12 +93,7 @@ class WandbLog(Logger):
                     artifact.add_file(str(self.folder / file), policy="immutable")
             self.run.log_artifact(artifact)
         self.run.finish(exit_code=0 if status == "success" else 1)
-        self._drop_logs()
-
-    def _drop_logs(self) -> None:
-        """W&B's own logs of this and earlier starts name paths and say nothing about the training."""
-        for logs in self.folder.glob("wandb/*run-*/logs"):
-            shutil.rmtree(logs, ignore_errors=True)
+        drop_logs(self.folder)
 
 
 def public_config(config: RunConfig) -> dict[str, Any]:

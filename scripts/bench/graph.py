@@ -5,7 +5,6 @@ one run with MediaPipe's FaceMesh landmark net, in turns. Files are kept in --fo
 """
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -37,6 +36,7 @@ from distill.interpreter import TFLiteNet
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.models.heads import Prediction
+from distill.results import commit
 from distill.spec import ModelSpec
 
 _LIMIT_PX = 0.01
@@ -195,8 +195,7 @@ def main() -> None:
     if warning := busy_warning(disturbance):
         console.print(warning)
     if args.json:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        head = {"command": " ".join(["python scripts/bench/graph.py", *sys.argv[1:]]), "commit": commit.stdout.strip()}
+        head = {"command": " ".join(["python scripts/bench/graph.py", *sys.argv[1:]]), "commit": commit()}
         list_rows = [{"row": name, "size": size} | row for (name, size), row in rows.items()]
         about = {"machine": describe_machine(), "load": disturbance, "rounds": args.rounds}
         write_json(args.json, head | about | {PEER: timings[PEER].to_dict(), "rows": list_rows})

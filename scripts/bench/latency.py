@@ -8,7 +8,6 @@ Exits with 1 when a gate fails. One thread; a busy machine is named in the outpu
 
 import argparse
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.models.checkpoint import save_model
+from distill.results import commit
 from distill.spec import ModelSpec
 
 PEER = "facemesh"
@@ -82,12 +82,6 @@ def gates(found: Bench, sizes: Sequence[int]) -> list[Gate]:
         if whole != name and whole in ms:
             checked.append(Gate(f"{name} over its fp32", ms[name] / ms[whole], INT8_LIMIT))
     return checked
-
-
-def commit() -> str:
-    """Return the commit that is checked out, marked when files differ from it."""
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def main() -> int:

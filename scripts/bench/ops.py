@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from distill.bench.tflite_graph import TFLiteGraph, node_macs
-from distill.files import write_json
+from distill.results import write_result
 
 
 def by_kind(operators: tuple[OpTime, ...]) -> list[dict[str, object]]:
@@ -57,7 +57,7 @@ def main() -> None:
         for position, operator in enumerate(operators):
             console.print(f"{position:4d} {operator.milliseconds:8.3f} ms  {operator.kind}", highlight=False)
     if args.json:
-        write_json(args.json, {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "kinds": rows})
+        write_result(args.json, {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "kinds": rows})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ CPU time of one process with one thread, so that other programs do not count; bo
 """
 
 import argparse
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from distill.data.splits import data_hash
 from distill.files import write_json
 from distill.geometry import Box, CropSpec, crop_affine
 from distill.images import read_image, warp
+from distill.results import commit
 
 
 def _enlarged(record: FaceRecord, times: float, folder: Path, index: int) -> FaceRecord:
@@ -87,9 +87,8 @@ def main() -> None:
     for name, values in results.items():
         Console().print(f"network of {name} px, photos x{options.enlarge:g}: {values}")
     if options.json is not None:
-        done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
         protocol = {"faces": len(records), "enlarge": options.enlarge, "first_photo": list(size[:2]), "crop_scale": 1.3}
-        content = {"commit": done.stdout.strip(), "data_hash": data_hash(records), "protocol": protocol}
+        content = {"commit": commit(), "data_hash": data_hash(records), "protocol": protocol}
         write_json(options.json, {"command": "python scripts/bench/store.py", **content, "networks": results})
 
 

@@ -5,7 +5,6 @@ exits with 1 when the memory grows by more than 20 MB. Some minutes; Linux only.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from distill.contest import load_contest
 from distill.files import sha256, write_bytes, write_json
+from distill.results import commit
 from distill.submission.endurance import endure, mixed_photos
 from distill.submit import package_files
 
@@ -36,10 +36,9 @@ def main() -> int:
         for path, content in package_files(args.model, _RULES, load_contest(_RULES), {}).items():
             write_bytes(package / path, content)
         seen = endure(package, args.python, mixed_photos(photos, args.photos), work, seconds=10.0 * args.photos)
-    commit = ["git", "-C", str(_ROOT), "rev-parse", "--short", "HEAD"]
     result = {
         "command": "python scripts/bench/submission_endurance.py" + f" --photos {args.photos}" * (args.photos != 1000),
-        "commit": subprocess.run(commit, capture_output=True, text=True, check=True).stdout.strip(),
+        "commit": commit(),
         "model": {"file": args.model.name, "sha256": sha256(args.model)},
         "protocol": "eight generated photos in turn (640x480 and 1920x1440; 1, 3, 0 faces; 2 of 8 broken); "
         "resident memory, median over each tenth of the photos; growth is the last against the second",

@@ -10,7 +10,6 @@ here, because the table is to show what misses them too; nothing measured here i
 
 import argparse
 import json
-import subprocess
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from distill.export.config import CalibrationConfig
 from distill.export.gates import Gate, GateConfig
 from distill.export.kinds import KINDS
 from distill.files import sha256, write_json, write_text
+from distill.results import commit
 
 TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
 DOCUMENT, BEGIN, END = Path("docs/deploy.md"), "<!-- deploy:begin -->", "<!-- deploy:end -->"
@@ -128,10 +128,6 @@ def note(measured: list[dict[str, Any]]) -> str:
     )
 
 
-def _commit() -> str:
-    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-
-
 def main() -> None:
     """Measure every model given and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -154,7 +150,7 @@ def main() -> None:
         measured += rows(name, Path(path), args.data, args.work / name, args.faces, args.limit)
     command = f"python scripts/reproduce/deploy.py DATA {' '.join(args.models)}"
     protocol = {"calibration": TRAIN, "test": TEST, "promises_percent": {k: 100 * v for k, v in PROMISES.items()}}
-    write_json(args.out, {"command": command, "commit": _commit(), "protocol": protocol, "rows": measured})
+    write_json(args.out, {"command": command, "commit": commit(), "protocol": protocol, "rows": measured})
     text = args.document.read_text()
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
     write_text(args.document, f"{head}{BEGIN}\n{note(measured)}\n\n{table(measured)}\n{END}{tail}")

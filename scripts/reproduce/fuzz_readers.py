@@ -8,7 +8,6 @@ and `--mutations` random byte mutations, each read as a whole data set. Writes r
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 from distill.data.readers import FORMATS, read_faces  # noqa: E402
 from distill.errors import AnnotationError, ConfigError, ImageError  # noqa: E402
 from distill.files import write_json  # noqa: E402
+from distill.results import commit  # noqa: E402
 from tests.data import readers_cases, readers_cases_part2  # noqa: E402
 
 # Each reader once, by the first of its names.
@@ -114,10 +114,9 @@ def main() -> int:
     options = parser.parse_args()
     os.nice(10)
     makers = {case.format: case.make for case in (*readers_cases.CASES, *readers_cases_part2.CASES)}
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
     about = {
         "command": "python scripts/reproduce/fuzz_readers.py",
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "protocol": "each damaged file is read as a data set; any error but one short line of ours ends the run",
         "cases": options.cases,
         "mutations": options.mutations,

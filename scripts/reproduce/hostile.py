@@ -8,7 +8,6 @@ not a CheckpointError.
 import argparse
 import platform
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,13 +23,9 @@ from distill.export.mutants import KINDS, mutant
 from distill.export.opcheck import check_model
 from distill.export.runtimes import RuntimeServer, list_runtimes
 from distill.files import sha256, write_json
+from distill.results import commit
 
 HANG_S = 20.0
-
-
-def commit() -> str:
-    """Return the commit that is checked out."""
-    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def read(blob: bytes) -> str:

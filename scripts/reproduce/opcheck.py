@@ -24,6 +24,7 @@ from distill.export.opcheck import check_model
 from distill.export.optable import op_table
 from distill.export.runtimes import Runtime, RuntimeServer, list_runtimes
 from distill.files import write_json
+from distill.results import commit
 
 NETS = Path(__file__).with_name("small_nets.py")
 
@@ -84,13 +85,12 @@ def main() -> int:
             raise CheckpointError(f"{args.nets}: no .tflite file")
         result = compare(files, list_runtimes())
         ops = {(node.op, node.version) for file in files for node in read_graph(file.read_bytes(), file.name).operators}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     total = sum(sum(found.values()) for found in result["loads"].values())
     write_json(
         args.json,
         {
             "command": "python scripts/reproduce/opcheck.py",
-            "commit": commit,
+            "commit": commit(),
             "machine": f"{platform.machine()}, Python {platform.python_version()}",
             "networks": len({file.stem.rpartition("_")[0] for file in files}),
             "files": len(files),

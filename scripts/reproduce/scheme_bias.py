@@ -12,7 +12,6 @@ corners. The same number between two halves of the target's set says what chance
 
 import argparse
 import hashlib
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from distill.data.readers import read_faces
 from distill.files import write_json
 from distill.landmarks import convert, is_exact, list_schemes, load_scheme
+from distill.results import commit
 
 # Scheme -> where faces of it are: (format, folder, subsets).
 SOURCES: Mapping[str, list[tuple[str, str, list[str] | None]]] = {
@@ -131,11 +131,10 @@ def main() -> None:
             rows.append(row)
             print(f"{target}: from: {source}: bias: {{mean: {row['mean']}, max: {row['max']}, faces: {row['faces']}}}"
                   f"  # point {row['worst_point']}; chance {row['chance_mean']} / {row['chance_max']}")  # fmt: skip
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     protocol = {"frontal": FRONTAL, "frontal_faces": {name: len(faces) for name, faces in shapes.items()}}
     points = hashlib.sha256(b"".join(np.ascontiguousarray(shapes[name], "<f8").tobytes() for name in sorted(shapes)))
     command = f"python scripts/reproduce/scheme_bias.py {options.data}"
-    head = {"command": command, "commit": commit, "data_hash": points.hexdigest(), "protocol": protocol}
+    head = {"command": command, "commit": commit(), "data_hash": points.hexdigest(), "protocol": protocol}
     write_json(options.out, {**head, "maps": rows})
 
 

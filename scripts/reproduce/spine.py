@@ -12,13 +12,13 @@ Expects what these commands leave behind (DATA is a 300-W folder):
 import argparse
 import json
 import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.files import write_json, write_text
+from distill.results import commit
 
 SUBSET = "helen/testset+lfpw/testset"
 RUNS = ("teacher", "student", "student_nokd")
@@ -30,11 +30,6 @@ MODELS = {
     "student TFLite fp16": EXPORT / "student_fp16.tflite",
 }
 README, BEGIN, END = Path("README.md"), "<!-- results:begin -->", "<!-- results:end -->"
-
-
-def commit() -> str:
-    """Return the commit that is checked out."""
-    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def totals(evaluation: Evaluation) -> dict[str, Any]:

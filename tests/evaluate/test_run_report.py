@@ -1,8 +1,10 @@
 """The report shows what was measured, refuses what does not compare and needs nothing from the network."""
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from distill.data.readers import read_faces
@@ -12,7 +14,11 @@ from distill.evaluate.gallery import extremes, gallery
 from distill.evaluate.result import Evaluation
 from distill.evaluate.run_report import build, read_source
 from distill.evaluate.suite import render_suite, run_suite
+from distill.export.gates import Gate
+from distill.export.parity import measure as measure_hops
+from distill.export.pipeline import FORMAT as EXPORT
 from distill.files import write_json
+from distill.landmarks import load_scheme
 
 from .conftest import MakeOracle, Measure
 
@@ -45,6 +51,19 @@ def test_a_page_with_everything_and_no_links_out(runs: tuple[Path, Path]) -> Non
     for part in ("Accuracy: all", "Accuracy: hard", "Robustness", "Training", "trembling", "mean face", "set"):
         assert part in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)
+
+
+def test_a_run_shows_what_its_export_wrote(runs: tuple[Path, Path]) -> None:
+    crops, points = np.zeros((2, 48, 48, 3), np.float32), np.full((2, 51, 2), 0.5, np.float32)
+    hops = {name: (lambda _, off=off: points + np.float32(off)) for name, off in (("onnx", 0.0), ("int8 on x", 0.1))}
+    gates = dict.fromkeys(hops, Gate(1.0, 1.0))
+    parity = measure_hops(lambda _: points, hops, crops, None, load_scheme("inner51"), gates)
+    content = {"format": EXPORT, "files": {"onnx": {"file": "net.onnx", "bytes": 10}}, "parity": parity.to_dict()}
+    write_json(runs[1] / "export" / "export.json", json.loads(json.dumps(content)))
+    page = build([read_source(run) for run in runs], "t").html()
+    assert "Export of two" in page
+    assert page.count("pass</span>") == 1
+    assert page.count("fail</span>") == 1
 
 
 def test_unlike_protocols_are_refused_with_the_reason(runs: tuple[Path, Path], measure: Measure) -> None:
@@ -94,7 +113,6 @@ def test_pictures_show_the_extremes(root: Path, measure: Measure) -> None:
 
 
 def test_the_suite_reads_as_sentences(runs: tuple[Path, Path]) -> None:
-    import json
     from io import StringIO
 
     from rich.console import Console

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from distill.errors import ExportError
-from distill.export.parity import Gate, measure, parity, refusal
+from distill.export.gates import Gate
+from distill.export.parity import ParityReport, measure, refusal
 from distill.landmarks import load_scheme
 
 SCHEME = load_scheme("inner51")
@@ -21,8 +22,12 @@ def moved(landmark: int, px: float) -> np.ndarray:
     return points
 
 
-def run(points: np.ndarray, gate: Gate = GATE):
-    return parity(lambda _: POINTS, {"fp16": lambda _: points}, CROPS, TRUTH, SCHEME, {"fp16": gate})
+def run(points: np.ndarray, gate: Gate = GATE) -> ParityReport:
+    """Compare as an export does, and refuse as it does."""
+    report = measure(lambda _: POINTS, {"fp16": lambda _: points}, CROPS, TRUTH, SCHEME, {"fp16": gate})
+    if report.failed:
+        raise refusal(report, SCHEME)
+    return report
 
 
 def test_distances_are_pixels_of_the_crop() -> None:
@@ -88,7 +93,8 @@ def test_another_number_of_points_is_refused() -> None:
 
 
 def test_without_annotations_there_is_no_nme() -> None:
-    report = parity(lambda _: POINTS, {"onnx": lambda _: POINTS}, CROPS, None, SCHEME, {"onnx": GATE})
+    report = measure(lambda _: POINTS, {"onnx": lambda _: POINTS}, CROPS, None, SCHEME, {"onnx": GATE})
+    assert not report.failed
     assert report.nme is None
     assert report.hops[0].nme_rise is None
 

@@ -21,6 +21,7 @@ from distill.config import (
     TrainerConfig,
 )
 from distill.geometry import CropSpec
+from distill.training.fit import train_teacher
 
 SIZE = 64
 TEACHER = ModelConfig(
@@ -98,3 +99,16 @@ def make_config(faces: Path, tmp_path: Path) -> MakeConfig:
         return kind(name=name, runs=tmp_path / "runs", **parts)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def teachers() -> dict[str, Path]:
+    return {}
+
+
+@pytest.fixture
+def teacher(make_config: MakeConfig, teachers: dict[str, Path]) -> Path:
+    """A trained teacher with maps, the same one for every test."""
+    if not teachers:
+        teachers["maps"] = train_teacher(make_config("teacher", trainer={"epochs": 1})) / "best.ckpt"
+    return teachers["maps"]

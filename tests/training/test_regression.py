@@ -23,18 +23,6 @@ def _recorded(folder: Path) -> dict[tuple[int, str], str]:
     return {(step, name): value.hex() for step, name, value in read_rows(folder / "metrics.csv")}
 
 
-@pytest.fixture(scope="module")
-def teachers() -> dict[str, Path]:
-    return {}
-
-
-@pytest.fixture
-def teacher(make_config: Any, teachers: dict[str, Path]) -> Path:
-    if not teachers:
-        teachers["maps"] = train_teacher(make_config("teacher", trainer={"epochs": 1})) / "best.ckpt"
-    return teachers["maps"]
-
-
 @pytest.mark.parametrize("kind", ["nme", "wing", "l1", "smooth_l1"])
 def test_every_loss_of_points_trains_and_ships(kind: str, make_config: Any, tmp_path: Path) -> None:
     config = make_config("efld", model=EFLD, loss=LossConfig("default" if kind == "nme" else kind))

@@ -12,7 +12,7 @@ from distill.history import read_rows
 from distill.losses.kd import CacheConfig
 from distill.models.checkpoint import load_model
 from distill.training import fit as module
-from distill.training.fit import train_student, train_teacher
+from distill.training.fit import train_student
 from distill.training.kept import CachedTeacher
 
 
@@ -26,18 +26,6 @@ def values(folder: Path, name: str) -> list[float]:
 
 def state(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
     return torch.load(folder / f"{name}.ckpt", weights_only=True)["state_dict"]
-
-
-@pytest.fixture(scope="module")
-def teachers() -> dict[str, Path]:
-    return {}
-
-
-@pytest.fixture
-def teacher(make_config: Any, teachers: dict[str, Path]) -> Path:
-    if not teachers:
-        teachers["maps"] = train_teacher(make_config("teacher", trainer={"epochs": 1})) / "best.ckpt"
-    return teachers["maps"]
 
 
 SHORT = {"epochs": 1}
