@@ -22,6 +22,7 @@ class SetConfig:
         weight: how much its faces count; by default 1, and 0.2 where labels are weak.
         labels: who made the points: `hand`, `weak` (a model), `none` (only the teacher is heard); by default as marked.
         boxes: face boxes to train on; by default those of the main set.
+        share: how much of it an epoch shows, the rest later on, so that a large set does not crowd out the main one.
     """
 
     format: str
@@ -31,8 +32,11 @@ class SetConfig:
     weight: float | None = None
     labels: Literal["hand", "weak", "none"] | None = None
     boxes: list[str] | None = None
+    share: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"--data.sets: share {self.share} of {self.root} must be above 0 and at most 1")
         if self.weight is not None and self.weight < 0:
             raise ConfigError(f"--data.sets: weight {self.weight} of {self.root} must be at least 0")
 

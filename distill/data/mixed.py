@@ -7,6 +7,7 @@ stream of batches stays a pure function of seed and step.
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate
 from types import MappingProxyType
 
@@ -27,10 +28,27 @@ WEIGHTS: Mapping[str, float] = MappingProxyType({"hand": 1.0, "weak": 0.2, "none
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """One data set: its faces in its own scheme, and what each or every one counts (None: by who labelled it)."""
+    """One data set: its faces in its own scheme.
+
+    Attributes:
+        faces: all of them.
+        weight: what each or every one counts; None: by who labelled it.
+        share: how much of the set an epoch shows; the next epoch goes on where this one ended, in shuffled order.
+    """
 
     faces: FaceDataset
     weight: float | NDArray[np.floating] | None = None
+    share: float = 1.0
+
+    @property
+    def shown(self) -> int:
+        """How many faces an epoch shows."""
+        return max(1, round(self.share * len(self.faces)))
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """The faces as they take turns; neighbours in a set are often frames of one video."""
+        return np.random.default_rng(self.faces.seed).permutation(len(self.faces))
 
 
 def relabelled(records: Sequence[FaceRecord], labels: Labels | None) -> list[FaceRecord]:
@@ -65,7 +83,8 @@ class MixedDataset(Dataset[FaceSample]):
 
     def __init__(self, sets: Sequence[TrainingSet], heads: Sequence[str]):
         self.sets, self.heads = tuple(sets), tuple(heads)
-        self._ends = list(accumulate(len(part.faces) for part in sets))
+        self._ends = list(accumulate(part.shown for part in sets))
+        self._starts = list(accumulate((len(part.faces) for part in sets), initial=0))
         self._routes = [{head for head in heads if teaches(part.faces.scheme.name, head)} for part in sets]
         self._routes[0].add(heads[0])
         for part, route in zip(sets, self._routes, strict=True):
@@ -85,10 +104,12 @@ class MixedDataset(Dataset[FaceSample]):
         return self._ends[-1]
 
     def __getitem__(self, key: int | tuple[int, int]) -> FaceSample:
-        epoch, index = (0, key) if isinstance(key, int) else key
-        place = bisect_right(self._ends, index)
+        epoch, slot = (0, key) if isinstance(key, int) else key
+        place = bisect_right(self._ends, slot)
         part = self.sets[place]
-        local = index - (self._ends[place] - len(part.faces))
+        local = slot - (self._ends[place] - part.shown)
+        if part.shown < len(part.faces):
+            local = int(part.order[(epoch * part.shown + local) % len(part.faces)])
         face = part.faces[epoch, local]
         targets = {head: self._target(face, place, head) for head in self.heads}
         main = targets[self.heads[0]]
@@ -99,7 +120,7 @@ class MixedDataset(Dataset[FaceSample]):
             "landmarks": main["landmarks"],
             "known": main["known"],
             "visible": main["visible"],
-            "index": index,
+            "index": self._starts[place] + local,
             "targets": targets,
             "weight": torch.tensor(float(weight), dtype=torch.float32),
         }

@@ -139,7 +139,7 @@ def _training_set(data: DataConfig, further: SetConfig, seed: int, val: Sequence
     scheme = further.scheme or records[0].scheme
     boxes = further.boxes or data.boxes
     faces = FaceDataset(records, data.crop, scheme, data.augment, boxes, seed, data.cache, data.rounds)
-    return TrainingSet(faces, further.weight)
+    return TrainingSet(faces, further.weight, further.share)
 
 
 def _parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Several data sets as one: what a face knows, in which scheme, and that nothing depends on the others."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,20 @@ def test_weights_come_from_the_set_or_the_labels(tmp_path: Path) -> None:
     weights = [float(mixed[index]["weight"]) for index in range(8)]
     assert weights == pytest.approx([1, 1, 0.2, 0.2, 0.7, 0.7, 0, 0])
     assert not any(target["known"].any() for target in mixed[7]["targets"].values())
+
+
+def test_a_share_of_a_set_takes_turns(tmp_path: Path) -> None:
+    main, large = _records(tmp_path, "ibug68", 3), _records(tmp_path, "wflw98", 10)
+    mixed = MixedDataset([TrainingSet(_faces(main)), TrainingSet(_faces(large), share=0.4)], HEADS)
+    assert len(mixed) == 3 + 4
+    shown = [[mixed[epoch, slot]["index"] for slot in range(3, 7)] for epoch in range(5)]
+    assert all(len(set(epoch)) == 4 for epoch in shown)
+    assert Counter(index for epoch in shown for index in epoch) == dict.fromkeys(range(3, 13), 2)
+    assert shown[0] != sorted(shown[0]), "neighbours in a set are often frames of one video"
+    for epoch, slot in ((0, 1), (3, 5)):
+        face = mixed[epoch, slot]
+        assert face["targets"][("wflw98", "ibug68")[slot < 3]]["known"].all()
+        assert torch.equal(face["image"], mixed.sets[slot >= 3].faces[epoch, face["index"] - 3 * (slot >= 3)]["image"])
 
 
 def test_a_set_nobody_learns_from_is_refused(tmp_path: Path) -> None:
