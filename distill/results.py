@@ -9,6 +9,9 @@ from typing import Any
 
 from distill.files import write_json
 
+# What `distill bench` calls its files, for who reads them further down.
+BENCH = "distill-bench/1"
+
 
 def commit() -> str:
     """Return the commit that is checked out, marked where files differ from it, or `unknown` outside a checkout."""

@@ -7,12 +7,12 @@ from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS
 from distill.bench.run import INSIDE, Bench, Key
 from distill.bench.subjects import Subject
+from distill.results import BENCH
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-FORMAT = "distill-bench/1"
 _STAGES = ("detector", "crop", "photo")
 _HALVES = ("network", "decode")
 
@@ -193,7 +193,7 @@ def to_json(bench: Bench, command: str) -> dict[str, Any]:
     """Return a run as JSON; times in ms, sizes in bytes, accuracies in percent."""
     s, protocol = bench.settings, bench.accuracies.protocol
     return {
-        "format": FORMAT,
+        "format": BENCH,
         "command": command,
         "machine": bench.machine,
         "load": bench.load,

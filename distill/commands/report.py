@@ -24,7 +24,7 @@ def report(
     """Write a report.
 
     Args:
-        runs: folders under runs/, or JSON files of `distill evaluate` or `distill export`.
+        runs: folders under runs/, or JSON files of `distill evaluate`, `export` or `bench`.
         out: the page.
         title: its title.
         pictures: show this many of the first run's worst and best faces; only where the licence of the data allows.

@@ -11,9 +11,11 @@ from distill.evaluate.plots import face_map, robustness_curves
 from distill.evaluate.report import Cell, Report, Verdict
 from distill.evaluate.result import FORMAT, Evaluation
 from distill.export.gates import Gate
+from distill.export.ladder import FORMAT as LADDER
 from distill.export.parity import Hop
 from distill.export.pipeline import FORMAT as EXPORT
 from distill.pictures import training_plot
+from distill.results import BENCH
 
 _CURVES = ("train/loss", "val/nme")
 
@@ -27,6 +29,8 @@ class Source:
         evaluations: in the order of their files.
         suites: for each evaluation the answers of `suite.run_suite`, empty where they were not asked for.
         export: export.json, if there is one.
+        ladder: ladder.json, which says more of the same export, if there is one.
+        bench: what `distill bench` measured, if that was kept here.
         metrics: metrics.csv, if there is one.
     """
 
@@ -34,11 +38,13 @@ class Source:
     evaluations: list[Evaluation] = field(default_factory=list)
     suites: list[Mapping[str, Any]] = field(default_factory=list)
     export: Mapping[str, Any] | None = None
+    ladder: Mapping[str, Any] | None = None
+    bench: Mapping[str, Any] | None = None
     metrics: Path | None = None
 
 
 def read_source(path: Path) -> Source:
-    """Read a run folder, or one JSON file of `distill evaluate` or `distill export`.
+    """Read a run folder, or one JSON file of `distill evaluate`, `export` or `bench`.
 
     Raises:
         AnnotationError: missing, or nothing of ours in it.
@@ -46,19 +52,20 @@ def read_source(path: Path) -> Source:
     if not path.exists():
         raise AnnotationError(f"{path}: no such run; give a folder under runs/ or a JSON file of `distill evaluate`")
     files = sorted([*path.glob("*.json"), *path.glob("export/*.json")]) if path.is_dir() else [path]
-    evaluations, suites, export = [], [], None
+    evaluations, suites, others = [], [], dict[Any, dict[str, Any]]()
     for file in files:
         raw = _read(file)
         if raw.get("format") == FORMAT:
             evaluations.append(Evaluation.from_json(file))
             suites.append(raw.get("suite", {}))
-        elif raw.get("format") == EXPORT:
-            export = raw
+        elif raw.get("format") in (EXPORT, LADDER, BENCH):
+            others[raw["format"]] = raw
     metrics = path / "metrics.csv"
-    source = Source(path.stem, evaluations, suites, export, metrics if metrics.is_file() else None)
-    if not (evaluations or export or source.metrics):
+    curves = metrics if metrics.is_file() else None
+    if not (evaluations or others or curves):
         raise AnnotationError(f"{path}: no evaluation, export or metrics in it; `distill evaluate --json` makes one")
-    return source
+    export, ladder, bench = (others.get(kind) for kind in (EXPORT, LADDER, BENCH))
+    return Source(path.stem, evaluations, suites, export, ladder, bench, curves)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -125,6 +132,10 @@ def build(sources: Sequence[Source], title: str, pictures: Mapping[str, bytes] |
     for source in sources:
         if source.export:
             _export(report, source.name, source.export)
+        if source.ladder:
+            _ladder(report, source.name, source.ladder)
+        if source.bench:
+            _bench(report, source.name, source.bench)
     return report
 
 
@@ -198,3 +209,30 @@ def _export(report: Report, name: str, export: Mapping[str, Any]) -> None:
         rows.append([hop["name"], hop["max_px"], hop["mean_px"], Verdict("pass" if good else "fail", good)])
     report.table(("hop", "max px", "mean px", "verdict"), rows)
     report.table(("file", "MB"), [[f["file"], f["bytes"] / 1e6] for f in export["files"].values()])
+
+
+def _ladder(report: Report, name: str, ladder: Mapping[str, Any]) -> None:
+    report.heading(f"What each file of {name} costs")
+    rows: list[list[Cell]] = []
+    for rung in ladder["rungs"]:
+        hop, ms = rung["hop"] or {}, rung["latency_ms"]
+        nme = None if hop.get("nme") is None else 100 * hop["nme"]
+        sizes = [None if rung[key] is None else rung[key] / 1e6 for key in ("bytes", "peak_bytes")]
+        rows.append([rung["name"], hop.get("max_px"), hop.get("mean_px"), nme, ms.get("1"), ms.get("2"), *sizes])
+    report.table(("hop", "max px", "mean px", "NME %", "ms on 1 thread", "on 2", "MB", "peak MB"), rows)
+    if ladder["unstable"]:
+        report.text("The machine was busy: these milliseconds are not to be trusted.")
+
+
+def _bench(report: Report, name: str, bench: Mapping[str, Any]) -> None:
+    report.heading(f"Latency: {name}")
+    models = {model["name"]: model for model in bench["models"]}
+    rows: list[list[Cell]] = []
+    for time in bench["times"]:
+        if time["part"] == "model":
+            model, stable = models[time["name"]], Verdict("yes" if time["stable"] else "no", time["stable"])
+            numbers = [time["threads"], time["median_ms"], time["iqr_ms"], time["ratio"]]
+            rows.append([time["name"], *numbers, model["macs"] / 1e6, model["bytes"] / 1e6, stable])
+    reference = f"x {bench['settings']['reference']}"
+    report.table(("model", "threads", "median ms", "IQR ms", reference, "M MACs", "MB", "stable"), rows)
+    report.text(f"{bench['machine']['cpu']}; medians of {bench['settings']['rounds']} rounds, all models in turns.")

@@ -13,7 +13,7 @@ from distill.export.sensitivity import LayerCost
 if TYPE_CHECKING:
     from rich.table import Table
 
-_FORMAT = "distill-ladder/1"
+FORMAT = "distill-ladder/1"
 NAME = "ladder.json"
 
 
@@ -62,7 +62,7 @@ class Ladder:
     unstable: bool
 
     def to_dict(self) -> dict[str, Any]:
-        return {"format": _FORMAT} | asdict(self)
+        return {"format": FORMAT} | asdict(self)
 
 
 def climb(

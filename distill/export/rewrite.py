@@ -6,8 +6,9 @@ is rewritten here. Patches never need to be formed: the linear attention of Mobi
 positions only within a *phase* (all pixels at the same place of their patch), so one softmax over all positions with
 the other phases masked out gives the same numbers on the unfolded map.
 
-Work that algebra makes superfluous is left out too: a norm's scale and shift go into the 1x1 convolution behind it, and
-as the scores of a phase sum to one, keys are averaged before they are projected instead of after.
+Work that algebra makes superfluous is left out too: a norm's scale and shift go into the 1x1 convolution behind it, as
+the scores of a phase sum to one, keys are averaged before they are projected instead of after, and maps whose centre of
+mass is all that leaves the graph need no common scale.
 """
 
 import copy
@@ -22,6 +23,7 @@ from timm.models.mobilevit import LinearSelfAttention, LinearTransformerBlock, M
 from torch import Tensor, nn
 
 from distill.errors import ExportError
+from distill.models.heads import AAMHead
 from distill.models.necks import PyramidNeck
 
 # exp(-30) is 1e-13 of a weight: nothing in float32. Larger values such as -1e4 would wreck an int8 range later.
@@ -37,39 +39,46 @@ def _rewritten(module: nn.Module) -> nn.Module:
     """Rewrite `module` or, failing that, its children."""
     if isinstance(module, MobileVitV2Block):
         return WholeMapBlock(module)
+    if isinstance(module, AAMHead):
+        module.normalise = Centred()
+        return module
     if isinstance(module, PyramidNeck):
         return PlainPyramid(module)
     if isinstance(module, GroupNorm1) or (isinstance(module, nn.GroupNorm) and module.num_groups == 1):
-        return PlainNorm(module, across_channels=True)
-    if isinstance(module, nn.InstanceNorm2d) and not module.track_running_stats:
-        return PlainNorm(module, across_channels=False)
+        return PlainNorm(module)
     for name, child in module.named_children():
         setattr(module, name, _rewritten(child))
     return module
 
 
 class PlainNorm(nn.Module):
-    """GroupNorm with one group, or InstanceNorm, as means over 4-D maps, one scale and one shift.
+    """GroupNorm with one group as means over 4-D maps, one scale and one shift.
 
     Args:
         norm: the norm to rewrite.
-        across_channels: statistics are those of the whole map (GroupNorm), not of each channel.
         affine: apply the norm's weight and bias; without, they are left to whoever reads the result.
     """
 
-    def __init__(self, norm: nn.GroupNorm | nn.InstanceNorm2d, across_channels: bool, affine: bool = True) -> None:
+    def __init__(self, norm: nn.GroupNorm, affine: bool = True) -> None:
         super().__init__()
-        self.axes, self.eps = (1, 2, 3) if across_channels else (2, 3), norm.eps
+        self.eps = norm.eps
         affine = affine and norm.weight is not None
         self.weight = nn.Parameter(norm.weight.detach().view(1, -1, 1, 1)) if affine else None
         self.bias = nn.Parameter(norm.bias.detach().view(1, -1, 1, 1)) if affine else None
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        centred = x - x.mean(self.axes, keepdim=True)
-        scale = torch.rsqrt((centred * centred).mean(self.axes, keepdim=True) + self.eps)
+        centred = x - x.mean((1, 2, 3), keepdim=True)
+        scale = torch.rsqrt((centred * centred).mean((1, 2, 3), keepdim=True) + self.eps)
         if self.weight is not None:
             scale = scale * self.weight
         return centred * scale if self.bias is None else centred * scale + self.bias
+
+
+class Centred(nn.Module):
+    """InstanceNorm of maps that are cut off at zero, masked and decoded: a centre of mass does not see their scale."""
+
+    def forward(self, x: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
+        return x - x.mean((2, 3), keepdim=True)
 
 
 class PhaseAttention(nn.Module):
@@ -181,7 +190,7 @@ def _statistics(norm: nn.Module) -> nn.Module:
     if isinstance(norm, nn.BatchNorm2d):
         return nn.Identity()
     if isinstance(norm, nn.GroupNorm) and norm.num_groups == 1:
-        return PlainNorm(norm, across_channels=True, affine=False)
+        return PlainNorm(norm, affine=False)
     raise ExportError(
         f"a {type(norm).__name__} in front of linear attention cannot be rewritten; use norm=group or batch"
     )

@@ -70,7 +70,7 @@ class AAMHead(nn.Module):
     def __init__(self, channels: int, scheme: Scheme):
         super().__init__()
         self.heatmap = nn.Conv2d(channels, scheme.n_points, 1)
-        self.normalise = nn.InstanceNorm2d(scheme.n_points)
+        self.normalise: nn.Module = nn.InstanceNorm2d(scheme.n_points)
         self.point = nn.Conv2d(channels, scheme.n_points, 1)
         self.edge = nn.Conv2d(channels, len(scheme.edges), 1)
         edges_of_point = torch.from_numpy(scheme.edge_matrix)[..., None, None]

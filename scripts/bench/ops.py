@@ -1,7 +1,8 @@
 """Where an exported graph spends its time, operator by operator: `python scripts/bench/ops.py MODEL.tflite`.
 
 Times are those of LiteRT's own profiler on one thread. Profiling itself costs a little, so compare shares, and compare
-whole models with `scripts/bench/graph.py`.
+whole models with `scripts/bench/graph.py`. With --beside INTEGERS.tflite, an integer file of the same network, it says
+how far integers can take this network here: no choice of what to keep in floats beats the faster of both everywhere.
 """
 
 import argparse
@@ -31,11 +32,31 @@ def by_kind(operators: tuple[OpTime, ...]) -> list[dict[str, object]]:
     ]
 
 
+# What XNNPACK calls operators that do the same work in floats and in integers.
+_WORK = {"Fully Connected": "dense", "DWConv": "depthwise", "IGEMM": "convolution"}
+
+
+def by_work(operators: tuple[OpTime, ...]) -> dict[str, float]:
+    """Return milliseconds by kind of work: layers with weights, and everything else with the changes of type."""
+    milliseconds = dict.fromkeys([*_WORK.values(), "other"], 0.0)
+    for operator in operators:
+        milliseconds[next((work for name, work in _WORK.items() if name in operator.kind), "other")] += (
+            operator.milliseconds
+        )
+    return milliseconds
+
+
+def bound(floats: dict[str, float], integers: dict[str, float]) -> float:
+    """Return the time in integers over that in floats if each kind of work took the faster of both, changes free."""
+    return sum(min(floats[work], integers[work]) for work in floats) / sum(floats.values())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="TFLite file with one float32 input and one output")
     parser.add_argument("--runs", type=int, default=100, help="profiled runs")
     parser.add_argument("--each", action="store_true", help="also list every operator in the order it runs")
+    parser.add_argument("--beside", type=Path, help="the same network in integers")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
@@ -56,8 +77,20 @@ def main() -> None:
     if args.each:
         for position, operator in enumerate(operators):
             console.print(f"{position:4d} {operator.milliseconds:8.3f} ms  {operator.kind}", highlight=False)
+    found = {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "kinds": rows}
+    if args.beside:
+        floats, integers = by_work(operators), by_work(profile(args.beside, args.runs))
+        found["beside"] = {"model": args.beside.name, "floats_ms": floats, "integers_ms": integers}
+        found["beside"]["bound"] = least = bound(floats, integers)
+        work = Table(title=f"{args.model.name} beside {args.beside.name}")
+        for heading in ("work", "floats, ms", "integers, ms", "ratio"):
+            work.add_column(heading, justify="left" if heading == "work" else "right")
+        for name, time in (floats | {"all": sum(floats.values())}).items():
+            other = integers.get(name, sum(integers.values()))
+            work.add_row(name, f"{time:.3f}", f"{other:.3f}", f"{other / time:.2f}")
+        console.print(work, f"the faster of both in every kind of work: {least:.2f} of the time in floats")
     if args.json:
-        write_result(args.json, {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "kinds": rows})
+        write_result(args.json, found)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from distill.bench.report import render, to_json
 from distill.bench.run import Bench, Key, Settings, bench, thread_counts
 from distill.commands.bench import run
 from distill.errors import CheckpointError, ConfigError
+from distill.evaluate.run_report import build, read_source
 from distill.export.one_node import Node, side, write
+from distill.files import write_json
 
 ROOT = Path(__file__).parents[2]
 NMES = ["small.tflite=4", "large.tflite=3"]
@@ -47,6 +49,15 @@ def test_speed_energy_and_score_follow_from_the_time(found: Bench) -> None:
     size = found.subject("large.tflite").path.stat().st_size
     assert found.score(key) == pytest.approx(70 / (ms * 2 * macs / 1e9 * 1.64 * 2 * size / 1e6))
     assert found.score(Key("small.tflite", "model", 1)) is None
+
+
+def test_a_run_report_shows_what_was_timed(found: Bench, tmp_path: Path) -> None:
+    write_json(tmp_path / "bench.json", to_json(found, "distill bench"))
+    page = build([read_source(tmp_path)], "t").html()
+    assert "Latency: " in page
+    for key, timing in found.timings.items():
+        assert f"{timing.median_ms:.4g}" in page or key.part != "model"
+    assert "x small.tflite" in page
 
 
 def test_the_tables_fit_120_columns_and_say_what_they_are(found: Bench) -> None:

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from distill.commands import export as command
+from distill.evaluate.run_report import build, read_source
 from distill.export import pipeline
 from distill.export.config import QuantiseConfig
 from distill.export.gates import Gate
 from distill.export.ladder import cells, climb, headings
 from distill.export.pipeline import ExportResult, Staged
 from distill.export.sensitivity import LayerCost
+from distill.files import write_json
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def staged(exported: ExportResult, spec, crops, tmp_path: Path) -> Staged:
 
 
 @pytest.mark.slow
-def test_every_rung_has_its_cells_and_floats_are_not_blamed(staged: Staged) -> None:
+def test_every_rung_has_its_cells_and_floats_are_not_blamed(staged: Staged, tmp_path: Path) -> None:
     ladder = climb(staged, "student", "noise", {"fp32": {1: 2.0, 2: 1.5}}, {"fp32": 10_000_000}, unstable=False)
     groups = list(ladder.rungs[1].hop.groups)
     rows = {rung.name: dict(zip(headings(groups), cells(rung, groups), strict=True)) for rung in ladder.rungs}
@@ -32,7 +34,10 @@ def test_every_rung_has_its_cells_and_floats_are_not_blamed(staged: Staged) -> N
     assert rows["fp32"]["peak MB"] == "10.00"
     assert rows["int8"]["ms ×1"] == "–"
     assert set(groups) == {"brows", "nose", "eyes", "mouth"}
-    json.dumps(ladder.to_dict())
+    write_json(tmp_path / "ladder.json", ladder.to_dict())
+    page = build([read_source(tmp_path)], "t").html()
+    for part in ("What each file of", "10", "1.5", f"{ladder.rungs[-1].hop.max_px:.4g}"):
+        assert part in page
     modules = {cost.module for cost in ladder.layers["int8"]}
     assert "head" not in modules
     assert "head.heatmap" in modules
