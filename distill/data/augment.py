@@ -5,6 +5,7 @@ transforms never move anything, so they never see the points.
 """
 
 import os
+import random
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,8 @@ def pixel_pipeline(config: AugmentConfig) -> "A.Compose | None":
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version otherwise
     import albumentations as A  # half a second that only training should pay
 
+    from distill.data.grain import Grain
+
     p = config.pixels
     light = A.OneOf(
         [
@@ -115,7 +118,7 @@ def pixel_pipeline(config: AugmentConfig) -> "A.Compose | None":
         ],
         p=min(1.0, 0.25 * p),
     )
-    noise = A.GaussNoise(std_range=(0.01, 0.08), per_channel=False, p=min(1.0, 0.15 * p))
+    noise = Grain((0.01, 0.08), p=min(1.0, 0.15 * p))
     compression = A.ImageCompression(quality_range=(25, 85), p=min(1.0, 0.2 * p))
     cover = A.CoarseDropout(
         num_holes_range=(1, 3),
@@ -134,5 +137,6 @@ def change_pixels(image: Photo, pipeline: "A.Compose | None", rng: np.random.Gen
     seed = int(rng.integers(2**31))
     if pipeline is None:
         return image
-    pipeline.set_random_seed(seed)
+    # One source for all steps: set_random_seed gives each its own of the same seed, so that they all happen or none do.
+    pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
     return pipeline(image=image)["image"]
