@@ -197,12 +197,14 @@ class LogConfig:
         project: W&B project.
         every: steps between records of the training losses.
         pictures: validation faces drawn with predictions (real faces are personal data).
+        gradients: steps between records of each loss term's own gradient norm; 0 never.
     """
 
     wandb: Literal["offline", "online", "disabled"] = "offline"
     project: str = "distill"
     every: int = 10
     pictures: int = 0
+    gradients: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from distill.errors import ConfigError
 
 HEADER = "step,name,value"
+# Begins the names of the gradient norms of single terms of the loss.
+TERM_GRADIENT = "train/grad_norm_"
 Row = tuple[int, str, float]
 
 
@@ -39,3 +41,8 @@ def read_curve(path: str | Path, name: str) -> tuple[NDArray[np.float64], NDArra
     pairs = [(step, value) for step, recorded, value in read_rows(path) if recorded == name]
     values = np.array(pairs, np.float64).reshape(-1, 2)
     return values[:, 0], values[:, 1]
+
+
+def value_names(path: str | Path) -> list[str]:
+    """Return the names of all values a file holds, in the order they first appear."""
+    return list(dict.fromkeys(name for _, name, _ in read_rows(path)))

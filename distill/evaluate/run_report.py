@@ -14,6 +14,7 @@ from distill.export.gates import Gate
 from distill.export.ladder import FORMAT as LADDER
 from distill.export.parity import Hop
 from distill.export.pipeline import FORMAT as EXPORT
+from distill.history import TERM_GRADIENT, value_names
 from distill.pictures import training_plot
 from distill.results import BENCH
 
@@ -199,6 +200,11 @@ def _training(report: Report, sources: Sequence[Source]) -> None:
     runs = {source.name: source.metrics for source in sources if source.metrics}
     if runs:
         report.heading("Training").figure(training_plot(runs, _CURVES), "Loss and validation NME")
+    terms = dict.fromkeys(
+        name for path in runs.values() for name in value_names(path) if name.startswith(TERM_GRADIENT)
+    )
+    if terms:
+        report.figure(training_plot(runs, list(terms)), "Norm of the gradient of each term of the loss")
 
 
 def _export(report: Report, name: str, export: Mapping[str, Any]) -> None:

@@ -35,6 +35,7 @@ class LandmarkTask(pl.LightningModule):
         grad_norm: of the last step, before clipping.
         face_errors: NME of every face of the last validation.
         first_faces: images, predicted and true landmarks of its first batch, to draw.
+        terms: of the loss of this step, with their graph, until the backward pass.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class LandmarkTask(pl.LightningModule):
         self.grad_norm: Tensor | float = 0.0
         self.face_errors: Tensor | None = None
         self.first_faces: tuple[Tensor, Tensor, Tensor] | None = None
+        self.terms: dict[str, Tensor] = {}
 
     def forward(self, images: Tensor) -> Prediction:
         return self.net(images)
@@ -71,7 +73,7 @@ class LandmarkTask(pl.LightningModule):
         return prediction, self.loss(prediction, batch["landmarks"], batch["known"])
 
     def training_step(self, batch: FaceSample, batch_idx: int) -> dict[str, Tensor]:
-        losses = self.losses(batch)
+        self.terms = losses = self.losses(batch)
         return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
 
     def validation_step(self, batch: FaceSample, batch_idx: int) -> None:

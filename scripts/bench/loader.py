@@ -1,8 +1,9 @@
-"""Images per second and core of reading, cropping and augmenting faces, and where the time goes.
+"""Images per second and core of reading, cropping and augmenting faces, making targets, and where the time goes.
 
     python scripts/bench/loader.py --root ../shared/data/300W --subset helen/trainset+lfpw/trainset
 
-Without --root it measures on noise saved as JPEG photos of 480 x 480 pixels. One process, one thread.
+Without --root it measures on noise saved as JPEG photos of 480 x 480 pixels. One process, one thread. Targets are maps
+of a quarter of the crop, points and edges, made in batches on the device that trains, here this processor.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from time import perf_counter
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +24,12 @@ from distill.data.dataset import FaceDataset, init_worker
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord, make_record
 from distill.geometry import CropSpec
+from distill.heatmaps import edge_maps, edge_weights, gaussian_maps
 from distill.images import read_image, warp
+from distill.landmarks import load_scheme
+from distill.results import write_result
+
+_BATCH = 32
 
 
 def _made_faces(folder: Path, count: int = 64) -> list[FaceRecord]:
@@ -58,6 +65,13 @@ def _profile(records: Sequence[FaceRecord], size: int) -> dict[str, float]:
     crops = [warp(photo, affine, size) for photo, affine in zip(photos, affines, strict=True)]
     plain = FaceDataset(records, crop, "inner51")
     augmented = FaceDataset(records, crop, "inner51", config)
+    weights = edge_weights(load_scheme("inner51"))
+    points = torch.stack([plain[i]["landmarks"] for i in range(min(_BATCH, count))])
+
+    def targets(_: int) -> None:
+        gaussian_maps(points, size // 4, size // 4, 1.0)
+        edge_maps(points, weights, size // 4, size // 4, 1.0)
+
     return {
         "decode": _milliseconds(lambda i: read_image(records[i].image), count),
         "geometry": _milliseconds(lambda i: sample_affine(records[i].boxes["gt"], crop, config, rng), count),
@@ -65,6 +79,7 @@ def _profile(records: Sequence[FaceRecord], size: int) -> dict[str, float]:
         "pixels": _milliseconds(lambda i: change_pixels(crops[i], pipeline, np.random.default_rng(i)), count),
         "sample, not augmented": _milliseconds(plain.__getitem__, count),
         "sample, augmented": _milliseconds(augmented.__getitem__, count),
+        "targets": _milliseconds(targets, 3) / len(points),
     }
 
 
@@ -74,6 +89,7 @@ def main() -> None:
     parser.add_argument("--format", default="300w")
     parser.add_argument("--subset", default=None)
     parser.add_argument("--count", type=int, default=300, help="faces to measure on")
+    parser.add_argument("--json", type=Path, help="also write the numbers here")
     arguments = parser.parse_args()
     init_worker(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +108,9 @@ def main() -> None:
         times = [profile[stage] for profile in profiles.values()]
         table.add_row(stage, *(cell for time in times for cell in (f"{time:.3f}", f"{1e3 / time:.0f}")))
     Console().print(table)
+    if arguments.json:
+        numbers = {f"{size} px": profile for size, profile in profiles.items()}
+        write_result(arguments.json, {"faces": len(records), "milliseconds": numbers})
 
 
 if __name__ == "__main__":
