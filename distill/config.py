@@ -157,7 +157,7 @@ class TrainerConfig:
 
     Attributes:
         epochs: passes over the training faces.
-        precision: `32` or `bf16` (activations; losses and decoding stay in float32).
+        precision: `32`, `bf16` (activations; losses and decoding stay in float32), or `auto`: the faster one here.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.
         num_nodes: machines.
@@ -168,7 +168,7 @@ class TrainerConfig:
     """
 
     epochs: int = 100
-    precision: Literal["32", "bf16"] = "32"
+    precision: Literal["auto", "32", "bf16"] = "32"
     accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1

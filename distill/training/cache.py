@@ -21,6 +21,7 @@ from distill.training.compact import Compact
 from distill.training.frozen import FrozenTeacher, Teacher
 from distill.training.kept import CachedTeacher
 from distill.training.once import LandmarksOnce
+from distill.training.precision import resolved
 from distill.training.store import RecordStore
 
 # Cells around a peak that `window` keeps sharp; what it costs in pixels and in the loss: results/kd_step.json.
@@ -65,7 +66,7 @@ def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[s
         "seeds": [part.seed for part in sets],
         "augment": None if once else asdict(config.data.augment),
         "stream": None if once else {"seed": config.seed, **batch},
-        "precision": "32" if once else config.trainer.precision,
+        "precision": "32" if once else resolved(config.trainer),
         "device": [config.trainer.accelerator, torch.cuda.is_available()],
     }
 

@@ -1,7 +1,6 @@
 """From a configuration to a trained network: read the faces, build the parts, fit."""
 
 import logging
-import platform
 import time
 import warnings
 from collections.abc import Sequence
@@ -40,6 +39,7 @@ from distill.training.cache import with_cache
 from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
 from distill.training.frozen import FrozenTeacher
 from distill.training.gradients import TermGradients
+from distill.training.precision import resolved, slow_precision
 from distill.training.pretrained import start_from
 from distill.training.resume import checkpoint_to_resume
 from distill.training.seeding import StatelessSeeding, step_seed
@@ -187,7 +187,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
-    if (line := _slow_precision(config)) and is_first_process():
+    if (line := slow_precision(config.trainer)) and is_first_process():
         print(line)
     started = time.monotonic()
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
@@ -227,7 +227,7 @@ def _make_trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
         num_nodes=config.trainer.num_nodes,
-        precision={"32": "32-true", "bf16": "bf16-mixed"}[config.trainer.precision],  # type: ignore[arg-type]
+        precision={"32": "32-true", "bf16": "bf16-mixed"}[resolved(config.trainer)],  # type: ignore[arg-type]
         max_epochs=1,  # all epochs are one stream of steps
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,
@@ -241,16 +241,6 @@ def _make_trainer(
     )
 
 
-def _slow_precision(config: RunConfig) -> str | None:
-    """Return a line about bfloat16 that an x86 processor can only imitate; other devices are not known well enough."""
-    cpu = config.trainer.accelerator == "cpu" or not torch.accelerator.is_available()
-    if config.trainer.precision != "bf16" or not cpu or platform.machine() not in ("x86_64", "AMD64"):
-        return None
-    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-        return None
-    return "This processor has no bfloat16 arithmetic: --trainer.precision 32 trains about twice as fast here."
-
-
 def _summarise(
     config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path, seconds: float
 ) -> None:
@@ -262,6 +252,7 @@ def _summarise(
             "steps": task.global_step,
             "seconds": round(seconds, 1),
             "seed": config.seed,
+            "precision": resolved(config.trainer),
             "commit": commit(),
             "train_faces": len(data.train),
             "val_faces": len(data.val),

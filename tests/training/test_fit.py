@@ -261,23 +261,3 @@ def test_a_loaded_configuration_is_plain_yaml(make_config: Any, teacher: Path) -
     assert content["teacher"] == str(teacher)
     assert "resume" not in content
     assert not math.isnan(content["optim"]["lr"])
-
-
-@pytest.mark.parametrize(
-    ("precision", "accelerator", "capable", "said"),
-    [
-        ("bf16", "cpu", False, True),
-        ("bf16", "cpu", True, False),
-        ("32", "cpu", False, False),
-        ("bf16", "gpu", False, False),
-    ],
-)
-def test_bfloat16_that_is_only_imitated_is_named(
-    precision: str, accelerator: str, capable: bool, said: bool, make_config: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    monkeypatch.setattr("torch.accelerator.is_available", lambda: accelerator == "gpu")
-    for feature in ("avx512_bf16", "amx_tile"):
-        monkeypatch.setattr(f"torch.cpu._is_{feature}_supported", lambda: capable)
-    line = module._slow_precision(make_config(trainer={"precision": precision, "accelerator": accelerator}))
-    assert bool(line) == said
