@@ -1,8 +1,9 @@
 """Latency of the student against PyTorch and MediaPipe's FaceMesh, in turns, with the gates the project promises.
 
-`python scripts/bench/latency.py --json results/latency.json`: for each size the student with random weights, which
-take as long as trained ones, in eager PyTorch and as an fp32 TFLite file, beside FaceMesh's landmark net, and any
-further files given (an int8 file is compared with the fp32 file of its name: NAME_int8.tflite, NAME_fp32.tflite).
+`python scripts/bench/latency.py --json results/latency.json`: for each size the student of configs/student.yaml with
+random weights, which take as long as trained ones, in eager PyTorch and as an fp32 TFLite file, beside FaceMesh's
+landmark net, and any further files given (an int8 file is compared with the fp32 file of its name: NAME_int8.tflite,
+NAME_fp32.tflite).
 Exits with 1 when a gate fails. One thread; a busy machine is named in the output.
 """
 
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+import yaml
 from rich.console import Console
 
 from distill.bench.report import render, to_json
@@ -53,10 +56,16 @@ class Gate:
         return {"name": self.name, "value": self.value, "limit": self.limit, "passed": self.passed}
 
 
-def make_student(arch: str, scheme: str, size: int, folder: Path) -> list[Path]:
+def make_student(config: Path, size: int, folder: Path) -> list[Path]:
     """Write a student with random weights for PyTorch and LiteRT; return both files."""
-    net = create_model(arch, scheme).eval()
-    spec = ModelSpec(arch, scheme, load_scheme(scheme).n_points, CropSpec(size=size))
+    wanted = yaml.safe_load(config.read_text())
+    scheme, arch, options = wanted["data"]["scheme"], wanted["model"]["arch"], wanted["model"].get("options", {})
+    net = create_model(arch, scheme, **options)
+    with torch.no_grad():
+        for _ in range(30):  # statistics of batch norms that fit the weights: maps overflow without
+            net.train()(torch.rand(2, 3, 128, 128))
+    net.eval()
+    spec = ModelSpec(arch, scheme, load_scheme(scheme).n_points, CropSpec(size=size), options)
     stem = f"student_{size}"
     weights = folder / f"{stem}.safetensors"
     save_model(weights, net, spec)
@@ -87,15 +96,14 @@ def gates(found: Bench, sizes: Sequence[int]) -> list[Gate]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, help="further files to time in the same run")
-    parser.add_argument("--arch", default="mobilevit_v2_050")
-    parser.add_argument("--scheme", default="inner51")
+    parser.add_argument("--config", type=Path, default=Path("configs/student.yaml"), help="whose network to time")
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256], help="sides of the crop in pixels")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
-        made = [path for size in args.sizes for path in make_student(args.arch, args.scheme, size, Path(folder))]
+        made = [path for size in args.sizes for path in make_student(args.config, size, Path(folder))]
         found = bench([*made, *args.models], [PEER], Settings((1,), args.rounds), stages=False, progress=True)
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(render(found))

@@ -4,8 +4,9 @@
 
 DATA is a 300-W folder. Integers are calibrated on 100 faces of its trainsets; NMEs are of the 554 faces of the common
 test set in LiteRT, distances between runtimes of 32 of them. What was measured already is kept in --work and not
-measured again as long as the model's file is the same, so the command can be stopped at any time. Gates stand open
-here, because the table is to show what misses them too; nothing measured here is a release.
+measured again as long as the model's file is the same, so the command can be stopped at any time; rows of models that
+are not given stay as they are. Gates stand open here, because the table is to show what misses them too; nothing
+measured here is a release.
 """
 
 import argparse
@@ -76,6 +77,7 @@ def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int 
         out.append(
             {
                 "model": name,
+                "commit": commit(),
                 "hop": rung["name"],
                 "what": rung["what"],
                 "nme_percent": percent,
@@ -148,9 +150,11 @@ def main() -> None:
     measured: list[dict[str, Any]] = []
     for name, path in models.items():
         measured += rows(name, Path(path), args.data, args.work / name, args.faces, args.limit)
-    command = f"python scripts/reproduce/deploy.py DATA {' '.join(args.models)}"
+    if args.out.is_file():
+        measured += [row for row in json.loads(args.out.read_text())["rows"] if row["model"] not in models]
+    command = "python scripts/reproduce/deploy.py DATA MODEL=CHECKPOINT ..."
     protocol = {"calibration": TRAIN, "test": TEST, "promises_percent": {k: 100 * v for k, v in PROMISES.items()}}
-    write_json(args.out, {"command": command, "commit": commit(), "protocol": protocol, "rows": measured})
+    write_json(args.out, {"command": command, "protocol": protocol, "rows": measured})
     text = args.document.read_text()
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
     write_text(args.document, f"{head}{BEGIN}\n{note(measured)}\n\n{table(measured)}\n{END}{tail}")
