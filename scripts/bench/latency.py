@@ -1,7 +1,7 @@
 """Latency of the student against PyTorch and MediaPipe's FaceMesh, in turns, with the gates the project promises.
 
-`python scripts/bench/latency.py --json results/latency.json`: for each size the student of configs/student.yaml with
-random weights, which take as long as trained ones, in eager PyTorch and as an fp32 TFLite file, beside FaceMesh's
+`python scripts/bench/latency.py --json results/latency.json`: for each size the student of configs/student_fast.yaml
+with random weights, which take as long as trained ones, in eager PyTorch and as an fp32 TFLite file, beside FaceMesh's
 landmark net, and any further files given (an int8 file is compared with the fp32 file of its name: NAME_int8.tflite,
 NAME_fp32.tflite).
 Exits with 1 when a gate fails. One thread; a busy machine is named in the output.
@@ -96,7 +96,7 @@ def gates(found: Bench, sizes: Sequence[int]) -> list[Gate]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, help="further files to time in the same run")
-    parser.add_argument("--config", type=Path, default=Path("configs/student.yaml"), help="whose network to time")
+    parser.add_argument("--config", type=Path, default=Path("configs/student_fast.yaml"), help="whose network to time")
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256], help="sides of the crop in pixels")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--json", type=Path, help="also write the numbers here")

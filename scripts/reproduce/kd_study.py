@@ -1,0 +1,99 @@
+"""Which distillation helps, and how much? `python scripts/reproduce/kd_study.py DATA --teacher runs/teacher/best.ckpt`.
+
+Every arm against its twin without a teacher: the same student, faces, augmentations, seeds and number of steps. DATA
+holds the folders 300W and, for the arm with frames nobody labelled, youtube_faces. A run that is complete is not
+trained again, one that was stopped is continued; `--arms none kl` studies some. Writes results/kd_study.json and the
+table of docs/distillation.md.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from studies import TEST, TRAIN, measured, steps_of, train_arms
+
+from distill.files import write_text
+from distill.results import write_result
+
+RUNS, REFERENCE = Path("runs/kd_study"), "none"
+DOCUMENT, BEGIN, END = Path("docs/distillation.md"), "<!-- study:begin -->", "<!-- study:end -->"
+# What distinguishes each arm. Weights give each kind a gradient about as large as STAR's when training ends
+# (`--log.gradients`), but for `authors`, whose weight is the published one.
+_KL = ["--kd.kind", "kl", "--kd.weight", "1"]
+ARMS: Mapping[str, list[str]] = {
+    "none": ["--kd.kind", "none"],
+    "authors": ["--kd.kind", "mse", "--kd.weight", "100"],
+    "mse": ["--kd.kind", "mse", "--kd.weight", "5000"],
+    "kl": _KL,
+    "kl_fading": [*_KL, "--kd.decay", "linear"],
+    "kl_flip": [*_KL, "--kd.flip", "true"],
+    "kl_frames": _KL,
+    "covariance": ["--kd.kind", "covariance", "--kd.weight", "1"],
+    "coordinate": ["--kd.kind", "coordinate", "--kd.weight", "10"],
+    "feature": ["--kd.kind", "feature", "--kd.weight", "0.1"],
+}
+# Further faces a step, of which only the teacher speaks; the arms see as many of 300-W as the others.
+FRAMES = {"kl_frames": 8}
+BATCH, FACES, YOUTUBE = 16, 1223, 1320
+
+
+def arguments(arm: str, config: Path, teacher: Path, data: Path, epochs: int) -> list[str]:
+    """Return the options of an arm."""
+    common = [
+        "--config", str(config), "--data.root", f"{data}/300W", "--data.subset", TRAIN, "--data.test_subset", TEST,
+        "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs), "--trainer.threads", "1",
+        "--log.wandb", "disabled", "--log.gradients", "100",
+    ]  # fmt: skip
+    if arm != REFERENCE:
+        common += ["--teacher", str(teacher)]
+    if arm in FRAMES:
+        share = FRAMES[arm] / BATCH * FACES / YOUTUBE
+        frames = {"format": "udacity", "root": f"{data}/youtube_faces", "subset": "training", "labels": "none"}
+        common += ["--data.sets", json.dumps([frames | {"share": round(share, 3)}])]
+    return [*common, *ARMS[arm], "--data.batch_size", str(BATCH + FRAMES.get(arm, 0))]
+
+
+def table(study: Mapping[str, Any]) -> str:
+    """Return what was measured with true boxes as a Markdown table, the best first."""
+    differences = study["gt"][f"difference_to_{REFERENCE}"]
+    lines = ["| arm | options | NME % by seed | mean | against no teacher, points (95 %) |", "|---|---|---|---|---|"]
+    for arm, nmes in sorted(study["gt"]["arms"].items(), key=lambda entry: entry[1]["mean_percent"]):
+        seeds = ", ".join(f"{value:.2f}" for value in nmes["nme_percent"])
+        against = "–"
+        if arm in differences:
+            found = differences[arm]
+            against = f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
+        cells = [f"`{arm}`", f"`{' '.join(ARMS[arm])}`", seeds, f"{nmes['mean_percent']:.3f}", against]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train every arm with every seed, measure, write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--teacher", type=Path, default=Path("runs/teacher/best.ckpt"))
+    parser.add_argument("--config", type=Path, default=Path("configs/student_nokd.yaml"))
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=36)
+    options = parser.parse_args()
+    arms = list(dict.fromkeys([REFERENCE, *options.arms]))
+    chosen = {
+        arm: arguments(arm, options.config, options.teacher.resolve(), options.data, options.epochs) for arm in arms
+    }
+    runs = train_arms(chosen, options.seeds, RUNS)
+    study: dict[str, Any] = {"steps": steps_of(runs[REFERENCE][0]), "epochs": options.epochs, "arms": chosen}
+    for boxes in ("gt", "det"):
+        study[boxes] = measured(runs, options.data / "300W", boxes, REFERENCE)
+    write_result("results/kd_study.json", study)
+    text = DOCUMENT.read_text()
+    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
+    write_text(DOCUMENT, f"{head}{BEGIN}\n{table(study)}\n{END}{tail}")
+    print(json.dumps(study["gt"]["arms"], indent=1), table(study), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

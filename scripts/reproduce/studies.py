@@ -1,0 +1,80 @@
+"""What studies share: train arms with several seeds, as many steps each, and say whether a difference is real."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.evaluate.evaluate import evaluate
+from distill.evaluate.result import Evaluation, bootstrap_interval
+
+TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
+
+
+def train(name: str, runs: Path, options: Sequence[str]) -> Path:
+    """Train one run with `distill student`, continue it or, when it is complete, leave it; return its checkpoint."""
+    run = runs / name
+    if not (run / "summary.json").is_file():
+        resume = ["--resume"] if (run / "last.ckpt").is_file() else []
+        command = [sys.executable, "-m", "distill", "student", "--name", name, "--runs", str(runs), *options, *resume]
+        subprocess.run(command, check=True)
+    return run / "best.ckpt"
+
+
+def train_arms(arms: Mapping[str, Sequence[str]], seeds: int, runs: Path) -> dict[str, list[Path]]:
+    """Train every arm with every seed, seed by seed, so that what is done at any moment can be compared.
+
+    Raises:
+        SystemExit: runs of unequal numbers of steps.
+    """
+    made: dict[str, list[Path]] = {arm: [] for arm in arms}
+    for seed in range(seeds):
+        for arm, options in arms.items():
+            made[arm].append(train(f"{arm}_{seed}", runs, [*options, "--seed", str(seed)]))
+    steps = {steps_of(path) for paths in made.values() for path in paths}
+    if len(steps) != 1:
+        raise SystemExit(f"the runs have made {sorted(steps)} steps; adapt epochs or batches so that all make as many")
+    return made
+
+
+def steps_of(checkpoint: Path) -> int:
+    """Return how many steps a finished run has made."""
+    made: int = json.loads((checkpoint.parent / "summary.json").read_text())["steps"]
+    return made
+
+
+def measured(runs: Mapping[str, Sequence[Path]], data: Path, boxes: str, reference: str) -> dict[str, Any]:
+    """Evaluate on the 554 common faces of 300-W and compare every arm with one of them."""
+    found = {
+        arm: [evaluate(path, format="300w", root=data, subset=TEST, boxes=boxes) for path in paths]
+        for arm, paths in runs.items()
+    }
+    others = [arm for arm in found if arm != reference]
+    return {
+        "arms": {arm: arm_nmes(evaluations) for arm, evaluations in found.items()},
+        f"difference_to_{reference}": {arm: difference(found[arm], found[reference]) for arm in others},
+        "protocol": found[reference][0].protocol.to_dict(),
+    }
+
+
+def arm_nmes(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return the NME of every seed in percent, their mean, and their standard deviation where there are several."""
+    nmes = [100 * float(evaluation.nme().mean()) for evaluation in evaluations]
+    spread = float(np.std(nmes, ddof=1)) if len(nmes) > 1 else None
+    return {"nme_percent": nmes, "mean_percent": float(np.mean(nmes)), "deviation_points": spread}
+
+
+def difference(arm: Sequence[Evaluation], reference: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return how much an arm's NME differs, in points of NME, paired by face and averaged over seeds.
+
+    `low` and `high` are the 95 % bootstrap interval over faces; `by_seed` says how much luck of training is in it.
+    """
+    by_seed = [100 * (a.nme() - b.nme()) for a, b in zip(arm, reference, strict=True)]
+    faces = np.mean(by_seed, 0)
+    low, high = bootstrap_interval(faces, 0)
+    seeds = [float(one.mean()) for one in by_seed]
+    return {"mean": float(faces.mean()), "low": low, "high": high, "by_seed": seeds}
