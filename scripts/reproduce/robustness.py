@@ -2,33 +2,49 @@
 
 DATA is a 300-W folder; models are the released student and, where it has been trained, runs/teacher. MediaPipe's
 FaceMesh is measured at the crop that suits it best and, since its points are of another convention, also after one
-constant offset; both are fitted on training faces.
+constant offset; both are fitted on training faces. A model that was measured already, by the hash of its file, is not
+measured again.
 """
 
 import argparse
+import json
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from distill.evaluate.agreement import agreement
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.facemesh import tuned
-from distill.evaluate.faces import load_faces
+from distill.evaluate.faces import FaceSet, load_faces
 from distill.evaluate.plots import robustness_curves
 from distill.evaluate.predictors import Predictor, load_predictor
 from distill.evaluate.report import Report
 from distill.evaluate.result import Evaluation
 from distill.evaluate.suite import list_videos, run_suite
+from distill.files import sha256, write_json
 from distill.results import write_result
 
+RUNS = Path("runs/robustness")
 TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
 
 
-def models(data: Path, given: list[Path]) -> dict[str, Predictor]:
-    """Return the predictors by name."""
-    train = load_faces("inner51", format="300w", root=data, subset=TRAIN)
-    raw, fitted = tuned(train)
-    found = {path.stem if path.stem != "best" else path.parent.name: load_predictor(path) for path in given}
-    return {**found, "FaceMesh": raw, "FaceMesh, offset fitted": fitted}
+def models(data: Path, given: list[Path]) -> dict[str, Callable[[], Predictor]]:
+    """Return how to load each predictor, by its name and, of ours, a part of the file's hash."""
+    mesh = cache(lambda: tuned(load_faces("inner51", format="300w", root=data, subset=TRAIN)))
+    named = {f"{path.parent.name if path.stem == 'best' else path.stem}-{sha256(path)[:8]}": path for path in given}
+    ours = {name: partial(load_predictor, path) for name, path in named.items()}
+    return {**ours, "FaceMesh": lambda: mesh()[0], "FaceMesh, offset fitted": lambda: mesh()[1]}
+
+
+def measured(name: str, load: Callable[[], Predictor], faces: FaceSet, clips: list[Path]) -> Path:
+    """Measure one model, unless that was done, and return the file with its errors and the answers of the suite."""
+    path = RUNS / f"{name}-{len(faces.records)}.json"
+    if not path.is_file():
+        predictor = load()
+        plain = measure(predictor, faces, name)[UNCHANGED]
+        write_json(path, plain.to_json() | {"suite": run_suite(predictor, faces, plain, videos=clips)})
+    return path
 
 
 def main() -> None:
@@ -44,10 +60,10 @@ def main() -> None:
     clips = list_videos(options.videos) if options.videos else []
     found: dict[str, dict[str, Any]] = {}
     plain: dict[str, Evaluation] = {}
-    for name, predictor in models(options.data, options.models).items():
-        plain[name] = measure(predictor, faces, name)[UNCHANGED]
-        suite = run_suite(predictor, faces, plain[name], videos=clips)
-        found[name] = {"protocol": plain[name].protocol.to_dict(), **suite}
+    for name, load in models(options.data, options.models).items():
+        path = measured(name, load, faces, clips)
+        plain[name] = Evaluation.from_json(path)
+        found[name] = {"protocol": plain[name].protocol.to_dict(), **json.loads(path.read_text())["suite"]}
     first = next(iter(plain))
     for name, evaluation in plain.items():
         if name != first:

@@ -1,0 +1,88 @@
+"""Score released models on every set nobody trained on: `python scripts/reproduce/released.py DATA NAME=FILE ...`.
+
+DATA holds 300W and FaceSynthetics. Writes results/released.json and the table of checkpoints/README.md, where rows of
+models that are not given stay as they are. NAME=facemesh scores MediaPipe's own net.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from distill.evaluate.evaluate import evaluate
+from distill.files import sha256, write_text
+from distill.results import commit, write_result
+
+OUT = Path("results/released.json")
+DOCUMENT, BEGIN, END = Path("checkpoints/README.md"), "<!-- released:begin -->", "<!-- released:end -->"
+COMMON = "helen/testset+lfpw/testset"
+
+
+class Test(NamedTuple):
+    """Faces to score on: what the column is called, and where they are."""
+
+    title: str
+    format: str
+    folder: str
+    subset: str
+    boxes: str
+
+
+TESTS = (
+    Test("300-W common, gt boxes", "300w", "300W", COMMON, "gt"),
+    Test("HELEN", "300w", "300W", "helen/testset", "gt"),
+    Test("LFPW", "300w", "300W", "lfpw/testset", "gt"),
+    Test("300-W common, det boxes", "300w", "300W", COMMON, "det"),
+    Test("FaceSynthetics", "face_synthetics", "FaceSynthetics", "all", "gt"),
+)
+
+
+def scores(model: Path, data: Path) -> dict[str, Any]:
+    """Return what one model scores on every test, in percent, with the 95 % interval over faces."""
+    found: dict[str, Any] = {}
+    for test in TESTS:
+        result = evaluate(
+            model, format=test.format, root=data / test.folder, subset=test.subset, boxes=test.boxes, scheme="inner51"
+        )
+        summary, (low, high) = result.summary(), result.interval()
+        found[test.title] = {
+            **{f"{name}_percent": 100 * summary[name] for name in ("nme", "fr8", "fr10", "auc10")},
+            "low_percent": 100 * low,
+            "high_percent": 100 * high,
+            "protocol": result.protocol.to_dict(),
+        }
+    return found
+
+
+def table(models: dict[str, dict[str, Any]]) -> str:
+    """Return NME with intervals as a Markdown table."""
+    titles = [test.title for test in TESTS]
+    lines = [f"| model | {' | '.join(titles)} |", f"|---|{'---|' * len(titles)}"]
+    for name, model in models.items():
+        cells = [model["scores"][title] for title in titles]
+        texts = [f"{c['nme_percent']:.2f} ({c['low_percent']:.2f}–{c['high_percent']:.2f})" for c in cells]
+        lines.append(f"| {name} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Score the models given and write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("models", nargs="+", help="NAME=FILE")
+    options = parser.parse_args()
+    models: dict[str, dict[str, Any]] = json.loads(OUT.read_text())["models"] if OUT.is_file() else {}
+    for entry in options.models:
+        name, _, path = entry.partition("=")
+        digest = sha256(Path(path)) if Path(path).is_file() else None
+        models[name] = {"commit": commit(), "sha256": digest, "scores": scores(Path(path), options.data)}
+    write_result(OUT, {"models": models})
+    text = DOCUMENT.read_text()
+    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
+    note = "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces."
+    write_text(DOCUMENT, f"{head}{BEGIN}\n{note}\n\n{table(models)}\n{END}{tail}")
+    print(table(models))
+
+
+if __name__ == "__main__":
+    main()
