@@ -157,7 +157,7 @@ class TrainerConfig:
 
     Attributes:
         epochs: passes over the training faces.
-        precision: `32`, `bf16` (activations; losses and decoding stay in float32), or `auto`: the faster one here.
+        precision: `32`, `bf16` (activations only; losses stay in float32) or `auto`, the faster.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.
         num_nodes: machines.

@@ -33,7 +33,7 @@ class AugmentConfig:
         shift: standard deviation of the crop's shift in sides, cut off at twice that.
         flip: probability of mirroring the face.
         occlusion: probability of covering part of the face with one to three rectangles.
-        pixels: multiplies the probability of each change of light, colour, sharpness …; 0 is none.
+        pixels: multiplies the probability of each change of light, colour, sharpness …; 0: none.
     """
 
     rotate: float = 15.0
