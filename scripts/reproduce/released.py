@@ -1,7 +1,7 @@
 """Score released models on every set nobody trained on: `python scripts/reproduce/released.py DATA NAME=FILE ...`.
 
-DATA holds 300W and FaceSynthetics. Writes results/released.json and the table of checkpoints/README.md, where rows of
-models that are not given stay as they are. NAME=facemesh scores MediaPipe's own net.
+DATA is a 300-W folder. Writes results/released.json and the table of checkpoints/README.md, where rows of models that
+are not given stay as they are. NAME=facemesh scores MediaPipe's own net.
 """
 
 import argparse
@@ -22,18 +22,15 @@ class Test(NamedTuple):
     """Faces to score on: what the column is called, and where they are."""
 
     title: str
-    format: str
-    folder: str
     subset: str
     boxes: str
 
 
 TESTS = (
-    Test("300-W common, gt boxes", "300w", "300W", COMMON, "gt"),
-    Test("HELEN", "300w", "300W", "helen/testset", "gt"),
-    Test("LFPW", "300w", "300W", "lfpw/testset", "gt"),
-    Test("300-W common, det boxes", "300w", "300W", COMMON, "det"),
-    Test("FaceSynthetics", "face_synthetics", "FaceSynthetics", "all", "gt"),
+    Test("300-W common, gt boxes", COMMON, "gt"),
+    Test("HELEN", "helen/testset", "gt"),
+    Test("LFPW", "lfpw/testset", "gt"),
+    Test("300-W common, det boxes", COMMON, "det"),
 )
 
 
@@ -41,9 +38,7 @@ def scores(model: Path, data: Path) -> dict[str, Any]:
     """Return what one model scores on every test, in percent, with the 95 % interval over faces."""
     found: dict[str, Any] = {}
     for test in TESTS:
-        result = evaluate(
-            model, format=test.format, root=data / test.folder, subset=test.subset, boxes=test.boxes, scheme="inner51"
-        )
+        result = evaluate(model, format="300w", root=data, subset=test.subset, boxes=test.boxes, scheme="inner51")
         summary, (low, high) = result.summary(), result.interval()
         found[test.title] = {
             **{f"{name}_percent": 100 * summary[name] for name in ("nme", "fr8", "fr10", "auc10")},
