@@ -45,7 +45,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=105)
     options = parser.parse_args()
     runs = train_arms({arm: arguments(arm, options.data, options.epochs) for arm in BATCH}, options.seeds, RUNS)
-    content: dict[str, Any] = {"steps": steps_of(runs["single"][0]), "epochs": options.epochs, "batch": BATCH}
+    content: dict[str, Any] = {
+        "steps": [steps_of(path) for path in runs["single"]],
+        "epochs": options.epochs,
+        "batch": BATCH,
+    }
     for boxes in ("gt", "det"):
         content[boxes] = measured(runs, options.data / "300W", boxes, "single")
     write_result("results/cross_format.json", content)

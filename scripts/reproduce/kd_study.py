@@ -85,7 +85,11 @@ def main() -> None:
         arm: arguments(arm, options.config, options.teacher.resolve(), options.data, options.epochs) for arm in arms
     }
     runs = train_arms(chosen, options.seeds, RUNS)
-    study: dict[str, Any] = {"steps": steps_of(runs[REFERENCE][0]), "epochs": options.epochs, "arms": chosen}
+    study: dict[str, Any] = {
+        "steps": [steps_of(path) for path in runs[REFERENCE]],
+        "epochs": options.epochs,
+        "arms": chosen,
+    }
     for boxes in ("gt", "det"):
         study[boxes] = measured(runs, options.data / "300W", boxes, REFERENCE)
     write_result("results/kd_study.json", study)

@@ -29,15 +29,16 @@ def train_arms(arms: Mapping[str, Sequence[str]], seeds: int, runs: Path) -> dic
     """Train every arm with every seed, seed by seed, so that what is done at any moment can be compared.
 
     Raises:
-        SystemExit: runs of unequal numbers of steps.
+        SystemExit: arms that make unequal numbers of steps with one seed, which also decides who is held out.
     """
     made: dict[str, list[Path]] = {arm: [] for arm in arms}
     for seed in range(seeds):
         for arm, options in arms.items():
             made[arm].append(train(f"{arm}_{seed}", runs, [*options, "--seed", str(seed)]))
-    steps = {steps_of(path) for paths in made.values() for path in paths}
-    if len(steps) != 1:
-        raise SystemExit(f"the runs have made {sorted(steps)} steps; adapt epochs or batches so that all make as many")
+    for seed, paths in enumerate(zip(*made.values(), strict=True)):
+        steps = dict(zip(made, map(steps_of, paths), strict=True))
+        if len(set(steps.values())) != 1:
+            raise SystemExit(f"with seed {seed} the arms have made {steps} steps; adapt epochs or batches")
     return made
 
 
