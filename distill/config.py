@@ -106,7 +106,7 @@ class LossConfig:
     """The supervised loss.
 
     Attributes:
-        kind: `maps`, or of points `nme`, `wing`, `l1`, `smooth_l1`; or the network's own.
+        kind: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, or the network's own.
         star: weight of the STAR loss on the decoded landmarks; for `maps`, as what follows.
         star_eigen: weight of its eigenvalue restriction.
         point: weight of adaptive wing on the point maps.

@@ -12,6 +12,8 @@ from distill.landmarks import Edge, Scheme
 
 # Below this sum a map holds no mass worth a position (the constant of the STAR code, arXiv 2306.02763).
 MASS_FLOOR = 1e-6
+# What stands below this share of a map's peak is taken for background where the peak is decoded.
+_BACKGROUND = 0.2
 
 
 def cell_centres(n: int, like: Tensor) -> Float[Tensor, " n"]:
@@ -32,6 +34,31 @@ def soft_argmax(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
         x = p.sum(-2) @ cell_centres(p.shape[-1], p)
         y = p.sum(-1) @ cell_centres(p.shape[-2], p)
         return torch.stack([x, y], -1)
+
+
+def peaks(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
+    """Cut non-negative maps off at a fifth of their peak: what `soft_argmax` decodes of maps with a background.
+
+    A map of sigmoids is nowhere 0, and one percent over 24 x 24 cells weighs as much as the peak: its centre of mass is
+    cells away from it. The centre of the part above is within 0.03 cells of a Gaussian's of deviation 1 to 1.5, and it
+    has a gradient.
+    """
+    return (heatmaps - _BACKGROUND * heatmaps.amax((-2, -1), keepdim=True)).relu()
+
+
+def quarter_argmax(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
+    """Decode maps to their highest cell, moved by a quarter of a cell towards the higher neighbour of each axis.
+
+    HRNet's decoder (arXiv 1908.07919); normalised (x, y), without a gradient. Written without indices, which
+    converters spread over a dozen operators; of several equally high cells it takes the middle.
+    """
+    with torch.no_grad():
+        _, _, h, w = (int(size) for size in heatmaps.shape)
+        top = (heatmaps >= heatmaps.amax((-2, -1), keepdim=True)).to(heatmaps.dtype)
+        columns, rows = (torch.nn.functional.pad(heatmaps, pad) for pad in ((1, 1, 0, 0), (0, 0, 1, 1)))
+        x = ((columns[..., 2:] - columns[..., :-2]) * top).sum((-2, -1)).sign() / w
+        y = ((rows[..., 2:, :] - rows[..., :-2, :]) * top).sum((-2, -1)).sign() / h
+        return soft_argmax(top) + 0.25 * torch.stack([x, y], -1)
 
 
 def gaussian_maps(points: Float[Tensor, "b k 2"], height: int, width: int, sigma: float) -> Float[Tensor, "b k h w"]:

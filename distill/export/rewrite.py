@@ -23,7 +23,11 @@ from timm.models.mobilevit import LinearSelfAttention, LinearTransformerBlock, M
 from torch import Tensor, nn
 
 from distill.errors import ExportError
-from distill.models.heads import AAMHead
+from distill.export.whole_channels import WholeChannels, dense
+from distill.heatmaps import peaks, quarter_argmax, soft_argmax
+from distill.models.channel_weighting import ChannelWeighting
+from distill.models.heads import AAMHead, Prediction
+from distill.models.map_head import MapHead
 from distill.models.necks import PyramidNeck
 
 # exp(-30) is 1e-13 of a weight: nothing in float32. Larger values such as -1e4 would wreck an int8 range later.
@@ -44,6 +48,12 @@ def _rewritten(module: nn.Module) -> nn.Module:
         return module
     if isinstance(module, PyramidNeck):
         return PlainPyramid(module)
+    if isinstance(module, ChannelWeighting):
+        return WholeChannels(module)
+    if isinstance(module, MapHead):
+        return Decoded(module)
+    if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups > 1:
+        return dense(module)
     if isinstance(module, GroupNorm1) or (isinstance(module, nn.GroupNorm) and module.num_groups == 1):
         return PlainNorm(module)
     for name, child in module.named_children():
@@ -79,6 +89,21 @@ class Centred(nn.Module):
 
     def forward(self, x: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
         return x - x.mean((2, 3), keepdim=True)
+
+
+class Decoded(nn.Module):
+    """A head of plain maps that hands on what is decoded: the maps' peaks, or the landmarks where no map decodes so."""
+
+    def __init__(self, head: MapHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor | Sequence[Tensor]) -> Prediction:
+        maps = self.head.maps(features)
+        if self.head.decode == "quarter":
+            return Prediction(quarter_argmax(maps))
+        above = peaks(maps)
+        return Prediction(soft_argmax(above), above)
 
 
 class PhaseAttention(nn.Module):

@@ -46,7 +46,9 @@ def decode(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
     """
     _, _, h, w = (int(size) for size in heatmaps.shape)
     columns, rows = heatmaps.sum(2).permute(0, 2, 1), heatmaps.sum(3).permute(0, 2, 1)
-    x, y = cell_centres(w, heatmaps)[None, None] @ columns, cell_centres(h, heatmaps)[None, None] @ rows
+    # Weighted sums and no matrix products, whose axes onnx2tf confuses in graphs too large for its corrections.
+    x = (columns * cell_centres(w, heatmaps)[None, :, None]).sum(1, keepdim=True)
+    y = (rows * cell_centres(h, heatmaps)[None, :, None]).sum(1, keepdim=True)
     mass = columns.sum(1, keepdim=True).clamp_min(MASS_FLOOR)
     return (torch.cat([x, y], 1) / mass).permute(0, 2, 1)
 

@@ -1,17 +1,22 @@
 """What teacher and student both learn from annotated faces: maps, or points, by the kind of the network."""
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from distill.errors import ConfigError, suggest
 from distill.heatmaps import edge_maps, edge_weights, gaussian_maps
 from distill.landmarks import Scheme
+from distill.losses.bce import binary_cross_entropy
+from distill.losses.mse import squared_error
 from distill.losses.pfld import PfldLoss
 from distill.losses.points import POINT_LOSSES, PointLoss
+from distill.losses.reduction import masked_mean
 from distill.losses.star import StarLoss
 from distill.losses.wing import AdaptiveWingLoss
 from distill.models import Prediction
@@ -72,6 +77,43 @@ class SupervisedLoss(nn.Module):
         return {**weighted, "loss": sum(weighted.values())}
 
 
+# Losses of plain maps, each with what an empty map costs at least: the mass of the target or its energy, in sigma^2.
+MAP_LOSSES: Mapping[str, tuple[Callable[[Tensor, Tensor], Tensor], float]] = MappingProxyType(
+    {"bce": (binary_cross_entropy, 2 * math.pi), "mse": (squared_error, math.pi)}
+)
+
+
+class MapLoss(nn.Module):
+    """One of `MAP_LOSSES` between heatmaps and Gaussians of peak 1, for networks that predict one map per landmark.
+
+    The papers take the mean over all cells, almost all of which are background, so that its size depends on the
+    resolution. Here the sum over a map is divided by the Gaussian's mass (`bce`, 2 pi sigma^2) or energy (`mse`,
+    pi sigma^2): an empty map costs 1 or more at any resolution. A landmark outside the crop does not count.
+
+    Args:
+        kind: a name of `MAP_LOSSES`; also the name of the term.
+        sigma: standard deviation of the target maps in cells.
+    """
+
+    def __init__(self, kind: str, sigma: float = 1.0):
+        super().__init__()
+        self.kind, self.sigma = kind, sigma
+        self.measure, unit = MAP_LOSSES[kind]
+        self.unit = unit * sigma**2
+
+    def forward(
+        self, prediction: Prediction, landmarks: Float[Tensor, "b k 2"], valid: Bool[Tensor, "b k"] | Tensor
+    ) -> dict[str, Tensor]:
+        """Return the loss, mean over the landmarks by their weights `valid`, under its name and as `loss`."""
+        heatmaps = prediction.part("heatmaps")
+        height, width = heatmaps.shape[-2:]
+        with torch.autocast(heatmaps.device.type, enabled=False):
+            target = gaussian_maps(landmarks.float(), height, width, self.sigma)
+            values = self.measure(heatmaps.float(), target) / self.unit
+            loss = masked_mean(values, inside_crop(landmarks) * valid)
+        return {self.kind: loss, "loss": loss}
+
+
 def inside_crop(landmarks: Float[Tensor, "b k 2"]) -> Bool[Tensor, "b k"]:
     """Which normalised landmarks lie within the crop."""
     return ((landmarks >= 0) & (landmarks <= 1)).all(-1)
@@ -90,6 +132,10 @@ class LossKind(NamedTuple):
     needs: tuple[str, ...]
 
 
+def _on_maps(kind: str) -> LossKind:
+    return LossKind(lambda scheme, sigma=1.0, **_: MapLoss(kind, sigma), ("heatmaps",))
+
+
 def _on_points(kind: str) -> LossKind:
     return LossKind(lambda scheme, **_: PointLoss(kind, scheme), ("landmarks",))
 
@@ -97,6 +143,7 @@ def _on_points(kind: str) -> LossKind:
 LOSSES: Mapping[str, LossKind] = MappingProxyType(
     {
         "maps": LossKind(SupervisedLoss, _MAPS),
+        **{kind: _on_maps(kind) for kind in MAP_LOSSES},
         **{kind: _on_points(kind) for kind in POINT_LOSSES},
         "pfld": LossKind(lambda scheme, **_: PfldLoss(scheme), ("landmarks",)),
     }

@@ -17,11 +17,11 @@ from distill.models.necks import NECKS
 
 
 class HeatmapNet(nn.Module):
-    """timm backbone -> neck -> AAM head.
+    """Backbone -> neck -> head that predicts maps.
 
     Args:
-        backbone: a timm `features_only` model.
-        neck: maps the backbone's features to stride 4.
+        backbone: a timm `features_only` model, or another that returns maps from the highest resolution to the lowest.
+        neck: takes the backbone's features to what the head reads, usually one map at stride 4.
         head: predicts and decodes the maps.
         mean, std: per-channel statistics (RGB, images in [0, 1]) the backbone expects.
         channels_last: the backbone returns (b, h, w, c) features, as Swin does.
@@ -37,7 +37,7 @@ class HeatmapNet(nn.Module):
         self,
         backbone: nn.Module,
         neck: nn.Module,
-        head: AAMHead,
+        head: nn.Module,
         mean: Sequence[float],
         std: Sequence[float],
         channels_last: bool = False,
@@ -64,7 +64,8 @@ class HeatmapNet(nn.Module):
             features = [feature.permute(0, 3, 1, 2) for feature in features]
         if self.training and self.feature_noise:
             features[-1] = features[-1] + self.feature_noise * torch.randn_like(features[-1])
-        return self.head(self.neck(features))
+        prediction: Prediction = self.head(self.neck(features))
+        return prediction
 
 
 def build_heatmap_net(
@@ -90,7 +91,7 @@ def build_heatmap_net(
     if neck not in NECKS:
         raise ConfigError(f"unknown neck '{neck}': {suggest(neck, list(NECKS))}")
     neck_type = NECKS[neck]
-    body = _create_backbone(backbone, pretrained, backbone_args, neck_type.strides)
+    body = create_backbone(backbone, pretrained, backbone_args, neck_type.strides)
     return HeatmapNet(
         body,
         neck_type(body.feature_info.channels(), width),
@@ -103,7 +104,8 @@ def build_heatmap_net(
     )
 
 
-def _create_backbone(name: str, pretrained: bool, args: dict[str, Any], strides: tuple[int, ...]) -> Any:
+def create_backbone(name: str, pretrained: bool, args: dict[str, Any], strides: tuple[int, ...]) -> Any:
+    """Return a timm backbone's features at its last strides, from scratch with a warning where weights are missing."""
     last = tuple(range(-len(strides), 0))
     try:
         return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **args)

@@ -36,6 +36,19 @@ def shaken(net: nn.Module) -> nn.Module:
     return net
 
 
+def with_peaks(net: nn.Module, size: int) -> nn.Module:
+    """Give a net of plain maps statistics of its own and a loud last layer: random weights alone make flat maps."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        net.train()(torch.rand(4, 3, size, size))
+        for name, weight in net.named_parameters():
+            if name.startswith("head.") and weight.ndim > 1:
+                weight.mul_(4)
+    return net.eval()
+
+
 class ZooTester:
     """Subclass it as `class TestNet(ZooTester): arch = "net"`.
 

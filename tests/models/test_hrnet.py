@@ -1,0 +1,53 @@
+"""HRNet-W18: the count of the authors' face network, and its decoders."""
+
+import pytest
+import torch
+from torch import nn
+
+from distill.export.rewrite import export_form
+from distill.models import create_model
+from distill.spec import ModelSpec
+from tests.models.zoo_tester import ZooTester, shaken, with_peaks
+
+
+@pytest.mark.timeout(900)  # eight hundred nodes are converted in minutes
+class TestHRNetW18(ZooTester):
+    arch = "hrnet_w18"
+    size = 64  # of any multiple of 32; 256 px take minutes on a CPU
+
+    @pytest.fixture(scope="class")
+    def net(self, spec: ModelSpec) -> nn.Module:
+        torch.manual_seed(0)
+        return with_peaks(shaken(create_model(spec.arch, spec.scheme)), spec.crop.size)
+
+
+def test_count_is_that_of_the_face_network() -> None:
+    """9,654,398 weights for 68 points, 9,688,874 with what batch norms have seen."""
+    net = create_model("hrnet_w18", "ibug68")
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    seen = sum(value.numel() for name, value in net.named_buffers() if name.endswith(("running_mean", "running_var")))
+    assert (parameters, parameters + seen) == (9_654_398, 9_688_874)
+
+
+def test_maps_are_a_quarter_of_the_crop() -> None:
+    net = create_model("hrnet_w18", "five").eval()
+    with torch.no_grad():
+        assert net(torch.rand(1, 3, 96, 64)).heatmaps.shape == (1, 5, 24, 16)
+
+
+def test_quarter_offsets_are_decoded_and_exported() -> None:
+    torch.manual_seed(0)
+    net = with_peaks(shaken(create_model("hrnet_w18", "five", decode="quarter")), 64)
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        said, shipped = net(images), export_form(net)(images)
+    assert shipped.heatmaps is None
+    assert torch.equal(said.landmarks, shipped.landmarks)
+    assert said.heatmaps is not None
+    for maps, points in zip(said.heatmaps.flatten(0, 1), said.landmarks.flatten(0, 1), strict=True):
+        row, column = divmod(int(maps.argmax()), 16)
+        padded = torch.nn.functional.pad(maps, (1, 1, 1, 1))
+        dx = (padded[row + 1, column + 2] - padded[row + 1, column]).sign() / 4
+        dy = (padded[row + 2, column + 1] - padded[row, column + 1]).sign() / 4
+        expected = torch.stack([column + 0.5 + dx, row + 0.5 + dy]) / 16
+        torch.testing.assert_close(points, expected, atol=1e-5, rtol=0)
