@@ -5,8 +5,9 @@
 DATA is a 300-W folder. Integers are calibrated on 100 faces of its trainsets; NMEs are of the 554 faces of the common
 test set in LiteRT, distances between runtimes of 32 of them. What was measured already is kept in --work and not
 measured again as long as the model's file is the same, so the command can be stopped at any time; rows of models that
-are not given stay as they are. Gates stand open here, because the table is to show what misses them too; nothing
-measured here is a release.
+are not given stay as they are. Latencies are measured at the end and every time, all files of all models in turns, so
+that they compare. Gates stand open here, because the table is to show what misses them too; nothing measured here is a
+release.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from distill.bench.latency import compare
+from distill.bench.subjects import load_call
 from distill.commands.export import export
 from distill.config import FacesConfig
 from distill.errors import ConfigError
@@ -29,6 +32,7 @@ TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
 DOCUMENT, BEGIN, END = Path("docs/deploy.md"), "<!-- deploy:begin -->", "<!-- deploy:end -->"
 # Relative growth of the NME that a kind is promised to stay below.
 PROMISES = {"fp16": 0.005, "dynamic": 0.02, "int8": 0.05}
+THREADS = (1, 2)
 _OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
 
 
@@ -67,8 +71,7 @@ def nme(path: Path, data: Path, work: Path, limit: int | None) -> dict[str, Any]
 def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int | None) -> list[dict[str, Any]]:
     """Return one row for each hop of a model."""
     found, out = ladder(name, model, data, work, faces), []
-    files = {"torch": model, "onnx": work / f"{name}.onnx"}
-    files |= {kind: work / f"{name}_{kind}.tflite" for kind in KINDS}
+    files = files_of(name, model, work)
     reference = nme(model, data, work, limit)["metrics"]["ocular"]["nme_percent"]
     for rung in found["rungs"]:
         hop, measured = rung["hop"], nme(files[rung["name"]], data, work, limit)
@@ -87,18 +90,33 @@ def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int 
                 "max_px": hop and hop["max_px"],
                 "mean_px": hop and hop["mean_px"],
                 "groups_px": hop and hop["groups"],
-                "latency_ms": rung["latency_ms"],
+                "latency_ms": {},
                 "bytes": rung["bytes"],
                 "peak_bytes": rung["peak_bytes"],
                 "runtimes_max_px": rung["runtimes"],
                 "data_hash": measured["protocol"]["data_hash"],
                 "faces": measured["protocol"]["n_faces"],
-                "unstable": found["unstable"],
+                "unstable": None,
                 "calibration": found["calibration"] if rung["name"] in KINDS else None,
                 "sensitive": [cost["module"] for cost in found["layers"].get(rung["name"], [])[:3]],
             }
         )
     return out
+
+
+def files_of(name: str, model: Path, work: Path) -> dict[str, Path]:
+    """Return the file of each hop."""
+    return {"torch": model, "onnx": work / f"{name}.onnx"} | {kind: work / f"{name}_{kind}.tflite" for kind in KINDS}
+
+
+def add_latencies(measured: list[dict[str, Any]], files: dict[tuple[str, str], Path], rounds: int) -> None:
+    """Time every file on one and two threads, all in turns, and write the medians into their rows."""
+    calls = {(*key, threads): load_call(path, threads) for threads in THREADS for key, path in files.items()}
+    timings = compare({" ".join(map(str, key)): call for key, call in calls.items()}, rounds, progress=True)
+    for row in measured:
+        own = {n: timings[f"{row['model']} {row['hop']} {n}"] for n in THREADS}
+        row["latency_ms"] = {str(n): timing.median_ms for n, timing in own.items()}
+        row["unstable"] = not all(timing.stable for timing in own.values())
 
 
 def table(measured: list[dict[str, Any]]) -> str:
@@ -141,6 +159,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/deploy.json"))
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="Markdown file with the table's markers")
     parser.add_argument("--faces", type=int, default=32, help="faces the hops are compared on in every runtime")
+    parser.add_argument("--rounds", type=int, default=40, help="timed calls of every file")
     parser.add_argument("--limit", type=int, help="measure the NME on fewer faces, to try the command")
     args = parser.parse_args()
     models = dict(entry.partition("=")[::2] for entry in args.models)
@@ -150,6 +169,9 @@ def main() -> None:
     measured: list[dict[str, Any]] = []
     for name, path in models.items():
         measured += rows(name, Path(path), args.data, args.work / name, args.faces, args.limit)
+    paths = {name: files_of(name, Path(path), args.work / name) for name, path in models.items()}
+    files = {(name, hop): path for name, hops in paths.items() for hop, path in hops.items()}
+    add_latencies(measured, files, args.rounds)
     if args.out.is_file():
         measured += [row for row in json.loads(args.out.read_text())["rows"] if row["model"] not in models]
     command = "python scripts/reproduce/deploy.py DATA MODEL=CHECKPOINT ..."
