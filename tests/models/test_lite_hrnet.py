@@ -16,7 +16,7 @@ from distill.spec import ModelSpec
 from tests.models.zoo_tester import ZooTester, shaken, with_peaks
 
 # A network of the same parts; the whole ones have a thousand nodes and more, which take minutes to convert.
-SMALL = {"stem": 8, "width": 8, "modules": [1, 1, 1], "blocks": 2}
+SMALL = {"stem": 8, "width": 8, "modules": [1, 1, 1], "blocks": 1}
 
 
 class TestLiteHRNet18(ZooTester):
