@@ -42,15 +42,15 @@ class LandmarksOnly(nn.Module):
 def decode(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
     """`distill.heatmaps.soft_argmax` on the sums of rows and columns: h + w numbers a map instead of h * w.
 
-    TFLite keeps maps channel-last, so only the small results are ever transposed.
+    Four axes up to the end and no matrix products: onnx2tf keeps such tensors channel-last, where it confuses the axes
+    of others in graphs too large for its corrections. Only the result is ever transposed.
     """
     _, _, h, w = (int(size) for size in heatmaps.shape)
-    columns, rows = heatmaps.sum(2).permute(0, 2, 1), heatmaps.sum(3).permute(0, 2, 1)
-    # Weighted sums and no matrix products, whose axes onnx2tf confuses in graphs too large for its corrections.
-    x = (columns * cell_centres(w, heatmaps)[None, :, None]).sum(1, keepdim=True)
-    y = (rows * cell_centres(h, heatmaps)[None, :, None]).sum(1, keepdim=True)
-    mass = columns.sum(1, keepdim=True).clamp_min(MASS_FLOOR)
-    return (torch.cat([x, y], 1) / mass).permute(0, 2, 1)
+    columns, rows = heatmaps.sum(2, keepdim=True), heatmaps.sum(3, keepdim=True)
+    x = (columns * cell_centres(w, heatmaps).view(1, 1, 1, w)).sum(3, keepdim=True)
+    y = (rows * cell_centres(h, heatmaps).view(1, 1, h, 1)).sum(2, keepdim=True)
+    mass = columns.sum(3, keepdim=True).clamp_min(MASS_FLOOR)
+    return (torch.cat([x, y], 3) / mass).flatten(2)
 
 
 def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
