@@ -20,7 +20,9 @@ def train(name: str, runs: Path, options: Sequence[str]) -> Path:
     run = runs / name
     if not (run / "summary.json").is_file():
         resume = ["--resume"] if (run / "last.ckpt").is_file() else []
-        command = [sys.executable, "-m", "distill", "student", "--name", name, "--runs", str(runs), *options, *resume]
+        # Last, because a --config among the options has a name of its own.
+        place = ["--name", name, "--runs", str(runs)]
+        command = [sys.executable, "-m", "distill", "student", *options, *place, *resume]
         subprocess.run(command, check=True)
     return run / "best.ckpt"
 
