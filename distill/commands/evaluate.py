@@ -16,6 +16,7 @@ def evaluate(
     scheme: str | None = None,
     flip_tta: bool = False,
     limit: int | None = None,
+    approximate: bool = False,
     suite: Literal["none", "full"] = "none",
     teacher: Path | None = None,
     videos: Path | None = None,
@@ -30,6 +31,7 @@ def evaluate(
         scheme: measure in this landmark scheme instead of the model's.
         flip_tta: average with the prediction for the mirror image.
         limit: at most this many faces, evenly spread.
+        approximate: convert points also where schemes only nearly agree; the protocol says so.
         suite: `full` also asks: which faces, how robust, how stable, does it know its own error?
         teacher: with `suite full`, another model to compare the points with.
         videos: with `suite full`, a folder of clips of one face each, to see how much the points tremble.
@@ -52,6 +54,7 @@ def evaluate(
         boxes=boxes,
         scheme=scheme,
         limit=limit,
+        approximate=approximate,
     )
     result = measure(predictor, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
     console, content = Console(), result.to_json()

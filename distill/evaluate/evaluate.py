@@ -55,13 +55,14 @@ def evaluate(
     batch_size: int = 32,
     flip_tta: bool = False,
     limit: int | None = None,
+    approximate: bool = False,
     progress: bool = True,
 ) -> Evaluation:
     """Run a model over a data set and keep every error.
 
     Args:
         model: a checkpoint, ONNX or TFLite file, or a predictor already loaded.
-        format, root, subset, boxes, scheme, limit: the faces, as in `load_faces`.
+        format, root, subset, boxes, scheme, limit, approximate: the faces, as in `load_faces`.
         batch_size: crops held at a time.
         flip_tta: average with the prediction for the mirror image.
         progress: show a bar on standard error.
@@ -72,7 +73,14 @@ def evaluate(
     """
     predictor = model if isinstance(model, Predictor) else load_predictor(model)
     faces = load_faces(
-        predictor.spec.scheme, format=format, root=root, subset=subset, boxes=boxes, scheme=scheme, limit=limit
+        predictor.spec.scheme,
+        format=format,
+        root=root,
+        subset=subset,
+        boxes=boxes,
+        scheme=scheme,
+        limit=limit,
+        approximate=approximate,
     )
     name = predictor.spec.arch if isinstance(model, Predictor) else Path(model).name
     return measure(predictor, faces, name, batch_size=batch_size, flip_tta=flip_tta, progress=progress)[UNCHANGED]
@@ -159,6 +167,7 @@ def _protocol(predictor: Predictor, faces: FaceSet, flip_tta: bool, change: str)
         data_hash=hash_faces(faces.records, faces.boxes),
         flip_tta=flip_tta,
         change=change,
+        conversion=faces.conversion,
         crop=predictor.spec.crop,
         runtime=predictor.runtime,
         model_sha256=predictor.sha256,
@@ -194,5 +203,6 @@ def render(evaluation: Evaluation) -> Group:
         f"{p.format} {p.subset}, {p.boxes} boxes, scheme {p.scheme}, {flip} flip TTA, {p.runtime}",
         f"within 5 px at a face box of 256 px: {100 * evaluation.accuracy_5px_box256:.2f} %",
         f"data {p.data_hash[:12]}, model {p.model_sha256[:12]}",
+        *([f"points: {p.conversion}"] if p.conversion != "exact" else []),
     )
     return Group(table, parts, *lines)

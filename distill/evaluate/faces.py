@@ -1,6 +1,6 @@
 """The faces a number is measured on, with everything that decides the number except the model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from distill.data.readers import FORMATS, parse_subsets, read_faces
 from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError
-from distill.landmarks import is_exact, load_scheme
+from distill.landmarks import is_exact, load_scheme, map_bias
 from distill.metrics.functional import available_normalisers, normaliser
 
 
@@ -26,6 +26,7 @@ class FaceSet:
         subset: which part of it, `all` for everything.
         records: the faces, in order, in `scheme`.
         distances: for each normaliser, (n,) pixels of the photos.
+        conversion: `exact`, or which points were converted only approximately, and how far off that map is.
     """
 
     scheme: str
@@ -34,6 +35,7 @@ class FaceSet:
     subset: str
     records: tuple[FaceRecord, ...]
     distances: dict[str, NDArray[np.float64]]
+    conversion: str = "exact"
 
 
 def load_faces(
@@ -45,6 +47,7 @@ def load_faces(
     boxes: str = "gt",
     scheme: str | None = None,
     limit: int | None = None,
+    approximate: bool = False,
 ) -> FaceSet:
     """Read the faces a model of `model_scheme` can be measured on.
 
@@ -56,41 +59,56 @@ def load_faces(
         boxes: cut faces out by true boxes (`gt`) or a detector's (`det`).
         scheme: measure in this scheme; None: in the model's. Points and predictions are converted only where exact.
         limit: at most this many faces, evenly spread over the data set.
+        approximate: convert also where a map is approximate; what it is wrong by then counts as the model's error.
 
     Raises:
         ConfigError: data and model do not fit together, or faces without a box of the kind asked for.
         AnnotationError, ImageError: a file that is not what it should be.
     """
     chosen = scheme or model_scheme
-    _require_exact(model_scheme, chosen, "the model's points")
-    records = _spread(_records_in(chosen, format, root, subset), limit)
+    records = _read(chosen, format, root, subset)
+    maps = {(model_scheme, chosen): "the model's points"}
+    for record in records:
+        maps.setdefault((record.scheme, chosen), f"the points of {record.name}")
+    conversion = _conversion(maps, approximate)
+    records = _spread([record.in_scheme(chosen) for record in records], limit)
     _require_boxes(records, boxes)
     _require_points(records)
     names = "+".join(sorted(parse_subsets(subset) or ("all",)))
-    return FaceSet(chosen, boxes, format, names, tuple(records), _distances(records, chosen))
+    return FaceSet(chosen, boxes, format, names, tuple(records), _distances(records, chosen), conversion)
 
 
-def _is_exact(source: str, target: str) -> bool:
-    """As `is_exact`, and False where there is no map at all."""
-    return source == target or (source in load_scheme(target).sources and is_exact(source, target))
+def _has_map(source: str, target: str) -> bool:
+    return source == target or source in load_scheme(target).sources
 
 
-def _require_exact(source: str, target: str, what: str) -> None:
-    if not _is_exact(source, target):
-        how = "only approximately" if source in load_scheme(target).sources else "not"
-        raise ConfigError(f"{what} are {source}, {how} convertible to {target}: give data or a model to match")
-
-
-def _records_in(scheme: str, format: str, root: str | Path, subset: str | None) -> list[FaceRecord]:
-    """Faces with points of `scheme`; an approximate conversion is refused, for it would count as the model's error."""
+def _read(scheme: str, format: str, root: str | Path, subset: str | None) -> list[FaceRecord]:
+    """Faces as the data set annotates them, in `scheme` where it holds its points in several."""
     subsets = parse_subsets(subset)
     records = read_faces(format, root, subsets)
-    if not all(_is_exact(record.scheme, scheme) for record in records):
-        # A data set may hold its points in several schemes; the reader then picks the one that suits.
-        records = FORMATS[format](Path(root), subsets, scheme)
-    for record in records:
-        _require_exact(record.scheme, scheme, f"the points of {record.name}")
-    return [record.in_scheme(scheme) for record in records]
+    if all(_has_map(record.scheme, scheme) and is_exact(record.scheme, scheme) for record in records):
+        return records
+    # A data set may hold its points in several schemes; the reader then picks the one that suits.
+    return FORMATS[format](Path(root), subsets, scheme)
+
+
+def _conversion(maps: Mapping[tuple[str, str], str], approximate: bool) -> str:
+    """Say how exact the conversions are; one that is not is refused unless it was asked for."""
+    inexact = []
+    for (source, target), what in maps.items():
+        if not _has_map(source, target):
+            raise ConfigError(f"{what} are {source}, not convertible to {target}: give data or a model to match")
+        if is_exact(source, target):
+            continue
+        if not approximate:
+            raise ConfigError(
+                f"{what} are {source}, only approximately convertible to {target}: give data or a model to match, "
+                "or --approximate, which counts what the map is wrong by as the model's error"
+            )
+        bias = map_bias(source, target)
+        wrong_by = f"wrong by {100 * bias.mean:.1f} % of the eye distance" if bias else "its bias never measured"
+        inexact.append(f"{source} to {target} approximate, {wrong_by}")
+    return "; ".join(inexact) or "exact"
 
 
 def _spread(records: list[FaceRecord], limit: int | None) -> list[FaceRecord]:

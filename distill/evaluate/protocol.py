@@ -23,6 +23,7 @@ _MUST_AGREE = (
     "data_hash",
     "flip_tta",
     "change",
+    "conversion",
 )
 
 
@@ -45,6 +46,7 @@ class Protocol:
         model_sha256: of the file measured.
         seed: of the bootstrap and of what is random in a change.
         change: what was done to the photos first, `none` as a rule.
+        conversion: `exact`, or which of the maps between schemes are only approximate.
     """
 
     scheme: str
@@ -61,6 +63,7 @@ class Protocol:
     model_sha256: str
     seed: int = 0
     change: str = "none"
+    conversion: str = "exact"
 
     def same_as(self, other: "Protocol") -> bool:
         """Whether numbers of both may be compared: same faces, points and rules. Model, crop and runtime may differ."""

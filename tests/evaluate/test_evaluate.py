@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from rich.console import Console
 from distill.data.readers import read_faces
 from distill.errors import AnnotationError, CheckpointError, ConfigError
 from distill.evaluate import Predictor, evaluate, render
+from distill.evaluate.protocol import require_alike
 from distill.files import write_json
 from distill.geometry import CropSpec
+from distill.landmarks import map_bias
 from distill.spec import ModelSpec
 
 from .conftest import N_FACES, MakeOracle, Measure
@@ -85,6 +88,27 @@ def test_schemes_are_converted_only_where_exact(oracle: MakeOracle, root: Path) 
         evaluate(oracle("inner51"), scheme="ibug68", **arguments)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="the points of common/0 are ibug68, not convertible to wflw98"):
         evaluate(oracle_of_98(), **arguments)  # type: ignore[arg-type]
+
+
+def test_an_approximate_map_is_taken_on_request_and_named_in_the_protocol(oracle: MakeOracle, root: Path) -> None:
+    content = json.loads((root / "faces.json").read_text())
+    for face in content["faces"]:
+        face["points"] = {"faces70": face["points"]["ibug68"] + [[20.0, 30.0], [60.0, 30.0]]}
+    model = oracle("inner51")
+    (root / "faces.json").write_text(json.dumps(content))
+    arguments = {"format": "manifest", "root": root, "progress": False}
+    with pytest.raises(ConfigError, match=r"are faces70, only approximately convertible to inner51: .* --approximate"):
+        evaluate(model, **arguments)  # type: ignore[arg-type]
+    found = evaluate(model, approximate=True, **arguments)  # type: ignore[arg-type]
+    assert found.summary()["nme"] < 1e-5
+    wrong_by = 100 * map_bias("faces70", "inner51").mean  # type: ignore[union-attr]
+    assert found.protocol.conversion == f"faces70 to inner51 approximate, wrong by {wrong_by:.1f} % of the eye distance"
+    console = Console(file=StringIO(), width=120)
+    console.print(render(found))
+    assert found.protocol.conversion in console.file.getvalue()  # type: ignore[attr-defined]
+    exact = replace(found.protocol, conversion="exact")
+    with pytest.raises(ConfigError, match="conversion differs"):
+        require_alike(found.protocol, exact)
 
 
 def test_a_data_set_in_several_schemes_is_read_in_the_one_that_suits(oracle: MakeOracle, root: Path) -> None:
