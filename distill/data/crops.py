@@ -31,9 +31,8 @@ def face_crops(
     else:
         faces = _read(count, spec.scheme, format, root, subset)
     for photo, points, box in faces:
-        affine = crop_affine(box, spec.crop)
         crops.append(plain_crop(photo, box, spec))
-        landmarks.append(normalise(apply_affine(affine, points), size, size))
+        landmarks.append(normalise(apply_affine(crop_affine(box, spec.crop), points), size, size))
     return np.stack(crops), np.stack(landmarks)
 
 

@@ -5,7 +5,6 @@ one run with MediaPipe's FaceMesh landmark net, in turns. Files are kept in --fo
 """
 
 import argparse
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
+from untrained import untrained
 
 from distill.bench.latency import compare, tflite_call
 from distill.bench.machine import LoadMeter, busy_warning, describe_machine
@@ -30,13 +30,12 @@ from distill.errors import ExportError
 from distill.export import to_onnx
 from distill.export.opcheck import check_model
 from distill.export.to_tflite import export_tflite
-from distill.files import sha256, write_json
+from distill.files import sha256
 from distill.geometry import CropSpec
 from distill.interpreter import TFLiteNet
 from distill.landmarks import load_scheme
-from distill.models import create_model
 from distill.models.heads import Prediction
-from distill.results import commit
+from distill.results import write_result
 from distill.spec import ModelSpec
 
 _LIMIT_PX = 0.01
@@ -101,11 +100,7 @@ def _stored_constants(model: onnx.ModelProto) -> onnx.ModelProto:
 def network(row: Row, size: int) -> nn.Module:
     """Return the row's network with the same random weights in every run."""
     torch.manual_seed(0)
-    net = create_model(ARCH, SCHEME, **row.options)
-    if row.options.get("norm") == "batch":
-        with torch.no_grad():
-            for _ in range(30):  # statistics that fit the weights: maps overflow without
-                net.train()(torch.rand(2, 3, 128, 128))
+    net = untrained(ARCH, SCHEME, row.options)
     return (row.wrap(net, size) if row.wrap else net).eval()
 
 
@@ -195,10 +190,9 @@ def main() -> None:
     if warning := busy_warning(disturbance):
         console.print(warning)
     if args.json:
-        head = {"command": " ".join(["python scripts/bench/graph.py", *sys.argv[1:]]), "commit": commit()}
         list_rows = [{"row": name, "size": size} | row for (name, size), row in rows.items()]
         about = {"machine": describe_machine(), "load": disturbance, "rounds": args.rounds}
-        write_json(args.json, head | about | {PEER: timings[PEER].to_dict(), "rows": list_rows})
+        write_result(args.json, about | {PEER: timings[PEER].to_dict(), "rows": list_rows})
 
 
 if __name__ == "__main__":

@@ -16,20 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from rich.console import Console
+from untrained import untrained
 
 from distill.bench.report import render, to_json
 from distill.bench.run import Bench, Settings, bench
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
-from distill.files import write_json
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
-from distill.models import create_model
 from distill.models.checkpoint import save_model
-from distill.results import commit
+from distill.results import write_result
 from distill.spec import ModelSpec
 
 PEER = "facemesh"
@@ -60,11 +58,7 @@ def make_student(config: Path, size: int, folder: Path) -> list[Path]:
     """Write a student with random weights for PyTorch and LiteRT; return both files."""
     wanted = yaml.safe_load(config.read_text())
     scheme, arch, options = wanted["data"]["scheme"], wanted["model"]["arch"], wanted["model"].get("options", {})
-    net = create_model(arch, scheme, **options)
-    with torch.no_grad():
-        for _ in range(30):  # statistics of batch norms that fit the weights: maps overflow without
-            net.train()(torch.rand(2, 3, 128, 128))
-    net.eval()
+    net = untrained(arch, scheme, options)
     spec = ModelSpec(arch, scheme, load_scheme(scheme).n_points, CropSpec(size=size), options)
     stem = f"student_{size}"
     weights = folder / f"{stem}.safetensors"
@@ -112,8 +106,8 @@ def main() -> int:
         print(gate)
     if args.json:
         command = f"python scripts/bench/latency.py {shlex.join(sys.argv[1:])}"
-        result = {"commit": commit(), **to_json(found, command), "gates": [gate.to_dict() for gate in checked]}
-        write_json(args.json, result)
+        result = {**to_json(found, command), "gates": [gate.to_dict() for gate in checked]}
+        write_result(args.json, result)
     return 0 if all(gate.passed for gate in checked) else 1
 
 

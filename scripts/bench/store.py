@@ -23,10 +23,9 @@ from distill.data.prepare import StoreSpec, prepare_store
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash
-from distill.files import write_json
 from distill.geometry import Box, CropSpec, crop_affine
 from distill.images import read_image, warp
-from distill.results import commit
+from distill.results import write_result
 
 
 def _enlarged(record: FaceRecord, times: float, folder: Path, index: int) -> FaceRecord:
@@ -88,8 +87,8 @@ def main() -> None:
         Console().print(f"network of {name} px, photos x{options.enlarge:g}: {values}")
     if options.json is not None:
         protocol = {"faces": len(records), "enlarge": options.enlarge, "first_photo": list(size[:2]), "crop_scale": 1.3}
-        content = {"commit": commit(), "data_hash": data_hash(records), "protocol": protocol}
-        write_json(options.json, {"command": "python scripts/bench/store.py", **content, "networks": results})
+        content = {"data_hash": data_hash(records), "protocol": protocol, "networks": results}
+        write_result(options.json, content)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from distill.contest import load_contest
-from distill.files import sha256, write_bytes, write_json
-from distill.results import commit
+from distill.files import sha256, write_bytes
+from distill.results import write_result
 from distill.submission.endurance import endure, mixed_photos
 from distill.submit import package_files
 
@@ -37,15 +37,13 @@ def main() -> int:
             write_bytes(package / path, content)
         seen = endure(package, args.python, mixed_photos(photos, args.photos), work, seconds=10.0 * args.photos)
     result = {
-        "command": "python scripts/bench/submission_endurance.py" + f" --photos {args.photos}" * (args.photos != 1000),
-        "commit": commit(),
         "model": {"file": args.model.name, "sha256": sha256(args.model)},
         "protocol": "eight generated photos in turn (640x480 and 1920x1440; 1, 3, 0 faces; 2 of 8 broken); "
         "resident memory, median over each tenth of the photos; growth is the last against the second",
         **asdict(seen),
         "growth_mb": seen.growth_mb,
     }
-    write_json(args.json, result)
+    write_result(args.json, result)
     early, late = seen.tenths_mb[1], seen.tenths_mb[-1]
     print(f"{seen.photos} photos in {seen.seconds:.1f} s: {early:.1f} MB early, {late:.1f} MB at the end")
     return 0 if seen.growth_mb <= _GROWTH_MB else 1

@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from studies import TEST, TRAIN, measured, steps_of, train_arms
+from split_300w import TEST, TRAIN
+from studies import measured, steps_of, train_arms
 
 from distill.results import write_result
 

@@ -16,6 +16,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from documents import replace_between
+from split_300w import TEST, TRAIN
+
 from distill.bench.latency import compare
 from distill.bench.subjects import load_call
 from distill.commands.export import export
@@ -26,10 +29,8 @@ from distill.export.config import CalibrationConfig
 from distill.export.gates import Gate, GateConfig
 from distill.export.kinds import KINDS
 from distill.files import sha256, write_json, write_text
-from distill.results import commit
+from distill.results import commit, write_result
 
-TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
-DOCUMENT, BEGIN, END = Path("docs/deploy.md"), "<!-- deploy:begin -->", "<!-- deploy:end -->"
 # Relative growth of the NME that a kind is promised to stay below.
 PROMISES = {"fp16": 0.005, "dynamic": 0.02, "int8": 0.05}
 THREADS = (1, 2)
@@ -157,7 +158,7 @@ def main() -> None:
         "--work", type=Path, default=Path("runs/deploy"), help="where the files and what is measured lie"
     )
     parser.add_argument("--out", type=Path, default=Path("results/deploy.json"))
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="Markdown file with the table's markers")
+    parser.add_argument("--document", type=Path, default=Path("docs/deploy.md"), help="where the table goes")
     parser.add_argument("--faces", type=int, default=32, help="faces the hops are compared on in every runtime")
     parser.add_argument("--rounds", type=int, default=40, help="timed calls of every file")
     parser.add_argument("--limit", type=int, help="measure the NME on fewer faces, to try the command")
@@ -174,12 +175,9 @@ def main() -> None:
     add_latencies(measured, files, args.rounds)
     if args.out.is_file():
         measured += [row for row in json.loads(args.out.read_text())["rows"] if row["model"] not in models]
-    command = "python scripts/reproduce/deploy.py DATA MODEL=CHECKPOINT ..."
     protocol = {"calibration": TRAIN, "test": TEST, "promises_percent": {k: 100 * v for k, v in PROMISES.items()}}
-    write_json(args.out, {"command": command, "protocol": protocol, "rows": measured})
-    text = args.document.read_text()
-    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
-    write_text(args.document, f"{head}{BEGIN}\n{note(measured)}\n\n{table(measured)}\n{END}{tail}")
+    write_result(args.out, {"protocol": protocol, "rows": measured})
+    replace_between(args.document, "deploy", f"{note(measured)}\n\n{table(measured)}")
     print(table(measured))
 
 

@@ -26,8 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from distill.data.readers import FORMATS, read_faces  # noqa: E402
 from distill.errors import AnnotationError, ConfigError, ImageError  # noqa: E402
-from distill.files import write_json  # noqa: E402
-from distill.results import commit  # noqa: E402
+from distill.results import write_result  # noqa: E402
 from tests.data import readers_cases, readers_cases_part2  # noqa: E402
 
 # Each reader once, by the first of its names.
@@ -115,8 +114,6 @@ def main() -> int:
     os.nice(10)
     makers = {case.format: case.make for case in (*readers_cases.CASES, *readers_cases_part2.CASES)}
     about = {
-        "command": "python scripts/reproduce/fuzz_readers.py",
-        "commit": commit(),
         "protocol": "each damaged file is read as a data set; any error but one short line of ours ends the run",
         "cases": options.cases,
         "mutations": options.mutations,
@@ -128,7 +125,7 @@ def main() -> int:
             return 1
         results[format] = _fuzz(format, makers[format], options.cases, options.mutations)
         console.print(f"{format}: {results[format]}")
-        write_json(options.out, {**about, "formats": results})  # after each, as all of them take long
+        write_result(options.out, {**about, "formats": results})  # after each, as all of them take long
     return 0
 
 

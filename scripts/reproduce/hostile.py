@@ -6,7 +6,6 @@ not a CheckpointError.
 """
 
 import argparse
-import platform
 import resource
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from distill.export.mutants import KINDS, mutant
 from distill.export.opcheck import check_model
 from distill.export.runtimes import RuntimeServer, list_runtimes
 from distill.files import sha256, write_json
-from distill.results import commit
+from distill.results import write_result
 
 HANG_S = 20.0
 
@@ -85,7 +84,7 @@ def main() -> int:
     for server in servers.values():
         server.close()
     result: dict[str, Any] = report(args, counts, slowest, kept_by_hash, time.monotonic() - start)
-    write_json(args.json, result)
+    write_result(args.json, result)
     print(
         *(f"{name}: {found['total']}, slowest {found['slowest_s']} s" for name, found in result["by"].items()), sep="\n"
     )
@@ -105,9 +104,6 @@ def report(args: Any, counts: Any, slowest: dict[str, float], kept: int, seconds
     }
     surprises = [outcome for outcome in by["our reader"]["total"] if outcome.startswith("raised")]
     return {
-        "command": f"python scripts/reproduce/hostile.py {args.model} --count {args.count} --timeout {args.timeout:g}",
-        "commit": commit(),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "model": {"file": args.model.name, "bytes": args.model.stat().st_size, "sha256": sha256(args.model)},
         "files": args.count,
         "kinds": list(KINDS),

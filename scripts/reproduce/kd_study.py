@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from studies import TEST, TRAIN, measured, steps_of, train_arms
+from documents import replace_between
+from split_300w import TEST, TRAIN
+from studies import measured, steps_of, train_arms
 
-from distill.files import write_text
 from distill.results import write_result
 
 RUNS, REFERENCE = Path("runs/kd_study"), "none"
-DOCUMENT, BEGIN, END = Path("docs/distillation.md"), "<!-- study:begin -->", "<!-- study:end -->"
 # What distinguishes each arm. Weights give each kind a gradient about as large as STAR's when training ends
 # (`--log.gradients`), but for `authors`, whose weight is the published one.
 _KL = ["--kd.kind", "kl", "--kd.weight", "1"]
@@ -93,9 +93,7 @@ def main() -> None:
     for boxes in ("gt", "det"):
         study[boxes] = measured(runs, options.data / "300W", boxes, REFERENCE)
     write_result("results/kd_study.json", study)
-    text = DOCUMENT.read_text()
-    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
-    write_text(DOCUMENT, f"{head}{BEGIN}\n{table(study)}\n{END}{tail}")
+    replace_between(Path("docs/distillation.md"), "study", table(study))
     print(json.dumps(study["gt"]["arms"], indent=1), table(study), sep="\n")
 
 

@@ -6,7 +6,6 @@ The static verdict for a runtime must equal what that runtime does with the file
 """
 
 import argparse
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,8 +22,7 @@ from distill.export.one_node import redeclared
 from distill.export.opcheck import check_model
 from distill.export.optable import op_table
 from distill.export.runtimes import Runtime, RuntimeServer, list_runtimes
-from distill.files import write_json
-from distill.results import commit
+from distill.results import write_result
 
 NETS = Path(__file__).with_name("small_nets.py")
 
@@ -86,12 +84,9 @@ def main() -> int:
         result = compare(files, list_runtimes())
         ops = {(node.op, node.version) for file in files for node in read_graph(file.read_bytes(), file.name).operators}
     total = sum(sum(found.values()) for found in result["loads"].values())
-    write_json(
+    write_result(
         args.json,
         {
-            "command": "python scripts/reproduce/opcheck.py",
-            "commit": commit(),
-            "machine": f"{platform.machine()}, Python {platform.python_version()}",
             "networks": len({file.stem.rpartition("_")[0] for file in files}),
             "files": len(files),
             "operators": len({op for op, _ in ops}),

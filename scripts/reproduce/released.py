@@ -1,4 +1,4 @@
-"""Score released models on every set nobody trained on: `python scripts/reproduce/released.py DATA NAME=FILE ...`.
+"""Score released models on faces that none was trained on: `python scripts/reproduce/released.py DATA NAME=FILE ...`.
 
 DATA is a 300-W folder. Writes results/released.json and the table of checkpoints/README.md, where rows of models that
 are not given stay as they are. NAME=facemesh scores MediaPipe's own net.
@@ -9,13 +9,14 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from documents import replace_between
+from split_300w import TEST
+
 from distill.evaluate.evaluate import evaluate
-from distill.files import sha256, write_text
+from distill.files import sha256
 from distill.results import commit, write_result
 
 OUT = Path("results/released.json")
-DOCUMENT, BEGIN, END = Path("checkpoints/README.md"), "<!-- released:begin -->", "<!-- released:end -->"
-COMMON = "helen/testset+lfpw/testset"
 
 
 class Test(NamedTuple):
@@ -27,10 +28,10 @@ class Test(NamedTuple):
 
 
 TESTS = (
-    Test("300-W common, gt boxes", COMMON, "gt"),
+    Test("300-W common, gt boxes", TEST, "gt"),
     Test("HELEN", "helen/testset", "gt"),
     Test("LFPW", "lfpw/testset", "gt"),
-    Test("300-W common, det boxes", COMMON, "det"),
+    Test("300-W common, det boxes", TEST, "det"),
 )
 
 
@@ -72,10 +73,8 @@ def main() -> None:
         digest = sha256(Path(path)) if Path(path).is_file() else None
         models[name] = {"commit": commit(), "sha256": digest, "scores": scores(Path(path), options.data)}
     write_result(OUT, {"models": models})
-    text = DOCUMENT.read_text()
-    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
     note = "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces."
-    write_text(DOCUMENT, f"{head}{BEGIN}\n{note}\n\n{table(models)}\n{END}{tail}")
+    replace_between(Path("checkpoints/README.md"), "released", f"{note}\n\n{table(models)}")
     print(table(models))
 
 

@@ -13,6 +13,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from split_300w import TEST, TRAIN
+
 from distill.evaluate.agreement import agreement
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.facemesh import tuned
@@ -26,7 +28,6 @@ from distill.files import sha256, write_json
 from distill.results import write_result
 
 RUNS = Path("runs/robustness")
-TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
 
 
 def models(data: Path, given: list[Path]) -> dict[str, Callable[[], Predictor]]:

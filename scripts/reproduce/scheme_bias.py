@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.data.readers import read_faces
-from distill.files import write_json
 from distill.landmarks import convert, is_exact, list_schemes, load_scheme
-from distill.results import commit
+from distill.results import write_result
 
 # Scheme -> where faces of it are: (format, folder, subsets).
 SOURCES: Mapping[str, list[tuple[str, str, list[str] | None]]] = {
@@ -133,9 +132,7 @@ def main() -> None:
                   f"  # point {row['worst_point']}; chance {row['chance_mean']} / {row['chance_max']}")  # fmt: skip
     protocol = {"frontal": FRONTAL, "frontal_faces": {name: len(faces) for name, faces in shapes.items()}}
     points = hashlib.sha256(b"".join(np.ascontiguousarray(shapes[name], "<f8").tobytes() for name in sorted(shapes)))
-    command = f"python scripts/reproduce/scheme_bias.py {options.data}"
-    head = {"command": command, "commit": commit(), "data_hash": points.hexdigest(), "protocol": protocol}
-    write_json(options.out, {**head, "maps": rows})
+    write_result(options.out, {"data_hash": points.hexdigest(), "protocol": protocol, "maps": rows})
 
 
 if __name__ == "__main__":

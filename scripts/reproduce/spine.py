@@ -11,16 +11,16 @@ Expects what these commands leave behind (DATA is a 300-W folder):
 
 import argparse
 import json
-import platform
 from pathlib import Path
 from typing import Any
 
+from documents import replace_between
+from split_300w import TEST
+
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, paired_bootstrap
-from distill.files import write_json, write_text
-from distill.results import commit
+from distill.results import write_result
 
-SUBSET = "helen/testset+lfpw/testset"
 RUNS = ("teacher", "student", "student_nokd")
 EXPORT = Path("runs/student/export")
 MODELS = {
@@ -29,7 +29,6 @@ MODELS = {
     "student TFLite fp32": EXPORT / "student_fp32.tflite",
     "student TFLite fp16": EXPORT / "student_fp16.tflite",
 }
-README, BEGIN, END = Path("README.md"), "<!-- results:begin -->", "<!-- results:end -->"
 
 
 def totals(evaluation: Evaluation) -> dict[str, Any]:
@@ -66,17 +65,15 @@ def main() -> None:
     data = parser.parse_args().data
     results = {
         boxes: {
-            name: evaluate(path, format="300w", root=data, subset=SUBSET, boxes=boxes) for name, path in MODELS.items()
+            name: evaluate(path, format="300w", root=data, subset=TEST, boxes=boxes) for name, path in MODELS.items()
         }
         for boxes in ("gt", "det")
     }
     exported = json.loads((EXPORT / "export.json").read_text())
     submission = json.loads((EXPORT.parent / "submission.json").read_text())
-    write_json(
+    write_result(
         "results/spine.json",
         {
-            "measured_at_commit": commit(),
-            "machine": f"{platform.machine()}, 2 CPU cores, no GPU",
             "commands": [line.strip() for line in str(__doc__).splitlines() if line.startswith("    make")],
             "training": {name: json.loads(Path("runs", name, "summary.json").read_text()) for name in RUNS},
             "evaluations": {b: {n: totals(e) for n, e in by_name.items()} for b, by_name in results.items()},
@@ -96,9 +93,7 @@ def main() -> None:
         "equal-steps twin; one seed says nothing about others. Everything else is in `results/spine.json`; "
         "`scripts/reproduce/spine.py` makes both."
     )
-    text = README.read_text()
-    head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
-    write_text(README, f"{head}{BEGIN}\n{note}\n\n{table(results)}\n{END}{tail}")
+    replace_between(Path("README.md"), "results", f"{note}\n\n{table(results)}")
 
 
 if __name__ == "__main__":

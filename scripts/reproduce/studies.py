@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from split_300w import TEST
 
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, bootstrap_interval
-
-TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
 
 
 def train(name: str, runs: Path, options: Sequence[str]) -> Path:

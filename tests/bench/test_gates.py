@@ -1,28 +1,15 @@
 """The promises of scripts/bench/latency.py, on made-up times."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
+import latency as script
 import pytest
 
 from distill.bench.accuracy import Accuracies
 from distill.bench.latency import Timing
 from distill.bench.run import Bench, Key, Settings
 from distill.bench.subjects import Subject, open_subject
-
-SCRIPT = Path(__file__).parents[2] / "scripts/bench/latency.py"
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_latency", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def made_up(subject: Subject, times: dict[str, float]) -> Bench:
@@ -31,7 +18,7 @@ def made_up(subject: Subject, times: dict[str, float]) -> Bench:
     return Bench(Settings(), subjects, {}, timings, {}, Accuracies({}, None), None, {"cores": 2}, {}, {})
 
 
-def test_every_promise_is_checked(script: ModuleType, small: Path) -> None:
+def test_every_promise_is_checked(small: Path) -> None:
     times = {
         "student_128.safetensors": 10.0, "student_128_fp32.tflite": 4.0,
         "facemesh": 1.0, "student_128_int8.tflite": 2.0,
@@ -45,7 +32,7 @@ def test_every_promise_is_checked(script: ModuleType, small: Path) -> None:
     assert found["student_128_int8.tflite over its fp32"].value == 0.5
 
 
-def test_without_facemesh_its_gate_is_left_out(script: ModuleType, small: Path) -> None:
+def test_without_facemesh_its_gate_is_left_out(small: Path) -> None:
     times = {"student_256.safetensors": 10.0, "student_256_fp32.tflite": 4.0}
     names = [gate.name for gate in script.gates(made_up(open_subject(small, "x"), times), [256])]
     assert names == ["256 px: LiteRT over PyTorch", "256 px: operators"]

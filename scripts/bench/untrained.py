@@ -1,0 +1,23 @@
+"""Networks with random weights that are fit to be timed."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from distill.models import create_model
+
+_BATCHES = 30
+
+
+def untrained(arch: str, scheme: str, options: dict[str, Any]) -> nn.Module:
+    """Return a network in evaluation mode whose batch norms have seen what its random weights make of noise.
+
+    Without such statistics the maps of a deep network overflow, and what is timed is arithmetic with infinities.
+    """
+    net = create_model(arch, scheme, **options).train()
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules()):
+        with torch.no_grad():
+            for _ in range(_BATCHES):
+                net(torch.rand(2, 3, 128, 128))
+    return net.eval()

@@ -1,0 +1,89 @@
+"""What the studies of scripts/reproduce ask `distill student` for."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import cross_format
+import kd_study
+import pytest
+from studies import train, train_arms
+
+from distill.config import StudentConfig
+from distill.options import options_of, parse
+
+ROOT = Path(__file__).parents[2]
+
+
+def asked(command: list[str]) -> StudentConfig:
+    """Parse what a study runs as `distill student` would."""
+    assert command[1:4] == ["-m", "distill", "student"]
+    return StudentConfig(**parse(options_of("student", "", StudentConfig), command[4:]))
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Every training that a study starts; each is finished at once, after as many steps as its seed says."""
+    made: list[list[str]] = []
+
+    def finish(command: list[str], check: bool) -> None:
+        made.append(command)
+        config = asked(command)
+        summary = config.runs / config.name / "summary.json"
+        summary.parent.mkdir(parents=True)
+        summary.write_text(json.dumps({"steps": 100 + config.seed}))
+
+    monkeypatch.setattr(subprocess, "run", finish)
+    monkeypatch.chdir(ROOT)
+    return made
+
+
+def test_a_run_lies_where_the_study_looks_for_it(commands: list[list[str]], tmp_path: Path) -> None:
+    # A configuration has a name of its own, which a name given before it would lose to.
+    path = train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml"])
+    config = asked(commands[0])
+    assert (config.name, config.runs) == ("arm_0", tmp_path)
+    assert path == tmp_path / "arm_0" / "best.ckpt"
+    train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml"])
+    assert len(commands) == 1
+
+
+def test_a_run_that_was_stopped_is_continued(commands: list[list[str]], tmp_path: Path) -> None:
+    (tmp_path / "arm_0").mkdir()
+    (tmp_path / "arm_0" / "last.ckpt").touch()
+    with pytest.raises(FileExistsError):  # of the stand-in, which makes the folder
+        train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml"])
+    assert asked(commands[0]).resume
+
+
+def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
+    for arm, steps in (("a", 10), ("b", 11)):
+        (tmp_path / f"{arm}_0").mkdir()
+        (tmp_path / f"{arm}_0" / "summary.json").write_text(json.dumps({"steps": steps}))
+    with pytest.raises(SystemExit, match=r"seed 0 .*'a': 10, 'b': 11"):
+        train_arms({"a": [], "b": []}, 1, tmp_path)
+
+
+def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[list[str]], tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher.ckpt"
+    config, data = Path("configs/student_nokd.yaml"), tmp_path
+    arms = {arm: kd_study.arguments(arm, config, teacher, data, 3) for arm in kd_study.ARMS}
+    runs = train_arms(arms, 2, tmp_path / "runs")
+    assert [len(paths) for paths in runs.values()] == [2] * len(arms)
+    seen = {(c.name, c.seed): c for c in map(asked, commands)}
+    twin = seen["none_0", 0]
+    for arm in arms:
+        config_of_arm = seen[f"{arm}_1", 1]
+        assert config_of_arm.model == twin.model
+        assert config_of_arm.optim == twin.optim
+        assert config_of_arm.trainer == twin.trainer
+        assert config_of_arm.teacher == (None if arm == "none" else [teacher])
+
+
+def test_cross_format_arms_see_as_many_main_faces_a_step(commands: list[list[str]], tmp_path: Path) -> None:
+    train_arms({arm: cross_format.arguments(arm, tmp_path, 3) for arm in cross_format.BATCH}, 1, tmp_path / "runs")
+    single, cross = map(asked, commands)
+    assert (single.data.batch_size, len(single.data.sets)) == (32, 0)
+    assert (cross.data.batch_size, len(cross.data.sets)) == (48, 3)
+    assert single.optim == cross.optim
+    assert single.trainer == cross.trainer
