@@ -1,0 +1,160 @@
+"""Train, score, convert and time the zoo: `python scripts/reproduce/zoo.py DATA --nets efld pfld_025 --epochs 30`.
+
+Every network with and without a teacher: the same faces, augmentations, seed and number of epochs, the recipe of its
+file in configs/zoo. The teacher, one for all, is heard through its landmarks, asked once per face: they fit every
+network, whatever its crop is and whatever it predicts. DATA holds the folder 300W. The taught network goes to TFLite in
+floats and 8-bit integers, and all files are timed in turns with MediaPipe's FaceMesh. A run or file that is complete is
+not made again, one that was stopped is continued. Writes results/zoo.json, the table of docs/zoo.md and its picture;
+accuracies of networks that are not given stay as they are.
+"""
+
+import argparse
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from documents import replace_between
+from split_300w import TEST, TRAIN
+from studies import steps_of, train
+
+from distill.bench.pareto import pareto_plot
+from distill.bench.report import to_json
+from distill.bench.run import Settings, bench
+from distill.commands.export import export
+from distill.config import FacesConfig
+from distill.evaluate.evaluate import evaluate
+from distill.evaluate.facemesh import tuned
+from distill.evaluate.faces import load_faces
+from distill.evaluate.result import Evaluation, paired_bootstrap
+from distill.export.config import CalibrationConfig
+from distill.export.gates import Gate, GateConfig
+from distill.files import sha256, write_bytes, write_json, write_text
+from distill.results import commit, write_result
+
+RUNS, OUT = Path("runs/zoo"), Path("results/zoo.json")
+PEER = "facemesh"
+# Configuration with a teacher and its twin without, by network.
+NETS = {
+    path.stem.removesuffix("_nokd"): (path.with_stem(path.stem.removesuffix("_nokd")), path)
+    for path in sorted(Path("configs/zoo").glob("*_nokd.yaml"))
+} | {"mobilevit_v2_050": (Path("configs/student.yaml"), Path("configs/student_nokd.yaml"))}
+KINDS = ("fp32", "int8")
+_OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
+
+
+def trained(net: str, data: Path, teacher: Path, epochs: int) -> dict[str, Path]:
+    """Train a network with and without the teacher; return both checkpoints."""
+    common = [
+        "--data.root", str(data), "--data.subset", TRAIN, "--data.test_subset", TEST, "--trainer.threads", "1",
+        "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs), "--log.wandb", "disabled",
+    ]  # fmt: skip
+    taught = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
+    kd, alone = NETS[net]
+    return {
+        "kd": train(f"{net}_{epochs}", RUNS, ["--config", str(kd), *common, *taught]),
+        "alone": train(f"{net}_{epochs}_alone", RUNS, ["--config", str(alone), *common]),
+    }
+
+
+def scored(model: Path, data: Path, boxes: str = "gt") -> Path:
+    """Evaluate a file once; return what was found, a file beside it."""
+    done = model.with_name(f"{model.name}_{boxes}_{sha256(model)[:8]}.json")
+    if not done.is_file():
+        write_json(done, evaluate(model, format="300w", root=data, subset=TEST, boxes=boxes).to_json())
+    return done
+
+
+def converted(net: str, model: Path, data: Path) -> dict[str, Path]:
+    """Convert a checkpoint to TFLite, unless that was done for the very same file."""
+    folder = model.parent / "export"
+    mark = folder / "model.sha256"
+    if not (mark.is_file() and mark.read_text() == sha256(model)):
+        calibration = CalibrationConfig("300w", data, TRAIN)
+        faces = FacesConfig("300w", data, TEST)
+        export(model, folder, faces, stem=net, kinds=list(KINDS), calibration=calibration, gates=_OPEN)
+        write_text(mark, sha256(model))
+    return {kind: folder / f"{net}_{kind}.tflite" for kind in KINDS}
+
+
+def summary(found: Evaluation) -> dict[str, float]:
+    """Return what is told of one evaluation, in percent."""
+    values = found.summary()
+    return {f"{name}_percent": 100 * values[name] for name in ("nme", "fr10", "auc10")}
+
+
+def row(net: str, models: dict[str, Path], files: dict[str, Path], data: Path, epochs: int) -> dict[str, Any]:
+    """Return what is known of one network."""
+    out: dict[str, Any] = {"commit": commit(), "epochs": epochs, "steps": steps_of(models["kd"])}
+    for boxes in ("gt", "det"):
+        found = {arm: Evaluation.from_json(scored(path, data, boxes)) for arm, path in models.items()}
+        gain = paired_bootstrap(found["kd"], found["alone"])
+        out[boxes] = {
+            **{arm: summary(evaluation) for arm, evaluation in found.items()},
+            "kd_minus_alone_points": {name: 100 * getattr(gain, name) for name in ("mean", "low", "high")},
+            "protocol": found["kd"].protocol.to_dict(),
+        }
+    out["int8"] = summary(Evaluation.from_json(scored(files["int8"], data)))
+    out["bytes"] = {kind: path.stat().st_size for kind, path in files.items()}
+    return out
+
+
+def table(rows: dict[str, Any], timed: dict[str, Any]) -> str:
+    """Return accuracies and costs as a Markdown table, the most accurate first."""
+    models = {model["name"]: model for model in timed["models"]}
+    times = {entry["name"]: entry for entry in timed["times"] if entry["part"] == "model" and entry["threads"] == 1}
+    lines = [
+        "| network | epochs | NME %, taught | alone | difference (95 %) | det boxes | int8 | MMACs | KB fp32, int8 "
+        "| x FaceMesh, fp32, int8 | score |",
+        "|---|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for net, values in sorted(rows.items(), key=lambda entry: entry[1]["gt"]["kd"]["nme_percent"]):
+        gain, files = values["gt"]["kd_minus_alone_points"], [f"{net}_{kind}.tflite" for kind in KINDS]
+        known = all(name in times for name in files)
+        macs = f"{models[files[0]]['macs'] / 1e6:.1f}" if known else "–"
+        ratios = ", ".join(f"{times[name]['ratio']:.2f}" for name in files) if known else "–"
+        score = max((times[name]["score"] or 0.0 for name in files), default=0.0) if known else 0.0
+        cells = [
+            f"`{net}`", str(values["epochs"]),
+            *(f"{values['gt'][arm]['nme_percent']:.2f}" for arm in ("kd", "alone")),
+            f"{gain['mean']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})",
+            f"{values['det']['kd']['nme_percent']:.2f}", f"{values['int8']['nme_percent']:.2f}", macs,
+            ", ".join(f"{values['bytes'][kind] / 1e3:.0f}" for kind in KINDS), ratios, f"{score:.1f}" if score else "–",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Do it, network by network; what is finished at any moment is kept."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    parser.add_argument("--teacher", type=Path, default=Path("checkpoints/student_128_fast.safetensors"))
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=60)
+    options = parser.parse_args()
+    data = options.data / "300W"
+    rows: dict[str, Any] = json.loads(OUT.read_text())["networks"] if OUT.is_file() else {}
+    files: list[Path] = []
+    for net in options.nets:
+        models = trained(net, data, options.teacher.resolve(), options.epochs)
+        made = converted(net, models["kd"], data)
+        rows[net] = row(net, models, made, data, options.epochs)
+        files += made.values()
+    _, mesh = tuned(load_faces("inner51", format="300w", root=data, subset=TRAIN))
+    peer = evaluate(mesh, format="300w", root=data, subset=TEST)
+    found = bench(
+        files, [PEER], Settings((1, 2, 4), options.rounds, reference=PEER), stages=False, progress=True,
+        evaluations=[scored(path, data) for path in files], nme=[f"{PEER}={100 * peer.summary()['nme']}"],
+        accuracy=[f"{PEER}={100 * peer.accuracy_5px()}"],
+    )  # fmt: skip
+    timed = to_json(found, "scripts/reproduce/zoo.py")
+    write_result(OUT, {"networks": rows, "bench": timed})
+    write_bytes("docs/images/zoo.png", pareto_plot(found))
+    replace_between(Path("docs/zoo.md"), "zoo", table(rows, timed))
+    print(table(rows, timed))
+
+
+if __name__ == "__main__":
+    main()
