@@ -39,22 +39,31 @@ NETS = {
     path.stem.removesuffix("_nokd"): (path.with_stem(path.stem.removesuffix("_nokd")), path)
     for path in sorted(Path("configs/zoo").glob("*_nokd.yaml"))
 } | {"mobilevit_v2_050": (Path("configs/student.yaml"), Path("configs/student_nokd.yaml"))}
+# What a network that is trained in stages starts from; its epochs come on top.
+STARTS = {"dan_2": "dan_1"}
 KINDS = ("fp32", "int8")
 _OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
 
 
-def trained(net: str, data: Path, teacher: Path, epochs: int) -> dict[str, Path]:
-    """Train a network with and without the teacher; return both checkpoints."""
-    common = [
+def arguments(data: Path, epochs: int) -> list[str]:
+    """Return the options that all networks share. DATA is a 300-W folder."""
+    return [
         "--data.root", str(data), "--data.subset", TRAIN, "--data.test_subset", TEST, "--trainer.threads", "1",
         "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs), "--log.wandb", "disabled",
     ]  # fmt: skip
-    taught = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
-    kd, alone = NETS[net]
-    return {
-        "kd": train(f"{net}_{epochs}", RUNS, ["--config", str(kd), *common, *taught]),
-        "alone": train(f"{net}_{epochs}_alone", RUNS, ["--config", str(alone), *common]),
-    }
+
+
+def train_alone(net: str, data: Path, epochs: int) -> Path:
+    """Train a network without a teacher; return its checkpoint."""
+    start = ["--model.init", str(train_alone(STARTS[net], data, epochs))] if net in STARTS else []
+    return train(f"{net}_{epochs}_alone", RUNS, ["--config", str(NETS[net][1]), *arguments(data, epochs), *start])
+
+
+def train_taught(net: str, data: Path, teacher: Path, epochs: int) -> Path:
+    """Train a network with the teacher; return its checkpoint."""
+    kd = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
+    start = ["--model.init", str(train_taught(STARTS[net], data, teacher, epochs))] if net in STARTS else []
+    return train(f"{net}_{epochs}", RUNS, ["--config", str(NETS[net][0]), *arguments(data, epochs), *kd, *start])
 
 
 def scored(model: Path, data: Path, boxes: str = "gt") -> Path:
@@ -138,7 +147,8 @@ def main() -> None:
     rows: dict[str, Any] = json.loads(OUT.read_text())["networks"] if OUT.is_file() else {}
     files: list[Path] = []
     for net in options.nets:
-        models = trained(net, data, options.teacher.resolve(), options.epochs)
+        taught = train_taught(net, data, options.teacher.resolve(), options.epochs)
+        models = {"kd": taught, "alone": train_alone(net, data, options.epochs)}
         made = converted(net, models["kd"], data)
         rows[net] = row(net, models, made, data, options.epochs)
         files += made.values()

@@ -2,11 +2,15 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import ablations
 import cross_format
 import kd_study
 import pytest
+import thesis
+import zoo
 from studies import train, train_arms
 
 from distill.config import StudentConfig
@@ -87,3 +91,41 @@ def test_cross_format_arms_see_as_many_main_faces_a_step(commands: list[list[str
     assert (cross.data.batch_size, len(cross.data.sets)) == (48, 3)
     assert single.optim == cross.optim
     assert single.trainer == cross.trainer
+
+
+def test_zoo_arms_differ_in_the_teacher_alone(
+    commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo, "RUNS", tmp_path / "runs/zoo")
+    for net in zoo.NETS:
+        zoo.train_taught(net, tmp_path, tmp_path / "teacher.ckpt", 3)
+        zoo.train_alone(net, tmp_path, 3)
+        taught, alone = map(asked, commands[-2:])
+        assert taught.kd.kind == "coordinate"
+        assert alone.kd.kind == "none"
+        assert replace(taught.model, init=None) == replace(alone.model, init=None)
+        for config, name in ((taught, f"{net}_3"), (alone, f"{net}_3_alone")):
+            start = f"{zoo.RUNS}/{name.replace('dan_2', 'dan_1')}/best.ckpt" if net == "dan_2" else None
+            assert config.model.init == (start and Path(start))
+        assert taught.data == alone.data
+        assert taught.optim == alone.optim
+        assert taught.trainer == alone.trainer
+
+
+def test_ablations_repeat_every_published_row(commands: list[list[str]], tmp_path: Path) -> None:
+    for paper, (_, reference) in ablations.PAPERS.items():
+        configs = ablations.published(paper)
+        assert reference in configs
+        arms = {config: ablations.arguments(config, tmp_path, 3) for config in configs}
+        train_arms(arms, 1, tmp_path / paper)
+        made = [asked(command) for command in commands[-len(configs) :]]
+        assert all(config.kd.kind == "none" for config in made)
+        assert len({json.dumps(config.model.options, sort_keys=True) for config in made}) == len(configs)
+        main_faces = {config.data.batch_size - 16 * bool(config.data.sets) for config in made}
+        assert main_faces == {32}
+
+
+def test_thesis_numbers_are_those_of_its_tables() -> None:
+    assert thesis.published("pfld_025", "gt") == 4.027
+    assert thesis.published("hrnet_w18", "MTCNN") == 4.018
+    assert set(thesis.NETS) == set(thesis.TABLE_8) == set(thesis.TABLE_9) <= set(zoo.NETS)

@@ -1,0 +1,88 @@
+"""The ablations of two papers again: `python scripts/reproduce/ablations.py DATA efld`, or lite_hrnet_plus.
+
+Trains every configuration that a model card names beside a published number, without a teacher, on the same faces of
+300-W for as many steps; EFLD's with the further sets of cross_format.py, whose runs serve here as well. DATA holds the
+folders 300W, muct, WFLW and youtube_faces. A run that is complete is not trained again, one that was stopped is
+continued. Writes results/ablation_NAME.json and the table of docs/papers.md.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import cross_format
+from documents import replace_between
+from split_300w import TEST, TRAIN
+from studies import measured, steps_of, train_arms
+
+from distill.models.cards import load_cards
+from distill.results import write_result
+
+# Network in the zoo, and the configuration the others are compared with.
+PAPERS = {"efld": ("efld", "efld_cross"), "lite_hrnet_plus": ("lite_hrnet_plus_30m", "lite_hrnet_plus_scaf")}
+
+
+def published(paper: str) -> dict[str, dict[str, Any]]:
+    """Return the published rows of a paper's ablation by the configuration that repeats them."""
+    rows = load_cards()[PAPERS[paper][0]].published
+    return {str(row["config"]): dict(row) for row in rows if "config" in row}
+
+
+def arguments(config: str, data: Path, epochs: int) -> list[str]:
+    """Return the options of one configuration."""
+    if config in ("efld_nokd", "efld_cross"):
+        return cross_format.arguments("single" if config == "efld_nokd" else "cross", data, epochs)
+    common = [
+        "--config", f"configs/zoo/{config}.yaml", "--data.root", f"{data}/300W", "--data.subset", TRAIN,
+        "--data.test_subset", TEST, "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs),
+        "--trainer.threads", "1", "--log.wandb", "disabled",
+    ]  # fmt: skip
+    if not config.startswith("efld"):
+        return common
+    sets = ["--data.sets", json.dumps(cross_format.further_sets(data))]
+    return [*common, "--teacher", "null", "--kd.kind", "none", "--data.batch_size", "48", *sets]
+
+
+def table(study: dict[str, Any], rows: dict[str, dict[str, Any]], reference: str) -> str:
+    """Return ours beside the published as a Markdown table."""
+    lines = [
+        "| configuration | what it is | NME %, published | ours by seed | against the first, points (95 %) |",
+        "|---|---|---:|---:|---|",
+    ]
+    for config in sorted(rows, key=lambda name: name != reference):
+        found = study["gt"]["arms"][config]
+        against = study["gt"][f"difference_to_{reference}"].get(config)
+        text = f"{against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})" if against else "–"
+        ours = ", ".join(f"{value:.2f}" for value in found["nme_percent"])
+        lines.append(
+            f"| `{config}` | {rows[config]['variant']} | {rows[config]['nme_percent']:.2f} | {ours} | {text} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train every configuration with every seed, measure, write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("paper", choices=PAPERS)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=105)
+    options = parser.parse_args()
+    reference, rows = PAPERS[options.paper][1], published(options.paper)
+    # Names that the runs of cross_format.py have.
+    own = {"efld_nokd": "single", "efld_cross": "cross"}
+    arms = {own.get(config, config): arguments(config, options.data, options.epochs) for config in rows}
+    folder = cross_format.RUNS if options.paper == "efld" else Path("runs/ablations")
+    made = train_arms(arms, options.seeds, folder)
+    runs = {config: made[own.get(config, config)] for config in rows}
+    study: dict[str, Any] = {"epochs": options.epochs, "steps": [steps_of(path) for path in runs[reference]]}
+    for boxes in ("gt", "det"):
+        study[boxes] = measured(runs, options.data / "300W", boxes, reference)
+    write_result(f"results/ablation_{options.paper}.json", {**study, "published": rows})
+    replace_between(Path("docs/papers.md"), options.paper, table(study, rows, reference))
+    print(table(study, rows, reference))
+
+
+if __name__ == "__main__":
+    main()

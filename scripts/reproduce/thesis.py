@@ -1,0 +1,132 @@
+"""The thesis on landmarks for phones again: `python scripts/reproduce/thesis.py DATA --nets pfld_025 --epochs 30`.
+
+Its five networks, trained without a teacher by zoo.py's recipe, through its tests: tables 2 (size), 4 and 6 (true and
+detector boxes), 8 (kinds of faces, as far as the data tell them), 9 (stability), figures 15 to 19 (resolution, blur);
+figures 20 to 25 (latency by threads, floats and integers) are read from results/zoo.json. DATA holds the folders 300W
+and grid_video. What is complete is not made again. Writes results/thesis.json and the tables of docs/papers.md.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from documents import replace_between
+from robustness import measured
+from split_300w import TEST
+from zoo import OUT as ZOO
+from zoo import train_alone
+
+from distill.evaluate.evaluate import evaluate
+from distill.evaluate.faces import load_faces
+from distill.evaluate.predictors import load_predictor
+from distill.evaluate.result import Evaluation
+from distill.evaluate.suite import list_videos
+from distill.files import sha256
+from distill.models.cards import load_cards
+from distill.results import write_result
+
+NETS = ("pfld_025", "pfld_100", "dan_1", "dan_2", "hrnet_w18")
+# Table 9: video, then noise of 0.01, 0.1 and 0.2; table 8: full set and extreme pose. Percent of the eye distance.
+TABLE_9 = {
+    "pfld_025": (0.3301, 0.1542, 0.9570, 1.7665), "pfld_100": (0.3282, 0.1615, 1.0204, 1.8179),
+    "dan_1": (0.2928, 0.1305, 0.7876, 2.2130), "dan_2": (0.2907, 0.1242, 0.7897, 2.0419),
+    "hrnet_w18": (0.5774, 0.2708, 1.1084, 2.3896),
+}  # fmt: skip
+TABLE_8 = {
+    "pfld_025": (6.237, 8.549), "pfld_100": (5.821, 7.750), "dan_1": (5.984, 8.268), "dan_2": (5.963, 8.009),
+    "hrnet_w18": (5.227, 7.383),
+}  # fmt: skip
+LEVELS = (2, 3, 4, 8, 16, 32, 64)
+
+
+def published(net: str, boxes: str) -> float:
+    """Return the thesis' NME on the common set, in percent: table 4 (`gt boxes`) or 6 (`MTCNN boxes`)."""
+    rows = load_cards()[net].published
+    return next(
+        float(row["common_nme_percent"])
+        for row in rows
+        if row["variant"] == net and row["protocol"].startswith("thesis") and boxes in row["protocol"]
+    )
+
+
+def tested(net: str, data: Path, epochs: int) -> dict[str, Any]:
+    """Train a network, if that is not done, and return what every test says of it."""
+    model = train_alone(net, data / "300W", epochs)
+    faces = load_faces("inner51", format="300w", root=data / "300W", subset=TEST)
+    name = f"{net}-{sha256(model)[:8]}"
+    path = measured(name, partial(load_predictor, model), faces, list_videos(data / "grid_video"))
+    plain = Evaluation.from_json(path)
+    det = evaluate(model, format="300w", root=data / "300W", subset=TEST, boxes="det")
+    return {
+        "epochs": epochs,
+        "gt_percent": 100 * plain.summary()["nme"],
+        "det_percent": 100 * det.summary()["nme"],
+        "protocol": plain.protocol.to_dict(),
+        **json.loads(path.read_text())["suite"],
+    }
+
+
+def accuracy_table(found: dict[str, Any]) -> str:
+    """Return tables 4, 6, 8 and 9, published and ours, as one Markdown table."""
+    lines = [
+        "| network | | NME %, true boxes | detector's | turned faces | trembling, video | noise 0.01 | 0.1 | 0.2 |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for net, values in found.items():
+        theirs = (published(net, "gt"), published(net, "MTCNN"), TABLE_8[net][1], *TABLE_9[net])
+        turned = max(values["slices"]["yaw"].items(), key=lambda entry: float(entry[0].split("-")[0]))[1]
+        stability = values["stability"]
+        ours = (
+            values["gt_percent"], values["det_percent"], turned["nme_percent"],
+            stability["video"]["fixed_box_percent"], *stability["noise_percent"].values(),
+        )  # fmt: skip
+        for who, row in (("thesis", theirs), ("ours", ours)):
+            lines.append(f"| `{net}` | {who} | {' | '.join(f'{value:.2f}' for value in row)} |")
+    return "\n".join(lines)
+
+
+def resolution_table(found: dict[str, Any]) -> str:
+    """Return our NME of figures 15 to 19 as a Markdown table."""
+    head = " | ".join(f"x {level}" for level in LEVELS)
+    lines = [f"| NME % | photos | as they are | {head} |", f"|---|---|---:|{'---:|' * len(LEVELS)}"]
+    for net, values in found.items():
+        for test, what in (("resolution", "shrunk"), ("upscaling", "shrunk and scaled up")):
+            points = {point["level"]: point["nme_percent"] for point in values["robustness"][test]["points"]}
+            cells = " | ".join(f"{points[level]:.2f}" for level in (0, *LEVELS))
+            lines.append(f"| `{net}` | {what} | {cells} |")
+    return "\n".join(lines)
+
+
+def latency_table(nets: list[str]) -> str:
+    """Return figures 20 to 25 as a Markdown table: milliseconds by threads, of one run of zoo.py."""
+    timed = json.loads(ZOO.read_text())["bench"]["times"] if ZOO.is_file() else []
+    ms = {(entry["name"], entry["threads"]): entry["median_ms"] for entry in timed if entry["part"] == "model"}
+    threads = sorted({count for _, count in ms})
+    lines = [f"| ms | {' | '.join(f'{count} threads' for count in threads)} |", f"|---|{'---:|' * len(threads)}"]
+    files = [f"{net}_{kind}.tflite" for net in nets for kind in ("fp32", "int8")]
+    lines += [
+        f"| `{name}` | {' | '.join(f'{ms[name, count]:.2f}' for count in threads)} |"
+        for name in files
+        if (name, 1) in ms
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train and test every network, write, print."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    parser.add_argument("--epochs", type=int, default=30)
+    options = parser.parse_args()
+    found = {net: tested(net, options.data, options.epochs) for net in options.nets}
+    write_result("results/thesis.json", {"networks": found})
+    text = "\n\n".join((accuracy_table(found), resolution_table(found), latency_table(options.nets)))
+    replace_between(Path("docs/papers.md"), "thesis", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
