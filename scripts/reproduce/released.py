@@ -1,7 +1,8 @@
-"""Score released models on faces that none was trained on: `python scripts/reproduce/released.py DATA NAME=FILE ...`.
+"""Score released models on faces none was trained on: `python scripts/reproduce/released.py DATA NAME=FILE ...`.
 
-DATA holds the folders 300W and FaceSynthetics, whose points convert to ours only approximately. Writes results/released.json and the table of checkpoints/README.md, where rows of models that
-are not given stay as they are. NAME=facemesh scores MediaPipe's own net.
+DATA holds the folders 300W and FaceSynthetics, whose points convert to ours only approximately. Writes
+results/released.json and the table of checkpoints/README.md, where rows of models that are not given stay as they are.
+NAME=facemesh scores MediaPipe's own net.
 """
 
 import argparse
@@ -85,8 +86,8 @@ def main() -> None:
         models[name] = {"commit": commit(), "sha256": digest, "scores": scores(Path(path), options.data)}
     write_result(OUT, {"models": models})
     note = (
-        "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces. FaceSynthetics (*) shows "
-        "rendered heads, a third of them turned far; its 70 points become 51 only approximately (`--approximate`)."
+        "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces. FaceSynthetics (*) "
+        "shows rendered heads, a third of them turned far; its 70 points become 51 only approximately."
     )
     replace_between(Path("checkpoints/README.md"), "released", f"{note}\n\n{table(models)}")
     print(table(models))
