@@ -105,13 +105,14 @@ def _dtype(number: int) -> np.dtype:
     return np.dtype(names[number].lower())
 
 
-def pack_weights(floats: bytes) -> bytes:
-    """Return a float file with the weights of its layers in 8 bits, one scale per output channel.
+def pack_weights(blob: bytes) -> bytes:
+    """Return a file with the weights of its float layers in 8 bits, one scale per output channel.
 
-    The runtime unpacks them when it loads the file and computes in 32-bit floats. Biases stay in 32 bits: XNNPACK takes
-    a layer with 8-bit weights and a 16-bit bias out of its fast path, and the one of TensorFlow 2.19 refuses the file.
+    Layers that compute in integers stay as they are. The runtime unpacks the others' weights when it loads the file and
+    computes in 32-bit floats. Biases stay in 32 bits: XNNPACK takes a layer with 8-bit weights and a 16-bit bias out of
+    its fast path, and the one of TensorFlow 2.19 refuses the file.
     """
-    model = _Model.read(floats)
+    model = _Model.read(blob)
     code, twins, unpack = model.add_code("DEQUANTIZE", _PER_CHANNEL), dict[int, int](), []
     for node in model.graph.operators:
         name = model.name(node)

@@ -3,6 +3,8 @@
 An 8-bit decoder cannot tell apart positions closer than 1/256 of the crop, and products of maps in 8 bits flatten the
 peaks a soft-argmax weighs: with random weights that was 110 px. So everything from the last layer with weights to the
 output is always in floats. Norm statistics are single numbers per map with a wide range: floats cost nothing there.
+Weights of layers that compute in floats are stored in 8 bits all the same and unpacked when the file is loaded: half of
+EFLD's integer file would be its last layer otherwise.
 """
 
 import json
@@ -16,7 +18,8 @@ from numpy.typing import NDArray
 
 from distill.export.children import run_converter
 from distill.export.config import QuantiseConfig
-from distill.export.edit import float_islands
+from distill.export.edit import float_islands, pack_weights
+from distill.export.kinds import KINDS
 from distill.export.origins import Node, trace
 
 _WORKER = Path(__file__).with_name("tf_worker.py")
@@ -83,12 +86,15 @@ def quantise(
     _work({"saved_model": str(saved_model), **job}, folder, timeout_s)
     if crops is not None:
         nodes = trace(onnx_path, folder / "calibrated.tflite", crops[0])
-        names = {kind: [node.tensor for node in float_nodes(nodes, config, kind)] for kind in files}
-        integer = [{"file": str(files[kind]), "float": names[kind]} for kind in files if kind.startswith("int8")]
+        calibrated = [kind for kind in files if KINDS[kind].calibrated]
+        names = {kind: [node.tensor for node in float_nodes(nodes, config, kind)] for kind in calibrated}
+        integer = [{"file": str(files[kind]), "float": names[kind]} for kind in names if kind.startswith("int8")]
         if integer:
             _work({"calibrated": job["calibrated"], "integer": integer}, folder, timeout_s)
-        if "int16x8" in files:
+        if "int16x8" in names:
             files["int16x8"].write_bytes(float_islands(files["int16x8"].read_bytes(), names["int16x8"]))
+        for kind in names:
+            files[kind].write_bytes(pack_weights(files[kind].read_bytes()))
     return files
 
 
