@@ -139,7 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
-    parser.add_argument("--teacher", type=Path, default=Path("checkpoints/student_128_fast.safetensors"))
+    parser.add_argument("--teacher", type=Path, default=Path("checkpoints/student_128_refined.safetensors"))
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=60)
     options = parser.parse_args()
