@@ -63,10 +63,10 @@ def scores(model: Path, data: Path) -> dict[str, Any]:
 
 
 def table(models: dict[str, dict[str, Any]]) -> str:
-    """Return NME with intervals as a Markdown table."""
+    """Return NME with intervals as a Markdown table, the best first."""
     titles = [test.title for test in TESTS]
     lines = [f"| model | {' | '.join(titles)} |", f"|---|{'---|' * len(titles)}"]
-    for name, model in models.items():
+    for name, model in sorted(models.items(), key=lambda entry: float(entry[1]["scores"][titles[0]]["nme_percent"])):
         cells = [model["scores"][title] for title in titles]
         texts = [f"{c['nme_percent']:.2f} ({c['low_percent']:.2f}–{c['high_percent']:.2f})" for c in cells]
         lines.append(f"| {name} | {' | '.join(texts)} |")
