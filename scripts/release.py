@@ -1,13 +1,14 @@
 """Put a trained and exported run into checkpoints/: `python scripts/release.py runs/student student_128`.
 
-Writes NAME.safetensors, NAME_fp16.tflite with its .json, and SHA256SUMS; the model card in checkpoints/README.md is
-written by hand.
+Writes NAME.safetensors, NAME_fp16.tflite (or another --kind) with its .json, and SHA256SUMS; the model card in
+checkpoints/README.md is written by hand.
 """
 
 import argparse
 import shutil
 from pathlib import Path
 
+from distill.export.kinds import KINDS
 from distill.files import atomic_path, sha256, write_text
 from distill.models.checkpoint import load_model, save_model
 from distill.spec import read_sidecar, write_sidecar
@@ -15,11 +16,11 @@ from distill.spec import read_sidecar, write_sidecar
 FOLDER = Path("checkpoints")
 
 
-def release(run: Path, name: str) -> None:
+def release(run: Path, name: str, kind: str, stem: str) -> None:
     """Write the files of one model and the sums of all."""
     net, spec = load_model(run / "best.ckpt")
     save_model(FOLDER / f"{name}.safetensors", net, spec)
-    exported, target = run / "export" / "student_fp16.tflite", FOLDER / f"{name}_fp16.tflite"
+    exported, target = run / "export" / f"{stem}_{kind}.tflite", FOLDER / f"{name}_{kind}.tflite"
     if read_sidecar(exported) != spec:
         raise SystemExit(f"{exported} was made from another model than {run}/best.ckpt; export again")
     with atomic_path(target) as temporary:
@@ -33,5 +34,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--kind", default="fp16", choices=KINDS, help="which of the exported files")
+    parser.add_argument("--stem", default="student", help="what the exported files are called")
     options = parser.parse_args()
-    release(options.run, options.name)
+    release(options.run, options.name, options.kind, options.stem)
