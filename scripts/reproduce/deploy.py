@@ -145,8 +145,8 @@ def note(measured: list[dict[str, Any]]) -> str:
     return (
         f"NME of {faces} faces of the 300-W common test set (51 points, inter-ocular, true boxes) in LiteRT; change "
         "relative to PyTorch, with the promise kept or missed where there is one (fp16 0.5 %, dynamic 2 %, int8 5 %). "
-        "Distances are pixels of the crop on fewer faces, in every runtime. Milliseconds compare within a run only: models "
-        f"whose rows name another commit in results/deploy.json were timed in another.{busy}"
+        "Distances are pixels of the crop on fewer faces, in every runtime. Milliseconds compare within a run only: "
+        f"models whose rows name another commit in results/deploy.json were timed in another.{busy}"
     )
 
 
