@@ -1,6 +1,6 @@
 """The faces a number is measured on, with everything that decides the number except the model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,11 @@ def load_faces(
         AnnotationError, ImageError: a file that is not what it should be.
     """
     chosen = scheme or model_scheme
+    inexact = [_inexact(model_scheme, chosen, "the model's points", approximate)]
     records = _read(chosen, format, root, subset)
-    maps = {(model_scheme, chosen): "the model's points"}
-    for record in records:
-        maps.setdefault((record.scheme, chosen), f"the points of {record.name}")
-    conversion = _conversion(maps, approximate)
+    first = {record.scheme: record.name for record in reversed(records)}
+    inexact += [_inexact(source, chosen, f"the points of {name}", approximate) for source, name in first.items()]
+    conversion = "; ".join(dict.fromkeys(filter(None, inexact))) or "exact"
     records = _spread([record.in_scheme(chosen) for record in records], limit)
     _require_boxes(records, boxes)
     _require_points(records)
@@ -92,23 +92,20 @@ def _read(scheme: str, format: str, root: str | Path, subset: str | None) -> lis
     return FORMATS[format](Path(root), subsets, scheme)
 
 
-def _conversion(maps: Mapping[tuple[str, str], str], approximate: bool) -> str:
-    """Say how exact the conversions are; one that is not is refused unless it was asked for."""
-    inexact = []
-    for (source, target), what in maps.items():
-        if not _has_map(source, target):
-            raise ConfigError(f"{what} are {source}, not convertible to {target}: give data or a model to match")
-        if is_exact(source, target):
-            continue
-        if not approximate:
-            raise ConfigError(
-                f"{what} are {source}, only approximately convertible to {target}: give data or a model to match, "
-                "or --approximate, which counts what the map is wrong by as the model's error"
-            )
-        bias = map_bias(source, target)
-        wrong_by = f"wrong by {100 * bias.mean:.1f} % of the eye distance" if bias else "its bias never measured"
-        inexact.append(f"{source} to {target} approximate, {wrong_by}")
-    return "; ".join(inexact) or "exact"
+def _inexact(source: str, target: str, what: str, approximate: bool) -> str:
+    """Say how inexact a conversion is, nothing where it is exact; refuse an inexact one that was not asked for."""
+    if not _has_map(source, target):
+        raise ConfigError(f"{what} are {source}, not convertible to {target}: give data or a model to match")
+    if is_exact(source, target):
+        return ""
+    if not approximate:
+        raise ConfigError(
+            f"{what} are {source}, only approximately convertible to {target}: give data or a model to match, "
+            "or --approximate, which counts what the map is wrong by as the model's error"
+        )
+    bias = map_bias(source, target)
+    wrong_by = f"wrong by {100 * bias.mean:.1f} % of the eye distance" if bias else "its bias never measured"
+    return f"{source} to {target} approximate, {wrong_by}"
 
 
 def _spread(records: list[FaceRecord], limit: int | None) -> list[FaceRecord]:

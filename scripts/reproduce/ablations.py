@@ -13,8 +13,7 @@ from typing import Any
 
 import cross_format
 from documents import replace_between
-from split_300w import TEST, TRAIN
-from studies import measured, steps_of, train_arms
+from studies import measured, options_of_run, steps_of, train_arms
 
 from distill.models.cards import load_cards
 from distill.results import write_result
@@ -33,11 +32,7 @@ def arguments(config: str, data: Path, epochs: int) -> list[str]:
     """Return the options of one configuration."""
     if config in ("efld_nokd", "efld_cross"):
         return cross_format.arguments("single" if config == "efld_nokd" else "cross", data, epochs)
-    common = [
-        "--config", f"configs/zoo/{config}.yaml", "--data.root", f"{data}/300W", "--data.subset", TRAIN,
-        "--data.test_subset", TEST, "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs),
-        "--trainer.threads", "1", "--log.wandb", "disabled",
-    ]  # fmt: skip
+    common = options_of_run(f"configs/zoo/{config}.yaml", data / "300W", epochs)
     if not config.startswith("efld"):
         return common
     sets = ["--data.sets", json.dumps(cross_format.further_sets(data))]

@@ -11,8 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from split_300w import TEST, TRAIN
-from studies import measured, steps_of, train_arms
+from studies import measured, options_of_run, steps_of, train_arms
 
 from distill.results import write_result
 
@@ -32,11 +31,8 @@ def further_sets(data: Path) -> list[dict[str, Any]]:
 
 def arguments(arm: str, data: Path, epochs: int) -> list[str]:
     """Return the options of an arm."""
-    common = [
-        "--config", "configs/zoo/efld_nokd.yaml", "--data.root", f"{data}/300W", "--data.subset", TRAIN,
-        "--data.test_subset", TEST, "--data.batch_size", str(BATCH[arm]), "--trainer.epochs", str(epochs),
-        "--trainer.validate_every", str(epochs), "--trainer.threads", "1", "--log.wandb", "disabled",
-    ]  # fmt: skip
+    common = options_of_run("configs/zoo/efld_nokd.yaml", data / "300W", epochs)
+    common += ["--data.batch_size", str(BATCH[arm])]
     heads = {"others": ["ibug68", "muct76", "wflw98"]}
     several = ["--data.sets", json.dumps(further_sets(data)), "--model.options", json.dumps(heads)]
     return common if arm == "single" else [*common, *several]

@@ -34,7 +34,7 @@ from distill.results import commit, write_result
 # Relative growth of the NME that a kind is promised to stay below.
 PROMISES = {"fp16": 0.005, "dynamic": 0.02, "int8": 0.05}
 THREADS = (1, 2)
-_OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
+OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
 
 
 def ladder(name: str, model: Path, data: Path, work: Path, faces: int) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def ladder(name: str, model: Path, data: Path, work: Path, faces: int) -> dict[s
             faces,
             stem=name,
             calibration=calibration,
-            gates=_OPEN,
+            gates=OPEN,
             ladder=True,
         )
         for old in work.glob("nme_*.json"):

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from documents import replace_between
-from split_300w import TEST, TRAIN
-from studies import measured, steps_of, train_arms
+from studies import measured, options_of_run, steps_of, train_arms
 
 from distill.results import write_result
 
@@ -41,11 +40,7 @@ BATCH, FACES, YOUTUBE = 16, 1223, 1320
 
 def arguments(arm: str, config: Path, teacher: Path, data: Path, epochs: int) -> list[str]:
     """Return the options of an arm."""
-    common = [
-        "--config", str(config), "--data.root", f"{data}/300W", "--data.subset", TRAIN, "--data.test_subset", TEST,
-        "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs), "--trainer.threads", "1",
-        "--log.wandb", "disabled", "--log.gradients", "100",
-    ]  # fmt: skip
+    common = [*options_of_run(config, data / "300W", epochs), "--log.gradients", "100"]
     if arm != REFERENCE:
         common += ["--teacher", str(teacher)]
     if arm in FRAMES:

@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from split_300w import TEST
+from split_300w import TEST, TRAIN
 
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, bootstrap_interval
+
+
+def options_of_run(config: Path | str, data: Path, epochs: int) -> list[str]:
+    """Return the options that every run of a study has: the faces of a 300-W folder, one validation, at the end."""
+    return [
+        "--config", str(config), "--data.root", str(data), "--data.subset", TRAIN, "--data.test_subset", TEST,
+        "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs), "--trainer.threads", "1",
+        "--log.wandb", "disabled",
+    ]  # fmt: skip
 
 
 def train(name: str, runs: Path, options: Sequence[str]) -> Path:

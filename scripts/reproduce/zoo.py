@@ -10,13 +10,13 @@ accuracies of networks that are not given stay as they are.
 
 import argparse
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from deploy import OPEN
 from documents import replace_between
 from split_300w import TEST, TRAIN
-from studies import steps_of, train
+from studies import options_of_run, steps_of, train
 
 from distill.bench.pareto import pareto_plot
 from distill.bench.report import to_json
@@ -28,7 +28,6 @@ from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import load_faces
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.export.config import CalibrationConfig
-from distill.export.gates import Gate, GateConfig
 from distill.files import sha256, write_bytes, write_json, write_text
 from distill.results import commit, write_result
 
@@ -42,28 +41,19 @@ NETS = {
 # What a network that is trained in stages starts from; its epochs come on top.
 STARTS = {"dan_2": "dan_1"}
 KINDS = ("fp32", "int8")
-_OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
-
-
-def arguments(data: Path, epochs: int) -> list[str]:
-    """Return the options that all networks share. DATA is a 300-W folder."""
-    return [
-        "--data.root", str(data), "--data.subset", TRAIN, "--data.test_subset", TEST, "--trainer.threads", "1",
-        "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs), "--log.wandb", "disabled",
-    ]  # fmt: skip
 
 
 def train_alone(net: str, data: Path, epochs: int) -> Path:
     """Train a network without a teacher; return its checkpoint."""
     start = ["--model.init", str(train_alone(STARTS[net], data, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}_alone", RUNS, ["--config", str(NETS[net][1]), *arguments(data, epochs), *start])
+    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net][1], data, epochs), *start])
 
 
 def train_taught(net: str, data: Path, teacher: Path, epochs: int) -> Path:
     """Train a network with the teacher; return its checkpoint."""
     kd = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
     start = ["--model.init", str(train_taught(STARTS[net], data, teacher, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}", RUNS, ["--config", str(NETS[net][0]), *arguments(data, epochs), *kd, *start])
+    return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net][0], data, epochs), *kd, *start])
 
 
 def scored(model: Path, data: Path, boxes: str = "gt") -> Path:
@@ -81,7 +71,7 @@ def converted(net: str, model: Path, data: Path) -> dict[str, Path]:
     if not (mark.is_file() and mark.read_text() == sha256(model)):
         calibration = CalibrationConfig("300w", data, TRAIN)
         faces = FacesConfig("300w", data, TEST)
-        export(model, folder, faces, stem=net, kinds=list(KINDS), calibration=calibration, gates=_OPEN)
+        export(model, folder, faces, stem=net, kinds=list(KINDS), calibration=calibration, gates=OPEN)
         write_text(mark, sha256(model))
     return {kind: folder / f"{net}_{kind}.tflite" for kind in KINDS}
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import ablations
 import pytest
 from documents import replace_between
 
@@ -13,6 +14,7 @@ CALL = re.compile(r'replace_between\(Path\("([^"]+)"\), "([^"]+)"')
 def test_every_document_has_the_marks_of_its_script() -> None:
     calls = [call for path in (ROOT / "scripts/reproduce").glob("*.py") for call in CALL.findall(path.read_text())]
     assert len(calls) >= 5
+    calls += [("docs/papers.md", paper) for paper in ablations.PAPERS]
     for document, name in calls:
         text = (ROOT / document).read_text()
         assert f"<!-- {name}:begin -->" in text, (document, name)
