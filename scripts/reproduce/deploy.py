@@ -12,70 +12,33 @@ release.
 
 import argparse
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from documents import replace_between
+from kept import converted, scored
 from split_300w import TEST, TRAIN
 
 from distill.bench.latency import compare
 from distill.bench.subjects import load_call
-from distill.commands.export import export
-from distill.config import FacesConfig
 from distill.errors import ConfigError
-from distill.evaluate.evaluate import evaluate
-from distill.export.config import CalibrationConfig
-from distill.export.gates import Gate, GateConfig
 from distill.export.kinds import KINDS
-from distill.files import sha256, write_json, write_text
 from distill.results import commit, write_result
 
 # Relative growth of the NME that a kind is promised to stay below.
 PROMISES = {"fp16": 0.005, "dynamic": 0.02, "int8": 0.05}
 THREADS = (1, 2)
-OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
-
-
-def ladder(name: str, model: Path, data: Path, work: Path, faces: int) -> dict[str, Any]:
-    """Convert a model to every kind and measure the hops, unless that was done for the very same file."""
-    done, mark = work / "ladder.json", work / "model.sha256"
-    if not (done.is_file() and mark.is_file() and mark.read_text() == sha256(model)):
-        calibration = CalibrationConfig("300w", data, TRAIN)
-        export(
-            model,
-            work,
-            FacesConfig("300w", data, TEST),
-            faces,
-            stem=name,
-            calibration=calibration,
-            gates=OPEN,
-            ladder=True,
-        )
-        for old in work.glob("nme_*.json"):
-            old.unlink()
-        write_text(mark, sha256(model))
-    result: dict[str, Any] = json.loads(done.read_text())
-    return result
-
-
-def nme(path: Path, data: Path, work: Path, limit: int | None) -> dict[str, Any]:
-    """Return the NME of one file on the test faces, measured once."""
-    done = work / f"nme_{path.suffix[1:]}_{path.stem}_{limit or 'all'}.json"
-    if not done.is_file():
-        result = evaluate(path, format="300w", root=data, subset=TEST, limit=limit).to_json()
-        write_json(done, {key: value for key, value in result.items() if key != "faces"})
-    measured: dict[str, Any] = json.loads(done.read_text())
-    return measured
 
 
 def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int | None) -> list[dict[str, Any]]:
     """Return one row for each hop of a model."""
-    found, out = ladder(name, model, data, work, faces), []
+    converted(name, model, data, work, faces=faces, ladder=True)
+    found, out = json.loads((work / "ladder.json").read_text()), []
     files = files_of(name, model, work)
-    reference = nme(model, data, work, limit)["metrics"]["ocular"]["nme_percent"]
+    scores = {hop: json.loads(scored(file, data, work, limit=limit).read_text()) for hop, file in files.items()}
+    reference = scores["torch"]["metrics"]["ocular"]["nme_percent"]
     for rung in found["rungs"]:
-        hop, measured = rung["hop"], nme(files[rung["name"]], data, work, limit)
+        hop, measured = rung["hop"], scores[rung["name"]]
         percent = measured["metrics"]["ocular"]["nme_percent"]
         change, promise = percent / reference - 1, PROMISES.get(rung["name"])
         out.append(

@@ -1,9 +1,9 @@
 """Which distillation helps, and how much? `python scripts/reproduce/kd_study.py DATA --teacher runs/teacher/best.ckpt`.
 
-Every arm against its twin without a teacher: the same student, faces, augmentations, seeds and number of steps. DATA
-holds the folders 300W and, for the arm with frames nobody labelled, youtube_faces. A run that is complete is not
-trained again, one that was stopped is continued; `--arms none kl` studies some. Writes results/kd_study.json and the
-table of docs/distillation.md.
+Every arm against its twin without a teacher: the same student from scratch, faces, augmentations, seeds and number of
+steps. DATA holds the folders 300W and, for the arm with frames nobody labelled, youtube_faces. A run that is complete
+is not trained again, one that was stopped is continued; `--arms none kl` studies some. Writes results/kd_study.json and
+the table of docs/distillation.md.
 """
 
 import argparse
@@ -35,12 +35,12 @@ ARMS: Mapping[str, list[str]] = {
 }
 # Further faces a step, of which only the teacher speaks; the arms see as many of 300-W as the others.
 FRAMES = {"kl_frames": 8}
-BATCH, FACES, YOUTUBE = 16, 1223, 1320
+BATCH, FACES, YOUTUBE = 16, 1309, 1320
 
 
 def arguments(arm: str, config: Path, teacher: Path, data: Path, epochs: int) -> list[str]:
     """Return the options of an arm."""
-    common = [*options_of_run(config, data / "300W", epochs), "--log.gradients", "100"]
+    common = [*options_of_run(config, data / "300W", epochs), "--model.init", "null", "--log.gradients", "100"]
     if arm != REFERENCE:
         common += ["--teacher", str(teacher)]
     if arm in FRAMES:
@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--teacher", type=Path, default=Path("runs/teacher/best.ckpt"))
-    parser.add_argument("--config", type=Path, default=Path("configs/student_nokd.yaml"))
+    parser.add_argument("--config", type=Path, default=Path("configs/student_refine.yaml"))
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=36)

@@ -1,11 +1,11 @@
 """Train, score, convert and time the zoo: `python scripts/reproduce/zoo.py DATA --nets efld pfld_025 --epochs 30`.
 
-Every network with and without a teacher: the same faces, augmentations, seed and number of epochs, the recipe of its
-file in configs/zoo. The teacher, one for all, is heard through its landmarks, asked once per face: they fit every
-network, whatever its crop is and whatever it predicts. DATA holds the folder 300W. The taught network goes to TFLite in
-floats and 8-bit integers, and all files are timed in turns with MediaPipe's FaceMesh. A run or file that is complete is
-not made again, one that was stopped is continued. Writes results/zoo.json, the table of docs/zoo.md and its picture;
-accuracies of networks that are not given stay as they are.
+Every network with and without a teacher: the same faces, gentle augmentations, seed and number of epochs, the rest as
+its file in configs/zoo says. The teacher, one for all, is heard through its landmarks, asked once per face: they fit
+every network, whatever its crop is and whatever it predicts. DATA holds the folder 300W. The taught network goes to
+TFLite in floats and 8-bit integers, and all files are timed in turns with MediaPipe's FaceMesh. A run or file that is
+complete is not made again, one that was stopped is continued. Writes results/zoo.json, the table of docs/zoo.md and its
+picture; accuracies of networks that are not given stay as they are.
 """
 
 import argparse
@@ -13,22 +13,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from deploy import OPEN
 from documents import replace_between
+from kept import converted, scored
 from split_300w import TEST, TRAIN
-from studies import options_of_run, steps_of, train
+from studies import GENTLE, options_of_run, steps_of, train
 
 from distill.bench.pareto import pareto_plot
 from distill.bench.report import to_json
 from distill.bench.run import Settings, bench
-from distill.commands.export import export
-from distill.config import FacesConfig
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import load_faces
 from distill.evaluate.result import Evaluation, paired_bootstrap
-from distill.export.config import CalibrationConfig
-from distill.files import sha256, write_bytes, write_json, write_text
+from distill.files import write_bytes
 from distill.results import commit, write_result
 
 RUNS, OUT = Path("runs/zoo"), Path("results/zoo.json")
@@ -46,33 +43,19 @@ KINDS = ("fp32", "int8")
 def train_alone(net: str, data: Path, epochs: int) -> Path:
     """Train a network without a teacher; return its checkpoint."""
     start = ["--model.init", str(train_alone(STARTS[net], data, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net][1], data, epochs), *start])
+    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net][1], data, epochs), *GENTLE, *start])
 
 
 def train_taught(net: str, data: Path, teacher: Path, epochs: int) -> Path:
     """Train a network with the teacher; return its checkpoint."""
     kd = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
     start = ["--model.init", str(train_taught(STARTS[net], data, teacher, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net][0], data, epochs), *kd, *start])
+    return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net][0], data, epochs), *GENTLE, *kd, *start])
 
 
-def scored(model: Path, data: Path, boxes: str = "gt") -> Path:
-    """Evaluate a file once; return what was found, a file beside it."""
-    done = model.with_name(f"{model.name}_{boxes}_{sha256(model)[:8]}.json")
-    if not done.is_file():
-        write_json(done, evaluate(model, format="300w", root=data, subset=TEST, boxes=boxes).to_json())
-    return done
-
-
-def converted(net: str, model: Path, data: Path) -> dict[str, Path]:
-    """Convert a checkpoint to TFLite, unless that was done for the very same file."""
-    folder = model.parent / "export"
-    mark = folder / "model.sha256"
-    if not (mark.is_file() and mark.read_text() == sha256(model)):
-        calibration = CalibrationConfig("300w", data, TRAIN)
-        faces = FacesConfig("300w", data, TEST)
-        export(model, folder, faces, stem=net, kinds=list(KINDS), calibration=calibration, gates=OPEN)
-        write_text(mark, sha256(model))
+def converted_files(net: str, model: Path, data: Path) -> dict[str, Path]:
+    """Convert a checkpoint to TFLite; return the files by kind."""
+    folder = converted(net, model, data, model.parent / "export", kinds=list(KINDS))
     return {kind: folder / f"{net}_{kind}.tflite" for kind in KINDS}
 
 
@@ -86,14 +69,14 @@ def row(net: str, models: dict[str, Path], files: dict[str, Path], data: Path, e
     """Return what is known of one network."""
     out: dict[str, Any] = {"commit": commit(), "epochs": epochs, "steps": steps_of(models["kd"])}
     for boxes in ("gt", "det"):
-        found = {arm: Evaluation.from_json(scored(path, data, boxes)) for arm, path in models.items()}
+        found = {arm: Evaluation.from_json(scored(path, data, path.parent, boxes)) for arm, path in models.items()}
         gain = paired_bootstrap(found["kd"], found["alone"])
         out[boxes] = {
             **{arm: summary(evaluation) for arm, evaluation in found.items()},
             "kd_minus_alone_points": {name: 100 * getattr(gain, name) for name in ("mean", "low", "high")},
             "protocol": found["kd"].protocol.to_dict(),
         }
-    out["int8"] = summary(Evaluation.from_json(scored(files["int8"], data)))
+    out["int8"] = summary(Evaluation.from_json(scored(files["int8"], data, files["int8"].parent)))
     out["bytes"] = {kind: path.stat().st_size for kind, path in files.items()}
     return out
 
@@ -139,14 +122,14 @@ def main() -> None:
     for net in options.nets:
         taught = train_taught(net, data, options.teacher.resolve(), options.epochs)
         models = {"kd": taught, "alone": train_alone(net, data, options.epochs)}
-        made = converted(net, models["kd"], data)
+        made = converted_files(net, models["kd"], data)
         rows[net] = row(net, models, made, data, options.epochs)
         files += made.values()
     _, mesh = tuned(load_faces("inner51", format="300w", root=data, subset=TRAIN))
     peer = evaluate(mesh, format="300w", root=data, subset=TEST)
     found = bench(
         files, [PEER], Settings((1, 2, 4), options.rounds, reference=PEER), stages=False, progress=True,
-        evaluations=[scored(path, data) for path in files], nme=[f"{PEER}={100 * peer.summary()['nme']}"],
+        evaluations=[scored(path, data, path.parent) for path in files], nme=[f"{PEER}={100 * peer.summary()['nme']}"],
         accuracy=[f"{PEER}={100 * peer.accuracy_5px()}"],
     )  # fmt: skip
     timed = to_json(found, "scripts/reproduce/zoo.py")
