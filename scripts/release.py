@@ -1,7 +1,7 @@
 """Put a trained and exported run into checkpoints/: `python scripts/release.py runs/student student_128`.
 
-Writes NAME.safetensors, NAME_fp16.tflite (or another --kind) with its .json, and SHA256SUMS; the model card in
-checkpoints/README.md is written by hand.
+Writes NAME.safetensors, NAME_fp16.tflite (or another --kind) with its .json, and SHA256SUMS; of a teacher only
+NAME.safetensors, in half precision (`--teacher`). The model card in checkpoints/README.md is written by hand.
 """
 
 import argparse
@@ -17,7 +17,7 @@ FOLDER = Path("checkpoints")
 
 
 def release(run: Path, name: str, kind: str, stem: str) -> None:
-    """Write the files of one model and the sums of all."""
+    """Write the files of one model."""
     net, spec = load_model(run / "best.ckpt")
     save_model(FOLDER / f"{name}.safetensors", net, spec)
     exported, target = run / "export" / f"{stem}_{kind}.tflite", FOLDER / f"{name}_{kind}.tflite"
@@ -26,6 +26,16 @@ def release(run: Path, name: str, kind: str, stem: str) -> None:
     with atomic_path(target) as temporary:
         shutil.copyfile(exported, temporary)
     write_sidecar(target, spec)
+
+
+def release_teacher(run: Path, name: str) -> None:
+    """Write the weights of one teacher: training and evaluation read them, no device does."""
+    net, spec = load_model(run / "best.ckpt")
+    save_model(FOLDER / f"{name}.safetensors", net, spec, half=True)
+
+
+def write_sums() -> None:
+    """Write the hashes of all files."""
     files = sorted(path for path in FOLDER.iterdir() if path.suffix in (".safetensors", ".tflite", ".json"))
     write_text(FOLDER / "SHA256SUMS", "".join(f"{sha256(path)}  {path.name}\n" for path in files))
 
@@ -36,5 +46,10 @@ if __name__ == "__main__":
     parser.add_argument("name")
     parser.add_argument("--kind", default="fp16", choices=KINDS, help="which of the exported files")
     parser.add_argument("--stem", default="student", help="what the exported files are called")
+    parser.add_argument("--teacher", action="store_true", help="a teacher: weights only, in half precision")
     options = parser.parse_args()
-    release(options.run, options.name, options.kind, options.stem)
+    if options.teacher:
+        release_teacher(options.run, options.name)
+    else:
+        release(options.run, options.name, options.kind, options.stem)
+    write_sums()

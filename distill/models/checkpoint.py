@@ -125,11 +125,11 @@ def _no_download(options: dict[str, Any]) -> dict[str, Any]:
     return {"pretrained": False} if "pretrained" in options else {}
 
 
-def save_model(path: str | Path, net: nn.Module, spec: ModelSpec) -> None:
-    """Write a network and its spec as safetensors, atomically."""
+def save_model(path: str | Path, net: nn.Module, spec: ModelSpec, half: bool = False) -> None:
+    """Write a network and its spec as safetensors, atomically; floats in half precision if wished, read as single."""
+    stored = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous()
+        for name, value in net.state_dict().items()
+    }
     with atomic_path(path) as temporary:
-        save_file(
-            {name: value.contiguous() for name, value in net.state_dict().items()},
-            temporary,
-            metadata={"spec": json.dumps(spec.to_dict())},
-        )
+        save_file(stored, temporary, metadata={"spec": json.dumps(spec.to_dict())})

@@ -65,6 +65,17 @@ def test_round_trip(suffix: str, net: nn.Module, tmp_path: Path) -> None:
         assert torch.equal(net(images).landmarks, loaded(images).landmarks)
 
 
+def test_half_precision_on_disk_is_single_in_the_network(net: nn.Module, tmp_path: Path) -> None:
+    save_model(tmp_path / "whole.safetensors", net, SPEC)
+    save_model(tmp_path / "half.safetensors", net, SPEC, half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "whole.safetensors").stat().st_size
+    loaded, _ = load_model(tmp_path / "half.safetensors")
+    for name, theirs in loaded.state_dict().items():
+        mine = net.state_dict()[name]
+        assert theirs.dtype == mine.dtype, name
+        assert torch.equal(theirs, mine.half().to(mine.dtype)), name
+
+
 def test_pretrained_is_not_downloaded_for_weights_that_are_there(net: nn.Module, tmp_path: Path) -> None:
     spec = ModelSpec(SPEC.arch, SPEC.scheme, 5, SPEC.crop, {**SPEC.options, "pretrained": True})
     save_model(tmp_path / "a.safetensors", net, spec)
