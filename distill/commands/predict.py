@@ -6,7 +6,7 @@ from distill.errors import ConfigError
 from distill.options import options_of, parse
 
 _DESCRIPTION = "Find faces and their landmarks in photos; needs neither torch nor tensorflow."
-DEFAULT_MODEL = Path("checkpoints/student_128_refined_fp16.tflite")
+DEFAULT_MODEL = Path("checkpoints/student_128_turned_fp16.tflite")
 
 
 def predict(
