@@ -30,7 +30,7 @@ ARMS: Mapping[str, list[str]] = {
     "kl_flip": [*_KL, "--kd.flip", "true"],
     "kl_frames": _KL,
     "covariance": ["--kd.kind", "covariance", "--kd.weight", "1"],
-    "coordinate": ["--kd.kind", "coordinate", "--kd.weight", "10"],
+    "coordinate": ["--kd.kind", "coordinate", "--kd.weight", "10", "--kd.cache.form", "landmarks"],
     "feature": ["--kd.kind", "feature", "--kd.weight", "0.1"],
 }
 # Further faces a step, of which only the teacher speaks; the arms see as many of 300-W as the others.
