@@ -41,11 +41,14 @@ def l2(student: Maps, teacher: Maps, temperature: float = 1.0) -> PerLandmark:
 def kl(student: Maps, teacher: Maps, temperature: float = 1.0) -> PerLandmark:
     """KL divergence between the distributions that the decoder reads, times temperature^2 (Hinton et al., 1503.02531).
 
-    Maps are divided by their sum first, so that the free amplitude of an instance-normalised map carries no loss.
+    Maps are divided by their sum first, so that the free amplitude of an instance-normalised map carries no loss. Each
+    is then mixed half and half with the uniform distribution: an AAM map is exactly 0 on half of its cells, where a
+    logarithm alone has no gradient, and barely above 0 on others, where its gradient has no bound and is all there is.
     """
 
     def log_probability(maps: Maps) -> Tensor:
-        return ((as_distribution(maps) + 1e-8).log() / temperature).flatten(-2).log_softmax(-1)
+        uniform = 1 / (maps.shape[-2] * maps.shape[-1])
+        return ((as_distribution(maps) + uniform).log() / temperature).flatten(-2).log_softmax(-1)
 
     log_student, log_teacher = log_probability(student), log_probability(teacher)
     return (log_teacher.exp() * (log_teacher - log_student)).sum(-1) * temperature**2

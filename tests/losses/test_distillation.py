@@ -62,12 +62,27 @@ def test_mse_and_l2_against_numpy(maps: tuple[Tensor, Tensor]) -> None:
 def test_kl_against_numpy(maps: tuple[Tensor, Tensor], temperature: float) -> None:
     def soften(maps: Tensor) -> np.ndarray:
         p = maps.numpy().astype(np.float64)
-        p = (p / p.sum((2, 3), keepdims=True) + 1e-8) ** (1 / temperature)
+        p = (p / p.sum((2, 3), keepdims=True) + 1 / 72) ** (1 / temperature)
         return p / p.sum((2, 3), keepdims=True)
 
     student, teacher = soften(maps[0]), soften(maps[1])
     expected = (teacher * np.log(teacher / student)).sum((2, 3)).mean() * temperature**2
     assert float(map_distillation("kl", *maps, temperature, ALL)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_kl_pulls_no_harder_at_a_cell_that_is_almost_dark() -> None:
+    # AAM maps pass a ReLU: a logarithm would turn the cells it lets barely through into all of the gradient.
+    teacher = torch.full((1, 1, 8, 8), 1e-3)
+    teacher[..., 3, 4] = 1
+    pulls = []
+    for light in (1e-2, 1e-7):
+        student = torch.zeros(1, 1, 8, 8)
+        student[..., 5, 5], student[..., 3, 4] = 1, light
+        student.requires_grad_()
+        map_distillation("kl", student, teacher, 1.0, ALL[:1, :1]).backward()
+        assert student.grad is not None
+        pulls.append(float(student.grad[..., 3, 4].abs()))
+    assert pulls[1] < 2 * pulls[0]
 
 
 def test_kl_does_not_see_the_amplitude_and_mse_does(maps: tuple[Tensor, Tensor]) -> None:
