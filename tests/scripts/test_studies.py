@@ -69,9 +69,9 @@ def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
 
 
 def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[list[str]], tmp_path: Path) -> None:
-    teacher = tmp_path / "teacher.ckpt"
+    teacher, start = tmp_path / "teacher.ckpt", tmp_path / "start.ckpt"
     config, data = Path("configs/student_nokd.yaml"), tmp_path
-    arms = {arm: kd_study.arguments(arm, config, teacher, data, 3) for arm in kd_study.ARMS}
+    arms = {arm: kd_study.arguments(arm, config, start, teacher, data, 3) for arm in kd_study.ARMS}
     runs = train_arms(arms, 2, tmp_path / "runs")
     assert [len(paths) for paths in runs.values()] == [2] * len(arms)
     seen = {(c.name, c.seed): c for c in map(asked, commands)}
@@ -79,6 +79,7 @@ def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[lis
     for arm in arms:
         config_of_arm = seen[f"{arm}_1", 1]
         assert config_of_arm.model == twin.model
+        assert config_of_arm.model.init == start
         assert config_of_arm.optim == twin.optim
         assert config_of_arm.trainer == twin.trainer
         assert config_of_arm.teacher == (None if arm == "none" else [teacher])
