@@ -39,6 +39,7 @@ from distill.training.cache import with_cache
 from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
 from distill.training.frozen import FrozenTeacher
 from distill.training.gradients import TermGradients
+from distill.training.memory import keep_freed_memory
 from distill.training.precision import resolved, slow_precision
 from distill.training.pretrained import start_from
 from distill.training.resume import checkpoint_to_resume
@@ -194,6 +195,8 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
     # What hardware there is and which product to try next is no news to somebody who started a training.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = _make_trainer(config, task, data, checkpoints, folder)
+    if trainer.strategy.root_device.type == "cpu":
+        keep_freed_memory()
     with warnings.catch_warnings():
         # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
