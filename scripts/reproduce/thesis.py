@@ -1,4 +1,4 @@
-"""The thesis on landmarks for phones again: `python scripts/reproduce/thesis.py DATA --nets pfld_025 --epochs 30`.
+"""The thesis on landmarks for phones again: `python scripts/reproduce/thesis.py DATA --nets pfld_025 --epochs 10`.
 
 Its five networks, trained without a teacher by zoo.py's recipe, through its tests: tables 2 (size), 4 and 6 (true and
 detector boxes), 8 (kinds of faces, as far as the data tell them), 9 (stability), figures 15 to 19 (resolution, blur);
@@ -16,7 +16,7 @@ from documents import replace_between
 from robustness import measured
 from split_300w import TEST
 from zoo import OUT as ZOO
-from zoo import train_alone
+from zoo import file_names, train_alone
 
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.faces import load_faces
@@ -98,13 +98,13 @@ def resolution_table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def latency_table(nets: list[str]) -> str:
+def latency_table(names: list[str]) -> str:
     """Return figures 20 to 25 as a Markdown table: milliseconds by threads, of one run of zoo.py."""
     timed = json.loads(ZOO.read_text())["bench"]["times"] if ZOO.is_file() else []
     ms = {(entry["name"], entry["threads"]): entry["median_ms"] for entry in timed if entry["part"] == "model"}
     threads = sorted({count for _, count in ms})
     lines = [f"| ms | {' | '.join(f'{count} threads' for count in threads)} |", f"|---|{'---:|' * len(threads)}"]
-    files = [f"{net}_{kind}.tflite" for net in nets for kind in ("fp32", "int8")]
+    files = [file for name in names for file in file_names(name).values()]
     lines += [
         f"| `{name}` | {' | '.join(f'{ms[name, count]:.2f}' for count in threads)} |"
         for name in files
@@ -118,11 +118,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     found = {net: tested(net, options.data, options.epochs) for net in options.nets}
     write_result("results/thesis.json", {"networks": found})
-    text = "\n\n".join((accuracy_table(found), resolution_table(found), latency_table(options.nets)))
+    text = "\n\n".join(
+        (
+            accuracy_table(found),
+            resolution_table(found),
+            latency_table([f"{net}_{options.epochs}" for net in options.nets]),
+        )
+    )
     replace_between(Path("docs/papers.md"), "thesis", text)
     print(text)
 

@@ -1,11 +1,12 @@
-"""Train, score, convert and time the zoo: `python scripts/reproduce/zoo.py DATA --nets efld pfld_025 --epochs 30`.
+"""Train, score, convert and time the zoo: `python scripts/reproduce/zoo.py DATA --nets efld efld:60 pfld_025`.
 
-Every network with and without a teacher: the same faces, gentle augmentations, seed and number of epochs, the rest as
-its file in configs/zoo says. The teacher, one for all, is heard through its landmarks, asked once per face: they fit
-every network, whatever its crop is and whatever it predicts. DATA holds the folder 300W. The taught network goes to
-TFLite in floats and 8-bit integers, and all files are timed in turns with MediaPipe's FaceMesh. A run or file that is
-complete is not made again, one that was stopped is continued. Writes results/zoo.json, the table of docs/zoo.md and its
-picture; accuracies of networks that are not given stay as they are.
+Every network with and without a teacher: the same faces, gentle augmentations, seed and number of epochs (`--epochs`,
+or the number behind the colon for a row of its own), the rest as its file in configs/zoo says. The teacher, one for
+all, is heard through its landmarks, asked once per face: they fit every network, whatever its crop is and whatever it
+predicts. DATA holds the folder 300W. The taught network goes to TFLite in floats and 8-bit integers, and all files are
+timed in turns with MediaPipe's FaceMesh. A run or file that is complete is not made again, one that was stopped is
+continued. Writes results/zoo.json, the table of docs/zoo.md and its picture; accuracies of rows that are not given stay
+as they are, without times, which only compare within one run.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import load_faces
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.files import write_bytes
+from distill.models.cards import load_cards
 from distill.results import commit, write_result
 
 RUNS, OUT = Path("runs/zoo"), Path("results/zoo.json")
@@ -53,10 +55,15 @@ def train_taught(net: str, data: Path, teacher: Path, epochs: int) -> Path:
     return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net][0], data, epochs), *GENTLE, *kd, *start])
 
 
-def converted_files(net: str, model: Path, data: Path) -> dict[str, Path]:
+def converted_files(name: str, model: Path, data: Path) -> dict[str, Path]:
     """Convert a checkpoint to TFLite; return the files by kind."""
-    folder = converted(net, model, data, model.parent / "export", kinds=list(KINDS))
-    return {kind: folder / f"{net}_{kind}.tflite" for kind in KINDS}
+    folder = converted(name, model, data, model.parent / "export", kinds=list(KINDS))
+    return {kind: folder / file for kind, file in file_names(name).items()}
+
+
+def file_names(name: str) -> dict[str, str]:
+    """Return what the files of a row are called, by kind."""
+    return {kind: f"{name}_{kind}.tflite" for kind in KINDS}
 
 
 def summary(found: Evaluation) -> dict[str, float]:
@@ -67,7 +74,7 @@ def summary(found: Evaluation) -> dict[str, float]:
 
 def row(net: str, models: dict[str, Path], files: dict[str, Path], data: Path, epochs: int) -> dict[str, Any]:
     """Return what is known of one network."""
-    out: dict[str, Any] = {"commit": commit(), "epochs": epochs, "steps": steps_of(models["kd"])}
+    out: dict[str, Any] = {"network": net, "commit": commit(), "epochs": epochs, "steps": steps_of(models["kd"])}
     for boxes in ("gt", "det"):
         found = {arm: Evaluation.from_json(scored(path, data, path.parent, boxes)) for arm, path in models.items()}
         gain = paired_bootstrap(found["kd"], found["alone"])
@@ -81,49 +88,72 @@ def row(net: str, models: dict[str, Path], files: dict[str, Path], data: Path, e
     return out
 
 
+def published(net: str) -> float | None:
+    """Return the NME of 300-W common, 68 points, that the network's paper gives, in percent, if it gives one."""
+    rows = [row for row in load_cards()[net].published if row["variant"] == net and "common_nme_percent" in row]
+    return float(rows[0]["common_nme_percent"]) if rows else None
+
+
 def table(rows: dict[str, Any], timed: dict[str, Any]) -> str:
     """Return accuracies and costs as a Markdown table, the most accurate first."""
     models = {model["name"]: model for model in timed["models"]}
     times = {entry["name"]: entry for entry in timed["times"] if entry["part"] == "model" and entry["threads"] == 1}
     lines = [
-        "| network | epochs | NME %, taught | alone | difference (95 %) | det boxes | int8 | MMACs | KB fp32, int8 "
-        "| x FaceMesh, fp32, int8 | score |",
-        "|---|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|",
+        "| network | epochs | NME %, taught | alone | difference (95 %) | det boxes | int8 | published | MMACs "
+        "| KB fp32, int8 | x FaceMesh, fp32, int8 | score |",
+        "|---|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for net, values in sorted(rows.items(), key=lambda entry: entry[1]["gt"]["kd"]["nme_percent"]):
-        gain, files = values["gt"]["kd_minus_alone_points"], [f"{net}_{kind}.tflite" for kind in KINDS]
-        known = all(name in times for name in files)
-        macs = f"{models[files[0]]['macs'] / 1e6:.1f}" if known else "–"
-        ratios = ", ".join(f"{times[name]['ratio']:.2f}" for name in files) if known else "–"
-        score = max((times[name]["score"] or 0.0 for name in files), default=0.0) if known else 0.0
+    for name, values in sorted(rows.items(), key=lambda entry: entry[1]["gt"]["kd"]["nme_percent"]):
+        gain, files = values["gt"]["kd_minus_alone_points"], file_names(name).values()
+        known = all(file in times for file in files)
+        macs = f"{models[f'{name}_fp32.tflite']['macs'] / 1e6:.1f}" if known else "–"
+        ratios = ", ".join(f"{times[file]['ratio']:.2f}" for file in files) if known else "–"
+        score = max((times[file]["score"] or 0.0 for file in files), default=0.0) if known else 0.0
+        paper = published(values["network"])
         cells = [
-            f"`{net}`", str(values["epochs"]),
+            f"`{values['network']}`", str(values["epochs"]),
             *(f"{values['gt'][arm]['nme_percent']:.2f}" for arm in ("kd", "alone")),
             f"{gain['mean']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})",
-            f"{values['det']['kd']['nme_percent']:.2f}", f"{values['int8']['nme_percent']:.2f}", macs,
+            f"{values['det']['kd']['nme_percent']:.2f}", f"{values['int8']['nme_percent']:.2f}",
+            f"{paper:.2f}" if paper else "–", macs,
             ", ".join(f"{values['bytes'][kind] / 1e3:.0f}" for kind in KINDS), ratios, f"{score:.1f}" if score else "–",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
+def parse_row(text: str) -> tuple[str, int | None]:
+    """Read NETWORK or NETWORK:EPOCHS.
+
+    Raises:
+        argparse.ArgumentTypeError: no such network, or no number of epochs.
+    """
+    net, _, epochs = text.partition(":")
+    if net not in NETS or not (epochs.isdecimal() or text == net):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NETWORK or NETWORK:EPOCHS with one of {', '.join(NETS)}")
+    return net, int(epochs) if epochs else None
+
+
 def main() -> None:
     """Do it, network by network; what is finished at any moment is kept."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    parser.add_argument(
+        "--nets", nargs="+", type=parse_row, default=[(net, None) for net in NETS], metavar="NET[:EPOCHS]"
+    )
     parser.add_argument("--teacher", type=Path, default=Path("checkpoints/student_128_refined.safetensors"))
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=60)
     options = parser.parse_args()
     data = options.data / "300W"
-    rows: dict[str, Any] = json.loads(OUT.read_text())["networks"] if OUT.is_file() else {}
+    rows: dict[str, Any] = json.loads(OUT.read_text())["rows"] if OUT.is_file() else {}
     files: list[Path] = []
-    for net in options.nets:
-        taught = train_taught(net, data, options.teacher.resolve(), options.epochs)
-        models = {"kd": taught, "alone": train_alone(net, data, options.epochs)}
-        made = converted_files(net, models["kd"], data)
-        rows[net] = row(net, models, made, data, options.epochs)
+    for net, own in options.nets:
+        epochs = own or options.epochs
+        name, taught = f"{net}_{epochs}", train_taught(net, data, options.teacher.resolve(), epochs)
+        models = {"kd": taught, "alone": train_alone(net, data, epochs)}
+        made = converted_files(name, taught, data)
+        rows[name] = row(net, models, made, data, epochs)
         files += made.values()
     _, mesh = tuned(load_faces("inner51", format="300w", root=data, subset=TRAIN))
     peer = evaluate(mesh, format="300w", root=data, subset=TEST)
@@ -133,7 +163,7 @@ def main() -> None:
         accuracy=[f"{PEER}={100 * peer.accuracy_5px()}"],
     )  # fmt: skip
     timed = to_json(found, "scripts/reproduce/zoo.py")
-    write_result(OUT, {"networks": rows, "bench": timed})
+    write_result(OUT, {"rows": rows, "bench": timed})
     write_bytes("docs/images/zoo.png", pareto_plot(found))
     replace_between(Path("docs/zoo.md"), "zoo", table(rows, timed))
     print(table(rows, timed))

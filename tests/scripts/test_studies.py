@@ -1,5 +1,6 @@
 """What the studies of scripts/reproduce ask `distill student` for."""
 
+import argparse
 import json
 import subprocess
 from dataclasses import replace
@@ -130,3 +131,32 @@ def test_thesis_numbers_are_those_of_its_tables() -> None:
     assert thesis.published("pfld_025", "gt") == 4.027
     assert thesis.published("hrnet_w18", "MTCNN") == 4.018
     assert set(thesis.NETS) == set(thesis.TABLE_8) == set(thesis.TABLE_9) <= set(zoo.NETS)
+
+
+def test_zoo_rows_say_which_network_and_how_long() -> None:
+    assert zoo.parse_row("dan_1") == ("dan_1", None)
+    assert zoo.parse_row("dan_1:60") == ("dan_1", 60)
+    for text in ("dan_3", "dan_1:", "dan_1:long", ":60"):
+        with pytest.raises(argparse.ArgumentTypeError, match=text):
+            zoo.parse_row(text)
+
+
+def test_zoo_table_has_costs_only_of_what_was_timed_together() -> None:
+    nme = {"nme_percent": 4.0}
+    boxes = {
+        "kd": nme,
+        "alone": {"nme_percent": 4.5},
+        "kd_minus_alone_points": {"mean": -0.5, "low": -0.6, "high": -0.4},
+    }
+    common = {"network": "pfld_025", "gt": boxes, "det": boxes, "int8": nme, "bytes": {"fp32": 2000, "int8": 1000}}
+    rows = {"pfld_025_10": {**common, "epochs": 10}, "pfld_025_60": {**common, "epochs": 60}}
+    files = zoo.file_names("pfld_025_10").values()
+    timed = {
+        "models": [{"name": file, "macs": 76_000_000} for file in files],
+        "times": [{"name": file, "part": "model", "threads": 1, "ratio": 0.5, "score": None} for file in files],
+    }
+    first, second = zoo.table(rows, timed).splitlines()[2:]
+    assert first == (
+        "| `pfld_025` | 10 | 4.00 | 4.50 | -0.50 (-0.60 to -0.40) | 4.00 | 4.00 | 3.03 | 76.0 | 2, 1 | 0.50, 0.50 | – |"
+    )
+    assert second.endswith("| 3.03 | – | 2, 1 | – | – |")
