@@ -25,19 +25,21 @@ RUNS, REFERENCE = Path("runs/kd_study"), "none"
 # Of seeds 0 to 2 the one whose held-out faces were found best.
 START_SEED, START_EPOCHS = "2", 16
 # What distinguishes each arm. Weights give each kind a gradient about as large as STAR's when training ends
-# (`--log.gradients`), but for `authors`, whose weight is the published one.
+# (`--log.gradients`), but for `authors`, whose weight is the published one, and where a number says otherwise.
 _KL = ["--kd.kind", "kl", "--kd.weight", "1"]
 ARMS: Mapping[str, list[str]] = {
     "none": ["--kd.kind", "none"],
     "authors": ["--kd.kind", "mse", "--kd.weight", "100"],
     "mse": ["--kd.kind", "mse", "--kd.weight", "5000"],
     "kl": _KL,
-    "kl_strong": ["--kd.kind", "kl", "--kd.weight", "3"],
+    "kl_10": ["--kd.kind", "kl", "--kd.weight", "10"],
     "kl_fading": [*_KL, "--kd.decay", "linear"],
     "kl_flip": [*_KL, "--kd.flip", "true"],
     "kl_frames": _KL,
     "covariance": ["--kd.kind", "covariance", "--kd.weight", "1"],
     "coordinate": ["--kd.kind", "coordinate", "--kd.weight", "10", "--kd.cache.form", "landmarks"],
+    "coordinate_40": ["--kd.kind", "coordinate", "--kd.weight", "40", "--kd.cache.form", "landmarks"],
+    "both": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.extra", '{"coordinate": 40}'],
     "feature": ["--kd.kind", "feature", "--kd.weight", "0.1"],
 }
 # Further faces a step, of which only the teacher speaks; the arms see as many of 300-W as the others.
