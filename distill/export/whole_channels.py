@@ -1,9 +1,15 @@
 """Conditional channel weighting on all channels at once, which leaves those alone that a block does not work on.
 
 Taking half of a map's channels out and putting them back is a copy of the map each, and its interleaved channels make
-it a slow one. The same numbers come from working on all channels where the rest have weights of one and a depthwise
-kernel of one in the middle. That multiplies more, and the maps are small; a graph of half as many nodes is faster.
+it a slow one. The same numbers come from working on all channels where the rest are multiplied by one in all. That
+multiplies more, and the maps are small; a graph of half as many nodes is faster.
+
+In all, because no weight of the rest is one. The sigmoid of an 8-bit file ends at 255/256: weights of one would become
+that, twice a block, and every block would take 0.8 % away from what it is to leave alone. So both weights are 255/256
+in floats, too, and the depthwise kernel between them makes up for it.
 """
+
+from math import log
 
 import torch
 from jaxtyping import Float, Int
@@ -13,8 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from distill.models.channel_weighting import ChannelWeighting, SpatialWeighting
 from distill.models.fusion import Branches, resize
 
-# The sigmoid of it is 1 to the last bit but one; no larger, because int8 would spread its steps as far.
-_ONE = 16.0
+_LARGEST = 255 / 256
 
 
 class WholeChannels(nn.Module):
@@ -81,19 +86,19 @@ def _reads(conv: nn.Module, places: Int[Tensor, " n"], width: int) -> nn.Conv2d:
 
 
 def _writes(conv: nn.Module, places: Int[Tensor, " n"], width: int) -> nn.Conv2d:
-    """Return a 1x1 convolution that writes its channels to their places; the sigmoid of all others is one."""
+    """Return a 1x1 convolution that writes its channels to their places; the sigmoid of all others is `_LARGEST`."""
     assert isinstance(conv, nn.Conv2d)
     weight = conv.weight.new_zeros(width, conv.in_channels, 1, 1)
     weight[places] = conv.weight.detach()
-    bias = weight.new_full((width,), _ONE)
+    bias = weight.new_full((width,), log(_LARGEST / (1 - _LARGEST)))
     bias[places] = _bias(conv)
     return _conv(weight, bias)
 
 
 def _beside_identity(conv: nn.Conv2d, places: Int[Tensor, " n"], width: int) -> nn.Conv2d:
-    """Return a depthwise 3x3 for `width` channels that changes only those at `places`."""
+    """Return a depthwise 3x3 for `width` channels; those not at `places` it divides by their two weights."""
     weight = conv.weight.new_zeros(width, 1, 3, 3)
-    weight[:, :, 1, 1] = 1
+    weight[:, :, 1, 1] = _LARGEST**-2
     weight[places] = conv.weight.detach()
     bias = weight.new_zeros(width)
     bias[places] = _bias(conv)
