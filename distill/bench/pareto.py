@@ -1,9 +1,11 @@
 """Accuracy against time against size, for every model whose accuracy is known."""
 
 from collections.abc import Sequence
-from itertools import cycle
-from typing import NamedTuple
+from itertools import cycle, islice
+from math import hypot
+from typing import Any, NamedTuple
 
+from distill.bench.labels import Box, Disc, place
 from distill.bench.run import Bench, Key
 from distill.errors import ConfigError
 
@@ -64,18 +66,45 @@ def pareto_plot(bench: Bench) -> bytes:
     steps = front(models)
     axes.step([m.ms for m in steps], [m.nme for m in steps], where="post", color="#999999", linewidth=1, zorder=1)
     largest = max(model.bytes for model in models)
-    for model, colour in zip(models, cycle(COLOURS), strict=False):
-        area = max(25.0, 900 * model.bytes / largest)
-        axes.scatter([model.ms], [model.nme], s=area, color=colour, alpha=0.6, linewidths=0, zorder=2)
-        text = f"{model.name}{'†' if model.name in bench.accuracies.typed else ''}\n{model.bytes / 1e6:.2f} MB"
-        offset = (area**0.5 / 2 + 3, 0)
-        axes.annotate(text, (model.ms, model.nme), offset, textcoords="offset points", va="center", fontsize=8)
-    axes.margins(0.25)
+    areas = [max(25.0, 900 * model.bytes / largest) for model in models]
+    colours = list(islice(cycle(COLOURS), len(models)))
+    axes.scatter([m.ms for m in models], [m.nme for m in models], s=areas, c=colours, alpha=0.6, linewidths=0, zorder=2)
+    axes.margins(0.15)
     axes.set_xscale("log")
     _label_times(axes, [model.ms for model in models])
     axes.set(xlabel=f"ms an image, network only, {threads} thread{'s' * (threads > 1)}", ylabel=_nme_label(bench))
     axes.set_title(_title(bench), fontsize=8, loc="left")
+    texts = [
+        f"{model.name.removesuffix('.tflite')}{'†' if model.name in bench.accuracies.typed else ''}, "
+        f"{model.bytes / 1e6:.2f} MB"
+        for model in models
+    ]
+    _write_names(axes, models, areas, texts)
     return png(figure)
+
+
+def _write_names(axes: Any, models: Sequence[Point], areas: Sequence[float], texts: Sequence[str]) -> None:
+    """Write each text where it hides nothing, with a line to its disc where they do not touch."""
+    from matplotlib.lines import Line2D
+
+    figure = axes.figure
+    figure.draw_without_rendering()
+    names = [axes.text(0, 0, text, transform=None, fontsize=7, zorder=3) for text in texts]
+    sizes = [name.get_window_extent() for name in names]
+    centres = axes.transData.transform([(model.ms, model.nme) for model in models])
+    # Areas are in square points, of which an inch has 72 by 72.
+    radii = [area**0.5 / 2 * figure.dpi / 72 for area in areas]
+    discs = [Disc(x, y, radius) for (x, y), radius in zip(centres, radii, strict=True)]
+    frame = axes.get_window_extent()
+    boxes = place(discs, [(size.width, size.height) for size in sizes], Box(*frame.extents))
+    for name, disc, box in zip(names, discs, boxes, strict=True):
+        name.set_in_layout(False)
+        name.set_position((box.left, box.bottom))
+        x, y = min(max(disc.x, box.left), box.right), min(max(disc.y, box.bottom), box.top)
+        if hypot(x - disc.x, y - disc.y) > disc.radius + (box.top - box.bottom):
+            line = Line2D([disc.x, x], [disc.y, y], transform=None, color="#999999", linewidth=0.6, zorder=1)
+            line.set_in_layout(False)
+            axes.add_artist(line)
 
 
 def _label_times(axes: object, times: Sequence[float]) -> None:
