@@ -83,7 +83,11 @@ def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[lis
         assert config_of_arm.model.init == start
         assert config_of_arm.optim == twin.optim
         assert config_of_arm.trainer == twin.trainer
-        assert config_of_arm.teacher == (None if arm == "none" else [teacher])
+        assert config_of_arm.loss.star == (1 if arm.endswith("star_1") else twin.loss.star)
+        if config_of_arm.kd.kind == "none":
+            assert config_of_arm.teacher is None
+        else:
+            assert config_of_arm.teacher == ([*map(Path, kd_study.ENSEMBLE)] if arm == "ensemble" else [teacher])
 
 
 def test_cross_format_arms_see_as_many_main_faces_a_step(commands: list[list[str]], tmp_path: Path) -> None:
