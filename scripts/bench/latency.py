@@ -2,8 +2,8 @@
 
 `python scripts/bench/latency.py --json results/latency.json`: for each size the student of configs/student_fast.yaml
 with random weights, which take as long as trained ones, in eager PyTorch and as an fp32 TFLite file, beside FaceMesh's
-landmark net, and any further files given (an int8 file is compared with the fp32 file of its name: NAME_int8.tflite,
-NAME_fp32.tflite).
+landmark net, the released 8-bit EFLD, and any further files given (an int8 file is compared with the fp32 file of its
+name: NAME_int8.tflite, NAME_fp32.tflite).
 Exits with 1 when a gate fails. One thread; a busy machine is named in the output.
 """
 
@@ -33,6 +33,9 @@ from distill.spec import ModelSpec
 PEER = "facemesh"
 TORCH_LIMIT, INT8_LIMIT, OPERATORS_LIMIT = 0.5, 0.55, 350
 FACEMESH_LIMITS = {256: 8.0, 128: 2.0}
+# The smallest network, beside the student at the size that its paper gives it, and FaceMesh.
+SMALLEST = Path("checkpoints/efld_128_int8.tflite")
+SMALLEST_LIMITS = {"student_256_fp32.tflite": 1 / 8, PEER: 1.0}
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ def gates(found: Bench, sizes: Sequence[int]) -> list[Gate]:
         if PEER in ms and size in FACEMESH_LIMITS:
             checked.append(Gate(f"{size} px: LiteRT over FaceMesh", ms[fp32] / ms[PEER], FACEMESH_LIMITS[size]))
         checked.append(Gate(f"{size} px: operators", operators, OPERATORS_LIMIT))
+    for name, limit in SMALLEST_LIMITS.items():
+        if {SMALLEST.name, name} <= ms.keys():
+            checked.append(Gate(f"{SMALLEST.name} over {name}", ms[SMALLEST.name] / ms[name], limit))
     for name in ms:
         whole = name.replace("_int8", "_fp32")
         if whole != name and whole in ms:
@@ -98,7 +104,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         made = [path for size in args.sizes for path in make_student(args.config, size, Path(folder))]
-        found = bench([*made, *args.models], [PEER], Settings((1,), args.rounds), stages=False, progress=True)
+        found = bench([*made, SMALLEST, *args.models], [PEER], Settings((1,), args.rounds), stages=False, progress=True)
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(render(found))
     checked = gates(found, args.sizes)

@@ -36,3 +36,14 @@ def test_without_facemesh_its_gate_is_left_out(small: Path) -> None:
     times = {"student_256.safetensors": 10.0, "student_256_fp32.tflite": 4.0}
     names = [gate.name for gate in script.gates(made_up(open_subject(small, "x"), times), [256])]
     assert names == ["256 px: LiteRT over PyTorch", "256 px: operators"]
+
+
+def test_the_smallest_network_is_held_to_the_students_time_and_facemeshs(small: Path) -> None:
+    times = {
+        "student_256.safetensors": 10.0, "student_256_fp32.tflite": 4.0,
+        "facemesh": 0.5, script.SMALLEST.name: 0.4,
+    }  # fmt: skip
+    found = {gate.name: gate for gate in script.gates(made_up(open_subject(small, "x"), times), [256])}
+    ours, peer = (found[f"{script.SMALLEST.name} over {name}"] for name in ("student_256_fp32.tflite", "facemesh"))
+    assert (ours.value, ours.passed) == (0.1, True)
+    assert (peer.value, peer.passed) == (0.8, True)
