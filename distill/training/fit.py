@@ -201,6 +201,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # frozen stages and backbones
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name
         trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
     if trainer.is_global_zero:
