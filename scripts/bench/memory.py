@@ -1,7 +1,8 @@
 """Time training steps with and without `keep_freed_memory`: `python scripts/bench/memory.py [--rounds 3] [--json OUT]`.
 
 The switch is the process's, so every measurement is a process of its own, one thread; both forms of a network take
-turns. A step is forward, sum of squares, backward; what counts is its median time, and the median over rounds.
+turns. A step is forward, sum of squares, backward, and counts with its median time. The ratio is the median of those of
+the rounds, each of two neighbours in time, because the clocks of shared machines drift.
 """
 
 import argparse
@@ -15,8 +16,8 @@ from typing import Any
 
 import torch
 
-from distill.files import write_json
 from distill.models import create_model
+from distill.results import write_result
 from distill.training.memory import keep_freed_memory
 
 # Network, options, side of the crop, batch: as in the configurations.
@@ -67,11 +68,12 @@ def main() -> None:
                 command = [sys.executable, __file__, "--one", arch, form]
                 out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
                 measured.append(json.loads(out)["seconds"])
+        ratios = [usual / keep for usual, keep in zip(seconds["usual"], seconds["keep"], strict=True)]
+        found[arch] = {"seconds": seconds, "speedup": statistics.median(ratios)}
         medians = {form: statistics.median(measured) for form, measured in seconds.items()}
-        found[arch] = {"seconds": seconds, "speedup": medians["usual"] / medians["keep"]}
         print(f"{arch}: {medians['usual']:.3f} s, {medians['keep']:.3f} s kept, x {found[arch]['speedup']:.2f}")
     if options.json:
-        write_json(options.json, found)
+        write_result(options.json, found)
 
 
 if __name__ == "__main__":
