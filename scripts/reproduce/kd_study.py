@@ -4,7 +4,8 @@ Every arm against its twin without a teacher: the same student, faces, augmentat
 start from one student, trained without a teacher: from scratch, luck decides for many epochs whether a few faces are
 found at all, and says more about a short training than any teacher (docs/distillation.md). DATA holds the folders 300W
 and, for the arm with frames nobody labelled, youtube_faces. A run that is complete is not trained again, one that was
-stopped is continued; `--arms none kl` studies some. Writes results/kd_study.json and the table of docs/distillation.md.
+stopped is continued; `--arms none kl` studies some. Writes results/kd_study.json, and the table and the plot of
+docs/distillation.md.
 """
 
 import argparse
@@ -18,7 +19,8 @@ from split_300w import TEST
 from studies import measured, options_of_run, steps_of, train, train_arms
 
 from distill.evaluate.evaluate import evaluate
-from distill.files import sha256
+from distill.files import sha256, write_bytes
+from distill.pictures import COLOURS, new_axes, png
 from distill.results import write_result
 
 RUNS, REFERENCE = Path("runs/kd_study"), "none"
@@ -87,6 +89,23 @@ def table(study: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def plot(study: Mapping[str, Any]) -> bytes:
+    """Draw how much each arm differs from its twin, its interval over faces and its seeds, as PNG."""
+    differences = study["gt"][f"difference_to_{REFERENCE}"]
+    arms = sorted(differences, key=lambda arm: -differences[arm]["mean"])
+    figure, axes = new_axes(7, 0.9 + 0.32 * len(arms))
+    axes.axvline(0, color="#999999", linewidth=1)
+    for place, arm in enumerate(arms):
+        found = differences[arm]
+        colour = COLOURS[0] if found["high"] < 0 else COLOURS[1] if found["low"] > 0 else "#777777"
+        axes.plot([found["low"], found["high"]], [place, place], color=colour, linewidth=2)
+        axes.plot([found["mean"]], [place], "o", color=colour, markersize=6)
+        axes.plot(found["by_seed"], [place] * len(found["by_seed"]), "|", color=colour, markersize=11)
+    axes.set_yticks(range(len(arms)), arms)
+    axes.set(ylim=(-0.6, len(arms) - 0.4), xlabel="points of NME against the twin; line: 95 % over faces, ticks: seeds")
+    return png(figure)
+
+
 def main() -> None:
     """Train every arm with every seed, measure, write."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -117,6 +136,7 @@ def main() -> None:
         study[boxes] = measured(runs, options.data / "300W", boxes, REFERENCE)
     write_result("results/kd_study.json", study)
     replace_between(Path("docs/distillation.md"), "study", table(study))
+    write_bytes("docs/images/kd_study.png", plot(study))
     print(json.dumps(study["gt"]["arms"], indent=1), table(study), sep="\n")
 
 

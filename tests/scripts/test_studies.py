@@ -131,6 +131,18 @@ def test_ablations_repeat_every_published_row(commands: list[list[str]], tmp_pat
         assert main_faces == {32}
 
 
+def test_the_study_shows_its_arms_from_best_to_worst() -> None:
+    difference = {"mean": -0.1, "low": -0.2, "high": 0.0, "by_seed": [-0.1, -0.1]}
+    nmes = {"none": 3.2, "kl": 3.1}
+    arms = {arm: {"nme_percent": [nme, nme], "mean_percent": nme} for arm, nme in nmes.items()}
+    study = {"gt": {"arms": arms, "difference_to_none": {"kl": difference}}}
+    best, twin = kd_study.table(study).splitlines()[2:]
+    assert best == "| `kl` | `--kd.kind kl --kd.weight 10` | 3.10, 3.10 | 3.100 | -0.100 (-0.200 to +0.000) |"
+    assert twin.startswith("| `none` |")
+    assert twin.endswith("| – |")
+    assert kd_study.plot(study).startswith(b"\x89PNG")
+
+
 def test_thesis_numbers_are_those_of_its_tables() -> None:
     assert thesis.published("pfld_025", "gt") == 4.027
     assert thesis.published("hrnet_w18", "MTCNN") == 4.018
