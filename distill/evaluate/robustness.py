@@ -5,7 +5,7 @@ rectangles, shrinks photos (figures 15 and 16) and shrinks them and scales them 
 boxes that are a little off are what a camera and a detector add.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -94,29 +94,36 @@ def _move_box(view: View, rng: np.random.Generator, level: float) -> View:
     return view._replace(box=Box(float(x - width), float(y - height), float(x + width), float(y + height)))
 
 
-def robustness(predictor: Predictor, faces: FaceSet, plain: Evaluation, progress: bool = True) -> dict[str, Any]:
+def robustness(
+    predictor: Predictor,
+    faces: FaceSet,
+    plain: Evaluation,
+    progress: bool = True,
+    tests: Sequence[str] = tuple(TESTS),
+) -> dict[str, Any]:
     """Measure a model on faces at every level of every test.
 
     Args:
         plain: what it does on these faces as they are, which is level 0; whether it averages mirror images, too.
+        tests: names in `TESTS`.
 
     Returns:
         by test: what `level` means, and the list of `points`: level (0: as they are), NME with its 95 % interval and
         FR@10, in percent.
     """
-    changes = {f"{test} {level:g}": change(test, level) for test, (_, levels) in TESTS.items() for level in levels}
+    changes = {f"{test} {level:g}": change(test, level) for test in tests for level in TESTS[test][1]}
     flip = plain.protocol.flip_tta
     found = measure(predictor, faces, plain.model, changes, flip_tta=flip, progress=progress)
     return {
         test: {
-            "level": meaning,
+            "level": TESTS[test][0],
             "normaliser": plain.primary,
             "points": [
                 _point(0.0, plain),
-                *(_point(level, found[f"{test} {level:g}"]) for level in levels),
+                *(_point(level, found[f"{test} {level:g}"]) for level in TESTS[test][1]),
             ],
         }
-        for test, (meaning, levels) in TESTS.items()
+        for test in tests
     }
 
 

@@ -8,22 +8,23 @@ and grid_video. What is complete is not made again. Writes results/thesis.json a
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from documents import replace_between
-from robustness import measured
+from kept import scored
 from split_300w import TEST
 from zoo import OUT as ZOO
 from zoo import file_names, train_alone
 
-from distill.evaluate.evaluate import evaluate
 from distill.evaluate.faces import load_faces
 from distill.evaluate.predictors import load_predictor
 from distill.evaluate.result import Evaluation
+from distill.evaluate.robustness import TESTS, robustness
+from distill.evaluate.slices import by_slice
+from distill.evaluate.stability import still_stability, video_stability
 from distill.evaluate.suite import list_videos
-from distill.files import sha256
+from distill.files import sha256, write_json
 from distill.models.cards import load_cards
 from distill.results import write_result
 
@@ -37,7 +38,9 @@ TABLE_9 = {
 TABLE_8 = {
     "pfld_025": 8.549, "pfld_100": 7.750, "dan_1": 8.268, "dan_2": 8.009, "hrnet_w18": 7.383,
 }  # fmt: skip
-LEVELS = (2, 3, 4, 8, 16, 32, 64)
+# Figures 15 to 19: photos shrunk, and shrunk and scaled up again.
+SHRUNK = ("resolution", "upscaling")
+LEVELS = TESTS["resolution"][1]
 
 
 def published(net: str, boxes: str) -> float:
@@ -53,18 +56,34 @@ def published(net: str, boxes: str) -> float:
 def tested(net: str, data: Path, epochs: int) -> dict[str, Any]:
     """Train a network, if that is not done, and return what every test says of it."""
     model = train_alone(net, data / "300W", epochs)
-    faces = load_faces("inner51", format="300w", root=data / "300W", subset=TEST)
-    name = f"{net}-{sha256(model)[:8]}"
-    path = measured(name, partial(load_predictor, model), faces, list_videos(data / "grid_video"))
-    plain = Evaluation.from_json(path)
-    det = evaluate(model, format="300w", root=data / "300W", subset=TEST, boxes="det")
+    plain, det = (Evaluation.from_json(scored(model, data / "300W", model.parent, boxes)) for boxes in ("gt", "det"))
     return {
         "epochs": epochs,
         "gt_percent": 100 * plain.summary()["nme"],
         "det_percent": 100 * det.summary()["nme"],
         "protocol": plain.protocol.to_dict(),
-        **json.loads(path.read_text())["suite"],
+        **json.loads(worse_photos(model, plain, data).read_text()),
     }
+
+
+def worse_photos(model: Path, plain: Evaluation, data: Path) -> Path:
+    """Put a model through the tests, unless that was done; return the file with what they say.
+
+    Args:
+        plain: what it does with the test faces as they are.
+    """
+    path = model.parent / f"thesis_{sha256(model)[:8]}.json"
+    if not path.is_file():
+        faces = load_faces("inner51", format="300w", root=data / "300W", subset=TEST)
+        predictor = load_predictor(model)
+        found = {
+            "slices": by_slice(plain, faces),
+            "robustness": robustness(predictor, faces, plain, tests=SHRUNK),
+            "stability": still_stability(predictor, faces)
+            | {"video": video_stability(predictor, list_videos(data / "grid_video"))},
+        }
+        write_json(path, found)
+    return path
 
 
 def accuracy_table(found: dict[str, Any]) -> str:
@@ -88,10 +107,10 @@ def accuracy_table(found: dict[str, Any]) -> str:
 
 def resolution_table(found: dict[str, Any]) -> str:
     """Return our NME of figures 15 to 19 as a Markdown table."""
-    head = " | ".join(f"x {level}" for level in LEVELS)
+    head = " | ".join(f"x {level:g}" for level in LEVELS)
     lines = [f"| NME % | photos | as they are | {head} |", f"|---|---|---:|{'---:|' * len(LEVELS)}"]
     for net, values in found.items():
-        for test, what in (("resolution", "shrunk"), ("upscaling", "shrunk and scaled up")):
+        for test, what in zip(SHRUNK, ("shrunk", "shrunk and scaled up"), strict=True):
             points = {point["level"]: point["nme_percent"] for point in values["robustness"][test]["points"]}
             cells = " | ".join(f"{points[level]:.2f}" for level in (0, *LEVELS))
             lines.append(f"| `{net}` | {what} | {cells} |")
