@@ -56,7 +56,7 @@ class PointLoss(nn.Module):
     """One of `POINT_LOSSES` between predicted and annotated landmarks, inside the crop or not.
 
     `nme` is the distance in units of the face's outer eye corners (EFLD, arXiv 2407.10228, sec. 4.1): the number it
-    is measured by; of pupils where a scheme has no corners.
+    is measured by; of pupils where a scheme has no corners. A face whose eyes nobody marked does not count then.
 
     Args:
         kind: a name of `POINT_LOSSES`; also the name of the term.
@@ -84,5 +84,6 @@ class PointLoss(nn.Module):
             if self.ends is not None:
                 right, left = (landmarks[:, end].float().mean(1) for end in self.ends)
                 values = values / (right - left).norm(dim=-1, keepdim=True).clamp_min(_NEAREST_EYES)
+                valid = valid * (valid[:, sum(self.ends, [])] > 0).all(1, keepdim=True)
             loss = masked_mean(values, valid)
         return {self.kind: loss, "loss": loss}

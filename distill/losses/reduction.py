@@ -1,10 +1,11 @@
 """How a loss per landmark becomes one number."""
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-def masked_mean(values: Float[Tensor, "b k"], valid: Bool[Tensor, "b k"]) -> Float[Tensor, ""]:
-    """Mean over the entries marked valid; 0, with a gradient, when there are none."""
+def masked_mean(values: Float[Tensor, "b k"], valid: Bool[Tensor, "b k"] | Tensor) -> Float[Tensor, ""]:
+    """Mean over the entries by their weights `valid`; 0, with a gradient, when none counts, whatever it is (NaN)."""
     valid = valid.to(values.dtype)
-    return (values * valid).sum() / valid.sum().clamp_min(1)
+    return (torch.where(valid > 0, values, 0) * valid).sum() / valid.sum().clamp_min(1)

@@ -62,7 +62,8 @@ def moments(heatmaps: Float[Tensor, "*n h w"]) -> tuple[Float[Tensor, "*n 2"], F
     scatter = torch.stack([(columns * dx.square()).sum(-1), xy, (rows * dy.square()).sum(-1)], -1)
     v1 = rows.sum(-1) + _WEIGHT_FLOOR
     v2 = squares * scale.square() + _WEIGHT_FLOOR
-    return mean, scatter / (v1 - v2 / v1)[..., None]
+    # Positive unless the map is all but empty.
+    return mean, scatter / (v1 - v2 / v1).clamp_min(_WEIGHT_FLOOR)[..., None]
 
 
 def _smooth_l1_of_square(square: Tensor) -> Tensor:

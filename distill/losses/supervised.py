@@ -28,7 +28,7 @@ class SupervisedLoss(nn.Module):
     """`star * STAR + point * AWing(point maps) + edge * AWing(edge maps)`, targets drawn on the training device.
 
     A landmark outside the crop cannot be decoded from a map and does not count; its edges are still drawn as far as
-    they are inside.
+    they are inside. An edge counts where all of its points are annotated.
 
     Args:
         scheme: gives the edges.
@@ -50,7 +50,9 @@ class SupervisedLoss(nn.Module):
         self.weights = {"star": star, "point": point, "edge": edge}
         self.sigma = sigma
         self.star, self.wing = StarLoss(star_eigen), AdaptiveWingLoss()
-        self.curves = edge_weights(scheme)
+        self.edges = [list(edge.points) for edge in scheme.edges]
+        for place, weights in enumerate(edge_weights(scheme)):
+            self.register_buffer(f"curve_{place}", weights, persistent=False)
 
     def forward(
         self, prediction: Prediction, landmarks: Float[Tensor, "b k 2"], valid: Bool[Tensor, "b k"] | Tensor
@@ -65,13 +67,14 @@ class SupervisedLoss(nn.Module):
         heatmaps, point_maps, edges = (prediction.part(name) for name in _MAPS)
         height, width = heatmaps.shape[-2:]
         point_targets = gaussian_maps(landmarks, height, width, self.sigma)
-        edge_targets = edge_maps(landmarks, self.curves, height, width, self.sigma)
+        curves = [self.get_buffer(f"curve_{place}") for place in range(len(self.edges))]
+        edge_targets = edge_maps(landmarks, curves, height, width, self.sigma)
         decodable = inside_crop(landmarks) * valid
-        every_edge = valid.amax(1, keepdim=True).expand(edge_targets.shape[:2])
+        whole = torch.stack([valid[:, points].amin(1) for points in self.edges], 1)
         terms = {
             "star": self.star(heatmaps, landmarks, decodable),
             "point": self.wing(point_maps, point_targets, decodable),
-            "edge": self.wing(edges, edge_targets, every_edge),
+            "edge": self.wing(edges, edge_targets, whole),
         }
         weighted = {name: self.weights[name] * term for name, term in terms.items()}
         return {**weighted, "loss": sum(weighted.values())}

@@ -80,3 +80,16 @@ def test_nme_needs_eyes() -> None:
     with pytest.raises(ConfigError, match=r"--loss.kind nme: scheme blind has no eyes to measure by; take wing"):
         PointLoss("nme", replace(SCHEME, name="blind", ocular=None, pupil=None))
     PointLoss("wing", replace(SCHEME, name="blind", ocular=None, pupil=None))
+
+
+def test_nme_of_a_face_whose_eyes_nobody_marked_does_not_count() -> None:
+    """Its distance would be that of stand-ins."""
+    predicted, truth = _faces()
+    corner = SCHEME.ocular[0][0]
+    valid = torch.ones(3, K)
+    valid[1, corner] = 0
+    both = _loss("nme", predicted[[0, 2]], truth[[0, 2]], torch.ones(2, K))
+    assert float(_loss("nme", predicted, truth, valid)) == pytest.approx(float(both), rel=1e-6)
+    assert float(_loss("wing", predicted, truth, valid)) != pytest.approx(
+        float(_loss("wing", predicted[[0, 2]], truth[[0, 2]])), rel=1e-3
+    )

@@ -95,6 +95,38 @@ def test_points_nobody_marked_do_not_count() -> None:
     assert both == pytest.approx(_values(SupervisedLoss(SCHEME)(alone, landmarks[:1], known[:1])), rel=1e-6)
 
 
+def test_an_edge_counts_only_where_all_its_points_are_marked() -> None:
+    """The position of a point nobody marked is a stand-in; no edge may be drawn through it."""
+    scheme = load_scheme("inner51")
+    torch.manual_seed(5)
+    landmarks = torch.rand(1, 51, 2) * 0.6 + 0.2
+    maps = torch.rand(1, 51, 16, 16)
+    edges = torch.rand(1, len(scheme.edges), 16, 16, requires_grad=True)
+    prediction, known = Prediction(landmarks, maps, maps, edges), torch.ones(1, 51, dtype=torch.bool)
+    known[0, 20] = False
+    moved = landmarks.clone()
+    moved[0, 20] = 0.9
+    loss = SupervisedLoss(scheme)
+    terms = [_values(loss(prediction, points, known)) for points in (landmarks, moved)]
+    assert terms[0] == terms[1]
+    loss(prediction, landmarks, known)["edge"].backward()
+    assert edges.grad is not None
+    drawn = edges.grad.abs().sum((0, 2, 3)) > 0
+    assert drawn.tolist() == [20 not in edge.points for edge in scheme.edges]
+
+
+def test_perfect_maps_cost_nothing_under_autocast() -> None:
+    scheme = load_scheme("inner51")
+    torch.manual_seed(5)
+    landmarks = torch.rand(1, 51, 2) * 0.6 + 0.2
+    points = gaussian_maps(landmarks, 64, 64, 1.0)
+    edges = edge_maps(landmarks, edge_weights(scheme), 64, 64, 1.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = SupervisedLoss(scheme)(Prediction(landmarks, points, points, edges), landmarks, inside_crop(landmarks))
+    assert float(losses["edge"]) == pytest.approx(0, abs=1e-6)
+    assert float(losses["point"]) == pytest.approx(0, abs=1e-6)
+
+
 def test_a_loss_that_reads_what_the_network_does_not_say_is_refused() -> None:
     points = Prediction(torch.rand(1, K, 2))
     with pytest.raises(
