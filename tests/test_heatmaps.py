@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from distill.geometry import denormalise, normalise
 from distill.data.pose import head_points
+from distill.geometry import denormalise, normalise
 from distill.heatmaps import (
     as_distribution,
     cell_centres,

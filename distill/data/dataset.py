@@ -31,6 +31,7 @@ class FaceSample(TypedDict):
 
     image: uint8 RGB. landmarks: normalised to the crop. visible: as annotated; covering a point does not change it.
     known: where False nobody marked the point, and its position means nothing.
+    box_size: width and height of the true face box, in sides of the crop; without one, of the box it was cut out by.
     to_photo: 2x3 affine from crop pixels to photo pixels. index: which record it is. round: which of its augmentations.
     Of a `MixedDataset` also, for the scheme of each head, targets: landmarks, known and visible as above; and weight:
     how much the face counts in supervised losses.
@@ -40,6 +41,7 @@ class FaceSample(TypedDict):
     landmarks: Float[Tensor, "k 2"]
     visible: Bool[Tensor, " k"]
     known: Bool[Tensor, " k"]
+    box_size: Float[Tensor, "2"]
     to_photo: Float[Tensor, "2 3"]
     index: int | Int[Tensor, " b"]
     round: int | Int[Tensor, " b"]
@@ -112,11 +114,13 @@ class FaceDataset(Dataset[FaceSample]):
         points, flags = apply_affine(affine, record.landmarks), np.stack([record.visible, record.known], 1)
         if flipped:
             points, flags = flip_points(points, flags, self.scheme)
+        true_box, sides = record.boxes.get("gt", box), np.hypot(*affine[:, 0]) / self.crop.size
         return {
             "image": torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
             "landmarks": torch.from_numpy(normalise(points, self.crop.size, self.crop.size)),
             "visible": torch.from_numpy(flags[:, 0].copy()),
             "known": torch.from_numpy(flags[:, 1].copy()),
+            "box_size": torch.tensor([true_box.width * sides, true_box.height * sides], dtype=torch.float32),
             "to_photo": torch.from_numpy(invert_affine(affine).astype(np.float32)),
             "index": index,
             "round": turn,

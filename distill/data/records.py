@@ -1,6 +1,6 @@
 """One annotated face, whatever file it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -59,6 +59,13 @@ class FaceRecord:
             known=convert_visibility(self.known, self.scheme, scheme),
             scheme=scheme,
         )
+
+
+def known_normalisers(records: Sequence[FaceRecord], scheme: str) -> tuple[str, ...]:
+    """Return those of a scheme's normalisers whose points every face knows, in its order; `box` is the last."""
+    meaning = load_scheme(scheme)
+    needed = {kind: meaning.points_of(kind) for kind in meaning.normalisers}
+    return tuple(kind for kind, points in needed.items() if all(record.known[points].all() for record in records))
 
 
 def _check_inside(

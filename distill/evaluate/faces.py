@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from distill.data.readers import FORMATS, parse_subsets, read_faces
-from distill.data.records import FaceRecord
+from distill.data.records import FaceRecord, known_normalisers
 from distill.errors import AnnotationError, ConfigError
 from distill.landmarks import is_exact, load_scheme, map_bias
-from distill.metrics.functional import available_normalisers, normaliser
+from distill.metrics.functional import normaliser
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,11 +138,7 @@ def _require_points(records: Sequence[FaceRecord]) -> None:
 def _distances(records: Sequence[FaceRecord], scheme: str) -> dict[str, NDArray[np.float64]]:
     """All normalisers the scheme has and every face knows, in pixels of the photos."""
     meaning, out = load_scheme(scheme), {}
-    for kind in available_normalisers(meaning):
-        ends = {"ocular": meaning.ocular, "pupil": meaning.pupil}.get(kind) or ()
-        needed = [index for end in ends for index in end]
-        if not all(record.known[needed].all() for record in records):
-            continue
+    for kind in known_normalisers(records, scheme):
         values = []
         for record in records:
             box = record.boxes["gt"]

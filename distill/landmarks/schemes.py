@@ -63,6 +63,11 @@ class Scheme:
         ends = {"ocular": self.ocular, "pupil": self.pupil}
         return (*(kind for kind, end in ends.items() if end is not None), "box")
 
+    def points_of(self, kind: str) -> list[int]:
+        """Return the points that a normaliser lies between, none for `box`."""
+        ends = {"ocular": self.ocular, "pupil": self.pupil}.get(kind)
+        return [point for end in ends or () for point in end]
+
     def eye_distance(self, points: NDArray[np.floating], kind: str) -> NDArray[np.floating]:
         """Return the `ocular` or `pupil` distance of points (..., k, 2) as (...)."""
         ends = {"ocular": self.ocular, "pupil": self.pupil}[kind]

@@ -84,6 +84,6 @@ class PointLoss(nn.Module):
             if self.ends is not None:
                 right, left = (landmarks[:, end].float().mean(1) for end in self.ends)
                 values = values / (right - left).norm(dim=-1, keepdim=True).clamp_min(_NEAREST_EYES)
-                valid = valid * (valid[:, sum(self.ends, [])] > 0).all(1, keepdim=True)
+                valid = valid * (valid[:, [*self.ends[0], *self.ends[1]]] > 0).all(1, keepdim=True)
             loss = masked_mean(values, valid)
         return {self.kind: loss, "loss": loss}

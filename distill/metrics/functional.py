@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from distill.errors import ConfigError, suggest
@@ -34,19 +34,26 @@ def point_errors(predicted: Float[Tensor, "n k 2"], target: Float[Tensor, "n k 2
 
 
 def nme_per_face(
-    predicted: Float[Tensor, "n k 2"], target: Float[Tensor, "n k 2"], distance: Float[Tensor, " n"]
+    predicted: Float[Tensor, "n k 2"],
+    target: Float[Tensor, "n k 2"],
+    distance: Float[Tensor, " n"],
+    known: Bool[Tensor, "n k"] | None = None,
 ) -> Float[Tensor, " n"]:
-    """Return the normalised mean error of every face.
+    """Return the normalised mean error of every face, over its known points.
 
     Args:
         predicted: points in any unit.
         target: the truth, in the same unit.
         distance: what one unit of error is, from `normaliser`, in the same unit.
+        known: which points somebody marked; by default all. A face without any has NaN.
 
     >>> nme_per_face(torch.tensor([[[3.0, 4.0]]]), torch.zeros(1, 1, 2), torch.tensor([50.0])).tolist()
     [0.1]
     """
-    return point_errors(predicted, target).mean(1) / distance.double()
+    errors = point_errors(predicted, target)
+    if known is None:
+        return errors.mean(1) / distance.double()
+    return torch.where(known, errors, 0).sum(1) / known.sum(1) / distance.double()
 
 
 def check_normaliser(scheme: Scheme, kind: str) -> None:
@@ -57,15 +64,9 @@ def check_normaliser(scheme: Scheme, kind: str) -> None:
     """
     if kind not in NORMALISERS:
         raise ConfigError(f"unknown normaliser '{kind}': {suggest(kind, list(NORMALISERS))}")
-    if kind not in available_normalisers(scheme):
-        others = ", ".join(available_normalisers(scheme))
+    if kind not in scheme.normalisers:
+        others = ", ".join(scheme.normalisers)
         raise ConfigError(f"scheme {scheme.name} has no {kind} distance: ask for another normaliser ({others})")
-
-
-def available_normalisers(scheme: Scheme) -> tuple[str, ...]:
-    """Return the normalisers a scheme's points define; the box always is one."""
-    eyes = {"ocular": scheme.ocular, "pupil": scheme.pupil}
-    return (*(kind for kind, ends in eyes.items() if ends is not None), "box")
 
 
 def normaliser(

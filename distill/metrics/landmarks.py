@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
@@ -56,6 +56,7 @@ class LandmarkMetrics(Metric):
         target: Float[Tensor, "n k 2"],
         box_size: Float[Tensor, "n 2"] | None = None,
         identities: Int[Tensor, " n"] | None = None,
+        known: Bool[Tensor, "n k"] | None = None,
     ) -> None:
         """Add faces.
 
@@ -65,9 +66,10 @@ class LandmarkMetrics(Metric):
             box_size: width and height of the true face boxes in the same pixels; only the `box` normaliser needs it.
             identities: the index >= 0 of each face in its data set. Samplers repeat faces to give all processes
                 equally many; a face with an index counts once, however often it was seen.
+            known: which points somebody marked; by default all. Those of the normaliser must be among them.
         """
         distance = normaliser(self.scheme, target, self.normaliser, box_size)
-        errors = nme_per_face(predicted, target, distance).detach()
+        errors = nme_per_face(predicted, target, distance, known).detach()
         self.errors.append(errors)
         if identities is None:
             self.identities.append(torch.full_like(errors, _ANONYMOUS))

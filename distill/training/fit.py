@@ -21,9 +21,9 @@ from distill.data.dataset import FaceDataset
 from distill.data.mixed import MixedDataset, TrainingSet, relabelled
 from distill.data.module import FaceData
 from distill.data.readers import parse_subsets, read_faces
-from distill.data.records import FaceRecord
+from distill.data.records import FaceRecord, known_normalisers
 from distill.data.splits import data_hash, split_by_group, without_groups_of
-from distill.errors import ConfigError
+from distill.errors import AnnotationError, ConfigError
 from distill.files import write_json, write_text
 from distill.landmarks import load_scheme
 from distill.losses.cross_format import CrossFormatLoss
@@ -97,6 +97,24 @@ def make_net(config: RunConfig) -> nn.Module:
     return net
 
 
+def measurable(faces: Sequence[FaceRecord], scheme: str) -> str:
+    """Return the normaliser that validation faces can be measured by, the first of the scheme that all of them know.
+
+    Raises:
+        AnnotationError: a face without a single marked point.
+    """
+    without = [face.name for face in faces if not face.known.any()]
+    if without:
+        raise AnnotationError(
+            f"{len(without)} of {len(faces)} validation faces have no marked point ({without[0]} is the first); "
+            "choose others with --data.val_subset"
+        )
+    found, first = known_normalisers(faces, scheme)[0], load_scheme(scheme).normalisers[0]
+    if found != first and is_first_process():
+        print(f"Validation by the {found} distance: not every face has the points of the {first} distance marked")
+    return found
+
+
 def make_data(config: RunConfig, heads: Sequence[str]) -> FaceData:
     """Read the faces of a run, for heads of these schemes, and wrap them for Lightning."""
     data = config.data
@@ -155,7 +173,7 @@ def _parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, Any]:
     return {
         "net": net,
         "loss": _loss(config, net),
-        "metric": LandmarkMetrics(scheme),
+        "metric": LandmarkMetrics(scheme, measurable(data.val.records, config.data.scheme)),
         "optim": config.optim,
         "total_steps": len(data.sampler(world=config.trainer.devices * config.trainer.num_nodes)),
         "spec": ModelSpec(model.arch, config.data.scheme, scheme.n_points, config.data.crop, dict(model.options)),
@@ -252,6 +270,7 @@ def _summarise(
         folder / "summary.json",
         {
             "val_nme": checkpoints.best_nme,
+            "normaliser": task.metric.normaliser,
             "best_step": checkpoints.best_step,
             "steps": task.global_step,
             "seconds": round(seconds, 1),

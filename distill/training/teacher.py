@@ -77,11 +77,12 @@ class LandmarkTask(pl.LightningModule):
         return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
 
     def validation_step(self, batch: FaceSample, batch_idx: int) -> None:
-        size = batch["image"].shape[-1]
         images = as_floats(batch["image"])
         predicted = self(images).landmarks.float()
-        # Crops are similarities of the photo, so an error over an eye distance is the same in both.
-        self.metric.update(predicted * size, batch["landmarks"] * size, identities=torch.as_tensor(batch["index"]))
+        # Crops are similarities of the photo, so an error over a distance of the face is the same in both.
+        self.metric.update(
+            predicted, batch["landmarks"], batch["box_size"], torch.as_tensor(batch["index"]), batch["known"]
+        )
         if batch_idx == 0:
             self.first_faces = images, predicted, batch["landmarks"]
 

@@ -109,7 +109,7 @@ class Tracking(pl.Callback):
                     logger.log_picture(name, picture, step=trainer.global_step)
 
     def _draw(self, task: Any) -> dict[str, bytes]:
-        pictures = {"val/ced": ced_curves({"validation": task.face_errors.cpu().numpy()}, "ocular")}
+        pictures = {"val/ced": ced_curves({"validation": task.face_errors.cpu().numpy()}, task.metric.normaliser)}
         if self.pictures:
             images, predicted, target = (part[: self.pictures].cpu().numpy() for part in task.first_faces)
             size = images.shape[-1]

@@ -94,6 +94,7 @@ def make_batch(faces: int, size: int, points: int) -> FaceSample:
         "landmarks": torch.rand(faces, points, 2) * 0.8 + 0.1,
         "visible": known,
         "known": known,
+        "box_size": torch.full((faces, 2), 0.8),
         "to_photo": torch.eye(2, 3).expand(faces, 2, 3),
         "index": torch.arange(faces),
         "round": torch.zeros(faces, dtype=torch.int64),

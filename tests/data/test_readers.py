@@ -257,6 +257,18 @@ def test_bad_data_is_one_line(
     _one_line(caught, file, said)
 
 
+def test_the_box_of_a_manifest_holds_marked_points_only(root: Path, make_face: Any) -> None:
+    """It cuts the crop out and may divide the error; a point that is not marked lies anywhere, often at (0, 0)."""
+    points = make_face("a", 51)
+    points[0] = 0
+    face = {
+        "name": "a", "image": "a.png", "points": {"inner51": points.tolist()}, "known": {"inner51": [0] + [1] * 50},
+    }  # fmt: skip
+    (root / FILE_NAME).write_text(json.dumps({"format": FORMAT, "faces": [face]}))
+    (record,) = read_faces("manifest", root)
+    assert record.boxes["gt"] == box_of_points(points[1:])
+
+
 def test_unknown_format_folder_and_subset(root: Path, make_face: Any) -> None:
     with pytest.raises(ConfigError, match="did you mean '300w'"):
         read_faces("300-w", root)

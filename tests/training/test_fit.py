@@ -2,6 +2,9 @@
 
 import json
 import math
+import re
+import shutil
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,11 @@ import torch
 import yaml
 
 from distill.config import RunConfig, StudentConfig
-from distill.errors import CheckpointError, ConfigError
+from distill.data.dataset import FaceDataset
+from distill.data.readers import read_faces
+from distill.errors import AnnotationError, CheckpointError, ConfigError
 from distill.history import read_rows
+from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model
 from distill.options import options_of, parse
 from distill.training import fit as module
@@ -36,6 +42,87 @@ def weights(path: Path) -> dict[str, Any]:
 def same_weights(one: Path, other: Path) -> bool:
     mine, theirs = weights(one), weights(other)
     return mine.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+
+def rewritten(faces: Path, root: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """Copy made faces, each changed."""
+    shutil.copytree(faces, root)
+    content = json.loads((root / "faces.json").read_text())
+    for face in content["faces"]:
+        change(face)
+    (root / "faces.json").write_text(json.dumps(content))
+    return root
+
+
+def test_validation_measures_marked_points_only(faces: Path, make_config: Any, tmp_path: Path) -> None:
+    """Where a point lies that nobody marked must not decide which weights are kept."""
+    found = []
+    for place in (0.0, 70.0):
+
+        def change(face: dict[str, Any], place: float = place) -> None:
+            # The box and the stand-in are made of marked points, so nothing else differs.
+            face["points"]["inner51"][7] = [place, place]
+            face["known"] = {"inner51": [index != 7 for index in range(51)]}
+
+        root = rewritten(faces, tmp_path / f"at_{place}", change)
+        folder = train_teacher(make_config(f"at_{place}", data={"root": root}, trainer={"epochs": 1}))
+        recorded, by_hand = validated(folder, root, 7)
+        assert recorded == pytest.approx(by_hand, rel=1e-4)
+        found.append(recorded)
+    assert found[0] == found[1]
+
+
+def validated(folder: Path, root: Path, unmarked: int) -> tuple[float, float]:
+    """The NME a run recorded, and the one of its network without a point, by hand."""
+    net, spec = load_model(folder / "best.ckpt")
+    records = read_faces("manifest", root, ("val",))
+    dataset, marked = FaceDataset(records, spec.crop, spec.scheme), [k for k in range(51) if k != unmarked]
+    errors = []
+    for index in range(len(dataset)):
+        face = dataset[index]
+        with torch.no_grad():
+            predicted = net(face["image"][None].float() / 255).landmarks[0]
+        distance = load_scheme(spec.scheme).eye_distance(face["landmarks"].numpy(), "ocular")
+        errors.append(float((predicted - face["landmarks"]).norm(dim=-1)[marked].mean() / distance))
+    recorded = json.loads((folder / "summary.json").read_text())["val_nme"]
+    return recorded, sum(errors) / len(errors)
+
+
+def test_faces_with_unmarked_eyes_are_validated_by_their_boxes(
+    faces: Path, make_config: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(face: dict[str, Any]) -> None:
+        corner = load_scheme("inner51").points_of("ocular")[0]
+        face["known"] = {"inner51": [index != corner for index in range(51)]}
+
+    root = rewritten(faces, tmp_path / "eyeless", change)
+    folder = train_teacher(make_config("eyeless", data={"root": root}, trainer={"epochs": 1}))
+    assert json.loads((folder / "summary.json").read_text())["normaliser"] == "box"
+    assert "Validation by the box distance" in capsys.readouterr().out
+
+
+def test_faces_without_a_marked_point_cannot_be_validated_on(faces: Path, make_config: Any, tmp_path: Path) -> None:
+    def change(face: dict[str, Any]) -> None:
+        if face["name"] == "20":
+            face |= {"labels": "none", "known": {"inner51": [False] * 51}, "boxes": {"gt": [20, 20, 60, 60]}}
+
+    root = rewritten(faces, tmp_path / "blind", change)
+    with pytest.raises(AnnotationError, match=r"1 of 5 validation faces have no marked point \(20 is the first\)"):
+        train_teacher(make_config("blind", data={"root": root}))
+
+
+def test_a_scheme_without_eye_corners_trains(faces: Path, make_config: Any, tmp_path: Path) -> None:
+    """The four points of docs/data.md have pupils only."""
+    four = yaml.safe_load(re.search(r"```\n(name: mine.*?)```", Path("docs/data.md").read_text(), re.DOTALL)[1])
+    scheme = tmp_path / "four.yaml"
+    scheme.write_text(yaml.safe_dump(four))
+
+    def change(face: dict[str, Any]) -> None:
+        face["points"] = {str(scheme): face["points"]["inner51"][: four["n_points"]]}
+
+    root = rewritten(faces, tmp_path / "four", change)
+    folder = train_teacher(make_config("four", data={"root": root, "scheme": str(scheme)}, trainer={"epochs": 1}))
+    assert json.loads((folder / "summary.json").read_text())["normaliser"] == "pupil"
 
 
 def test_a_run_leaves_what_it_says(make_config: Any) -> None:

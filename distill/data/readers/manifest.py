@@ -73,7 +73,11 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
         raise TypeError("an attribute is neither number nor text nor true or false")
     boxes = {kind: Box(*(float(value) for value in corners)) for kind, corners in face.get("boxes", {}).items()}
     # The box must not depend on the scheme asked for, or every scheme would be scored on other crops.
-    boxes.setdefault("gt", box_of_points(next(iter(points.values()))))
+    first = next(iter(points))
+    marked = face.get("known", {}).get(first)
+    around = points[first] if marked is None else points[first][np.array(marked, bool)]
+    if len(around):
+        boxes.setdefault("gt", box_of_points(around))
     image = root / face["image"]
     if not image.resolve().is_relative_to(root.resolve()):
         raise AnnotationError(f"{source}: image {face['image']!r} lies outside {root}; give a path within it")
