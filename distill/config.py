@@ -82,6 +82,8 @@ class DataConfig:
     balance: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"--data.batch_size {self.batch_size} must be at least 1")
         if self.rounds < 0:
             raise ConfigError(f"--data.rounds {self.rounds} must be at least 0, which repeats no augmentation")
 
@@ -121,6 +123,10 @@ class LossConfig:
     edge: float = 10.0
     sigma: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.sigma > 0:
+            raise ConfigError(f"--loss.sigma {self.sigma} must be above 0")
+
 
 @dataclass(frozen=True)
 class OptimConfig:
@@ -145,6 +151,11 @@ class OptimConfig:
     ema: float = 0.998
 
     def __post_init__(self) -> None:
+        for name in ("lr", "head_lr", "weight_decay", "head_weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"--optim.{name} {getattr(self, name)} must be at least 0")
+        if not self.clip > 0:
+            raise ConfigError(f"--optim.clip {self.clip} must be above 0; 1e9 clips nothing")
         if not 0 <= self.ema < 1:
             raise ConfigError(f"--optim.ema {self.ema} must be in [0, 1)")
         if not 0 <= self.warmup < 1:
@@ -205,6 +216,10 @@ class LogConfig:
     every: int = 10
     pictures: int = 0
     gradients: int = 0
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError(f"--log.every {self.every} must be at least 1; the losses are always recorded")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ class ConfigError(DistillError):
     """Options that contradict each other or name something unknown."""
 
 
+class TrainingError(DistillError):
+    """A training that cannot go on."""
+
+
 class ExportError(DistillError):
     """A conversion that failed or returns other points than the model it came from."""
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.errors import ConfigError
+
 Points = NDArray[np.float32]
 Affine = NDArray[np.float64]
 
@@ -51,6 +53,12 @@ class CropSpec:
     size: int = 128
     scale: float = 1.0
     shift_y: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.size > 0 and self.scale > 0):
+            raise ConfigError(
+                f"a crop of {self.size} px and {self.scale} times the face holds nothing; give both above 0"
+            )
 
     def side_and_centre(self, box: Box) -> tuple[float, float, float]:
         """Return (side, x, y) of the square cut from the photo, in photo pixels."""

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from distill.config import DataConfig, KDConfig, OptimConfig, RunConfig, StudentConfig, TrainerConfig
+from distill.config import (
+    DataConfig,
+    KDConfig,
+    LogConfig,
+    LossConfig,
+    OptimConfig,
+    RunConfig,
+    StudentConfig,
+    TrainerConfig,
+)
 from distill.errors import ConfigError
 from distill.losses.kd import CacheConfig
 
@@ -16,6 +25,11 @@ CASES: list[tuple[type, dict[str, Any], str]] = [
     (KDConfig, {"kind": "none", "extra": {"mse": 1.0}}, "--kd.extra"),
     (CacheConfig, {"gigabytes": 0.0}, "--kd.cache.gigabytes"),
     (DataConfig, {"rounds": -1}, "--data.rounds"),
+    (DataConfig, {"batch_size": 0}, "--data.batch_size"),
+    (LossConfig, {"sigma": 0.0}, "--loss.sigma"),
+    (LogConfig, {"every": 0}, "--log.every"),
+    (OptimConfig, {"clip": 0.0}, "--optim.clip"),
+    (OptimConfig, {"lr": -1e-3}, "--optim.lr"),
     (OptimConfig, {"ema": 1.0}, "--optim.ema"),
     (OptimConfig, {"ema": -0.1}, "--optim.ema"),
     (OptimConfig, {"warmup": 1.0}, "--optim.warmup"),

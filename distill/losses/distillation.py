@@ -144,10 +144,10 @@ def distillation(
 
 
 def require_kind_fits(kind: str, student: Prediction, teacher: Prediction) -> None:
-    """Refuse a kind of distillation that reads what student or teacher do not predict.
+    """Refuse a kind of distillation that student and teacher are not made for, by what they say of a blank crop.
 
     Raises:
-        ConfigError: naming what is missing and the kinds that fit.
+        ConfigError: what it reads is missing, naming the kinds that fit; or maps of unlike resolution.
     """
     for who, prediction, needs in (
         ("student", student, KD_KINDS[kind].student),
@@ -160,3 +160,5 @@ def require_kind_fits(kind: str, student: Prediction, teacher: Prediction) -> No
                 f"--kd.kind {kind} needs {', '.join(needs)}{hint}, and the {who} predicts only "
                 f"{', '.join(prediction.parts)}: take {', '.join(fitting)} or none"
             )
+    with torch.no_grad():
+        KD_KINDS[kind].loss(student, teacher, 1.0)

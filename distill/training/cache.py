@@ -39,11 +39,11 @@ def with_cache(teacher: FrozenTeacher, config: StudentConfig, faces: FaceDataset
     blank = teacher.blank(config.data.crop.size)
     points, limit = blank.landmarks.shape[1], int(config.kd.cache.gigabytes * 1e9)
     if form == "landmarks":
-        store = RecordStore(folder, len(faces), Compact(points).size, limit)
+        store = RecordStore(folder, len(faces.records), Compact(points).size, limit)
         return LandmarksOnce(teacher, store, who, parts_of(faces))
     height, width = blank.heatmaps.shape[-2:] if blank.heatmaps is not None else (0, 0)
     compact = Compact(points, height, width, WINDOW if form == "window" else 0)
-    return CachedTeacher(teacher, RecordStore(folder, len(faces), compact.size, limit), who, compact)
+    return CachedTeacher(teacher, RecordStore(folder, len(faces.records), compact.size, limit), who, compact)
 
 
 def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[str, Any]:

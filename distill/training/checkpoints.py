@@ -1,5 +1,7 @@
-"""`last.ckpt` and `best.ckpt`: always whole, never pickled code, saved where nothing of a run can be lost."""
+"""`last.ckpt` and `best.ckpt`: always whole and finite, never pickled code, saved where nothing can be lost."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
+from distill.errors import TrainingError
 from distill.files import atomic_path
 
 
@@ -44,7 +48,10 @@ class RunCheckpoints(Checkpoint):
     ) -> None:
         # Where a validation follows, `on_validation_end` saves: a run killed in between repeats the validation.
         validates = isinstance(trainer.val_check_batch, int) and trainer.global_step % trainer.val_check_batch == 0
-        if trainer.global_step % self.every == 0 and not validates:
+        due = trainer.global_step % self.every == 0
+        if due or validates:
+            require_finite(trainer.global_step, pl_module.grad_norm, outputs)  # type: ignore[arg-type]
+        if due and not validates:
             trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -55,6 +62,22 @@ class RunCheckpoints(Checkpoint):
             self.best_nme, self.best_step = nme, trainer.global_step
             trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
         trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
+
+
+def require_finite(step: int, grad_norm: Tensor | float, terms: Mapping[str, Tensor]) -> None:
+    """Refuse to go on from a step whose gradient was not finite, and with it all weights after it.
+
+    It waits for the device, so it belongs where somebody reads numbers anyway.
+
+    Raises:
+        TrainingError: naming the step and the terms of its loss.
+    """
+    if not math.isfinite(norm := float(grad_norm)):
+        values = ", ".join(f"{name} {float(value):.4g}" for name, value in terms.items())
+        raise TrainingError(
+            f"training diverged: the norm of the gradient is {norm} at step {step} ({values}); "
+            "what was saved is from before. Start again with a lower --optim.lr, or --trainer.precision 32"
+        )
 
 
 def remove_leftovers(folder: Path) -> None:

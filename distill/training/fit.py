@@ -13,6 +13,7 @@ import torch
 import yaml
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from distill.config import DataConfig, RunConfig, SetConfig, StudentConfig
@@ -24,7 +25,7 @@ from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord, known_normalisers
 from distill.data.splits import data_hash, split_by_group, without_groups_of
 from distill.errors import AnnotationError, ConfigError
-from distill.files import write_json, write_text
+from distill.files import sha256, write_json, write_text
 from distill.landmarks import load_scheme
 from distill.losses.cross_format import CrossFormatLoss
 from distill.losses.supervised import make_loss, require_loss_fits
@@ -208,11 +209,16 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         torch.set_num_threads(config.trainer.threads)
     if (line := slow_precision(config.trainer)) and is_first_process():
         print(line)
+    task.origin = origin(config, data)
     started = time.monotonic()
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
     # What hardware there is and which product to try next is no news to somebody who started a training.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    trainer = _make_trainer(config, task, data, checkpoints, folder)
+    try:
+        trainer = _make_trainer(config, task, data, checkpoints, folder)
+    except MisconfigurationException as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"--trainer: this machine cannot do that ({reason}); --trainer.accelerator auto") from error
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
     with warnings.catch_warnings():
@@ -225,6 +231,17 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
     if trainer.is_global_zero:
         _summarise(config, task, data, checkpoints, folder, time.monotonic() - started)
     return folder
+
+
+def origin(config: RunConfig, data: FaceData) -> dict[str, Any]:
+    """Return what decides a run beside its options, in plain types: `--data.root` and `--teacher` may have moved."""
+    teachers = config.teachers if isinstance(config, StudentConfig) and config.kd.kind != "none" else []
+    return {
+        "precision": resolved(config.trainer),
+        "train_hash": data_hash(data.train.records),
+        "val_hash": data_hash(data.val.records),
+        "teachers": [sha256(path) for path in teachers],
+    }
 
 
 def _make_trainer(
@@ -245,10 +262,13 @@ def _make_trainer(
     if config.trainer.patience:
         callbacks.append(StopWithoutProgress(config.trainer.patience))
     per_epoch = task.total_steps // config.trainer.epochs
+    several = config.trainer.devices * config.trainer.num_nodes > 1
     return pl.Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
         num_nodes=config.trainer.num_nodes,
+        # Heads of other schemes, spreads and pose nets take part in some losses only.
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
         precision={"32": "32-true", "bf16": "bf16-mixed"}[resolved(config.trainer)],  # type: ignore[arg-type]
         max_epochs=1,  # all epochs are one stream of steps
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
@@ -275,11 +295,9 @@ def _summarise(
             "steps": task.global_step,
             "seconds": round(seconds, 1),
             "seed": config.seed,
-            "precision": resolved(config.trainer),
             "commit": commit(),
             "train_faces": len(data.train),
             "val_faces": len(data.val),
-            "train_hash": data_hash(data.train.records),
-            "val_hash": data_hash(data.val.records),
+            **task.origin,
         },
     )

@@ -154,10 +154,10 @@ def features_of(net: nn.Module) -> Iterator[list[Tensor]]:
     """Collect what the neck of a network returns, call by call, while the context is open.
 
     Raises:
-        ConfigError: the network has no neck.
+        ConfigError: the network has no neck, or one that hands several maps on.
     """
     neck = getattr(net, "neck", None)
-    if not isinstance(neck, nn.Module):
+    if not isinstance(neck, nn.Module) or isinstance(neck, nn.Identity):
         raise ConfigError("--kd.kind feature needs a neck before the heads, in student and teacher; take coordinate")
     seen: list[Tensor] = []
     handle = neck.register_forward_hook(lambda module, arguments, output: seen.append(output))

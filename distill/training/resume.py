@@ -1,5 +1,6 @@
 """A resumed training is the one that was started: the same faces, network and schedule, or it is refused."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ _FREE = (
     "runs",
     "teacher",
     "data.root",
+    "data.sets.root",
     "data.workers",
     "data.cache",
     "model.init",
@@ -39,7 +41,7 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path:
     if started.is_file():
         before, now = dict(_flat(yaml.safe_load(started.read_text()))), dict(_flat(plain_config(config)))
         for name in sorted(before.keys() | now.keys()):
-            if before.get(name) != now.get(name) and not name.startswith(_FREE):
+            if before.get(name) != now.get(name) and not re.sub(r"\.\d+", "", name).startswith(_FREE):
                 change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"
                 raise ConfigError(f"{folder}: {change}; resume with the same options, or start another run with --name")
     return path
@@ -47,6 +49,8 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path:
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
+        if isinstance(value, list):
+            value = dict(enumerate(value))
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")
         else:

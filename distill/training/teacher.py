@@ -36,6 +36,7 @@ class LandmarkTask(pl.LightningModule):
         face_errors: NME of every face of the last validation.
         first_faces: images, predicted and true landmarks of its first batch, to draw.
         terms: of the loss of this step, with their graph, until the backward pass.
+        origin: what the run is made of; stored in every checkpoint, and a resumed run must have the same.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class LandmarkTask(pl.LightningModule):
         self.face_errors: Tensor | None = None
         self.first_faces: tuple[Tensor, Tensor, Tensor] | None = None
         self.terms: dict[str, Tensor] = {}
+        self.origin: dict[str, Any] = {}
 
     def forward(self, images: Tensor) -> Prediction:
         return self.net(images)
@@ -116,7 +118,20 @@ class LandmarkTask(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["spec"] = asdict(self.spec)
+        checkpoint["spec"], checkpoint["origin"] = asdict(self.spec), self.origin
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to resume what was trained on other faces, by other teachers or in another precision.
+
+        Raises:
+            ConfigError: naming what differs.
+        """
+        for name, before in checkpoint.get("origin", {}).items():
+            if (now := self.origin.get(name)) != before:
+                raise ConfigError(
+                    f"this run was started with {name} {before}, now it is {now}; resume with the same files and "
+                    "options, or start another run with --name"
+                )
 
 
 def as_floats(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:

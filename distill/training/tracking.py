@@ -14,6 +14,7 @@ from distill.files import write_text
 from distill.geometry import denormalise
 from distill.history import HEADER, Row, format_rows, read_rows
 from distill.pictures import ced_curves, contact_sheet
+from distill.training.checkpoints import require_finite
 
 
 class CsvLog(Logger):
@@ -93,6 +94,7 @@ class Tracking(pl.Callback):
     ) -> None:
         if trainer.global_step % self.every:
             return
+        require_finite(trainer.global_step, pl_module.grad_norm, outputs)  # type: ignore[arg-type]
         metrics = {f"train/{name}": value.item() for name, value in outputs.items()}
         metrics["train/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         metrics["train/grad_norm"] = float(pl_module.grad_norm)  # type: ignore[arg-type]

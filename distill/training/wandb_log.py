@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from distill.config import RunConfig
+from distill.errors import ConfigError
 from distill.files import write_text
 from distill.history import Row
 from distill.private_wandb import drop_logs, private_settings
@@ -27,11 +28,20 @@ class WandbLog(Logger):
     Args:
         config: of the training.
         folder: of the run; W&B writes into `wandb/` there.
+
+    Raises:
+        ConfigError: wandb is not installed.
     """
 
     def __init__(self, config: RunConfig, folder: Path):
         super().__init__()
-        import wandb
+        try:
+            import wandb
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"--log.wandb {config.log.wandb} needs wandb, which is not installed ({error}): "
+                "pip install 'distill[track]', or --log.wandb disabled"
+            ) from error
 
         self.folder = folder
         drop_logs(folder)

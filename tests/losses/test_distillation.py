@@ -163,10 +163,12 @@ def test_an_empty_map_of_the_teacher_teaches_nothing() -> None:
 
 MAPS = Prediction(torch.rand(1, 5, 2), *(torch.rand(1, 5, 8, 8) for _ in range(3)))
 POINTS = Prediction(torch.rand(1, 5, 2))
+FINER = Prediction(torch.rand(1, 5, 2), *(torch.rand(1, 5, 16, 16) for _ in range(3)))
 SURE = Prediction(torch.rand(1, 5, 2), sigmas=torch.rand(1, 5, 2))
 UNLIKE = [
     ("mse", POINTS, MAPS, r"--kd.kind mse needs heatmaps, and the student predicts only landmarks: take coordinate or"),
     ("kl", MAPS, POINTS, "the teacher predicts only landmarks: take coordinate or none"),
+    ("kl", FINER, MAPS, r"maps of student and teacher are \(1, 5, 16, 16\) and \(1, 5, 8, 8\): give both necks of one"),
     ("gaussian", POINTS, MAPS, "needs landmarks, sigmas .*uncertainty: true.* the student predicts only landmarks"),
     ("gaussian", SURE, POINTS, "gaussian needs heatmaps, and the teacher predicts only landmarks: take coordinate"),
 ]
@@ -183,6 +185,7 @@ def test_what_fits_is_accepted() -> None:
     for kind in KD_KINDS:
         require_kind_fits(kind, SURE if kind == "gaussian" else MAPS, MAPS)
     require_kind_fits("coordinate", POINTS, POINTS)
+    require_kind_fits("covariance", FINER, MAPS)
 
 
 def test_every_kind_that_can_be_named_exists() -> None:

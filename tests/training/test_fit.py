@@ -4,6 +4,8 @@ import json
 import math
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +15,10 @@ import pytest
 import torch
 import yaml
 
-from distill.config import RunConfig, StudentConfig
+from distill.config import ModelConfig, RunConfig, SetConfig, StudentConfig
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
-from distill.errors import AnnotationError, CheckpointError, ConfigError
+from distill.errors import AnnotationError, CheckpointError, ConfigError, TrainingError
 from distill.history import read_rows
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model
@@ -24,7 +26,7 @@ from distill.options import options_of, parse
 from distill.training import fit as module
 from distill.training.fit import train_student, train_teacher
 from distill.training.teacher import LandmarkTask
-from distill.training.tracking import CsvLog
+from distill.training.tracking import CsvLog, plain_config
 
 
 def numbers(folder: Path) -> dict[tuple[int, str], str]:
@@ -259,6 +261,65 @@ def test_another_training_is_not_resumed(make_config: Any) -> None:
     with pytest.raises(ConfigError, match=r"--optim.lr was .*, now it is 0.5; resume with the same options"):
         train_teacher(make_config("run", resume=True, trainer={"epochs": 1}, optim={"lr": 0.5}))
     train_teacher(make_config("run", resume=True, trainer={"epochs": 1, "checkpoint_every": 7}))
+
+
+def test_a_moved_folder_is_resumed_and_other_faces_or_teachers_are_not(
+    faces: Path, make_config: Any, teacher: Path, tmp_path: Path
+) -> None:
+    """Paths may change between two starts; what lies there may not."""
+    moved = shutil.copytree(faces, tmp_path / "moved")
+    elsewhere = shutil.copy(teacher, tmp_path / "elsewhere.ckpt")
+
+    def change(face: dict[str, Any]) -> None:
+        face["points"]["inner51"][0][0] += 0.5
+
+    other = rewritten(faces, tmp_path / "other", change)
+    second = train_teacher(make_config("second", trainer={"epochs": 1}, seed=1)) / "best.ckpt"
+
+    def start(root: Path, by: Path, **changes: Any) -> None:
+        sets = [SetConfig("manifest", root, "train")]
+        data = {"root": root, "sets": sets}
+        train_student(make_config("run", teacher=by, data=data, trainer={"epochs": 1}, **changes))
+
+    start(faces, teacher)
+    start(moved, elsewhere, resume=True)
+    with pytest.raises(ConfigError, match=r"was started with train_hash .*, now it is .*; resume with the same files"):
+        start(other, teacher, resume=True)
+    with pytest.raises(ConfigError, match=r"was started with teachers .*, now it is"):
+        start(faces, second, resume=True)
+
+
+@pytest.mark.parametrize("every", [1, 100])
+def test_a_diverged_training_stops_and_saves_nothing_of_it(every: int, make_config: Any) -> None:
+    config = make_config("run", optim={"lr": 1e30, "head_lr": 1e30, "ema": 0.0}, log={"every": every})
+    with pytest.raises(TrainingError, match=r"training diverged: the norm of the gradient is \w+ at step \d+ \(.*star"):
+        train_teacher(config)
+    for path in (config.runs / "run").glob("*.ckpt"):
+        assert all(torch.isfinite(value).all() for value in weights(path).values() if value.is_floating_point())
+
+
+def test_what_is_not_there_is_one_line(make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ConfigError, match=r"--log\.wandb offline needs wandb, which is not installed .*disabled"):
+        train_teacher(make_config("run", log={"wandb": "offline"}))
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"--trainer: this machine cannot do that"):
+            train_teacher(make_config("other", trainer={"accelerator": "gpu"}))
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_takes_part_in_some_losses_only(
+    make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spread of a landmark has no part in the loss of points; a step must not wait for its gradient."""
+    model = ModelConfig("efld", {"image_size": 64, "uncertainty": True})
+    config = make_config("two", model=model, trainer={"epochs": 1, "devices": 2}, data={"cache": False})
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(plain_config(config)))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    command = [sys.executable, "-m", "distill", "teacher", "--config", str(tmp_path / "two.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((config.runs / "two" / "summary.json").read_text())["steps"] == 18 // 8
 
 
 def test_stopping_early_is_final(make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,10 @@ def test_unlike_networks_losses_and_kinds_are_refused_before_anything_is_written
             r"--kd.inherit_heads needs heatmap networks",
             {"model": points, "kd": {"kind": "coordinate", "inherit_heads": True}},
         ),
+        (
+            r"--kd.kind feature needs a neck before the heads",
+            {"model": ModelConfig("lite_hrnet_plus_10m"), "kd": {"kind": "feature"}},
+        ),
     ]
     for message, changes in cases:
         with pytest.raises(ConfigError, match=message) as caught:
