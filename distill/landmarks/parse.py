@@ -140,7 +140,9 @@ def _rule_length(rule: Any) -> int:
         raise ConfigError(f"{str(dict(rule))[:60]} is none of {{stride, step}}, {{mean}}, {{blend}}, {{x, y}}")
     if "blend" in rule:
         weights = rule["blend"]
-        numbers = isinstance(weights, Mapping) and all(isinstance(w, int | float) for w in weights.values())
+        numbers = isinstance(weights, Mapping) and all(
+            isinstance(index, int) and isinstance(weight, int | float) for index, weight in weights.items()
+        )
         if not numbers or not weights:
             raise ConfigError(f"blend {str(weights)[:40]} is not {{index: weight, ...}}")
         expand_indices(list(weights))

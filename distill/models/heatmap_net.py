@@ -83,11 +83,16 @@ def build_heatmap_net(
     """Build a `HeatmapNet` on any timm backbone that offers features at strides 4 to 32.
 
     Raises:
-        ConfigError: unknown backbone or neck.
+        ConfigError: unknown backbone or neck, or a scheme without edges.
     """
     if not timm.is_model(backbone):
         alike = get_close_matches(backbone, timm.list_models(), n=6, cutoff=0.3) or ["swinv2_tiny_window8_256"]
         raise ConfigError(f"unknown timm backbone '{backbone}': {suggest(backbone, alike)}")
+    if not load_scheme(scheme).edges:
+        raise ConfigError(
+            f"scheme {scheme} has no edges, which this network has maps of: add some, or take a network that regresses "
+            "points, such as efld"
+        )
     if neck not in NECKS:
         raise ConfigError(f"unknown neck '{neck}': {suggest(neck, list(NECKS))}")
     neck_type = NECKS[neck]

@@ -160,11 +160,16 @@ def blank_prediction(net: nn.Module, size: int) -> Prediction:
 
 
 def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
-    """Split parameters into body and head, and each into matrices (decayed) and vectors (not decayed)."""
+    """Split parameters into body and head, and each into matrices (decayed) and vectors (not decayed).
+
+    What has more than one entry along one axis only is a vector, such as the scales (h, 1, 1) of SwinV2's attention.
+    """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((name.startswith("head."), sum(side > 1 for side in parameter.shape) > 1), []).append(
+                parameter
+            )
     return [
         {
             "params": parameters,

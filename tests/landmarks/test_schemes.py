@@ -219,6 +219,10 @@ _GOOD = {
         ({"from": {"ibug68": {"points": ["0-3"]}}}, "from: ibug68 needs exact"),
         ({"from": {"ibug68": {"exact": True, "points": ["0-2", {"median": 1}]}}}, "from: {'median': 1}"),
         ({"from": {"ibug68": {"exact": True, "points": ["0-2", {"blend": {1: 0.5}}]}}}, "from: the weights"),
+        (
+            {"from": {"ibug68": {"exact": True, "points": ["0-2", {"blend": {"36-37": 1.0}}]}}},
+            "from: blend {'36-37': 1.0} is not",
+        ),
         ({"from": {"ibug68": {}}}, "from: ibug68 holds"),
         ({"from": [1]}, "from: must map"),
         ({"colour": "red"}, "unknown key 'colour'"),

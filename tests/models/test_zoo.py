@@ -87,6 +87,16 @@ def test_every_network_has_a_card_and_a_test() -> None:
         assert re.search(rf'arch = "{base}\d*"', tested), f"no ZooTester for {arch}: see zoo_tester.py"
 
 
+def test_networks_of_edge_maps_want_edges(tmp_path: Path) -> None:
+    scheme = tmp_path / "two.yaml"
+    scheme.write_text(
+        "{name: two, title: eyes, n_points: 2, flip: [[0, 1]], groups: {eyes: 0-1}, edges: [], pupil: [[0], [1]]}"
+    )
+    with pytest.raises(ConfigError, match=r"has no edges, which this network has maps of: .* such as efld"):
+        create_model("mobilevit_v2_050", str(scheme), width=16)
+    assert create_model("efld", str(scheme)) is not None
+
+
 def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(ConfigError, match="unknown model 'mobilevitv2_050': did you mean 'mobilevit_v2_050'"):
         create_model("mobilevitv2_050", "inner51")

@@ -15,18 +15,20 @@ import pytest
 import torch
 import yaml
 
-from distill.config import ModelConfig, RunConfig, SetConfig, StudentConfig
+from distill.config import ModelConfig, OptimConfig, RunConfig, SetConfig, StudentConfig
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
 from distill.errors import AnnotationError, CheckpointError, ConfigError, TrainingError
 from distill.history import read_rows
 from distill.landmarks import load_scheme
+from distill.models import create_model
 from distill.models.checkpoint import load_model
 from distill.options import options_of, parse
 from distill.training import fit as module
 from distill.training.fit import train_student, train_teacher
-from distill.training.teacher import LandmarkTask
+from distill.training.teacher import LandmarkTask, parameter_groups
 from distill.training.tracking import CsvLog, plain_config
+from tests.training.conftest import TEACHER
 
 
 def numbers(folder: Path) -> dict[tuple[int, str], str]:
@@ -391,6 +393,17 @@ def test_students_that_do_not_fit_their_teacher(make_config: Any, teacher: Path,
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         train_student(make_config("student", teacher=tmp_path / "nowhere.ckpt"))
     assert not (tmp_path / "runs" / "student").exists()
+
+
+def test_matrices_decay_and_vectors_do_not() -> None:
+    """Decaying the scale of SwinV2's attention, (h, 1, 1), would soften it for no reason."""
+    net = create_model("swin_v2", "inner51", **TEACHER.options)
+    decayed = {
+        id(p) for group in parameter_groups(net, OptimConfig()) if group["weight_decay"] for p in group["params"]
+    }
+    kinds = {name: id(parameter) in decayed for name, parameter in net.named_parameters()}
+    assert {kinds[name] for name in kinds if name.endswith((".logit_scale", ".bias", "norm1.weight"))} == {False}
+    assert {kinds[name] for name in kinds if name.endswith(("qkv.weight", "fc1.weight", "heatmap.weight"))} == {True}
 
 
 def test_the_schedule_warms_up_and_ends_near_zero(make_config: Any) -> None:
