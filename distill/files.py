@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from distill.errors import ConfigError
 
 
 @contextmanager
@@ -15,12 +17,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success it becomes `path`, on failure it disappears.
 
     The temporary file keeps the suffix of `path` because many writers choose their format by it.
+
+    Raises:
+        ConfigError: no file can be written there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _beside(path)
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -32,6 +34,49 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """Make an empty file in the folder of `path`."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); name a file in another place") from error
+    os.close(handle)
+    return Path(name)
+
+
+def require_writable(*paths: Path | None) -> None:
+    """Refuse places where no file can be written, before minutes of work end there; None is no place.
+
+    Raises:
+        ConfigError: naming the first of them.
+    """
+    for path in paths:
+        if path is not None:
+            _beside(path).unlink()
+
+
+def short_names(paths: Iterable[str | Path]) -> list[str]:
+    """Return the files' names, with as many of their folders as it takes to tell them apart.
+
+    Raises:
+        ConfigError: the same file twice.
+    """
+    every = [Path(path) for path in paths]
+    twice = {str(path) for path in every if every.count(path) > 1}
+    if twice:
+        raise ConfigError(f"{min(twice)}: given twice; name each file once")
+    names = []
+    for path in every:
+        depth = 1
+        while any(other != path and other.parts[-depth:] == path.parts[-depth:] for other in every):
+            depth += 1
+        names.append("/".join(path.parts[-depth:]))
+    return names
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

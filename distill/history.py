@@ -32,8 +32,16 @@ def read_rows(path: str | Path) -> list[Row]:
     lines = text[: text.rfind("\n") + 1].splitlines()
     if not lines or lines[0] != HEADER:
         raise ConfigError(f"{path}: does not begin with '{HEADER}'; give the metrics.csv of a run")
-    rows = [line.split(",") for line in lines[1:]]
-    return [(int(step), name, float(value)) for step, name, value in rows]
+    rows = []
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            step, name, value = line.split(",")
+            rows.append((int(step), name, float(value)))
+        except ValueError as error:
+            raise ConfigError(
+                f"{path}: line {number} is no step,name,value but {line[:60]!r}; mend or drop it"
+            ) from error
+    return rows
 
 
 def read_curve(path: str | Path, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.errors import CheckpointError
+from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256, write_json
 from distill.geometry import CropSpec
 
@@ -65,8 +65,10 @@ def read_sidecar(model: str | Path) -> ModelSpec:
         raise CheckpointError(f"{path}: missing; copy it together with {model.name}, or export again")
     try:
         raw = json.loads(path.read_text())
+        if raw["format"] != _FORMAT:
+            raise ValueError(f"its format is {raw['format']}, not {_FORMAT}")
         expected, spec = raw["sha256"], ModelSpec.from_dict(raw["spec"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path}: not a model description ({error!r}); export the model again") from error
     if sha256(model) != expected:
         raise CheckpointError(f"{model}: SHA-256 differs from the one in {path.name}; the file was changed or replaced")

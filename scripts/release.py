@@ -8,12 +8,19 @@ import argparse
 import shutil
 from pathlib import Path
 
+from distill.data.crops import face_crops
+from distill.export.gates import GateConfig
 from distill.export.kinds import KINDS
+from distill.export.parity import measure
+from distill.export.pipeline import as_predictor
 from distill.files import atomic_path, sha256, write_text
+from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model, save_model
+from distill.runtime import load_model as load_tflite
 from distill.spec import read_sidecar, write_sidecar
 
 FOLDER = Path("checkpoints")
+FACES = 16
 
 
 def release(run: Path, name: str, kind: str, stem: str) -> None:
@@ -22,7 +29,15 @@ def release(run: Path, name: str, kind: str, stem: str) -> None:
     save_model(FOLDER / f"{name}.safetensors", net, spec)
     exported, target = run / "export" / f"{stem}_{kind}.tflite", FOLDER / f"{name}_{kind}.tflite"
     if read_sidecar(exported) != spec:
-        raise SystemExit(f"{exported} was made from another model than {run}/best.ckpt; export again")
+        raise SystemExit(f"{exported} was made for another network or crop than {run}/best.ckpt; export again")
+    # Weights of another run would move the points by more than any export may.
+    crops, landmarks = face_crops(spec, FACES)
+    gate = GateConfig().by_hop()[kind]
+    found = measure(
+        as_predictor(net), {kind: load_tflite(exported)[0]}, crops, landmarks, load_scheme(spec.scheme), {kind: gate}
+    )
+    if found.failed:
+        raise SystemExit(f"{exported} is not {run}/best.ckpt: {'; '.join(found.hops[0].missed)}; export again")
     with atomic_path(target) as temporary:
         shutil.copyfile(exported, temporary)
     write_sidecar(target, spec)

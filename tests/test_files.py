@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from distill import files
+from distill.errors import ConfigError
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
@@ -54,3 +55,27 @@ def test_text_is_utf8(tmp_path: Path) -> None:
 def test_sha256_is_the_known_one(tmp_path: Path) -> None:
     files.write_bytes(tmp_path / "a", b"abc")
     assert files.sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for path, why in (
+        (tmp_path, "it is a folder"),
+        (file / "a.json", "File exists"),
+        (Path("/proc/a/b.json"), "No such"),
+    ):
+        with pytest.raises(ConfigError, match=f"cannot be written \\({why}.*; name a file in another place") as caught:
+            files.require_writable(None, path)
+        assert "\n" not in str(caught.value)
+        with pytest.raises(ConfigError, match="cannot be written"):
+            files.write_text(path, "text")
+    files.require_writable(tmp_path / "new" / "a.json")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "new"]
+
+
+def test_names_are_as_long_as_it_takes() -> None:
+    paths = ["a/net.tflite", "b/net.tflite", "b/other.onnx"]
+    assert files.short_names(paths) == ["a/net.tflite", "b/net.tflite", "other.onnx"]
+    with pytest.raises(ConfigError, match="given twice"):
+        files.short_names(["a/net.tflite", "a/net.tflite"])

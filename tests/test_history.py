@@ -21,6 +21,9 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     with pytest.raises(ConfigError, match="no such file"):
         read_rows(path)
+    path.write_text("step,name,value\n1,train/loss,2.0\n2,train/loss\n")
+    with pytest.raises(ConfigError, match=r"line 3 is no step,name,value but '2,train/loss'"):
+        read_rows(path)
     path.write_text("epoch,step,loss\n0,1,2\n")
     with pytest.raises(ConfigError, match="does not begin with 'step,name,value'"):
         read_rows(path)

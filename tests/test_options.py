@@ -156,6 +156,7 @@ def test_lists_are_written_as_words() -> None:
         "files": ["a", "b"],
     }
     assert _parse(["--files"])["files"] == []
+    assert _parse(["😀.jpg", "𠮷.png"], "files...")["files"] == ["😀.jpg", "𠮷.png"]
     assert _parse(["--files", '["a", "b"]'])["files"] == ["a", "b"]
 
 

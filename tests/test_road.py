@@ -52,6 +52,15 @@ def test_the_exported_file_passes_the_check_and_finds_faces(road: Path, capsys: 
     assert main(["predict", photo, "--model", model, "--json", str(points), "--draw", str(road / "drawn")]) == 0
     assert set(json.loads(points.read_text())["photos"]) == {photo}
     assert (road / "drawn" / "000000.png").stat().st_size > 0
+    # A photo that cannot be read does not take the others along; two that would be one picture are told at once.
+    torn = road / "torn.jpg"
+    torn.write_bytes(Path(photo).read_bytes()[:300])
+    assert main(["predict", str(torn), photo, "--model", model, "--json", str(points)]) == 1
+    assert set(json.loads(points.read_text())["photos"]) == {photo}
+    assert "torn.jpg" in capsys.readouterr().err
+    same = [photo, str(road / "elsewhere" / "000000.png")]
+    assert main(["predict", *same, "--model", model, "--draw", str(road / "drawn")]) == 2
+    assert "is not the only photo drawn as" in capsys.readouterr().err
 
 
 @pytest.mark.slow

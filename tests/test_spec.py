@@ -45,6 +45,8 @@ def test_missing_files_are_named(model: Path) -> None:
     [
         lambda raw: "<html>",
         lambda raw: json.dumps([raw]),
+        lambda raw: json.dumps({**raw, "format": "distill-model/9"}),
+        lambda raw: json.dumps({**raw, "spec": {**raw["spec"], "crop": {"size": 0}}}),
         lambda raw: json.dumps({**raw, "spec": {}}),
         lambda raw: json.dumps({**raw, "spec": {**raw["spec"], "crop": {"sice": 1}}}),
         lambda raw: json.dumps({**raw, "spec": {**raw["spec"], "extra": 1}}),

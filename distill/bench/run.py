@@ -21,9 +21,10 @@ from distill.bench.machine import (
 from distill.bench.memory import peak_memory
 from distill.bench.peers import PEERS, peer_path
 from distill.bench.stages import bench_photo, photo_calls
-from distill.bench.subjects import Subject, checked_path, open_subject, short_names
+from distill.bench.subjects import Subject, checked_path, open_subject
 from distill.bench.tflite_graph import Shape, split_decode
 from distill.errors import ConfigError, DistillError, suggest
+from distill.files import short_names
 
 INSIDE = (
     "network calls only: `invoke` of LiteRT, `run` of ONNX Runtime with bound inputs, forward of PyTorch; "
@@ -63,6 +64,10 @@ class Settings:
     reference: str | None = None
     watts: float = CONTEST_WATTS
     score: ScoreRule = field(default_factory=ScoreRule)
+
+    def __post_init__(self) -> None:
+        if not self.watts > 0:
+            raise ConfigError(f"--watts {self.watts}: a busy core takes more than 0")
 
 
 @dataclass(frozen=True)

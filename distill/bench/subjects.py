@@ -1,6 +1,6 @@
 """What is timed: model files of any kind, each with what it costs and a way to run it on so many threads."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -129,22 +129,3 @@ def warm_imports(path: Path) -> None:
         import onnxruntime  # noqa: F401
     else:
         import distill.models.checkpoint  # noqa: F401
-
-
-def short_names(paths: Iterable[str | Path]) -> list[str]:
-    """Return the files' names, with as many of their folders as it takes to tell them apart.
-
-    Raises:
-        CheckpointError: the same file twice.
-    """
-    every = [Path(path) for path in paths]
-    twice = {str(path) for path in every if every.count(path) > 1}
-    if twice:
-        raise CheckpointError(f"{min(twice)}: given twice; each model is timed once")
-    names = []
-    for path in every:
-        depth = 1
-        while any(other != path and other.parts[-depth:] == path.parts[-depth:] for other in every):
-            depth += 1
-        names.append("/".join(path.parts[-depth:]))
-    return names

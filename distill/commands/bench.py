@@ -1,8 +1,12 @@
 """`distill bench MODEL ...`: what models cost, timed in turns in one run."""
 
+import inspect
 import os
 import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from distill.bench.cost import CONTEST_WATTS, ScoreRule
 from distill.options import options_of, parse
@@ -58,8 +62,10 @@ def bench(
     from distill.bench.report import render, to_json
     from distill.bench.run import Settings, thread_counts
     from distill.bench.run import bench as measure
-    from distill.files import write_bytes, write_json
+    from distill.files import require_writable, write_bytes, write_json
 
+    command = f"distill bench {shlex.join(_words(locals()))}"
+    require_writable(json, plot)
     settings = Settings(thread_counts(threads), rounds, warmup, reference, watts, score)
     found = measure(
         models, peers, settings,
@@ -69,12 +75,24 @@ def bench(
     # A pipe has no width of its own; 80 columns would break every line.
     (console if console.is_terminal else Console(width=_COLUMNS)).print(render(found))
     if json is not None:
-        chosen = [] if peers is None else ["--peers", *peers]
-        words = [*(path.name for path in models), *chosen, "--threads", *threads, "--rounds", str(rounds)]
-        write_json(json, to_json(found, f"distill bench {shlex.join(words)}"))
+        write_json(json, to_json(found, command))
     if plot is not None:
         write_bytes(plot, pareto_plot(found))
     return 0
+
+
+def _words(given: Mapping[str, Any]) -> list[str]:
+    """Return the options that differ from their defaults as words of the command line, of paths the names only."""
+    words = [path.name for path in given["models"]]
+    for name, parameter in inspect.signature(bench).parameters.items():
+        value = given[name]
+        if name in ("models", "json", "plot") or value == parameter.default:
+            continue
+        parts = {f"{name}.{key}": part for key, part in asdict(value).items()} if name == "score" else {name: value}
+        for option, part in parts.items():
+            many = part if isinstance(part, list) else [str(part).lower() if isinstance(part, bool) else part]
+            words += [f"--{option}", *(one.name if isinstance(one, Path) else str(one) for one in many)]
+    return words
 
 
 def run(argv: list[str]) -> int:

@@ -40,10 +40,13 @@ def check(
     from distill.export.architecture import check_architecture, load_everywhere
     from distill.export.opcheck import check_model
     from distill.export.opreport import render, render_matrix, sentences
-    from distill.files import write_json
+    from distill.files import require_writable, write_json
 
     if (file is None) == (model is None):
         raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
+    if onnx is not None and not onnx.is_file():
+        raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
+    require_writable(json)
     if file is not None:
         report, loads = check_model(file, runtime, onnx, sha256), load_everywhere(file, runtime)
     else:

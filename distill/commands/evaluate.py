@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from distill.config import FacesConfig
+from distill.errors import ConfigError
 from distill.options import options_of, parse
 
 _DESCRIPTION = "Measure a checkpoint (.ckpt, .safetensors), ONNX or TFLite file on annotated faces."
@@ -43,8 +44,13 @@ def evaluate(
     from distill.evaluate.faces import load_faces
     from distill.evaluate.predictors import load_predictor
     from distill.evaluate.suite import list_videos, render_suite, run_suite
-    from distill.files import write_json
+    from distill.files import require_writable, write_json
 
+    if suite == "none" and (teacher or videos):
+        raise ConfigError("--teacher and --videos are questions of --suite full; add it, or leave them out")
+    require_writable(json)
+    clips = list_videos(videos) if videos else []
+    other = load_predictor(teacher) if teacher else None
     predictor = load_predictor(model)
     faces = load_faces(
         predictor.spec.scheme,
@@ -60,8 +66,7 @@ def evaluate(
     console, content = Console(), result.to_json()
     console.print(render(result))
     if suite == "full":
-        clips = list_videos(videos) if videos else []
-        content["suite"] = run_suite(predictor, faces, result, load_predictor(teacher) if teacher else None, clips)
+        content["suite"] = run_suite(predictor, faces, result, other, clips)
         console.print(render_suite(content["suite"]))
     if json is not None:
         write_json(json, content)

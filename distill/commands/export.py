@@ -68,14 +68,17 @@ def export(
     from distill.export.ladder import render as ladder_table
     from distill.export.parity import render
     from distill.export.pipeline import stage
+    from distill.export.releases import parse_release
     from distill.export.second_opinion import find_litert_torch
     from distill.export.second_opinion import render as opinion_table
     from distill.export.second_opinion import second_opinion as ask
-    from distill.files import write_json
+    from distill.files import require_writable, write_json
     from distill.models.checkpoint import load_model
 
     chosen = kinds or (list(KINDS) if ladder else ["fp32", "fp16"])
     require_kinds(chosen)
+    parse_release(runtime)
+    require_writable(page)
     if second_opinion:
         find_litert_torch()  # before minutes of work
     net, spec = load_model(model, scheme)

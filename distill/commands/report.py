@@ -34,10 +34,12 @@ def report(
     """
     from rich.console import Console
 
-    from distill.evaluate.run_report import build, read_source
+    from distill.evaluate.run_report import build, read_sources
     from distill.evaluate.wandb_report import log_report
+    from distill.files import require_writable
 
-    sources = [read_source(path) for path in runs]
+    require_writable(out)
+    sources = read_sources(runs)
     page = build(sources, title, _pictures(sources[0], pictures, data) if pictures else None)
     page.write(out)
     if wandb != "disabled":

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,10 @@ def submit(
     """
     import tempfile
 
+    from distill.files import require_writable
     from distill.submit import build_submission, sample_photos
 
+    require_writable(out)
     wheels = wheels or (Path(".wheels") if Path(".wheels").is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="distill-photos-") as folder:
         chosen = _photos_in(photos) if photos else sample_photos(folder)
@@ -65,6 +68,9 @@ def _photos_in(folder: Path) -> list[Path]:
     photos = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not photos:
         raise ConfigError(f"{folder}: no .jpg or .png photos; name another folder, or leave --photos out")
+    for photo, following in pairwise(photos):
+        if photo.stem == following.stem:
+            raise ConfigError(f"{following}: {photo.name} has the same result file; rename or remove one of them")
     return photos
 
 

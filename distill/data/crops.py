@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.synthetic import render_face
+from distill.errors import ConfigError
 from distill.geometry import Box, apply_affine, box_of_points, crop_affine, normalise
 from distill.images import Photo, read_image, warp
 from distill.landmarks import convert
@@ -21,10 +22,15 @@ _SEED = 90001
 def face_crops(
     spec: ModelSpec, count: int, format: str | None = None, root: Path | None = None, subset: str | None = None
 ) -> tuple[Float[ndarray, "n s s 3"], Float[ndarray, "n k 2"]]:
-    """Return `count` crops as a model wants them, in [0, 1], and landmarks normalised to them.
+    """Return `count` crops as a model wants them, in [0, 1], and landmarks normalised to them, NaN where unmarked.
 
     Faces are spread evenly over the data set; without a format they are generated.
+
+    Raises:
+        ConfigError: less than one face asked for.
     """
+    if count < 1:
+        raise ConfigError(f"{count} faces show nothing; ask for 1 or more")
     size, crops, landmarks = spec.crop.size, [], []
     if format is None or root is None:
         faces = _generated(count, spec.scheme)
@@ -54,4 +60,5 @@ def _read(count: int, scheme: str, format: str, root: Path, subset: str | None) 
     records = read_faces(format, root, parse_subsets(subset), scheme)
     for place in np.linspace(0, len(records) - 1, min(count, len(records))).astype(int):
         record = records[place]
-        yield read_image(record.image), record.landmarks, record.boxes["gt"]
+        points = np.where(record.known[:, None], record.landmarks, np.float32(np.nan))
+        yield read_image(record.image), points, record.boxes["gt"]

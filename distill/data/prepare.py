@@ -170,6 +170,8 @@ def prepare_store(
     """
     if not records:
         raise AnnotationError("no faces to make a store of: choose another subset")
+    if workers < 1:
+        raise ConfigError(f"--workers {workers} must be at least 1")
     root = Path(root)
     _claim(root, {"version": VERSION, "data_hash": data_hash(records), **asdict(spec)})
     for scheme in sorted({record.scheme for record in records}):

@@ -57,17 +57,22 @@ class Evaluation:
 
     @property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Parts of the face by name."""
-        return load_scheme(self.protocol.scheme).groups
+        """Parts of the face by name, those of which somebody marked a point."""
+        known = np.isfinite(self.errors).any(0)
+        parts = load_scheme(self.protocol.scheme).groups
+        return {name: points for name, points in parts.items() if known[list(points)].any()}
 
     @cached_property
     def errors(self) -> Values:
         """Distance of every point (n, k) in pixels of the photo, NaN where the truth is not known."""
         return np.linalg.norm(self.offsets.astype(np.float64), axis=-1)
 
+    def _errors_of(self, group: str | None) -> Values:
+        return self.errors if group is None else self.errors[:, list(self.groups[group])]
+
     def nme(self, normaliser: str | None = None, group: str | None = None) -> Values:
         """Return the NME of every face (n,), over all known points or those of one group; NaN where none is known."""
-        errors = self.errors if group is None else self.errors[:, list(self.groups[group])]
+        errors = self._errors_of(group)
         known = np.isfinite(errors)
         with np.errstate(invalid="ignore"):
             means = np.where(known, errors, 0).sum(1) / known.sum(1)
@@ -83,8 +88,7 @@ class Evaluation:
 
     def accuracy_5px(self, group: str | None = None) -> float:
         """Return the share of points at most 5 pixels of the photo from the truth; it depends on the photo's size."""
-        errors = self.errors if group is None else self.errors[:, list(self.groups[group])]
-        return _within(errors)
+        return _within(self._errors_of(group))
 
     @property
     def accuracy_5px_box256(self) -> float:

@@ -1,7 +1,7 @@
 """`distill report`: whatever runs have left behind, side by side on one page."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from distill.export.gates import Gate
 from distill.export.ladder import FORMAT as LADDER
 from distill.export.parity import Hop
 from distill.export.pipeline import FORMAT as EXPORT
+from distill.files import short_names
 from distill.history import TERM_GRADIENT, value_names
 from distill.pictures import training_plot
 from distill.results import BENCH
@@ -44,8 +45,21 @@ class Source:
     metrics: Path | None = None
 
 
-def read_source(path: Path) -> Source:
+def read_sources(paths: Sequence[Path]) -> list[Source]:
+    """Read several, each with a name of its own.
+
+    Raises:
+        AnnotationError: see `read_source`.
+        ConfigError: one is given twice.
+    """
+    return [read_source(path, name.removesuffix(".json")) for path, name in zip(paths, short_names(paths), strict=True)]
+
+
+def read_source(path: Path, name: str | None = None) -> Source:
     """Read a run folder, or one JSON file of `distill evaluate`, `export` or `bench`.
+
+    Args:
+        name: what the report calls it; that of the folder or file by default.
 
     Raises:
         AnnotationError: missing, or nothing of ours in it.
@@ -66,7 +80,7 @@ def read_source(path: Path) -> Source:
     if not (evaluations or others or curves):
         raise AnnotationError(f"{path}: no evaluation, export or metrics in it; `distill evaluate --json` makes one")
     export, ladder, bench = (others.get(kind) for kind in (EXPORT, LADDER, BENCH))
-    return Source(path.stem, evaluations, suites, export, ladder, bench, curves)
+    return Source(name or path.name.removesuffix(".json"), evaluations, suites, export, ladder, bench, curves)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -88,10 +102,11 @@ def matched(sources: Sequence[Source]) -> list[dict[str, tuple[Evaluation, Mappi
     for source in sources:
         for evaluation, suite in zip(source.evaluations, source.suites, strict=True):
             alike = [group for group in found if _same(group, evaluation)]
-            if alike and source.name not in alike[0]:
-                alike[0][source.name] = evaluation, suite
-            elif first in (None, source.name):
-                first = source.name
+            free = [group for group in alike if source.name not in group]
+            if free:
+                free[0][source.name] = evaluation, suite
+            elif alike or first in (None, source.name):
+                first = first or source.name
                 found.append({source.name: (evaluation, suite)})
             else:
                 raise ConfigError(_unlike(source.name, evaluation, first, found))
@@ -104,8 +119,8 @@ def _same(group: Mapping[str, tuple[Evaluation, Mapping[str, Any]]], evaluation:
 
 def _unlike(name: str, evaluation: Evaluation, first: str | None, found: list[dict[str, Any]]) -> str:
     other = next(iter(found[0].values()))[0].protocol
-    what = other.first_difference(evaluation.protocol) or "the name"
-    values = f"{getattr(other, what, first)} and {getattr(evaluation.protocol, what, name)}"
+    what = str(other.first_difference(evaluation.protocol))
+    values = f"{getattr(other, what)} and {getattr(evaluation.protocol, what)}"
     return f"{first} and {name} cannot be compared, {what} differs ({values}); evaluate both the same way"
 
 
@@ -131,13 +146,21 @@ def build(sources: Sequence[Source], title: str, pictures: Mapping[str, bytes] |
         report.figure(png, caption)
     _training(report, sources)
     for source in sources:
-        if source.export:
-            _export(report, source.name, source.export)
-        if source.ladder:
-            _ladder(report, source.name, source.ladder)
-        if source.bench:
-            _bench(report, source.name, source.bench)
+        for section, content in ((_export, source.export), (_ladder, source.ladder), (_bench, source.bench)):
+            if content:
+                _require_whole(source.name, section, report, content)
     return report
+
+
+def _require_whole(
+    name: str, section: Callable[[Report, str, Mapping[str, Any]], None], report: Report, content: Mapping[str, Any]
+) -> None:
+    """Write a section, or say that the file it is made of is not as this version writes it."""
+    try:
+        section(report, name, content)
+    except (KeyError, TypeError, IndexError) as error:
+        what = content["format"]
+        raise AnnotationError(f"{name}: its {what} file is not whole ({error!r}); make it again") from error
 
 
 def _face_map(report: Report, evaluations: Mapping[str, Evaluation]) -> None:
@@ -187,7 +210,7 @@ def _answers(suite: Mapping[str, Any]) -> dict[str, Cell]:
     if known := suite.get("calibration"):
         for level, value in known["inside_percent"].items():
             found[f"errors in the {level} % ellipses, %"] = round(value, 1)
-        found["ellipses should be larger by"] = round(known["scale"], 3)
+        found["ellipses should be so many times as large"] = round(known["scale"], 3)
     if taken := suite.get("agreement"):
         found["distance from the teacher's points, %"] = round(taken["distance_percent"], 3)
         found["correlation of errors with the teacher's"] = taken["error_correlation"]

@@ -138,12 +138,14 @@ def video_stability(
 
     Raises:
         ImageError: a video that cannot be read.
-        ConfigError: no face in a frame, or the scheme has no outer eye corners.
+        ConfigError: fewer than 3 frames, no face in a frame, or the scheme has no outer eye corners.
     """
     detector = detector or FaceDetector()
     values: dict[str, list[float]] = {"fixed_box_percent": [], "detected_box_percent": []}
     for path in track(videos, description="Videos", console=Console(stderr=True), disable=not progress):
         frames = read_video(path)
+        if len(frames) < 3:
+            raise ConfigError(f"{path}: {len(frames)} frames show no trembling; give a clip of 3 or more")
         boxes = [_face(detector, frame, path) for frame in frames]
         for name, used in (("fixed_box_percent", [boxes[0]] * len(frames)), ("detected_box_percent", boxes)):
             values[name].append(100 * _video(predictor, frames, used))

@@ -136,11 +136,16 @@ def _largest(values: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
 
 
 def _nme(points: NDArray, landmarks: NDArray | None, scheme: Scheme) -> float | None:
-    """Return the mean inter-ocular NME; crops are square, so normalised coordinates give the same as pixels."""
+    """Return the mean inter-ocular NME of marked points; crops are square, so that of pixels is the same.
+
+    Faces without marked eye corners have none; None when no face has.
+    """
     if landmarks is None or scheme.ocular is None:
         return None
-    errors = np.linalg.norm(points - landmarks, axis=-1).mean(-1)
-    return float((errors / scheme.eye_distance(landmarks, "ocular")).mean())
+    distances = scheme.eye_distance(landmarks, "ocular")
+    some = np.isfinite(distances)
+    errors = np.nanmean(np.linalg.norm(points - landmarks, axis=-1)[some], -1)
+    return float((errors / distances[some]).mean()) if some.any() else None
 
 
 def refusal(report: ParityReport, scheme: Scheme, layers: Sequence[tuple[str, float]] = ()) -> ExportError:

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from split_300w import TEST, TRAIN
 
+from distill.config import StudentConfig
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, bootstrap_interval
+from distill.options import options_of, parse
+from distill.training.resume import checkpoint_to_resume
 
 # What turns and covers faces less than the configurations do: in a short training no network here knows its faces by
 # heart (docs/distillation.md), so everything that makes them harder only slows it down.
@@ -31,14 +34,19 @@ def options_of_run(config: Path | str, data: Path, epochs: int) -> list[str]:
 
 
 def train(name: str, runs: Path, options: Sequence[str]) -> Path:
-    """Train one run with `distill student`, continue it or, when it is complete, leave it; return its checkpoint."""
+    """Train one run with `distill student`, continue it or, when it is complete, leave it; return its checkpoint.
+
+    Raises:
+        ConfigError: a complete run of this name that was made with other options.
+    """
     run = runs / name
-    if not (run / "summary.json").is_file():
+    # Last, because a --config among the options has a name of its own.
+    words = [*options, "--name", name, "--runs", str(runs)]
+    if (run / "summary.json").is_file():
+        checkpoint_to_resume(run, StudentConfig(**parse(options_of("student", "", StudentConfig), words)))
+    else:
         resume = ["--resume"] if (run / "last.ckpt").is_file() else []
-        # Last, because a --config among the options has a name of its own.
-        place = ["--name", name, "--runs", str(runs)]
-        command = [sys.executable, "-m", "distill", "student", *options, *place, *resume]
-        subprocess.run(command, check=True)
+        subprocess.run([sys.executable, "-m", "distill", "student", *words, *resume], check=True)
     return run / "best.ckpt"
 
 

@@ -94,7 +94,7 @@ def accuracy_table(found: dict[str, Any]) -> str:
     ]
     for net, values in found.items():
         theirs = (published(net, "gt"), published(net, "MTCNN"), TABLE_8[net], *TABLE_9[net])
-        turned = max(values["slices"]["yaw"].items(), key=lambda entry: float(entry[0].split("-")[0]))[1]
+        turned = list(values["slices"]["yaw"].values())[-1]  # from frontal to turned
         stability = values["stability"]
         ours = (
             values["gt_percent"], values["det_percent"], turned["nme_percent"],

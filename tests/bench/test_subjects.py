@@ -4,7 +4,7 @@ import pytest
 
 from distill.bench.latency import compare
 from distill.bench.onnx_graph import onnx_complexity
-from distill.bench.subjects import load_call, open_subject, short_names
+from distill.bench.subjects import load_call, open_subject
 from distill.errors import CheckpointError
 from distill.geometry import CropSpec
 from distill.models import create_model
@@ -65,16 +65,6 @@ def test_all_kinds_are_timed_side_by_side(small: Path, weights: Path, onnx_file:
 @pytest.mark.parametrize("kind", ["small", "weights", "onnx_file"])
 def test_any_file_becomes_a_call(kind: str, request: pytest.FixtureRequest) -> None:
     load_call(request.getfixturevalue(kind), 1)()
-
-
-def test_names_are_as_long_as_it_takes() -> None:
-    assert short_names(["a/net.tflite", "b/net.tflite", "b/other.onnx"]) == [
-        "a/net.tflite",
-        "b/net.tflite",
-        "other.onnx",
-    ]
-    with pytest.raises(CheckpointError, match="given twice"):
-        short_names(["a/net.tflite", "a/net.tflite"])
 
 
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:

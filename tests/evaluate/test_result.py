@@ -1,13 +1,17 @@
 """Intervals and comparisons."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from distill.errors import ConfigError
-from distill.evaluate import paired_bootstrap
+from distill.evaluate import Evaluation, paired_bootstrap
 from distill.evaluate.result import bootstrap_interval
+from distill.files import write_json
+from distill.landmarks import load_scheme
 
 from .conftest import Measure
 
@@ -46,3 +50,17 @@ def test_five_pixels_relative_to_the_box(measure: Measure) -> None:
     assert found.accuracy_5px() == 1
     assert found.accuracy_5px_box256 == 0
     assert measure(shift=(0.5, 0)).accuracy_5px_box256 == 1
+
+
+def test_parts_nobody_marked_are_left_out(measure: Measure, root: Path, tmp_path: Path) -> None:
+    """Where the brows of no face are marked, their NME is no number, and JSON has none for it."""
+    content = json.loads((root / "faces.json").read_text())
+    brows = load_scheme("ibug68").groups["brows"]
+    for face in content["faces"]:
+        face["known"] = {"ibug68": [index not in brows for index in range(68)]}
+    (root / "faces.json").write_text(json.dumps(content))
+    found = measure(shift=(1, 0))
+    assert "brows" not in found.groups
+    assert "nose" in found.groups
+    write_json(tmp_path / "evaluation.json", found.to_json())
+    assert "brows" not in Evaluation.from_json(tmp_path / "evaluation.json").groups

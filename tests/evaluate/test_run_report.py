@@ -12,7 +12,7 @@ from distill.errors import AnnotationError, ConfigError
 from distill.evaluate.faces import load_faces
 from distill.evaluate.gallery import extremes, gallery
 from distill.evaluate.result import Evaluation
-from distill.evaluate.run_report import build, read_source
+from distill.evaluate.run_report import build, matched, read_source, read_sources
 from distill.evaluate.suite import render_suite, run_suite
 from distill.export.gates import Gate
 from distill.export.parity import measure as measure_hops
@@ -64,6 +64,33 @@ def test_a_run_shows_what_its_export_wrote(runs: tuple[Path, Path]) -> None:
     assert "Export of two" in page
     assert page.count("pass</span>") == 1
     assert page.count("fail</span>") == 1
+
+
+def test_every_run_has_a_name_of_its_own(tmp_path: Path, measure: Measure) -> None:
+    """`kd_0.05` and `kd_0.1` have one stem, evaluations in two folders one name."""
+    paths = [tmp_path / "kd_0.05", tmp_path / "kd_0.1", tmp_path / "a" / "e.json", tmp_path / "b" / "e.json"]
+    for index, path in enumerate(paths):
+        write_json(path if path.suffix == ".json" else path / "evaluation.json", measure(shift=(index, 0)).to_json())
+    sources = read_sources(paths)
+    assert [source.name for source in sources] == ["kd_0.05", "kd_0.1", "a/e", "b/e"]
+    (group,) = matched(sources)
+    assert list(group) == ["kd_0.05", "kd_0.1", "a/e", "b/e"]
+    with pytest.raises(ConfigError, match="given twice"):
+        read_sources([paths[0], paths[0]])
+
+
+def test_runs_with_two_files_each_are_compared_pair_by_pair(tmp_path: Path, measure: Measure) -> None:
+    for run in ("one", "two"):
+        for file in ("ckpt", "fp16"):
+            write_json(tmp_path / run / f"{file}.json", measure().to_json())
+    groups = matched(read_sources([tmp_path / "one", tmp_path / "two"]))
+    assert [list(group) for group in groups] == [["one", "two"], ["one", "two"]]
+
+
+def test_a_file_that_is_not_whole_is_one_line(tmp_path: Path) -> None:
+    write_json(tmp_path / "export.json", {"format": EXPORT})
+    with pytest.raises(AnnotationError, match=r"its .* file is not whole \(KeyError\('parity'\)\); make it again"):
+        build([read_source(tmp_path)], "t")
 
 
 def test_unlike_protocols_are_refused_with_the_reason(runs: tuple[Path, Path], measure: Measure) -> None:

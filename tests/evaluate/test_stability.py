@@ -104,5 +104,12 @@ def test_broken_videos_and_missing_faces(video: Path, tmp_path: Path) -> None:
     broken.write_bytes(b"RIFF not a video")
     with pytest.raises(ImageError, match="no frame"):
         read_video(broken)
+    short = tmp_path / "short.avi"
+    writer = cv2.VideoWriter(str(short), cv2.VideoWriter_fourcc(*"MJPG"), 25, (160, 120))
+    for step in range(2):
+        writer.write(bump(70 + step, 60))
+    writer.release()
+    with pytest.raises(ConfigError, match=r"short\.avi: 2 frames show no trembling"):
+        video_stability(Blob(), [short], Detector(), progress=False)
     with pytest.raises(ConfigError, match="no face found"):
         video_stability(Blob(), [video], Detector(found=False), progress=False)

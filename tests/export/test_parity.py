@@ -92,6 +92,23 @@ def test_another_number_of_points_is_refused() -> None:
         run(POINTS[:, :50])
 
 
+def test_points_nobody_marked_have_no_part_in_the_nme() -> None:
+    """NaN stands for them; a face without marked eye corners has no NME at all."""
+    truth = TRUTH.copy()
+    truth[0, 3], truth[1, SCHEME.points_of("ocular")[0]] = np.nan, np.nan
+
+    def nme(landmarks: np.ndarray) -> float | None:
+        return measure(lambda _: POINTS, {}, CROPS, landmarks, SCHEME, {}).nme
+
+    distances = SCHEME.eye_distance(TRUTH, "ocular")
+    errors = np.linalg.norm(POINTS - TRUTH, axis=-1)
+    errors[0, 3] = np.nan
+    by_face = np.nanmean(errors, 1) / distances
+    assert nme(truth) == pytest.approx(by_face[[0, 2, 3]].mean())
+    truth[:, SCHEME.points_of("ocular")[0]] = np.nan
+    assert nme(truth) is None
+
+
 def test_without_annotations_there_is_no_nme() -> None:
     report = measure(lambda _: POINTS, {"onnx": lambda _: POINTS}, CROPS, None, SCHEME, {"onnx": GATE})
     assert not report.failed

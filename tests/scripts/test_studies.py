@@ -11,11 +11,14 @@ import cross_format
 import kd_study
 import pytest
 import thesis
+import yaml
 import zoo
 from studies import train, train_arms
 
 from distill.config import StudentConfig
+from distill.errors import ConfigError
 from distill.options import options_of, parse
+from distill.training.tracking import plain_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +40,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         summary = config.runs / config.name / "summary.json"
         summary.parent.mkdir(parents=True)
         summary.write_text(json.dumps({"steps": 100 + config.seed}))
+        (summary.parent / "last.ckpt").touch()
+        (summary.parent / "config.yaml").write_text(yaml.safe_dump(plain_config(config)))
 
     monkeypatch.setattr(subprocess, "run", finish)
     monkeypatch.chdir(ROOT)
@@ -51,6 +56,8 @@ def test_a_run_lies_where_the_study_looks_for_it(commands: list[list[str]], tmp_
     assert path == tmp_path / "arm_0" / "best.ckpt"
     train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml"])
     assert len(commands) == 1
+    with pytest.raises(ConfigError, match=r"arm_0: --trainer.epochs was \d+, now it is 70"):
+        train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml", "--trainer.epochs", "70"])
 
 
 def test_a_run_that_was_stopped_is_continued(commands: list[list[str]], tmp_path: Path) -> None:
@@ -65,8 +72,9 @@ def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
     for arm, steps in (("a", 10), ("b", 11)):
         (tmp_path / f"{arm}_0").mkdir()
         (tmp_path / f"{arm}_0" / "summary.json").write_text(json.dumps({"steps": steps}))
+        (tmp_path / f"{arm}_0" / "last.ckpt").touch()
     with pytest.raises(SystemExit, match=r"seed 0 .*'a': 10, 'b': 11"):
-        train_arms({"a": [], "b": []}, 1, tmp_path)
+        train_arms(dict.fromkeys(("a", "b"), ["--kd.kind", "none"]), 1, tmp_path)
 
 
 def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[list[str]], tmp_path: Path) -> None:

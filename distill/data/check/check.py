@@ -44,6 +44,10 @@ class CheckOptions:
     hashes: Path | None = None
     workers: int = 2
 
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ConfigError(f"--workers {self.workers} must be at least 1")
+
 
 def _silent(name: str, total: int) -> Callable[[], None]:
     del name, total
@@ -159,6 +163,10 @@ def check_data(
         if not name:
             raise ConfigError("a test subset without name: write names joined by '+'")
     records, findings = read_all_sound(FORMATS[format], root, subsets, scheme)
+    for name in options.test or ():
+        if records and not any(is_test(record.subset, [name]) for record in records):
+            seen = sorted({record.subset for record in records})
+            raise ConfigError(f"--test {name}: no face is of such a subset: {suggest(name, seen)}")
     findings += _findings(root, records, options, progress)
     findings += _verify(root, options, progress)
     unread = {finding.file for finding in findings if finding.check == "broken photo"}

@@ -141,6 +141,8 @@ def write_faces(
     shares = dict(SUBSETS if subsets is None else subsets)
     if count < 1 or size < 32 or workers < 0:
         raise ConfigError(f"count {count}, size {size}, workers {workers}: give count >= 1, size >= 32, workers >= 0")
+    if seed < 0 or not 0 <= difficulty <= 1:
+        raise ConfigError(f"seed {seed}, difficulty {difficulty}: give a seed >= 0 and a difficulty in 0 ... 1")
     if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
         raise ConfigError(f"subsets {shares}: give at least one positive share, for example train=0.8")
     task = _Task(Path(root), seed, size, difficulty)

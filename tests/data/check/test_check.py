@@ -172,6 +172,8 @@ def test_the_user_says_what_is_tested_on(faces: Path) -> None:
     shutil.move(faces / "a/testset", faces / "a/others")
     assert ("leak", ".") in _found(_check(faces), "note")
     assert _found(_check(faces, test=("a/others",))) == []
+    with pytest.raises(ConfigError, match=r"--test a/other: no face is of such a subset: did you mean 'a/others'"):
+        _check(faces, test=("a/other",))
     assert is_test("helen/testset", None)
     assert is_test("Test/01_Indoor", None)
     assert not is_test("latest", None)
