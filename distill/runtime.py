@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from distill.detector import Detection, FaceDetector
 from distill.errors import CheckpointError, ConfigError
-from distill.geometry import Box, Points, apply_affine, crop_affine, denormalise, invert_affine
+from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import Photo, read_image, warp
 from distill.interpreter import TFLiteNet
 from distill.spec import ModelSpec, read_sidecar
@@ -129,7 +129,8 @@ class Landmarker:
 
         Args:
             model_path: a `.tflite` or `.onnx` file with its `.json` beside it.
-            detector: finds the faces of a photo; default: `FaceDetector`.
+            detector: finds the faces of a photo; default: `FaceDetector`. Boxes of any other are taken for those the
+                model was trained on.
             threads: threads of every net.
 
         Raises:
@@ -138,6 +139,7 @@ class Landmarker:
         """
         self._model, self.spec = load_model(model_path, threads)
         self._detect = detector or FaceDetector(threads=threads)
+        self._crop = self.spec.detected_crop if isinstance(self._detect, FaceDetector) else self.spec.crop
 
     def __call__(self, photo: Photo | str | Path) -> list[Face]:
         """Return the faces of a photo (h, w, 3) uint8 RGB or an image file, best first; empty when there is none.
@@ -147,17 +149,22 @@ class Landmarker:
         """
         pixels = photo if isinstance(photo, np.ndarray) else read_image(photo)
         found = self._detect(pixels)
-        return [Face(box, self.landmarks(pixels, box), score) for box, score in found]
+        return [Face(box, self.landmarks(pixels, box, self._crop), score) for box, score in found]
 
-    def landmarks(self, photo: Photo, box: Box) -> Points:
+    def landmarks(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> Points:
         """Return the points (k, 2) of the face in `box`, in photo pixels.
+
+        Args:
+            photo: (h, w, 3) uint8 RGB.
+            box: of the kind the model was trained on.
+            crop: for boxes of another kind, how they become the input.
 
         Raises:
             ConfigError: the box has no area.
         """
         if not (box.width > 0 and box.height > 0):
             raise ConfigError(f"face box {tuple(box)} has no area; boxes are x0, y0, x1, y1 in pixels")
-        size, affine = self.spec.crop.size, crop_affine(box, self.spec.crop)
-        crop = warp(photo, affine, size).astype(np.float32) / 255
-        points = denormalise(self._model(crop[None])[0], size, size)
+        size, affine = self.spec.crop.size, crop_affine(box, crop or self.spec.crop)
+        pixels = warp(photo, affine, size).astype(np.float32) / 255
+        points = denormalise(self._model(pixels[None])[0], size, size)
         return apply_affine(invert_affine(affine), points)

@@ -26,6 +26,7 @@ class ModelSpec:
         n_points: number of points k of the output (1, k, 2), normalised to the crop.
         crop: how a face box becomes the input.
         options: keyword arguments the architecture was built with.
+        detected: how a box of `FaceDetector` becomes the input; None: as a true box does.
     """
 
     arch: str
@@ -33,13 +34,21 @@ class ModelSpec:
     n_points: int
     crop: CropSpec
     options: dict[str, Any] = field(default_factory=dict)
+    detected: CropSpec | None = None
+
+    @property
+    def detected_crop(self) -> CropSpec:
+        """How a box of `FaceDetector` becomes the input."""
+        return self.detected or self.crop
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "ModelSpec":
-        return cls(**{**raw, "crop": CropSpec(**raw["crop"])})
+        detected = raw.get("detected")
+        crops = {"crop": CropSpec(**raw["crop"]), "detected": CropSpec(**detected) if detected else None}
+        return cls(**{**raw, **crops})
 
 
 def sidecar_path(model: str | Path) -> Path:

@@ -3,17 +3,18 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from distill.detector import Detection
+from distill.detector import Detection, FaceDetector
 from distill.errors import CheckpointError, ConfigError, ImageError
-from distill.geometry import Box
+from distill.geometry import Box, CropSpec
 from distill.runtime import Landmarker, OnnxModel, load_model
-from distill.spec import ModelSpec, write_sidecar
+from distill.spec import ModelSpec, read_sidecar, write_sidecar
 from tests.tiny_models import GAIN, POINTS, base_points, write_tiny_tflite
 
 BOX = Box(40.0, 30.0, 100.0, 110.0)
@@ -38,6 +39,24 @@ def test_points_land_in_the_photo(model: Path) -> None:
     assert face.score == 0.9
     assert face.landmarks.dtype == np.float32
     np.testing.assert_allclose(face.landmarks, expected, atol=2e-3)
+
+
+def test_boxes_of_our_detector_are_cut_out_as_training_measured(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network trained on small boxes must not see a whole face; boxes of other detectors are as in training."""
+    path = tmp_path / "tiny.tflite"
+    path.write_bytes(model.read_bytes())
+    spec = read_sidecar(model)
+    write_sidecar(path, replace(spec, detected=CropSpec(spec.crop.size, 2 * spec.crop.scale, 0.25)))
+    photo = np.full((160, 200, 3), 51, np.uint8)
+    (other,) = Landmarker(path, find_box)(photo)
+    np.testing.assert_array_equal(other.landmarks, Landmarker(model, find_box)(photo)[0].landmarks)
+    monkeypatch.setattr(FaceDetector, "__call__", lambda self, photo: find_box(photo))
+    (ours,) = Landmarker(path)(photo)
+    side = 80 * 2.5
+    expected = (base_points() + GAIN * 0.2) * side + np.array([70.0, 70.0 + 0.25 * 80]) - side / 2
+    np.testing.assert_allclose(ours.landmarks, expected, atol=4e-3)
 
 
 def test_file_and_array_agree(model: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A model and its description travel together, or not at all."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,17 @@ def test_round_trip(model: Path) -> None:
     assert read_sidecar(model) == _SPEC
     assert ModelSpec.from_dict(json.loads(json.dumps(_SPEC.to_dict()))) == _SPEC
     assert sidecar_path(model) == model.with_name("student_fp32.json")
+    fitted = replace(_SPEC, detected=CropSpec(128, 0.9, -0.2))
+    write_sidecar(model, fitted)
+    assert read_sidecar(model) == fitted
+    assert (fitted.detected_crop, _SPEC.detected_crop) == (fitted.detected, _SPEC.crop)
+
+
+def test_files_of_before_detected_boxes_were_measured_are_read(model: Path) -> None:
+    raw = json.loads(sidecar_path(model).read_text())
+    del raw["spec"]["detected"]
+    sidecar_path(model).write_text(json.dumps(raw))
+    assert read_sidecar(model) == _SPEC
 
 
 def test_another_model_under_the_same_name_is_refused(model: Path) -> None:

@@ -49,7 +49,7 @@ def photo_calls(subjects: Sequence[Subject], photo: Photo, threads: int) -> tupl
     for subject in subjects:
         if subject.path.suffix not in (".tflite", ".onnx") or not sidecar_path(subject.path).is_file():
             continue
-        crop = read_sidecar(subject.path).crop
+        crop = read_sidecar(subject.path).detected_crop
         calls.setdefault((f"crop to {crop.size} px", "crop"), _crop_call(photo, faces[0].box, crop))
         calls[subject.name, "photo"] = _photo_call(Landmarker(subject.path, detector, threads), photo)
     return calls, len(faces)

@@ -160,7 +160,7 @@ def _face(detector: FaceDetector, frame: Photo, path: Path) -> Box:
 
 
 def _video(predictor: Predictor, frames: Sequence[Photo], boxes: Sequence[Box]) -> float:
-    crop, scheme = predictor.spec.crop, load_scheme(predictor.spec.scheme)
+    crop, scheme = predictor.spec.detected_crop, load_scheme(predictor.spec.scheme)
     affines = [crop_affine(box, crop) for box in boxes]
     crops = [warp(frame, affine, crop.size) for frame, affine in zip(frames, affines, strict=True)]
     points = _points(predictor, crops, affines)

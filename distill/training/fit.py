@@ -19,13 +19,16 @@ from torch import nn
 from distill.config import DataConfig, RunConfig, SetConfig, StudentConfig
 from distill.data.balance import attribute_weights
 from distill.data.dataset import FaceDataset
+from distill.data.detected import detected_crop
 from distill.data.mixed import MixedDataset, TrainingSet, relabelled
 from distill.data.module import FaceData
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord, known_normalisers
 from distill.data.splits import data_hash, split_by_group, without_groups_of
+from distill.detector import FaceDetector
 from distill.errors import AnnotationError, ConfigError
 from distill.files import sha256, write_json, write_text
+from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.losses.cross_format import CrossFormatLoss
 from distill.losses.supervised import make_loss, require_loss_fits
@@ -177,8 +180,35 @@ def _parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, Any]:
         "metric": LandmarkMetrics(scheme, measurable(data.val.records, config.data.scheme)),
         "optim": config.optim,
         "total_steps": len(data.sampler(world=config.trainer.devices * config.trainer.num_nodes)),
-        "spec": ModelSpec(model.arch, config.data.scheme, scheme.n_points, config.data.crop, dict(model.options)),
+        "spec": ModelSpec(
+            model.arch,
+            config.data.scheme,
+            scheme.n_points,
+            config.data.crop,
+            dict(model.options),
+            detected(config, data),
+        ),
     }
+
+
+def detected(config: RunConfig, data: FaceData) -> CropSpec | None:
+    """Return how a detector's box is to be cut out for what is trained here, as its faces tell; say so in a line."""
+    try:
+        detector = FaceDetector()
+    except ConfigError as error:
+        fitted, what = None, f"no detector ({error})"
+    else:
+        fitted, found, asked = detected_crop(data.train.records, config.data.crop, config.data.boxes[0], detector)
+        what = f"the detector finds {found} of {asked} training faces"
+    scale = config.data.crop.scale
+    then = (
+        f"its box is cut out {fitted.scale:.2f} times, a {config.data.boxes[0]} box {scale:g}"
+        if fitted
+        else ("detected boxes will be cut out as true ones are")
+    )
+    if is_first_process():
+        print(f"{what}: {then}")
+    return fitted
 
 
 def _loss(config: RunConfig, net: nn.Module) -> nn.Module:

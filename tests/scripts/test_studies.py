@@ -74,7 +74,7 @@ def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
         (tmp_path / f"{arm}_0" / "summary.json").write_text(json.dumps({"steps": steps}))
         (tmp_path / f"{arm}_0" / "last.ckpt").touch()
     with pytest.raises(SystemExit, match=r"seed 0 .*'a': 10, 'b': 11"):
-        train_arms(dict.fromkeys(("a", "b"), ["--kd.kind", "none"]), 1, tmp_path)
+        train_arms({arm: ["--kd.kind", "none"] for arm in ("a", "b")}, 1, tmp_path)
 
 
 def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[list[str]], tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ import yaml
 from distill.config import ModelConfig, OptimConfig, RunConfig, SetConfig, StudentConfig
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
+from distill.detector import Detection
 from distill.errors import AnnotationError, CheckpointError, ConfigError, TrainingError
+from distill.geometry import Box
 from distill.history import read_rows
 from distill.landmarks import load_scheme
 from distill.models import create_model
@@ -152,6 +154,22 @@ def test_a_run_leaves_what_it_says(make_config: Any) -> None:
     assert all(torch.equal(value, stored[f"net.{name}"]) for name, value in net.state_dict().items())
     again = parse(options_of("teacher", "", RunConfig), ["--config", str(folder / "config.yaml")])
     assert RunConfig(**again) == config
+
+
+def test_a_run_knows_how_to_cut_out_detected_boxes(
+    make_config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = Detection(Box(10.0, 10.0, 70.0, 70.0), 0.9)
+    monkeypatch.setattr(module, "FaceDetector", lambda: lambda photo: [whole])
+    config = make_config("run", trainer={"epochs": 1})
+    _, spec = load_model(train_teacher(config) / "best.ckpt")
+    assert spec.detected is not None
+    assert spec.detected.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
+    assert "the detector finds 18 of 18 training faces: its box is cut out 0." in capsys.readouterr().out
+    monkeypatch.setattr(module, "FaceDetector", lambda: lambda photo: [])
+    _, spec = load_model(train_teacher(make_config("other", trainer={"epochs": 1})) / "best.ckpt")
+    assert spec.detected is None
+    assert "finds 0 of 18 training faces: detected boxes will be cut out as true ones" in capsys.readouterr().out
 
 
 def test_workers_change_nothing(make_config: Any) -> None:
