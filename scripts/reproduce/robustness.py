@@ -1,8 +1,8 @@
 """How models stand worse photos: `python scripts/reproduce/robustness.py DATA --videos DIR`, results/robustness.json.
 
-DATA is a 300-W folder; models are the released student and, where it has been trained, runs/teacher. MediaPipe's
-FaceMesh is measured at the crop that suits it best and, since its points are of another convention, also after one
-constant offset; both are fitted on training faces. A model that was measured already, by the hash of its file, is not
+DATA is a 300-W folder; models are the released student, or those of `--models`. MediaPipe's FaceMesh is measured at the
+crop that suits it best and, since its points are of another convention, also after one constant offset; both are fitted
+on training faces. A model that was measured already, by the hash of its file and the numbers of faces and clips, is not
 measured again.
 """
 
@@ -40,7 +40,7 @@ def models(data: Path, given: list[Path]) -> dict[str, Callable[[], Predictor]]:
 
 def measured(name: str, load: Callable[[], Predictor], faces: FaceSet, clips: list[Path]) -> Path:
     """Measure one model, unless that was done, and return the file with its errors and the answers of the suite."""
-    path = RUNS / f"{name}-{len(faces.records)}.json"
+    path = RUNS / f"{name}-{len(faces.records)}-{len(clips)}.json"
     if not path.is_file():
         predictor = load()
         plain = measure(predictor, faces, name)[UNCHANGED]
