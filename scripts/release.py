@@ -26,7 +26,6 @@ FACES = 16
 def release(run: Path, name: str, kind: str, stem: str) -> None:
     """Write the files of one model."""
     net, spec = load_model(run / "best.ckpt")
-    save_model(FOLDER / f"{name}.safetensors", net, spec)
     exported, target = run / "export" / f"{stem}_{kind}.tflite", FOLDER / f"{name}_{kind}.tflite"
     if read_sidecar(exported) != spec:
         raise SystemExit(f"{exported} was made for another network or crop than {run}/best.ckpt; export again")
@@ -38,6 +37,7 @@ def release(run: Path, name: str, kind: str, stem: str) -> None:
     )
     if found.failed:
         raise SystemExit(f"{exported} is not {run}/best.ckpt: {'; '.join(found.hops[0].missed)}; export again")
+    save_model(FOLDER / f"{name}.safetensors", net, spec)
     with atomic_path(target) as temporary:
         shutil.copyfile(exported, temporary)
     write_sidecar(target, spec)
