@@ -125,8 +125,9 @@ def run(image_list: Path, output: Path) -> int:
         try:
             if text or contest.no_face != "skip":
                 write_text(output / f"{photo.stem}.txt", text)
-        except OSError as error:
-            complaint, unwritten = f"{photo}: no result could be written ({error.strerror})", unwritten + 1
+        except (OSError, ConfigError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            complaint, unwritten = f"{photo}: no result could be written ({why})", unwritten + 1
         if complaint:
             failed += 1
             print(f"run_model: {complaint}", file=sys.stderr, flush=True)
