@@ -4,7 +4,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from distill.models.zoo import zoo_entry
 from distill.results import commit
 from distill.spec import ModelSpec
 from distill.training.averaging import WeightEMA
-from distill.training.cache import with_cache
+from distill.training.cache import parts_of, with_cache
 from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
 from distill.training.frozen import FrozenTeacher
 from distill.training.gradients import TermGradients
@@ -180,31 +180,25 @@ def _parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, Any]:
         "metric": LandmarkMetrics(scheme, measurable(data.val.records, config.data.scheme)),
         "optim": config.optim,
         "total_steps": len(data.sampler(world=config.trainer.devices * config.trainer.num_nodes)),
-        "spec": ModelSpec(
-            model.arch,
-            config.data.scheme,
-            scheme.n_points,
-            config.data.crop,
-            dict(model.options),
-            detected(config, data),
-        ),
+        "spec": ModelSpec(model.arch, config.data.scheme, scheme.n_points, config.data.crop, dict(model.options)),
     }
 
 
 def detected(config: RunConfig, data: FaceData) -> CropSpec | None:
     """Return how a detector's box is to be cut out for what is trained here, as its faces tell; say so in a line."""
+    kind, crop, fitted = config.data.boxes[0], config.data.crop, None
     try:
         detector = FaceDetector()
     except ConfigError as error:
-        fitted, what = None, f"no detector ({error})"
+        what = f"No detector ({error})"
     else:
-        fitted, found, asked = detected_crop(data.train.records, config.data.crop, config.data.boxes[0], detector)
-        what = f"the detector finds {found} of {asked} training faces"
-    scale = config.data.crop.scale
+        faces = parts_of(data.train)[0].records  # boxes of further sets may be of another kind
+        fitted, found, asked = detected_crop(faces, crop, kind, detector)
+        what = f"The detector finds {found} of {asked} training faces"
     then = (
-        f"its box is cut out {fitted.scale:.2f} times, a {config.data.boxes[0]} box {scale:g}"
+        f"its box is cut out {fitted.scale:.2f} times, a {kind} box {crop.scale:g}"
         if fitted
-        else ("detected boxes will be cut out as true ones are")
+        else f"its boxes will be cut out as {kind} boxes are"
     )
     if is_first_process():
         print(f"{what}: {then}")
@@ -239,7 +233,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         torch.set_num_threads(config.trainer.threads)
     if (line := slow_precision(config.trainer)) and is_first_process():
         print(line)
-    task.origin = origin(config, data)
+    task.origin, task.spec = origin(config, data), replace(task.spec, detected=detected(config, data))
     started = time.monotonic()
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
     # What hardware there is and which product to try next is no news to somebody who started a training.

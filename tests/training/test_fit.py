@@ -165,11 +165,11 @@ def test_a_run_knows_how_to_cut_out_detected_boxes(
     _, spec = load_model(train_teacher(config) / "best.ckpt")
     assert spec.detected is not None
     assert spec.detected.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
-    assert "the detector finds 18 of 18 training faces: its box is cut out 0." in capsys.readouterr().out
+    assert "The detector finds 18 of 18 training faces: its box is cut out 0." in capsys.readouterr().out
     monkeypatch.setattr(module, "FaceDetector", lambda: lambda photo: [])
     _, spec = load_model(train_teacher(make_config("other", trainer={"epochs": 1})) / "best.ckpt")
     assert spec.detected is None
-    assert "finds 0 of 18 training faces: detected boxes will be cut out as true ones" in capsys.readouterr().out
+    assert "finds 0 of 18 training faces: its boxes will be cut out as gt boxes are" in capsys.readouterr().out
 
 
 def test_workers_change_nothing(make_config: Any) -> None:
