@@ -80,10 +80,7 @@ def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentP
         while rest and not rest[0].startswith("-") and (name.endswith("...") or not words):
             words.append(rest.pop(0))
         if words:
-            named += [
-                f"--{name.removesuffix('...')}",
-                json.dumps(words, ensure_ascii=False) if name.endswith("...") else words[0],
-            ]
+            named += [f"--{name.removesuffix('...')}", _as_list(words) if name.endswith("...") else words[0]]
     switches = {f"--{action.dest}" for action in parser._actions if getattr(action, "_typehint", None) is bool}
     for word, following in zip(rest, [*rest[1:], "--"], strict=False):  # without words, nothing follows
         named += [word, "true"] if word in switches and following.startswith("--") else [word]
@@ -102,8 +99,13 @@ def _join_lists(argv: list[str], parser: ArgumentParser) -> list[str]:
             count = next((place for place, other in enumerate(rest) if other.startswith("--")), len(rest))
             words, rest = rest[:count], rest[count:]
             whole = len(words) == 1 and words[0].startswith("[")
-            joined.append(words[0] if whole else json.dumps(words, ensure_ascii=False))
+            joined.append(words[0] if whole else _as_list(words))
     return joined
+
+
+def _as_list(words: list[str]) -> str:
+    """Words as the parser takes a list; it is YAML, which knows no pairs of surrogates."""
+    return json.dumps(words, ensure_ascii=False)
 
 
 def _one_line(message: str, parser: ArgumentParser) -> str:

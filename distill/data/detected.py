@@ -15,7 +15,7 @@ from distill.detector import Detection
 from distill.geometry import Box, CropSpec
 from distill.images import Photo, read_image
 
-# Faces looked at; the median of so many is within 2 % of that of a thousand.
+# Faces looked at: the ratios of single faces of 300-W spread by 6 %, so their median is sure to about 1 %.
 _FACES = 60
 # A median of fewer is luck, and where most faces are not found, those that are may not be them.
 _LEAST = 10

@@ -61,6 +61,22 @@ class FaceRecord:
         )
 
 
+def require_points(records: Sequence[FaceRecord], what: str, advice: str) -> None:
+    """Refuse faces without a single marked point, which nothing can be measured on.
+
+    Args:
+        what: how to call the faces.
+        advice: what to do about it.
+
+    Raises:
+        AnnotationError: naming the first of them.
+    """
+    without = [record.name for record in records if not record.known.any()]
+    if without:
+        counts = f"{len(without)} of {len(records)} {what}"
+        raise AnnotationError(f"{counts} have no marked point ({without[0]} is the first); {advice}")
+
+
 def known_normalisers(records: Sequence[FaceRecord], scheme: str) -> tuple[str, ...]:
     """Return those of a scheme's normalisers whose points every face knows, in its order; `box` is the last."""
     meaning = load_scheme(scheme)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from distill.data.readers import FORMATS, parse_subsets, read_faces
-from distill.data.records import FaceRecord, known_normalisers
+from distill.data.records import FaceRecord, known_normalisers, require_points
 from distill.errors import AnnotationError, ConfigError
 from distill.landmarks import is_exact, load_scheme, map_bias
 from distill.metrics.functional import normaliser
@@ -73,7 +73,7 @@ def load_faces(
     conversion = "; ".join(dict.fromkeys(filter(None, inexact))) or "exact"
     records = _spread([record.in_scheme(chosen) for record in records], limit)
     _require_boxes(records, boxes)
-    _require_points(records)
+    require_points(records, "faces", "choose others")
     names = "+".join(sorted(parse_subsets(subset) or ("all",)))
     return FaceSet(chosen, boxes, format, names, tuple(records), _distances(records, chosen), conversion)
 
@@ -124,14 +124,6 @@ def _require_boxes(records: Sequence[FaceRecord], kind: str) -> None:
         raise ConfigError(
             f"{len(missing)} of {len(records)} faces have no {kind} box (first: {missing[0]}); "
             "use gt boxes, or add theirs to the data set"
-        )
-
-
-def _require_points(records: Sequence[FaceRecord]) -> None:
-    without = [record.name for record in records if not record.known.any()]
-    if without:
-        raise AnnotationError(
-            f"{len(without)} of {len(records)} faces have no marked point (first: {without[0]}); choose others"
         )
 
 

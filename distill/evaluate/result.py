@@ -55,7 +55,7 @@ class Evaluation:
         """The normaliser shown first: ocular where the scheme has it."""
         return self.protocol.normalisers[0]
 
-    @property
+    @cached_property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
         """Parts of the face by name, those of which somebody marked a point."""
         known = np.isfinite(self.errors).any(0)

@@ -58,23 +58,26 @@ class Scheme:
         return matrix
 
     @property
+    def eye_ends(self) -> dict[str, EyeEnds]:
+        """The ends of the eye distances it has, `ocular` before `pupil`."""
+        ends = {"ocular": self.ocular, "pupil": self.pupil}
+        return {kind: end for kind, end in ends.items() if end is not None}
+
+    @property
     def normalisers(self) -> tuple[str, ...]:
         """What an error of these points can be divided by; a profile has no two eyes."""
-        ends = {"ocular": self.ocular, "pupil": self.pupil}
-        return (*(kind for kind, end in ends.items() if end is not None), "box")
+        return (*self.eye_ends, "box")
 
     def points_of(self, kind: str) -> list[int]:
         """Return the points that a normaliser lies between, none for `box`."""
-        ends = {"ocular": self.ocular, "pupil": self.pupil}.get(kind)
-        return [point for end in ends or () for point in end]
+        return [point for end in self.eye_ends.get(kind, ()) for point in end]
 
     def eye_distance(self, points: NDArray[np.floating], kind: str) -> NDArray[np.floating]:
         """Return the `ocular` or `pupil` distance of points (..., k, 2) as (...)."""
-        ends = {"ocular": self.ocular, "pupil": self.pupil}[kind]
-        if ends is None:
+        if kind not in self.eye_ends:
             others = " or ".join(self.normalisers)
             raise ConfigError(f"scheme {self.name} has no {kind} distance: use another normaliser ({others})")
-        right, left = (points[..., list(end), :].mean(-2) for end in ends)
+        right, left = (points[..., list(end), :].mean(-2) for end in self.eye_ends[kind])
         return np.linalg.norm(right - left, axis=-1)
 
 

@@ -23,10 +23,10 @@ from distill.data.detected import detected_crop
 from distill.data.mixed import MixedDataset, TrainingSet, relabelled
 from distill.data.module import FaceData
 from distill.data.readers import parse_subsets, read_faces
-from distill.data.records import FaceRecord, known_normalisers
+from distill.data.records import FaceRecord, known_normalisers, require_points
 from distill.data.splits import data_hash, split_by_group, without_groups_of
 from distill.detector import FaceDetector
-from distill.errors import AnnotationError, ConfigError
+from distill.errors import ConfigError
 from distill.files import sha256, write_json, write_text
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
@@ -107,12 +107,7 @@ def measurable(faces: Sequence[FaceRecord], scheme: str) -> str:
     Raises:
         AnnotationError: a face without a single marked point.
     """
-    without = [face.name for face in faces if not face.known.any()]
-    if without:
-        raise AnnotationError(
-            f"{len(without)} of {len(faces)} validation faces have no marked point ({without[0]} is the first); "
-            "choose others with --data.val_subset"
-        )
+    require_points(faces, "validation faces", "choose others with --data.val_subset")
     found, first = known_normalisers(faces, scheme)[0], load_scheme(scheme).normalisers[0]
     if found != first and is_first_process():
         print(f"Validation by the {found} distance: not every face has the points of the {first} distance marked")
