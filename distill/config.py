@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from distill.data.augment import AugmentConfig
+from distill.data.records import FOUND
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
 from distill.losses.kd import KDConfig
@@ -39,6 +40,15 @@ class SetConfig:
             raise ConfigError(f"--data.sets: share {self.share} of {self.root} must be above 0 and at most 1")
         if self.weight is not None and self.weight < 0:
             raise ConfigError(f"--data.sets: weight {self.weight} of {self.root} must be at least 0")
+        if self.boxes is not None:
+            _require_boxes(f"--data.sets: boxes of {self.root},", self.boxes)
+
+
+def _require_boxes(what: str, boxes: list[str]) -> None:
+    if not boxes or boxes[0] == FOUND:
+        raise ConfigError(
+            f"{what} {boxes} must begin with gt or det; {FOUND} boxes are cut out so that they show as much"
+        )
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class DataConfig:
         val_fraction: how much is held out when there is no val_subset.
         test_subset: faces that will be tested; training photos among them are dropped.
         scheme: landmark scheme to learn.
-        boxes: face boxes to train on, drawn at random where a face has several.
+        boxes: face boxes, one of them at random: `gt`, `det`, last `found` (our detector's).
         crop: how a face box becomes a crop.
         augment: how training faces are changed.
         batch_size: faces per step and device.
@@ -84,6 +94,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ConfigError(f"--data.batch_size {self.batch_size} must be at least 1")
+        _require_boxes("--data.boxes", self.boxes)
         if self.rounds < 0:
             raise ConfigError(f"--data.rounds {self.rounds} must be at least 0, which repeats no augmentation")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from distill.data.augment import AugmentConfig, change_pixels, flip_points, pixel_pipeline, sample_affine
-from distill.data.records import FaceRecord
+from distill.data.records import FOUND, FaceRecord
 from distill.errors import AnnotationError
 from distill.geometry import Box, CropSpec, apply_affine, invert_affine, normalise
 from distill.images import Photo, read_image, warp
@@ -61,6 +61,7 @@ class FaceDataset(Dataset[FaceSample]):
         seed: of the augmentation.
         cache: decode all photos now and keep them in memory (w * h * 3 bytes each), for small data sets and slow disks.
         rounds: epoch e looks as epoch e modulo `rounds` did, so that what was computed of it is of use again; 0 never.
+        found_crop: how a `found` box becomes a crop; None: as the others do.
 
     A key is (epoch, index), or an index alone, which is epoch 0.
 
@@ -80,6 +81,7 @@ class FaceDataset(Dataset[FaceSample]):
         seed: int = 0,
         cache: bool = False,
         rounds: int = 0,
+        found_crop: CropSpec | None = None,
     ) -> None:
         if not records:
             raise AnnotationError("no faces to make a data set of: choose another subset or split")
@@ -88,7 +90,8 @@ class FaceDataset(Dataset[FaceSample]):
             kinds, counts = " or ".join(boxes), f"{len(without)} of {len(records)}"
             raise AnnotationError(f"{counts} faces have no {kinds} box, '{without[0].name}' among them: use gt boxes")
         self.records = [record.in_scheme(scheme) for record in records]
-        self.crop, self.scheme, self.augment = crop, load_scheme(scheme), augment
+        self.crop, self.found_crop = crop, found_crop or crop
+        self.scheme, self.augment = load_scheme(scheme), augment
         self.boxes, self.seed, self.rounds = tuple(boxes), seed, rounds
         self._pipeline = pixel_pipeline(augment) if augment else None
         self._photos = {path: read_image(path) for path in {r.image for r in records}} if cache else {}
@@ -100,16 +103,18 @@ class FaceDataset(Dataset[FaceSample]):
         cached = self._photos.get(record.image)
         return read_image(record.image) if cached is None else cached
 
-    def _box(self, record: FaceRecord, rng: np.random.Generator) -> Box:
+    def _box(self, record: FaceRecord, rng: np.random.Generator) -> tuple[Box, CropSpec]:
+        """One of the face's boxes, and how to cut it out."""
         kinds = [kind for kind in self.boxes if kind in record.boxes]
-        return record.boxes[kinds[rng.integers(len(kinds))]]
+        kind = kinds[rng.integers(len(kinds))]
+        return record.boxes[kind], self.found_crop if kind == FOUND else self.crop
 
     def __getitem__(self, key: int | tuple[int, int]) -> FaceSample:
         epoch, index = (0, key) if isinstance(key, int) else key
         record, turn = self.records[index], epoch % self.rounds if self.rounds else epoch
         rng = np.random.default_rng([self.seed, turn, index])
-        box, config = self._box(record, rng), self.augment or _UNCHANGED
-        affine, flipped = sample_affine(box, self.crop, config, rng)
+        box, crop_spec = self._box(record, rng)
+        affine, flipped = sample_affine(box, crop_spec, self.augment or _UNCHANGED, rng)
         crop = change_pixels(warp(self._photo(record), affine, self.crop.size), self._pipeline, rng)
         points, flags = apply_affine(affine, record.landmarks), np.stack([record.visible, record.known], 1)
         if flipped:

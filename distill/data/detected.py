@@ -5,16 +5,18 @@ boxes of unlike size. The detector's are always those of a whole face, so a crop
 too large or too small. Training measures it once, on its own faces.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from distill.data.records import FaceRecord
+from distill.data.records import FOUND, FaceRecord
 from distill.detector import Detection
 from distill.geometry import Box, CropSpec
 from distill.images import Photo, read_image
 
+Detector = Callable[[Photo], list[Detection]]
 # Faces looked at: the ratios of single faces of 300-W spread by 6 %, so their median is sure to about 1 %.
 _FACES = 60
 # A median of fewer is luck, and where most faces are not found, those that are may not be them.
@@ -35,9 +37,7 @@ class DetectedCrop(NamedTuple):
     asked: int
 
 
-def detected_crop(
-    records: Sequence[FaceRecord], crop: CropSpec, kind: str, detector: Callable[[Photo], list[Detection]]
-) -> DetectedCrop:
+def detected_crop(records: Sequence[FaceRecord], crop: CropSpec, kind: str, detector: Detector) -> DetectedCrop:
     """Fit the crop of detected boxes: the median over faces of what makes it the crop of the true box.
 
     Args:
@@ -51,10 +51,8 @@ def detected_crop(
     """
     boxed = [record for record in records if kind in record.boxes]
     asked = [boxed[int(index)] for index in np.linspace(0, len(boxed) - 1, min(_FACES, len(boxed)))]
-    pairs = [
-        (record.boxes[kind], _same_face(detector(read_image(record.image)), record.boxes[kind])) for record in asked
-    ]
-    found = [(true, box) for true, box in pairs if box is not None]
+    faces = with_found(asked, detector, kind)
+    found = [(face.boxes[kind], face.boxes[FOUND]) for face in faces if FOUND in face.boxes]
     if len(found) < max(_LEAST, len(asked) / 2):
         return DetectedCrop(None, len(found), len(asked))
     ratios = []
@@ -64,6 +62,26 @@ def detected_crop(
         ratios.append((side / longer, (y - box.centre[1]) / longer))
     scale, shift = (round(float(value), 4) for value in np.median(ratios, 0))
     return DetectedCrop(CropSpec(crop.size, scale, shift), len(found), len(asked))
+
+
+def with_found(records: Iterable[FaceRecord], detector: Detector, kind: str = "gt") -> list[FaceRecord]:
+    """Return the faces, those that the detector finds with its box as `found` beside those they have.
+
+    Args:
+        records: faces; who has a `found` box keeps it, and who has none of `kind` is not looked for.
+        detector: photo -> faces.
+        kind: the box that says which of the photo's faces is meant.
+
+    Raises:
+        ImageError: a photo that cannot be read.
+    """
+    faces = []
+    for record in records:
+        box = None
+        if kind in record.boxes and FOUND not in record.boxes:
+            box = _same_face(detector(read_image(record.image)), record.boxes[kind])
+        faces.append(record if box is None else replace(record, boxes={**record.boxes, FOUND: box}))
+    return faces
 
 
 def _same_face(faces: Sequence[Detection], true: Box) -> Box | None:

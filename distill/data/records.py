@@ -16,6 +16,8 @@ from distill.landmarks.convert import convert_visibility
 Attribute = bool | float | str
 # hand: a person marked or checked the points, or a renderer knows them; weak: a model made them; none: there are none.
 Labels = Literal["hand", "weak", "none"]
+# What `FaceDetector` says of a face. It is always the box of a whole face, whatever points the others are tight around.
+FOUND = "found"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class FaceRecord:
         landmarks: (k, 2) float32, pixels of the photo (0-based centres).
         visible: (k,) bool; an occluded point has a position, but is not visible.
         scheme: what the points mean.
-        boxes: face boxes by source, `gt` (tight box of all annotated points) and, where known, `det` (a detector's).
+        boxes: face boxes by source: `gt` (tight box of all annotated points), where known `det` (of a detector, as the
+            data have it) and, where it was asked, `found` (of ours).
         group: faces that must stay on one side of a split share it (same photo, near duplicates).
         subset: the folder or list of the data set it belongs to.
         known: (k,) bool; where False nobody marked the point: its position is a finite stand-in, never to be used.

@@ -66,7 +66,7 @@ def calibration(predictor: Predictor, faces: FaceSet, batch_size: int = 32) -> d
     """
     if not isinstance(predictor, TorchPredictor) or faces.scheme != predictor.spec.scheme:
         return None
-    crop, squared = predictor.spec.crop, []
+    crop, squared = faces.crop(predictor.spec), []
     for start in range(0, len(faces.records), batch_size):
         batch = faces.records[start : start + batch_size]
         affines = [crop_affine(record.boxes[faces.boxes], crop) for record in batch]

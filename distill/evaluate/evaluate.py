@@ -123,7 +123,7 @@ def measure(
             rngs = [np.random.default_rng([_SEED, crc32(change.encode()), start + i]) for i in range(len(batch))]
             plain = (View(p, r.boxes[faces.boxes]) for p, r in zip(photos, batch, strict=True))
             views = [apply(view, rng) for view, rng in zip(plain, rngs, strict=True)]
-            found[change] += _predict(predictor, views, batch, flip_tta)
+            found[change] += _predict(predictor, faces.crop(predictor.spec), views, batch, flip_tta)
     target = np.stack([record.landmarks for record in faces.records]).astype(np.float64)
     target[~np.stack([record.known for record in faces.records])] = np.nan
     return {
@@ -139,10 +139,9 @@ def measure(
 
 
 def _predict(
-    predictor: Predictor, views: Sequence[View], batch: Sequence[FaceRecord], flip_tta: bool
+    predictor: Predictor, crop: CropSpec, views: Sequence[View], batch: Sequence[FaceRecord], flip_tta: bool
 ) -> list[NDArray[np.float32]]:
     """Points (k, 2) of each view in pixels of the original photos, in the model's scheme."""
-    crop: CropSpec = predictor.spec.crop
     affines = [crop_affine(view.box, crop) for view in views]
     crops = np.stack([warp(view.photo, affine, crop.size) for view, affine in zip(views, affines, strict=True)])
     points = predict_with_flip(predictor, crops) if flip_tta else predictor(crops)
@@ -168,7 +167,8 @@ def _protocol(predictor: Predictor, faces: FaceSet, flip_tta: bool, change: str)
         flip_tta=flip_tta,
         change=change,
         conversion=faces.conversion,
-        crop=predictor.spec.crop,
+        missed=faces.missed,
+        crop=faces.crop(predictor.spec),
         runtime=predictor.runtime,
         model_sha256=predictor.sha256,
         seed=_SEED,
@@ -204,5 +204,6 @@ def render(evaluation: Evaluation) -> Group:
         f"within 5 px at a face box of 256 px: {100 * evaluation.accuracy_5px_box256:.2f} %",
         f"data {p.data_hash[:12]}, model {p.model_sha256[:12]}",
         *([f"points: {p.conversion}"] if p.conversion != "exact" else []),
+        *([f"the detector missed {p.missed} faces more; they are in no number"] if p.missed else []),
     )
     return Group(table, parts, *lines)

@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
+from distill.data.detected import Detector, with_found
 from distill.data.readers import FORMATS, parse_subsets, read_faces
-from distill.data.records import FaceRecord, known_normalisers, require_points
+from distill.data.records import FOUND, FaceRecord, known_normalisers, require_points
+from distill.detector import FaceDetector
 from distill.errors import AnnotationError, ConfigError
+from distill.geometry import CropSpec
 from distill.landmarks import is_exact, load_scheme, map_bias
 from distill.metrics.functional import normaliser
+from distill.spec import ModelSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +27,13 @@ class FaceSet:
 
     Attributes:
         scheme: what errors are taken in.
-        boxes: which box faces are cut out by, `gt` or `det`.
+        boxes: which box faces are cut out by: `gt`, `det` or `found`.
         format: how the data lies on disk.
         subset: which part of it, `all` for everything.
         records: the faces, in order, in `scheme`.
         distances: for each normaliser, (n,) pixels of the photos.
         conversion: `exact`, or which points were converted only approximately, and how far off that map is.
+        missed: faces that our detector did not find, which are not among the records.
     """
 
     scheme: str
@@ -36,6 +43,11 @@ class FaceSet:
     records: tuple[FaceRecord, ...]
     distances: dict[str, NDArray[np.float64]]
     conversion: str = "exact"
+    missed: int = 0
+
+    def crop(self, spec: ModelSpec) -> CropSpec:
+        """How a box of these faces becomes a model's input."""
+        return spec.detected_crop if self.boxes == FOUND else spec.crop
 
 
 def load_faces(
@@ -48,6 +60,7 @@ def load_faces(
     scheme: str | None = None,
     limit: int | None = None,
     approximate: bool = False,
+    detector: Detector | None = None,
 ) -> FaceSet:
     """Read the faces a model of `model_scheme` can be measured on.
 
@@ -56,10 +69,12 @@ def load_faces(
         format: how the data lies on disk, a name in `data.readers.FORMATS`.
         root: folder of the data set.
         subset: parts of it joined by '+', None for everything.
-        boxes: cut faces out by true boxes (`gt`) or a detector's (`det`).
+        boxes: cut faces out by true boxes (`gt`), by those of a detector that come with the data (`det`), or by those
+            that our detector finds now (`found`), as in `distill predict`; faces it misses are counted and left out.
         scheme: measure in this scheme; None: in the model's. Points and predictions are converted only where exact.
         limit: at most this many faces, evenly spread over the data set.
         approximate: convert also where a map is approximate; what it is wrong by then counts as the model's error.
+        detector: what `found` asks; `FaceDetector()`.
 
     Raises:
         ConfigError: data and model do not fit together, or faces without a box of the kind asked for.
@@ -72,10 +87,13 @@ def load_faces(
     inexact += [_inexact(source, chosen, f"the points of {name}", approximate) for source, name in first.items()]
     conversion = "; ".join(dict.fromkeys(filter(None, inexact))) or "exact"
     records = _spread([record.in_scheme(chosen) for record in records], limit)
-    _require_boxes(records, boxes)
     require_points(records, "faces", "choose others")
-    names = "+".join(sorted(parse_subsets(subset) or ("all",)))
-    return FaceSet(chosen, boxes, format, names, tuple(records), _distances(records, chosen), conversion)
+    asked = len(records)
+    if boxes == FOUND:
+        records = _found(records, detector or FaceDetector())
+    _require_boxes(records, boxes)
+    names, distances = "+".join(sorted(parse_subsets(subset) or ("all",))), _distances(records, chosen)
+    return FaceSet(chosen, boxes, format, names, tuple(records), distances, conversion, asked - len(records))
 
 
 def _has_map(source: str, target: str) -> bool:
@@ -116,14 +134,24 @@ def _spread(records: list[FaceRecord], limit: int | None) -> list[FaceRecord]:
     return [records[int(index)] for index in np.linspace(0, len(records) - 1, limit)]
 
 
+def _found(records: Sequence[FaceRecord], detector: Detector) -> list[FaceRecord]:
+    shown = track(records, description="Finding faces", console=Console(stderr=True))
+    found = [face for face in with_found(shown, detector) if FOUND in face.boxes]
+    if not found:
+        raise AnnotationError(
+            f"the detector finds none of {len(records)} faces; look at them with `distill data sheet`"
+        )
+    return found
+
+
 def _require_boxes(records: Sequence[FaceRecord], kind: str) -> None:
-    if kind not in ("gt", "det"):
-        raise ConfigError(f"unknown boxes '{kind}': valid: gt, det")
+    if kind not in ("gt", "det", FOUND):
+        raise ConfigError(f"unknown boxes '{kind}': valid: gt, det, {FOUND}")
     missing = [record.name for record in records if kind not in record.boxes]
     if missing:
         raise ConfigError(
             f"{len(missing)} of {len(records)} faces have no {kind} box (first: {missing[0]}); "
-            "use gt boxes, or add theirs to the data set"
+            f"use gt boxes, or {FOUND}: those of our own detector"
         )
 
 

@@ -35,10 +35,10 @@ class Protocol:
         scheme: landmark scheme the errors were taken in.
         points: number of its points.
         normalisers: distances that errors were divided by (`ocular`, `pupil`, `box`), all from the truth.
-        boxes: where the face boxes came from, `gt` or `det`.
+        boxes: where the face boxes came from: `gt`, `det` (with the data) or `found` (our detector's).
         format: how the data lay on disk.
         subset: which part of it, `all` for everything.
-        n_faces: number of faces.
+        n_faces: number of faces measured.
         data_hash: SHA-256 over names, true points and boxes of the faces, in order.
         flip_tta: whether predictions for the photo and its mirror image were averaged.
         crop: how a face box became the input.
@@ -47,6 +47,7 @@ class Protocol:
         seed: of the bootstrap and of what is random in a change.
         change: what was done to the photos first, `none` as a rule.
         conversion: `exact`, or which of the maps between schemes are only approximate.
+        missed: faces that our detector did not find, with `found` boxes; they are in no number.
     """
 
     scheme: str
@@ -64,6 +65,7 @@ class Protocol:
     seed: int = 0
     change: str = "none"
     conversion: str = "exact"
+    missed: int = 0
 
     def same_as(self, other: "Protocol") -> bool:
         """Whether numbers of both may be compared: same faces, points and rules. Model, crop and runtime may differ."""

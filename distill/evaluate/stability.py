@@ -21,7 +21,7 @@ from distill.evaluate.evaluate import View
 from distill.evaluate.faces import FaceSet
 from distill.evaluate.predictors import Predictor
 from distill.evaluate.robustness import change
-from distill.geometry import Box, apply_affine, crop_affine, denormalise, invert_affine, similarity
+from distill.geometry import Box, CropSpec, apply_affine, crop_affine, denormalise, invert_affine, similarity
 from distill.images import Photo, read_image, warp
 from distill.landmarks import load_scheme
 
@@ -69,7 +69,7 @@ def still_stability(
     """
     if "ocular" not in faces.distances:
         raise ConfigError(f"stability is measured in outer eye distances, which scheme {faces.scheme} does not have")
-    chosen, crop = _spread(faces, count), predictor.spec.crop
+    chosen, crop = _spread(faces, count), faces.crop(predictor.spec)
     points: dict[str, list[NDArray[np.float32]]] = {name: [] for name in (*map(str, SIGMAS), "motion")}
     for index in track(chosen, description="Stability", console=Console(stderr=True), disable=not progress):
         record, rng = faces.records[index], np.random.default_rng([_SEED, index])
@@ -78,7 +78,7 @@ def still_stability(
         for sigma in SIGMAS:
             noisy = (change("noise", sigma)(View(photo, box), rng).photo for _ in range(copies))
             points[str(sigma)].append(_points(predictor, [warp(p, fixed, crop.size) for p in noisy], [fixed] * copies))
-        moved = [_moved(box, predictor, rng) for _ in range(copies)]
+        moved = [_moved(box, crop, rng) for _ in range(copies)]
         points["motion"].append(_points(predictor, [warp(photo, affine, crop.size) for affine in moved], moved))
     distances = faces.distances["ocular"][chosen]
     values = {name: 100 * standard_deviation(np.stack(found), distances) for name, found in points.items()}
@@ -90,11 +90,11 @@ def still_stability(
     }
 
 
-def _moved(box: Box, predictor: Predictor, rng: np.random.Generator) -> NDArray[np.float64]:
-    side, x, y = predictor.spec.crop.side_and_centre(box)
+def _moved(box: Box, crop: CropSpec, rng: np.random.Generator) -> NDArray[np.float64]:
+    side, x, y = crop.side_and_centre(box)
     dx, dy = rng.uniform(-_SHIFT, _SHIFT, 2) * side
     zoom, turn = 1 + rng.uniform(-_ZOOM, _ZOOM), float(rng.uniform(-_TURN, _TURN))
-    return similarity(side * zoom, x + dx, y + dy, predictor.spec.crop.size, turn)
+    return similarity(side * zoom, x + dx, y + dy, crop.size, turn)
 
 
 def _points(

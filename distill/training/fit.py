@@ -14,16 +14,18 @@ import yaml
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from rich.console import Console
+from rich.progress import track
 from torch import nn
 
 from distill.config import DataConfig, RunConfig, SetConfig, StudentConfig
 from distill.data.balance import attribute_weights
 from distill.data.dataset import FaceDataset
-from distill.data.detected import detected_crop
+from distill.data.detected import detected_crop, with_found
 from distill.data.mixed import MixedDataset, TrainingSet, relabelled
 from distill.data.module import FaceData
 from distill.data.readers import parse_subsets, read_faces
-from distill.data.records import FaceRecord, known_normalisers, require_points
+from distill.data.records import FOUND, FaceRecord, known_normalisers, require_points
 from distill.data.splits import data_hash, split_by_group, without_groups_of
 from distill.detector import FaceDetector
 from distill.errors import ConfigError
@@ -122,7 +124,10 @@ def make_data(config: RunConfig, heads: Sequence[str]) -> FaceData:
     scheme = data.scheme
     if mixed:
         train, scheme = _as_annotated(data, train)
-    faces = FaceDataset(train, data.crop, scheme, data.augment, data.boxes, config.seed, data.cache, data.rounds)
+    train, found_crop = _found(train, data.boxes, data.crop)
+    faces = FaceDataset(
+        train, data.crop, scheme, data.augment, data.boxes, config.seed, data.cache, data.rounds, found_crop
+    )
     weights = attribute_weights(train, data.balance) if data.balance else None
     further = [_training_set(data, one, config.seed + place, val) for place, one in enumerate(data.sets, 1)]
     return FaceData(
@@ -133,6 +138,25 @@ def make_data(config: RunConfig, heads: Sequence[str]) -> FaceData:
         workers=data.workers,
         seed=config.seed,
     )
+
+
+def _found(records: list[FaceRecord], boxes: Sequence[str], crop: CropSpec) -> tuple[list[FaceRecord], CropSpec | None]:
+    """Return the faces with what our detector finds, where that is trained on, and how its boxes are cut out.
+
+    Raises:
+        ConfigError: it finds too few of them to tell how its boxes lie to the others.
+    """
+    if FOUND not in boxes:
+        return records, None
+    detector = FaceDetector()
+    bar = track(records, "Finding faces", console=Console(stderr=True), disable=not is_first_process())
+    faces = with_found(bar, detector, boxes[0])
+    fitted, found, asked = detected_crop(faces, crop, boxes[0], detector)
+    if fitted is None:
+        raise ConfigError(
+            f"--data.boxes: the detector finds {found} of {asked} faces, too few to train on {FOUND} boxes"
+        )
+    return faces, fitted
 
 
 def _as_annotated(data: DataConfig, faces: Sequence[FaceRecord]) -> tuple[list[FaceRecord], str]:
@@ -158,7 +182,8 @@ def _training_set(data: DataConfig, further: SetConfig, seed: int, val: Sequence
     records = relabelled(records, further.labels)
     scheme = further.scheme or records[0].scheme
     boxes = further.boxes or data.boxes
-    faces = FaceDataset(records, data.crop, scheme, data.augment, boxes, seed, data.cache, data.rounds)
+    records, found_crop = _found(records, boxes, data.crop)
+    faces = FaceDataset(records, data.crop, scheme, data.augment, boxes, seed, data.cache, data.rounds, found_crop)
     return TrainingSet(faces, further.weight, further.share)
 
 

@@ -35,7 +35,9 @@ class LandmarksOnce(KeptAnswers):
         self, frozen: FrozenTeacher, store: RecordStore, made_of: dict[str, Any], faces: Sequence[FaceDataset]
     ):
         super().__init__(frozen, store, made_of)
-        plain = [FaceDataset(p.records, p.crop, p.scheme.name, None, p.boxes, p.seed) for p in faces]
+        plain = [
+            FaceDataset(p.records, p.crop, p.scheme.name, None, p.boxes, p.seed, found_crop=p.found_crop) for p in faces
+        ]
         self.plain: ConcatDataset[FaceSample] = ConcatDataset(plain)
         self.points: Float[Tensor, "n k 2"] = torch.zeros(0, len(frozen.order), 2, dtype=torch.float64)
 

@@ -35,6 +35,7 @@ TESTS = (
     Test("HELEN", "300w", "300W", "helen/testset", "gt"),
     Test("LFPW", "300w", "300W", "lfpw/testset", "gt"),
     Test("300-W common, det boxes", "300w", "300W", TEST, "det"),
+    Test("300-W common, found boxes", "300w", "300W", TEST, "found"),
     Test("FaceSynthetics *", "face_synthetics", "FaceSynthetics", None, "gt"),
 )
 

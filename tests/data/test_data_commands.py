@@ -8,6 +8,7 @@ import pytest
 from distill.cli import main
 from distill.data.readers import read_faces
 from distill.data.synthetic import write_faces
+from distill.detector import Detection
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,18 @@ def test_prepare_makes_a_folder_that_reads_as_faces(
     assert len(read_faces("manifest", tmp_path / "store", ["train"])) == 8
     assert main([*words, "--data.subset", "test", "--size", "64"]) == 2
     assert "name an empty folder" in capfd.readouterr().err
+
+
+def test_prepare_finds_the_faces_once_where_asked(
+    generated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = iter([record.boxes["gt"] for record in read_faces("manifest", generated, ["train"])])
+    monkeypatch.setattr("distill.detector.FaceDetector", lambda: lambda photo: [Detection(next(boxes), 0.9)])
+    words = ["data", "prepare", str(tmp_path / "store"), "--data.format", "manifest", "--data.root", str(generated)]
+    assert main([*words, "--data.subset", "train", "--size", "64", "--detect", "true"]) == 0
+    assert "8 faces, 8 found by the detector" in capfd.readouterr().out
+    for record in read_faces("manifest", tmp_path / "store", ["train"]):
+        assert record.boxes["found"] == pytest.approx(record.boxes["gt"], abs=0.01)
 
 
 def test_sources_lists_describes_and_verifies(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """A sample is a pure function of (seed, epoch, index), and its points lie on its pixels."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from distill.data.readers import read_faces
 from distill.data.readers.pts import write_pts
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ImageError
-from distill.geometry import CropSpec, apply_affine, denormalise
+from distill.geometry import Box, CropSpec, apply_affine, denormalise
 from distill.landmarks import load_scheme
 
 _CROP = CropSpec(size=48, scale=1.2)
@@ -117,6 +118,20 @@ def test_every_landmark_lies_on_its_own_blob(root: Path) -> None:
             centre = np.array([(u * weight).sum(), (v * weight).sum()]) / weight.sum()
             worst = max(worst, np.abs(centre - point).max())
     assert worst <= 0.1
+
+
+def test_found_boxes_have_a_crop_of_their_own(records: list[FaceRecord]) -> None:
+    def double(record: FaceRecord) -> FaceRecord:
+        box = record.boxes["gt"]
+        (x, y), width, height = box.centre, box.width, box.height
+        return replace(record, boxes={"gt": box, "found": Box(x - width, y - height, x + width, y + height)})
+
+    both = [double(record) for record in records]
+    true = FaceDataset(both, CropSpec(16, 1.2, 0.1), "five")
+    found = FaceDataset(both, CropSpec(16, 1.2, 0.1), "five", boxes=["found"], found_crop=CropSpec(16, 0.6, 0.05))
+    for index in range(12):
+        torch.testing.assert_close(found[index]["to_photo"], true[index]["to_photo"])
+        torch.testing.assert_close(found[index]["box_size"], true[index]["box_size"])
 
 
 def test_boxes_are_drawn_from_those_a_face_has(records: list[FaceRecord]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from distill.data.detected import detected_crop
+from distill.data.detected import detected_crop, with_found
 from distill.data.records import FaceRecord, make_record
 from distill.detector import Detection, FaceDetector
 from distill.geometry import Box, CropSpec, box_of_points
@@ -52,6 +52,20 @@ def test_too_few_found_faces_tell_nothing(records: list[FaceRecord]) -> None:
     assert detected_crop(records, CROP, "gt", some) == (None, 11, 24)
     assert detected_crop(records[:9], CROP, "gt", some) == (None, 9, 9)
     assert detected_crop(records, CROP, "det", some) == (None, 0, 0)
+
+
+def test_who_is_found_has_the_detectors_box_beside_its_own(records: list[FaceRecord]) -> None:
+    def every_other(photo: Photo) -> list[Detection]:
+        return [whole_face(records, photo)] if photo[0, 0, 0] % 20 == 0 else []
+
+    faces = with_found(records, every_other)
+    assert faces[1::2] == records[1::2]
+    for face, record in zip(faces[::2], records[::2], strict=True):
+        assert face.boxes["gt"] == record.boxes["gt"]
+        assert face.boxes["found"].width == pytest.approx(2 * max(record.boxes["gt"].width, record.boxes["gt"].height))
+    assert with_found(records, every_other, kind="det") == records
+    # What is found already is not looked for again: neither detector nor photos are asked.
+    assert with_found(faces[::2], lambda _: pytest.fail("asked again")) == faces[::2]
 
 
 def test_on_real_faces_the_box_of_51_points_is_that_of_a_whole_face_after_the_fit(real_300w: Path) -> None:

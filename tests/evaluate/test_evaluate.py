@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from distill.data.readers import read_faces
+from distill.detector import Detection
 from distill.errors import AnnotationError, CheckpointError, ConfigError
 from distill.evaluate import Predictor, evaluate, render
+from distill.evaluate.evaluate import measure as measure_model
+from distill.evaluate.faces import load_faces
 from distill.evaluate.protocol import require_alike
 from distill.files import write_json
-from distill.geometry import CropSpec
+from distill.geometry import Box, CropSpec
+from distill.images import Photo
 from distill.landmarks import map_bias
 from distill.spec import ModelSpec
 
-from .conftest import N_FACES, MakeOracle, Measure
+from .conftest import N_FACES, STEP, MakeOracle, Measure, Oracle
 
 
 @pytest.mark.parametrize("boxes", ["gt", "det"])
@@ -71,8 +75,32 @@ def test_subsets_and_limit(measure: Measure) -> None:
         measure(limit=0)
 
 
+def test_boxes_found_now_are_cut_out_as_the_model_says_and_missed_faces_are_counted(root: Path) -> None:
+    def double(box: Box) -> Box:
+        (x, y), width, height = box.centre, box.width, box.height
+        return Box(x - width, y - height, x + width, y + height)
+
+    def detector(photo: Photo) -> list[Detection]:
+        index = round(float(photo.mean()) / STEP)
+        return [Detection(double(records[index].boxes["gt"]), 0.9)] if index != 2 else []
+
+    records = read_faces("manifest", root)
+    model = Oracle(records, "inner51", shift=(3, 4))  # knows the crops of true boxes
+    model.spec = replace(model.spec, detected=replace(model.spec.crop, scale=0.65, shift_y=-0.05))
+    faces = load_faces("inner51", format="manifest", root=root, boxes="found", detector=detector)
+    result = measure_model(model, faces, "oracle", progress=False)["none"]
+    assert result.nme("ocular") == pytest.approx(np.full(N_FACES - 1, 5 / 40), abs=1e-5)
+    assert (result.protocol.n_faces, result.protocol.missed) == (N_FACES - 1, 1)
+    assert result.protocol.crop == model.spec.detected
+    with StringIO() as out:
+        Console(file=out, width=200).print(render(result))
+        assert "missed 1 faces more" in out.getvalue()
+    with pytest.raises(AnnotationError, match="finds none of 9 faces"):
+        load_faces("inner51", format="manifest", root=root, boxes="found", detector=lambda _: [])
+
+
 def test_missing_detector_boxes_are_counted(measure: Measure) -> None:
-    with pytest.raises(ConfigError, match=r"1 of 9 faces have no det box \(first: hard/8\); use gt boxes"):
+    with pytest.raises(ConfigError, match=r"1 of 9 faces have no det box \(first: hard/8\); use gt boxes, or found"):
         measure(boxes="det")
     with pytest.raises(ConfigError, match="unknown boxes 'dlib'"):
         measure(boxes="dlib")
