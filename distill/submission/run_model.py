@@ -82,7 +82,8 @@ def predict(photo: Path, landmarker: Landmarker, contest: Contest) -> list[Point
     faces = [face.landmarks for face in landmarker(pixels)]
     if not faces and contest.no_face == "guess":
         height, width = pixels.shape[:2]
-        faces = [landmarker.landmarks(pixels, guess_box(contest, width, height))]
+        # A guess stands where the detector would have found a whole face.
+        faces = [landmarker.landmarks(pixels, guess_box(contest, width, height), landmarker.spec.detected_crop)]
     return faces
 
 

@@ -61,7 +61,7 @@ def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[s
         "flip": config.kd.flip,
         "faces": data_hash(faces.records),
         "order": names,
-        "crop": asdict(config.data.crop),
+        "crop": asdict(config.data.crop) | ({"size": "the teacher's"} if once else {}),
         "boxes": [list(part.boxes) for part in sets],
         "seeds": [part.seed for part in sets],
         "augment": None if once else asdict(config.data.augment),

@@ -1,6 +1,7 @@
 """A teacher that is asked once about each face: its landmarks are then moved with every crop."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ class LandmarksOnce(KeptAnswers):
     """The teacher's landmarks of every face, from the crop without augmentation; each crop moves them by its affine.
 
     For coordinate distillation. Unlike a teacher that sees the student's crop, this one is not led astray by what the
-    augmentation covers or blurs.
+    augmentation covers or blurs, and sees the face in its own resolution, whatever the student's.
 
     Args:
         frozen, store, made_of: as of `KeptAnswers`; records are points in photo pixels.
@@ -35,10 +36,7 @@ class LandmarksOnce(KeptAnswers):
         self, frozen: FrozenTeacher, store: RecordStore, made_of: dict[str, Any], faces: Sequence[FaceDataset]
     ):
         super().__init__(frozen, store, made_of)
-        plain = [
-            FaceDataset(p.records, p.crop, p.scheme.name, None, p.boxes, p.seed, found_crop=p.found_crop) for p in faces
-        ]
-        self.plain: ConcatDataset[FaceSample] = ConcatDataset(plain)
+        self.plain: ConcatDataset[FaceSample] = ConcatDataset([_plain(part, frozen.spec.crop.size) for part in faces])
         self.points: Float[Tensor, "n k 2"] = torch.zeros(0, len(frozen.order), 2, dtype=torch.float64)
 
     def blank(self, size: int) -> Prediction:
@@ -76,3 +74,9 @@ class LandmarksOnce(KeptAnswers):
         points = torch.where(mirrored[:, None, None], points[:, self.frozen.order], points)
         pixels = (points - shift[:, None]) @ torch.linalg.inv(turn).mT
         return Prediction(((pixels + 0.5) / images.shape[-1]).float().to(images.device))
+
+
+def _plain(faces: FaceDataset, size: int) -> FaceDataset:
+    """The same faces in crops of `size` pixels, without augmentation."""
+    crop, found = (replace(crop, size=size) for crop in (faces.crop, faces.found_crop))
+    return FaceDataset(faces.records, crop, faces.scheme.name, None, faces.boxes, faces.seed, found_crop=found)

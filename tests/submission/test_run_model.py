@@ -16,10 +16,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from distill.contest import load_contest, parse_result
+from distill.contest import guess_box, load_contest, parse_result
 from distill.detector import FaceDetector
 from distill.errors import ConfigError
 from distill.files import sha256
+from distill.geometry import CropSpec
+from distill.images import read_image
 from distill.runtime import Face, Landmarker
 from distill.submission import run_model
 from tests.submission.conftest import RULES
@@ -266,6 +268,20 @@ def test_no_face_policies(run: Run, own_package: Path, plain_photo: Path, policy
     status, complaints, results = run([plain_photo], package=own_package)
     assert (status, complaints) == (0, [])
     assert list(results.values()) == [] if content is None else results["a plain photo.txt"][:11] == content
+
+
+def test_a_guess_is_cut_out_as_what_the_detector_finds(run: Run, own_package: Path, plain_photo: Path) -> None:
+    contest, model = load_contest(RULES), own_package / "best.tflite"
+    sidecar = json.loads((own_package / "best.json").read_text())
+    sidecar["spec"]["detected"] = {**sidecar["spec"]["crop"], "scale": 2 * sidecar["spec"]["crop"]["scale"]}
+    (own_package / "best.json").write_text(json.dumps(sidecar))
+    _, complaints, results = run([plain_photo], package=own_package)
+    photo, landmarker = read_image(plain_photo), Landmarker(model, detector=lambda _: [])
+    guess = guess_box(contest, photo.shape[1], photo.shape[0])
+    expected = landmarker.landmarks(photo, guess, CropSpec(**sidecar["spec"]["detected"]))
+    assert complaints == []
+    np.testing.assert_allclose(parse_result(results["a plain photo.txt"], contest)[0], expected, atol=0.01)
+    assert np.abs(landmarker.landmarks(photo, guess) - expected).max() > 1
 
 
 def test_three_faces_are_written_right_to_left(run: Run, sample_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Every option of distillation trains, is what it says, and resumes to the bit."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,8 +190,12 @@ def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
-def test_landmarks_once_are_the_plain_crops_moved(make_config: Any, teacher: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [64, 32])
+def test_landmarks_once_are_those_of_the_teachers_own_plain_crops(
+    make_config: Any, teacher: Path, tmp_path: Path, size: int
+) -> None:
     config = _cached(make_config, "run", teacher, tmp_path / "kept", "landmarks")
+    config = replace(config, data=replace(config.data, crop=replace(config.data.crop, size=size)))
     data = module.make_data(config, ["inner51"])
     frozen = module.FrozenTeacher.load([teacher])
     once = module.with_cache(frozen, config, data.train)
@@ -205,7 +210,7 @@ def test_landmarks_once_are_the_plain_crops_moved(make_config: Any, teacher: Pat
         # Through the photo: what the teacher said there, where this crop has it.
         photo = (said * 64 - 0.5) @ crop["to_photo"][:, :2].double().T + crop["to_photo"][:, 2]
         turn, shift = face["to_photo"][:, :2].double(), face["to_photo"][:, 2].double()
-        moved = (((photo - shift) @ torch.linalg.inv(turn).T) + 0.5) / 64
+        moved = (((photo - shift) @ torch.linalg.inv(turn).T) + 0.5) / size
         mirrored = bool(torch.linalg.det(turn) < 0)
         flips += mirrored
         expected = moved[frozen.order] if mirrored else moved
