@@ -30,11 +30,13 @@ class DetectedCrop(NamedTuple):
         crop: None where too few faces were found to tell.
         found: faces that the detector found.
         asked: faces it was shown.
+        wander: how far the crop's centre lies from that of the true box's crop, in sides of the crop; the median.
     """
 
     crop: CropSpec | None
     found: int
     asked: int
+    wander: float = 0.0
 
 
 def detected_crop(records: Sequence[FaceRecord], crop: CropSpec, kind: str, detector: Detector) -> DetectedCrop:
@@ -55,13 +57,12 @@ def detected_crop(records: Sequence[FaceRecord], crop: CropSpec, kind: str, dete
     found = [(face.boxes[kind], face.boxes[FOUND]) for face in faces if FOUND in face.boxes]
     if len(found) < max(_LEAST, len(asked) / 2):
         return DetectedCrop(None, len(found), len(asked))
-    ratios = []
-    for true, box in found:
-        side, _, y = crop.side_and_centre(true)
-        longer = max(box.width, box.height)
-        ratios.append((side / longer, (y - box.centre[1]) / longer))
-    scale, shift = (round(float(value), 4) for value in np.median(ratios, 0))
-    return DetectedCrop(CropSpec(crop.size, scale, shift), len(found), len(asked))
+    wanted = np.array([crop.side_and_centre(true) for true, _ in found])
+    seen = np.array([(max(box.width, box.height), *box.centre) for _, box in found])
+    side, x, y = ((wanted - seen * [0, 1, 1]) / seen[:, :1]).T
+    scale, shift = (round(float(np.median(values)), 4) for values in (side, y))
+    wander = float(np.median(np.hypot(x, y - shift) / side))
+    return DetectedCrop(CropSpec(crop.size, scale, shift), len(found), len(asked), wander)
 
 
 def with_found(records: Iterable[FaceRecord], detector: Detector, kind: str = "gt") -> list[FaceRecord]:

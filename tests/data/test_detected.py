@@ -43,15 +43,27 @@ def test_a_detected_box_gives_the_crop_of_the_true_one(records: list[FaceRecord]
         box = whole_face(records, np.full((1, 1, 3), 10 * int(record.name), np.uint8)).box
         ours, wanted = found.crop.side_and_centre(box), CROP.side_and_centre(record.boxes["gt"])
         assert ours == pytest.approx(wanted, abs=0.02)
+    assert found.wander < 1e-3
+
+
+def test_how_far_detected_boxes_wander_is_told(records: list[FaceRecord]) -> None:
+    def beside(photo: Photo) -> list[Detection]:
+        index = int(photo[0, 0, 0]) // 10
+        (box, score), (dx, dy) = whole_face(records, photo), ((0.3, 0.4), (-0.3, -0.4))[index % 2]
+        side = CROP.side_and_centre(records[index].boxes["gt"])[0]
+        dx, dy = 0.2 * dx * side, 0.2 * dy * side  # a tenth of the crop to the one side or the other
+        return [Detection(Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy), score)]
+
+    assert detected_crop(records, CROP, "gt", beside).wander == pytest.approx(0.1, abs=0.02)
 
 
 def test_too_few_found_faces_tell_nothing(records: list[FaceRecord]) -> None:
     def some(photo: Photo) -> list[Detection]:
         return [whole_face(records, photo)] if photo[0, 0, 0] < 110 else []
 
-    assert detected_crop(records, CROP, "gt", some) == (None, 11, 24)
-    assert detected_crop(records[:9], CROP, "gt", some) == (None, 9, 9)
-    assert detected_crop(records, CROP, "det", some) == (None, 0, 0)
+    assert detected_crop(records, CROP, "gt", some)[:3] == (None, 11, 24)
+    assert detected_crop(records[:9], CROP, "gt", some)[:3] == (None, 9, 9)
+    assert detected_crop(records, CROP, "det", some)[:3] == (None, 0, 0)
 
 
 def test_who_is_found_has_the_detectors_box_beside_its_own(records: list[FaceRecord]) -> None:

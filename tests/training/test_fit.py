@@ -165,7 +165,9 @@ def test_a_run_knows_how_to_cut_out_detected_boxes(
     _, spec = load_model(train_teacher(config) / "best.ckpt")
     assert spec.detected is not None
     assert spec.detected.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
-    assert "The detector finds 18 of 18 training faces: its box is cut out 0." in capsys.readouterr().out
+    assert "The detector finds 18 of 18 training faces: its box is cut out 0." in (said := capsys.readouterr().out)
+    assert re.search(r"a gt box 1\.\d+, \d+ % of a crop off", said)
+    assert """--data.boxes '["gt", "found"]' would also train""" in said
     monkeypatch.setattr(module, "FaceDetector", lambda: lambda photo: [])
     _, spec = load_model(train_teacher(make_config("other", trainer={"epochs": 1})) / "best.ckpt")
     assert spec.detected is None
