@@ -46,14 +46,15 @@ class FrozenTeacher:
     copy of the student (for weight averaging) shares it.
 
     Args:
-        nets: the networks; the answers of several are averaged, maps and landmarks alike.
-        spec: of the first.
+        nets: the networks; the answers of several are averaged, those parts that all of them give in one shape.
+        specs: of each; they may see crops of unlike sizes.
         flip: average with the answers for the mirrored crops, mirrored back (as HRNet is tested, arXiv 1908.07919).
     """
 
-    def __init__(self, nets: Sequence[nn.Module], spec: ModelSpec, flip: bool = False):
-        self.nets, self.spec, self.flip = [net.eval().requires_grad_(False) for net in nets], spec, flip
-        self.order = list(load_scheme(spec.scheme).flip)
+    def __init__(self, nets: Sequence[nn.Module], specs: Sequence[ModelSpec], flip: bool = False):
+        self.nets, self.spec, self.flip = [net.eval().requires_grad_(False) for net in nets], specs[0], flip
+        self.sizes = [spec.crop.size for spec in specs]
+        self.order = list(load_scheme(self.spec.scheme).flip)
 
     @classmethod
     def load(cls, paths: Sequence[Path], flip: bool = False) -> "FrozenTeacher":
@@ -61,16 +62,14 @@ class FrozenTeacher:
 
         Raises:
             CheckpointError: missing or unreadable; distilling from an untrained teacher is never the fall-back.
-            ConfigError: they look at other points or other crops than one another.
+            ConfigError: they look at other points or another part of the photo than one another; sizes may differ.
         """
         loaded = [load_model(path) for path in paths]
-        first = loaded[0][1]
-        for path, (_, spec) in zip(paths, loaded, strict=True):
-            for what in ("scheme", "crop"):
-                mine, theirs = getattr(spec, what), getattr(first, what)
-                if mine != theirs:
-                    raise ConfigError(f"teacher {path} differs from the first in {what} ({mine} and {theirs})")
-        return cls([net for net, _ in loaded], first, flip)
+        nets, specs = [net for net, _ in loaded], [spec for _, spec in loaded]
+        for path, spec in zip(paths, specs, strict=True):
+            if (unlike := _unlike(spec, specs[0])) is not None:
+                raise ConfigError(f"teacher {path} differs from the first in {unlike}")
+        return cls(nets, specs, flip)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FrozenTeacher":
         return self
@@ -90,14 +89,11 @@ class FrozenTeacher:
         Raises:
             ConfigError: names what differs.
         """
-        crops = [replace(spec.crop, size=student.crop.size) for spec in (self.spec, student)]
-        for what, mine, theirs in (("scheme", self.spec.scheme, student.scheme), ("crop", *crops)):
-            if mine != theirs:
-                values = f"{mine} and {theirs}"
-                raise ConfigError(f"teacher and student differ in {what} ({values}): give both the same data options")
+        if (unlike := _unlike(self.spec, student)) is not None:
+            raise ConfigError(f"teacher and student differ in {unlike}: give both the same data options")
 
     def blank(self, size: int) -> Prediction:
-        return self._average([blank_prediction(net, self.spec.crop.size) for net in self.nets])
+        return self._average([blank_prediction(net, size) for net, size in zip(self.nets, self.sizes, strict=True)])
 
     def prepare(self, device: torch.device) -> None:
         """Move the networks to where they will answer."""
@@ -110,14 +106,12 @@ class FrozenTeacher:
     def __call__(self, images: Images) -> Prediction:
         """Return what the teacher says, on the images' device."""
         self.prepare(images.device)
-        size = self.spec.crop.size
-        if images.shape[-1] != size:
-            images = nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
         with torch.inference_mode():
-            said = [net(images) for net in self.nets]
+            seen = {size: _resized(images, size) for size in self.sizes}
+            said = [net(seen[size]) for net, size in zip(self.nets, self.sizes, strict=True)]
             if self.flip:
-                mirrored = images.flip(-1)
-                said += [mirror(net(mirrored), self.order) for net in self.nets]
+                for net, size in zip(self.nets, self.sizes, strict=True):
+                    said.append(mirror(net(seen[size].flip(-1)), self.order))
             answer = self._average(said)
         # Ordinary tensors: those of inference mode cannot take part in a loss.
         return Prediction(**{name: answer.part(name).clone() for name in answer.parts})
@@ -126,11 +120,23 @@ class FrozenTeacher:
         if len(said) == 1:
             return said[0]
         parts = [name for name in _PER_LANDMARK if all(one.has([name]) for one in said)]
-        for name in parts:
-            shapes = {tuple(one.part(name).shape[1:]) for one in said}
-            if len(shapes) > 1:
-                raise ConfigError(f"teachers to average differ in the shape of their {name}: {sorted(shapes)}")
-        return Prediction(**{name: torch.stack([one.part(name) for one in said]).mean(0) for name in parts})
+        alike = [name for name in parts if len({one.part(name).shape for one in said}) == 1]
+        return Prediction(**{name: torch.stack([one.part(name) for one in said]).mean(0) for name in alike})
+
+
+def _unlike(mine: ModelSpec, other: ModelSpec) -> str | None:
+    """In what two networks that should answer for the same crop differ, if they do; sizes may."""
+    crop = replace(mine.crop, size=other.crop.size)
+    for what, one, two in (("scheme", mine.scheme, other.scheme), ("crop", crop, other.crop)):
+        if one != two:
+            return f"{what} ({one} and {two})"
+    return None
+
+
+def _resized(images: Images, size: int) -> Images:
+    if images.shape[-1] == size:
+        return images
+    return nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
 
 
 def mirror(prediction: Prediction, order: Sequence[int]) -> Prediction:

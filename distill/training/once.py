@@ -25,7 +25,8 @@ class LandmarksOnce(KeptAnswers):
     """The teacher's landmarks of every face, from the crop without augmentation; each crop moves them by its affine.
 
     For coordinate distillation. Unlike a teacher that sees the student's crop, this one is not led astray by what the
-    augmentation covers or blurs, and sees the face in its own resolution, whatever the student's.
+    augmentation covers or blurs, and sees the face in its own resolution, whatever the student's; several see that of
+    the largest among them, made smaller.
 
     Args:
         frozen, store, made_of: as of `KeptAnswers`; records are points in photo pixels.
@@ -36,7 +37,7 @@ class LandmarksOnce(KeptAnswers):
         self, frozen: FrozenTeacher, store: RecordStore, made_of: dict[str, Any], faces: Sequence[FaceDataset]
     ):
         super().__init__(frozen, store, made_of)
-        self.plain: ConcatDataset[FaceSample] = ConcatDataset([_plain(part, frozen.spec.crop.size) for part in faces])
+        self.plain: ConcatDataset[FaceSample] = ConcatDataset([_plain(part, max(frozen.sizes)) for part in faces])
         self.points: Float[Tensor, "n k 2"] = torch.zeros(0, len(frozen.order), 2, dtype=torch.float64)
 
     def blank(self, size: int) -> Prediction:

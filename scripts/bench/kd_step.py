@@ -57,7 +57,7 @@ class NaiveTeacher(FrozenTeacher):
     """Answers with its gradients tracked: backward then runs through the teacher too."""
 
     def __init__(self, net: nn.Module, spec: ModelSpec):
-        super().__init__([net], spec)
+        super().__init__([net], [spec])
         net.requires_grad_(True)
 
     def __call__(self, images: torch.Tensor) -> Prediction:
@@ -106,18 +106,18 @@ def make_steps(pair: tuple[Any, ...], folder: Path) -> dict[str, Any]:
     _, teacher_name, student_name, faces, _ = pair
     of_teacher, config = read_config(teacher_name), read_config(student_name)
     teacher, spec = make_net(of_teacher)
-    blank = FrozenTeacher([teacher], spec).blank(spec.crop.size)
+    blank = FrozenTeacher([teacher], [spec]).blank(spec.crop.size)
     if blank.heatmaps is None:
         raise ValueError("the teacher has no maps")
     k, height, width = blank.heatmaps.shape[1:]
     batch = make_batch(faces, spec.crop.size, k)
     forms: dict[str, Any] = {"naive": NaiveTeacher(make_net(of_teacher)[0], spec)}
-    forms["frozen"] = FrozenTeacher([teacher], spec)
+    forms["frozen"] = FrozenTeacher([teacher], [spec])
     for form, window in (("maps", 0), ("window", WINDOW)):
         compact = Compact(k, height, width, window)
         store = RecordStore(folder / teacher_name / form, faces, compact.size, 10**9)
         forms[form] = CachedTeacher(forms["frozen"], store, {}, compact)
-    forms["landmarks"] = LandmarksKept([teacher], spec)
+    forms["landmarks"] = LandmarksKept([teacher], [spec])
     return {form: one_step(config, answers, batch, form) for form, answers in forms.items()}
 
 

@@ -1,5 +1,6 @@
 """What a student hears: frozen networks, their average, and the average with the mirrored crop."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ IMAGES = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
 def test_the_flip_average_of_an_equivariant_teacher_is_itself() -> None:
-    once, twice = (FrozenTeacher([Equivariant()], SPEC, flip)(IMAGES) for flip in (False, True))
+    once, twice = (FrozenTeacher([Equivariant()], [SPEC], flip)(IMAGES) for flip in (False, True))
     for part in ("landmarks", "heatmaps"):
         assert torch.allclose(once.part(part), twice.part(part), atol=1e-6)
     assert once.part("heatmaps").std() > 0.1
@@ -58,7 +59,7 @@ def test_the_flip_average_of_an_equivariant_teacher_is_itself() -> None:
 
 def test_the_flip_average_of_another_teacher_is_the_mean_with_its_mirror_image() -> None:
     maps = torch.rand(5, 4, 6, generator=torch.Generator().manual_seed(1))
-    said = FrozenTeacher([Constant(maps)], SPEC, flip=True)(IMAGES[:1])
+    said = FrozenTeacher([Constant(maps)], [SPEC], flip=True)(IMAGES[:1])
     for point, partner in enumerate(SCHEME.flip):
         expected = (maps[point] + maps[partner].flip(-1)) / 2
         assert torch.allclose(said.part("heatmaps")[0, point], expected)
@@ -74,15 +75,31 @@ def test_mirroring_twice_changes_nothing() -> None:
 
 
 def test_several_teachers_say_the_mean() -> None:
-    said = FrozenTeacher([Equivariant(1.0), Equivariant(3.0)], SPEC)(IMAGES)
+    said = FrozenTeacher([Equivariant(1.0), Equivariant(3.0)], [SPEC, SPEC])(IMAGES)
     assert torch.allclose(said.part("heatmaps"), Equivariant(2.0)(IMAGES).part("heatmaps"))
-    with pytest.raises(ConfigError, match="differ in the shape of their heatmaps"):
-        FrozenTeacher([Equivariant(), Constant(torch.rand(5, 4, 4))], SPEC)(IMAGES[:1])
+    unlike = FrozenTeacher([Equivariant(), Constant(torch.rand(5, 4, 4))], [SPEC, SPEC])(IMAGES[:1])
+    assert unlike.parts == ("landmarks",)
+
+
+def test_each_teacher_sees_crops_of_its_own_size() -> None:
+    sizes: list[int] = []
+
+    class Looking(Equivariant):
+        def forward(self, images: Tensor) -> Prediction:
+            sizes.append(images.shape[-1])
+            return super().forward(images)
+
+    specs = [replace(SPEC, crop=CropSpec(size)) for size in (16, 32, 8)]
+    said = FrozenTeacher([Looking() for _ in specs], specs, flip=True)(IMAGES)
+    assert sizes == [16, 32, 8] * 2
+    assert said.parts == ("landmarks",)
+    alone = FrozenTeacher([Equivariant()], [SPEC])(IMAGES)
+    assert torch.allclose(said.landmarks, alone.landmarks, atol=0.02)
 
 
 def test_answers_carry_no_gradient_and_can_take_part_in_a_loss() -> None:
     net = Equivariant()
-    said = FrozenTeacher([net], SPEC)(IMAGES)
+    said = FrozenTeacher([net], [SPEC])(IMAGES)
     student = torch.rand_like(said.part("heatmaps")).requires_grad_()
     (student * said.part("heatmaps")).sum().backward()
     assert not said.part("heatmaps").requires_grad
