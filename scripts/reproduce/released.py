@@ -87,9 +87,9 @@ def main() -> None:
         models[name] = {"commit": commit(), "sha256": digest, "scores": scores(Path(path), options.data)}
     write_result(OUT, {"models": models})
     note = (
-        "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces; det boxes come with 300-W, "
-        "found boxes are those of our own detector, which misses none of the 554. FaceSynthetics (*) "
-        "shows rendered heads, a third of them turned far; its 70 points become 51 only approximately."
+        "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces. Det boxes come with "
+        "300-W, found boxes are those of our own detector. FaceSynthetics (*) shows rendered heads, a third of them turned "
+        "far; its 70 points become 51 only approximately."
     )
     replace_between(Path("checkpoints/README.md"), "released", f"{note}\n\n{table(models)}")
     print(table(models))
