@@ -88,8 +88,8 @@ def main() -> None:
     write_result(OUT, {"models": models})
     note = (
         "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces. Det boxes come with "
-        "300-W, found boxes are those of our own detector. FaceSynthetics (*) shows rendered heads, a third of them turned "
-        "far; its 70 points become 51 only approximately."
+        "300-W, found boxes are those of our own detector. FaceSynthetics (*) shows rendered heads, a third of them "
+        "turned far; its 70 points become 51 only approximately."
     )
     replace_between(Path("checkpoints/README.md"), "released", f"{note}\n\n{table(models)}")
     print(table(models))
