@@ -7,6 +7,7 @@ too large or too small. Training measures it once, on its own faces.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +58,7 @@ def detected_crop(records: Sequence[FaceRecord], crop: CropSpec, kind: str, dete
     found = [(face.boxes[kind], face.boxes[FOUND]) for face in faces if FOUND in face.boxes]
     if len(found) < max(_LEAST, len(asked) / 2):
         return DetectedCrop(None, len(found), len(asked))
+    # Of each face: the side of its crop and where the crop's centre lies, seen from the detected box, in sides of that.
     wanted = np.array([crop.side_and_centre(true) for true, _ in found])
     seen = np.array([(max(box.width, box.height), *box.centre) for _, box in found])
     side, x, y = ((wanted - seen * [0, 1, 1]) / seen[:, :1]).T
@@ -69,18 +71,21 @@ def with_found(records: Iterable[FaceRecord], detector: Detector, kind: str = "g
     """Return the faces, those that the detector finds with its box as `found` beside those they have.
 
     Args:
-        records: faces; who has a `found` box keeps it, and who has none of `kind` is not looked for.
+        records: faces; who has a `found` box keeps it, and who has none of `kind` is not looked for. A photo of several
+            is searched once.
         detector: photo -> faces.
         kind: the box that says which of the photo's faces is meant.
 
     Raises:
         ImageError: a photo that cannot be read.
     """
-    faces = []
+    faces, searched = [], dict[Path, list[Detection]]()
     for record in records:
         box = None
         if kind in record.boxes and FOUND not in record.boxes:
-            box = _same_face(detector(read_image(record.image)), record.boxes[kind])
+            if record.image not in searched:
+                searched[record.image] = detector(read_image(record.image))
+            box = _same_face(searched[record.image], record.boxes[kind])
         faces.append(record if box is None else replace(record, boxes={**record.boxes, FOUND: box}))
     return faces
 

@@ -81,6 +81,7 @@ def evaluate(
         scheme=scheme,
         limit=limit,
         approximate=approximate,
+        progress=progress,
     )
     name = predictor.spec.arch if isinstance(model, Predictor) else Path(model).name
     return measure(predictor, faces, name, batch_size=batch_size, flip_tta=flip_tta, progress=progress)[UNCHANGED]
@@ -204,6 +205,6 @@ def render(evaluation: Evaluation) -> Group:
         f"within 5 px at a face box of 256 px: {100 * evaluation.accuracy_5px_box256:.2f} %",
         f"data {p.data_hash[:12]}, model {p.model_sha256[:12]}",
         *([f"points: {p.conversion}"] if p.conversion != "exact" else []),
-        *([f"the detector missed {p.missed} faces more; they are in no number"] if p.missed else []),
+        *([p.left_out] if p.left_out else []),
     )
     return Group(table, parts, *lines)

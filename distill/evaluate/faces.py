@@ -61,6 +61,7 @@ def load_faces(
     limit: int | None = None,
     approximate: bool = False,
     detector: Detector | None = None,
+    progress: bool = True,
 ) -> FaceSet:
     """Read the faces a model of `model_scheme` can be measured on.
 
@@ -75,6 +76,7 @@ def load_faces(
         limit: at most this many faces, evenly spread over the data set.
         approximate: convert also where a map is approximate; what it is wrong by then counts as the model's error.
         detector: what `found` asks; `FaceDetector()`.
+        progress: show a bar on standard error while it looks.
 
     Raises:
         ConfigError: data and model do not fit together, or faces without a box of the kind asked for.
@@ -90,7 +92,7 @@ def load_faces(
     require_points(records, "faces", "choose others")
     asked = len(records)
     if boxes == FOUND:
-        records = _found(records, detector or FaceDetector())
+        records = _found(records, detector or FaceDetector(), progress)
     _require_boxes(records, boxes)
     names, distances = "+".join(sorted(parse_subsets(subset) or ("all",))), _distances(records, chosen)
     return FaceSet(chosen, boxes, format, names, tuple(records), distances, conversion, asked - len(records))
@@ -134,8 +136,8 @@ def _spread(records: list[FaceRecord], limit: int | None) -> list[FaceRecord]:
     return [records[int(index)] for index in np.linspace(0, len(records) - 1, limit)]
 
 
-def _found(records: Sequence[FaceRecord], detector: Detector) -> list[FaceRecord]:
-    shown = track(records, description="Finding faces", console=Console(stderr=True))
+def _found(records: Sequence[FaceRecord], detector: Detector, progress: bool) -> list[FaceRecord]:
+    shown = track(records, description="Finding faces", console=Console(stderr=True), disable=not progress)
     found = [face for face in with_found(shown, detector) if FOUND in face.boxes]
     if not found:
         raise AnnotationError(

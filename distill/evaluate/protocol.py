@@ -67,6 +67,11 @@ class Protocol:
     conversion: str = "exact"
     missed: int = 0
 
+    @property
+    def left_out(self) -> str:
+        """What to say about faces that are in no number, nothing where there are none."""
+        return f"The detector missed {self.missed} faces more; they are in no number." if self.missed else ""
+
     def same_as(self, other: "Protocol") -> bool:
         """Whether numbers of both may be compared: same faces, points and rules. Model, crop and runtime may differ."""
         return self.first_difference(other) is None

@@ -155,7 +155,8 @@ class Report:
         p, flip = first.protocol, "with" if first.protocol.flip_tta else "without"
         self.text(
             f"{p.n_faces} faces of {p.format} {p.subset}, {p.points} points ({p.scheme}), {p.boxes} boxes, {flip} flip "
-            f"TTA, errors in % of the {first.primary} distance. Data {p.data_hash[:12]}. Points: {p.conversion}."
+            f"TTA, errors in % of the {first.primary} distance. Data {p.data_hash[:12]}. Points: {p.conversion}. "
+            f"{p.left_out}"
         )
         headers = (
             "model",

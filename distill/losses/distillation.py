@@ -156,9 +156,10 @@ def require_kind_fits(kind: str, student: Prediction, teacher: Prediction) -> No
         if not prediction.has(needs):
             fitting = [name for name, k in KD_KINDS.items() if student.has(k.student) and teacher.has(k.teacher)]
             hint = " (--model.options '{uncertainty: true}' where the network has it)" if "sigmas" in needs else ""
+            shared = " (of several teachers only what all have in one shape is heard)" if who == "teacher" else ""
             raise ConfigError(
                 f"--kd.kind {kind} needs {', '.join(needs)}{hint}, and the {who} predicts only "
-                f"{', '.join(prediction.parts)}: take {', '.join(fitting)} or none"
+                f"{', '.join(prediction.parts)}: take {', '.join(fitting)} or none{shared}"
             )
     with torch.no_grad():
         KD_KINDS[kind].loss(student, teacher, 1.0)

@@ -14,11 +14,12 @@ from typing import Any
 
 from documents import replace_between
 from split_300w import TEST, TRAIN
-from studies import GENTLE, arm_nmes, difference, steps_of, train_arms
+from studies import GENTLE, compared, options_of_schedule, steps_of, train_arms
 
 from distill.data.detected import with_found
 from distill.data.prepare import StoreSpec, prepare_store
 from distill.data.readers import parse_subsets, read_faces
+from distill.data.readers.manifest import FILE_NAME
 from distill.data.records import FaceRecord
 from distill.data.splits import without_groups_of
 from distill.detector import FaceDetector
@@ -42,7 +43,7 @@ def faces_of(data: Path, subset: str, tight: bool) -> list[FaceRecord]:
 
 def store(folder: Path, faces: Sequence[FaceRecord]) -> Path:
     """Write faces with what the detector finds, once; return the folder."""
-    if not (folder / "faces.json").is_file():
+    if not (folder / FILE_NAME).is_file():
         prepare_store(folder, with_found(faces, FaceDetector()), STORE)
     return folder
 
@@ -52,11 +53,8 @@ def studied(kind: str, data: Path, seeds: int, epochs: int) -> dict[str, Any]:
     folder, test = RUNS / kind.partition(" ")[0], faces_of(data, TEST, KINDS[kind])
     train_store = store(folder / "train", without_groups_of(faces_of(data, TRAIN, KINDS[kind]), test))
     test_store = store(folder / "test", test)
-    common = [
-        "--config", "configs/zoo/efld_nokd.yaml", "--data.format", "manifest", "--data.root", str(train_store),
-        "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs), "--trainer.threads", "1",
-        "--log.wandb", "disabled", *GENTLE,
-    ]  # fmt: skip
+    common = [*options_of_schedule("configs/zoo/efld_nokd.yaml", epochs), *GENTLE]
+    common += ["--data.format", "manifest", "--data.root", str(train_store)]
     runs = train_arms({arm: [*common, "--data.boxes", boxes] for arm, boxes in ARMS.items()}, seeds, folder)
     study: dict[str, Any] = {"steps": [steps_of(path) for path in runs["gt"]]}
     for boxes in ("gt", "found"):
@@ -64,11 +62,7 @@ def studied(kind: str, data: Path, seeds: int, epochs: int) -> dict[str, Any]:
             arm: [evaluate(path, format="manifest", root=test_store, boxes=boxes) for path in paths]
             for arm, paths in runs.items()
         }
-        study[boxes] = {
-            "arms": {arm: arm_nmes(evaluations) for arm, evaluations in found.items()},
-            "difference": difference(found["gt_found"], found["gt"]),
-            "protocol": found["gt"][0].protocol.to_dict(),
-        }
+        study[boxes] = compared(found, "gt")
     return study
 
 

@@ -24,13 +24,18 @@ GENTLE = [
 ]  # fmt: skip
 
 
-def options_of_run(config: Path | str, data: Path, epochs: int) -> list[str]:
-    """Return the options that every run of a study has: the faces of a 300-W folder, one validation, at the end."""
+def options_of_schedule(config: Path | str, epochs: int) -> list[str]:
+    """Return the options that every run of a study has, whatever its faces: one validation, at the end."""
     return [
-        "--config", str(config), "--data.root", str(data), "--data.subset", TRAIN, "--data.test_subset", TEST,
-        "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs), "--trainer.threads", "1",
-        "--log.wandb", "disabled",
+        "--config", str(config), "--trainer.epochs", str(epochs), "--trainer.validate_every", str(epochs),
+        "--trainer.threads", "1", "--log.wandb", "disabled",
     ]  # fmt: skip
+
+
+def options_of_run(config: Path | str, data: Path, epochs: int) -> list[str]:
+    """Return the options of a run on the training faces of a 300-W folder."""
+    faces = ["--data.root", str(data), "--data.subset", TRAIN, "--data.test_subset", TEST]
+    return [*options_of_schedule(config, epochs), *faces]
 
 
 def train(name: str, runs: Path, options: Sequence[str]) -> Path:
@@ -79,6 +84,11 @@ def measured(runs: Mapping[str, Sequence[Path]], data: Path, boxes: str, referen
         arm: [evaluate(path, format="300w", root=data, subset=TEST, boxes=boxes) for path in paths]
         for arm, paths in runs.items()
     }
+    return compared(found, reference)
+
+
+def compared(found: Mapping[str, Sequence[Evaluation]], reference: str) -> dict[str, Any]:
+    """Return what every arm scores, seed by seed, and how it differs from one of them."""
     others = [arm for arm in found if arm != reference]
     return {
         "arms": {arm: arm_nmes(evaluations) for arm, evaluations in found.items()},

@@ -1,5 +1,6 @@
 """A detected box gives the crop that training saw, whatever points the true boxes are tight around."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,19 @@ def test_who_is_found_has_the_detectors_box_beside_its_own(records: list[FaceRec
     assert with_found(records, every_other, kind="det") == records
     # What is found already is not looked for again: neither detector nor photos are asked.
     assert with_found(faces[::2], lambda _: pytest.fail("asked again")) == faces[::2]
+
+
+def test_a_photo_of_several_faces_is_searched_once(records: list[FaceRecord]) -> None:
+    first, apart = records[0], Box(500, 500, 540, 540)
+    second = replace(records[1], image=first.image, boxes={"gt": apart})
+    asked: list[int] = []
+
+    def both(photo: Photo) -> list[Detection]:
+        asked.append(1)
+        return [Detection(face.boxes["gt"], 0.9) for face in (second, first)]
+
+    assert [face.boxes["found"] for face in with_found([first, second], both)] == [first.boxes["gt"], apart]
+    assert len(asked) == 1
 
 
 def test_on_real_faces_the_box_of_51_points_is_that_of_a_whole_face_after_the_fit(real_300w: Path) -> None:

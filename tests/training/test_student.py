@@ -9,9 +9,12 @@ import torch
 
 from distill.config import SetConfig, StudentConfig
 from distill.errors import ConfigError
+from distill.geometry import CropSpec
 from distill.history import read_rows
 from distill.losses.kd import CacheConfig
-from distill.models.checkpoint import load_model
+from distill.models import create_model
+from distill.models.checkpoint import load_model, save_model
+from distill.spec import ModelSpec
 from distill.training import fit as module
 from distill.training.fit import train_student
 from distill.training.kept import CachedTeacher
@@ -225,5 +228,13 @@ def test_what_cannot_be_is_refused(make_config: Any, teacher: Path, tmp_path: Pa
         make_config("run", teacher=teacher, kd={"extra": {"mean": 1.0}})
     with pytest.raises(ConfigError, match="needs heatmaps, and the teacher predicts only landmarks"):
         train_student(_cached(make_config, "run", teacher, tmp_path, "landmarks", kd={"kind": "mse"}))
+    other = tmp_path / "other.safetensors"
+    large = ModelSpec("mobilevit_v2_050", "inner51", 51, CropSpec(128, 1.3), {"width": 16})
+    save_model(other, create_model("mobilevit_v2_050", "inner51", width=16), large)
+    with pytest.raises(
+        ConfigError, match=r"needs heatmaps.* take coordinate or none \(of several teachers only what all"
+    ):
+        train_student(make_config("run", teacher=[teacher, other], kd={"kind": "kl"}))
+    assert not (tmp_path / "runs").exists()
     with pytest.raises(ConfigError, match="one --teacher"):
         make_config("run", teacher=[teacher, teacher], kd={"head_only": True})
