@@ -17,8 +17,8 @@ def check(
     onnx: Path | None = None,
     sha256: str | None = None,
     json: Path | None = None,
-    scheme: str = "inner51",
-    size: int = 128,
+    scheme: str | None = None,
+    size: int | None = None,
     options: dict[str, Any] | None = None,
 ) -> int:
     """Check a file or an architecture; the exit status is 1 when it does not run.
@@ -31,8 +31,8 @@ def check(
         onnx: the ONNX file it was made from, which tells the torch module of an operator.
         sha256: the hash the file must have; without it that of its sidecar counts.
         json: write the report here.
-        scheme: landmark scheme of the architecture.
-        size: input of the architecture in pixels.
+        scheme: landmark scheme of the architecture; else inner51.
+        size: input of the architecture in pixels; else 128.
         options: keyword arguments of the architecture.
     """
     from rich.console import Console
@@ -44,13 +44,17 @@ def check(
 
     if (file is None) == (model is None):
         raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
+    of_model: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
+    of_model = {name: value for name, value in of_model.items() if value is not None}
+    if file is not None and of_model:
+        raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model); {file} is what it is")
     if onnx is not None and not onnx.is_file():
         raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
     require_writable(json)
     if file is not None:
         report, loads = check_model(file, runtime, onnx, sha256), load_everywhere(file, runtime)
     else:
-        result = check_architecture(str(model), runtime, scheme, size, options)
+        result = check_architecture(str(model), runtime, **of_model)
         report, loads = result.ops, result.loads
     console = Console()
     console.print(render(report))

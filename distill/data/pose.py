@@ -3,7 +3,10 @@
 from functools import lru_cache
 
 import numpy as np
+import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from distill.data.synthetic.parameters import Expression, Identity
 from distill.data.synthetic.render import Person
@@ -31,32 +34,52 @@ def head_points(scheme: str) -> NDArray[np.float64]:
     raise ConfigError(f"the generated head has no points of scheme {scheme}: no map from {' or '.join(person.anchors)}")
 
 
-def head_pose(points: NDArray[np.floating], scheme: str) -> NDArray[np.float64]:
+def head_pose(points: Float[Tensor, "*b k 2"], scheme: str) -> Float[Tensor, "*b 3"]:
     """Fit a neutral head to landmarks, seen from far away (scaled orthographic), by least squares.
 
+    Nothing in it waits for the device, so losses may ask.
+
     Args:
-        points: (..., k, 2) pixels.
+        points: in pixels, or in any other unit; finite.
         scheme: of the points.
 
     Returns:
-        (..., 3) yaw, pitch and roll in degrees: positive yaw turns to the viewer's right, positive pitch lifts the
-        face, positive roll tilts it clockwise on the screen. Within about five degrees of the truth on generated faces.
+        yaw, pitch and roll in degrees: positive yaw turns to the viewer's right, positive pitch lifts the face,
+        positive roll tilts it clockwise on the screen. Within about five degrees of the truth on generated faces.
+        Of points that all lie in one place the angles are finite and mean nothing.
 
     Raises:
         ConfigError: a scheme whose points the head does not have.
     """
+    fixed, solve = _neutral(scheme, points.device, points.dtype)
+    seen = points[..., fixed, :]
+    x, down = _nearest_rotation((solve @ (seen - seen.mean(-2, keepdim=True))).mT).unbind(-2)
+    y = -down
+    toward = torch.linalg.cross(x, y)
+    yaw = torch.atan2(-toward[..., 0], toward[..., 2])
+    pitch = -torch.asin(toward[..., 1].clamp(-1, 1))
+    roll = -torch.atan2(-x[..., 1], y[..., 1])
+    return torch.stack([yaw, pitch, roll], -1).rad2deg()
+
+
+@lru_cache
+def _neutral(scheme: str, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return which points (f) do not slide on a head, and what (3, f) solves `head @ affine = points` for them."""
     groups = load_scheme(scheme).groups
     fixed = sorted(index for name, members in groups.items() if name not in _SLIDES for index in members)
-    model = head_points(scheme)[fixed]
-    model = model - model.mean(0)
-    seen = np.asarray(points, np.float64)[..., fixed, :] * [1, -1]
-    seen = seen - seen.mean(-2, keepdims=True)
-    # seen = model @ affine; the nearest scaled rotation has the affine's singular vectors.
-    affine = np.swapaxes(np.linalg.pinv(model) @ seen, -1, -2)
-    left, _, right = np.linalg.svd(affine, full_matrices=False)
-    x, y = np.moveaxis(left @ right, -2, 0)
-    toward = np.cross(x, y)
-    yaw = np.arctan2(-toward[..., 0], toward[..., 2])
-    pitch = -np.arcsin(np.clip(toward[..., 1], -1, 1))
-    roll = -np.arctan2(-x[..., 1], y[..., 1])
-    return np.rad2deg(np.stack([yaw, pitch, roll], -1))
+    head = head_points(scheme)[fixed]
+    solve = np.linalg.pinv(head - head.mean(0))
+    return torch.tensor(fixed, device=device), torch.tensor(solve, device=device, dtype=dtype)
+
+
+def _nearest_rotation(affine: Float[Tensor, "*b 2 3"]) -> Float[Tensor, "*b 2 3"]:
+    """Return the two orthonormal rows nearest to an affine's up to scale, `(A A^T)^(-1/2) A`: its polar factor.
+
+    The root of a symmetric 2 x 2 matrix M of determinant s^2 is (M + s) / sqrt(trace M + 2 s).
+    """
+    gram = affine @ affine.mT
+    (a, b), d = gram[..., 0, :].unbind(-1), gram[..., 1, 1]
+    s = (a * d - b * b).clamp_min(0).sqrt()
+    adjugate = torch.stack([torch.stack([d + s, -b], -1), torch.stack([-b, a + s], -1)], -2)
+    root = (s * (a + d + 2 * s).sqrt()).clamp_min(torch.finfo(affine.dtype).tiny)
+    return adjugate @ affine / root[..., None, None]

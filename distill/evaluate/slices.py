@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from distill.data.pose import head_pose
@@ -47,7 +48,8 @@ def _poses(faces: FaceSet) -> dict[str, dict[str, Mask]]:
     if not all(record.known.all() for record in faces.records):
         return {}
     try:
-        angles = np.abs(head_pose(np.stack([record.landmarks for record in faces.records]), faces.scheme))
+        points = torch.from_numpy(np.stack([record.landmarks for record in faces.records])).double()
+        angles = head_pose(points, faces.scheme).abs().numpy()
     except ConfigError:
         return {}  # a scheme the head has no points for, such as a user's own
     found: dict[str, dict[str, Mask]] = {}

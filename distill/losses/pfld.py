@@ -53,9 +53,8 @@ class PfldLoss(nn.Module):
     ) -> Float[Tensor, " b"]:
         """Return the sum of `1 - cos` over the angles; a face with unknown points has the mean of the others."""
         labelled = known.all(1)
-        if not labelled.any():
-            return torch.ones_like(pose[:, 0]) + 0 * pose.sum()
-        degrees = head_pose(landmarks.detach().float().cpu().numpy(), self.scheme)
-        labels = torch.from_numpy(degrees).to(pose).deg2rad()
-        wrong = (1 - torch.cos(pose - labels)).sum(1)
-        return torch.where(labelled, wrong, wrong[labelled].mean().detach())
+        # What stands for unknown points may be anything; such a face counts as one point, whose pose is finite.
+        whole = torch.where(labelled[:, None, None], landmarks.detach().float(), 0)
+        wrong = (1 - torch.cos(pose - head_pose(whole, self.scheme).deg2rad())).sum(1)
+        others = (wrong.detach() * labelled).sum() / labelled.sum().clamp_min(1)
+        return torch.where(labelled, wrong, torch.where(labelled.any(), others, 1))

@@ -53,6 +53,11 @@ def test_what_does_not_run_for_real_fails_whatever_the_table_says(
     assert run([str(unfold), "--runtime", "2.12"]) == 1
 
 
+def test_a_file_has_its_own_size_and_scheme(unfold: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--scheme, --size: for an architecture .*unfold\.tflite is what it is"):
+        run([str(unfold), "--size", "96", "--scheme", "ibug68"])
+
+
 def test_damaged_files_and_wrong_hashes_never_pass(unfold: Path) -> None:
     """The command line prints these errors as one line and exits with 2."""
     with pytest.raises(CheckpointError, match="SHA-256 differs from the one given"):
