@@ -11,6 +11,7 @@ import cross_format
 import kd_study
 import pytest
 import thesis
+import weak_labels
 import yaml
 import zoo
 from studies import train, train_arms
@@ -96,6 +97,17 @@ def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[lis
             assert config_of_arm.teacher is None
         else:
             assert config_of_arm.teacher == ([*map(Path, kd_study.ENSEMBLE)] if arm == "ensemble" else [teacher])
+
+
+def test_weakly_annotated_frames_are_the_same_for_both_arms(commands: list[list[str]], tmp_path: Path) -> None:
+    arms = {a: weak_labels.arguments(a, tmp_path / "s", tmp_path / "t", tmp_path, 3) for a in weak_labels.ARMS}
+    train_arms(arms, 1, tmp_path / "runs")
+    weak, taught = map(asked, commands)
+    assert weak.kd.kind == "none"
+    assert taught.kd.only
+    assert (weak.teacher, taught.teacher) == (None, [tmp_path / "t"])
+    for part in ("data", "model", "loss", "optim", "trainer", "seed"):
+        assert getattr(weak, part) == getattr(taught, part)
 
 
 def test_cross_format_arms_see_as_many_main_faces_a_step(commands: list[list[str]], tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""What is a teacher worth where annotations are weak? `python scripts/reproduce/weak_labels.py DATA`.
+
+The student that `kd_study.py` starts from goes on with the frames of YouTube Faces alone, whose landmarks a machine
+has set: in one arm with these, in the other with what the teacher says instead, as many steps of the same faces. DATA
+holds the folders 300W, on whose hand-labelled test faces both are measured, and youtube_faces. A run that is complete
+is not trained again. Writes results/weak_labels.json and a table of docs/distillation.md.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from documents import replace_between
+from kd_study import STAR, train_start
+from split_300w import TEST
+from studies import measured, options_of_schedule, steps_of, train_arms
+
+from distill.evaluate.evaluate import evaluate
+from distill.files import sha256
+from distill.results import write_result
+
+RUNS, CONFIG = Path("runs/weak_labels"), Path("configs/student_refine.yaml")
+ARMS = {
+    "weak": ["--kd.kind", "none"],
+    "taught": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.only", "true"],
+}
+
+
+def arguments(arm: str, start: Path, teacher: Path, data: Path, epochs: int) -> list[str]:
+    """Return the options of an arm."""
+    faces = ["--data.format", "udacity", "--data.root", str(data / "youtube_faces"), "--data.subset", "training"]
+    common = [*options_of_schedule(CONFIG, epochs), *faces, "--model.init", str(start), "--loss.star", STAR]
+    return [*common, *ARMS[arm], *([] if "none" in ARMS[arm] else ["--teacher", str(teacher)])]
+
+
+def table(study: dict[str, Any]) -> str:
+    """Return what both arms score as a Markdown table."""
+    lines = [
+        "| trained on | boxes | NME % by seed | mean | against their own, points (95 %) |",
+        "|---|---|---|---|---|",
+    ]
+    titles = {"weak": "the frames' own landmarks", "taught": "the teacher's, on the same frames"}
+    for boxes in ("gt", "det"):
+        for arm, title in titles.items():
+            nmes = study[boxes]["arms"][arm]
+            seeds = ", ".join(f"{value:.2f}" for value in nmes["nme_percent"])
+            against = "–"
+            if arm != "weak":
+                found = study[boxes]["difference_to_weak"][arm]
+                against = f"{found['mean']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
+            lines.append(f"| {title} | {boxes} | {seeds} | {nmes['mean_percent']:.2f} | {against} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train both arms with every seed, measure, write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--teacher", type=Path, default=Path("checkpoints/teacher_128.safetensors"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=8)
+    options = parser.parse_args()
+    start = train_start(CONFIG, options.data)
+    chosen = {arm: arguments(arm, start, options.teacher.resolve(), options.data, options.epochs) for arm in ARMS}
+    runs = train_arms(chosen, options.seeds, RUNS)
+    first = evaluate(start, format="300w", root=options.data / "300W", subset=TEST)
+    study: dict[str, Any] = {
+        "teacher": {"file": options.teacher.name, "sha256": sha256(options.teacher)},
+        "start_nme_percent": 100 * first.summary()["nme"],
+        "steps": [steps_of(path) for path in runs["weak"]],
+        "epochs": options.epochs,
+        "arms": ARMS,
+    }
+    for boxes in ("gt", "det"):
+        study[boxes] = measured(runs, options.data / "300W", boxes, "weak")
+    write_result("results/weak_labels.json", study)
+    replace_between(Path("docs/distillation.md"), "weak", table(study))
+    print(table(study))
+
+
+if __name__ == "__main__":
+    main()
