@@ -3,7 +3,7 @@
 Every arm against its twin without a teacher: the same student, faces, augmentations, seeds and number of steps. All
 start from one student, trained without a teacher: from scratch, luck decides for many epochs whether a few faces are
 found at all, and says more about a short training than any teacher (docs/distillation.md). DATA holds the folders 300W
-and, for the arm with frames nobody labelled, youtube_faces. A run that is complete is not trained again, one that was
+and, for the arms with frames of videos, youtube_faces. A run that is complete is not trained again, one that was
 stopped is continued; `--arms none kl` studies some. Writes results/kd_study.json, and the table and the plot of
 docs/distillation.md.
 """
@@ -41,18 +41,19 @@ ARMS: Mapping[str, list[str]] = {
     "authors": ["--kd.kind", "mse", "--kd.weight", "100"],
     "mse": ["--kd.kind", "mse", "--kd.weight", "50000"],
     "kl": _KL,
-    "kl_fading": [*_KL, "--kd.decay", "linear"],
-    "kl_flip": [*_KL, "--kd.flip", "true"],
     "ensemble": [*_KL, "--kd.flip", "true", "--teacher", *ENSEMBLE],
+    "frames": ["--kd.kind", "none"],
     "kl_frames": _KL,
     "covariance": ["--kd.kind", "covariance", "--kd.weight", "10"],
     "coordinate": ["--kd.kind", "coordinate", "--kd.weight", "120", "--kd.cache.form", "landmarks"],
     "both": [*_KL, "--kd.extra", '{"coordinate": 120}'],
     "feature": ["--kd.kind", "feature", "--kd.weight", "1"],
 }
-# Further faces a step, of which only the teacher speaks; the arms see as many of 300-W as the others.
-FRAMES = {"kl_frames": 8}
-BATCH, FACES, YOUTUBE = 16, 1309, 1320
+# Frames beside, as many of 300-W a step as in the other arms: with their own weak landmarks, or the teacher's alone.
+FRAMES = {"frames": "weak", "kl_frames": "none"}
+BATCH, FRAMES_BATCH, FACES, YOUTUBE = 16, 8, 1309, 1320
+# Who sees more faces has a twin that sees them, too; the others' is REFERENCE.
+TWINS = {"kl_frames": "frames"}
 
 
 def train_start(config: Path, data: Path) -> Path:
@@ -68,30 +69,37 @@ def arguments(arm: str, config: Path, start: Path, teacher: Path, data: Path, ep
     if "none" not in ARMS[arm]:
         common += ["--teacher", str(teacher)]
     if arm in FRAMES:
-        share = FRAMES[arm] / BATCH * FACES / YOUTUBE
-        frames = {"format": "udacity", "root": f"{data}/youtube_faces", "subset": "training", "labels": "none"}
+        share = FRAMES_BATCH / BATCH * FACES / YOUTUBE
+        frames = {"format": "udacity", "root": f"{data}/youtube_faces", "subset": "training", "labels": FRAMES[arm]}
         common += ["--data.sets", json.dumps([frames | {"share": round(share, 3)}])]
-    return [*common, *ARMS[arm], "--data.batch_size", str(BATCH + FRAMES.get(arm, 0))]
+    return [*common, *ARMS[arm], "--data.batch_size", str(BATCH + FRAMES_BATCH * (arm in FRAMES))]
+
+
+def against_twin(scores: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    """Return how an arm's NME differs from its twin's."""
+    found: dict[str, Any] = scores[f"difference_to_{TWINS.get(arm, REFERENCE)}"][arm]
+    return found
 
 
 def table(study: Mapping[str, Any]) -> str:
     """Return what was measured with true boxes as a Markdown table, the best first."""
-    differences = study["gt"][f"difference_to_{REFERENCE}"]
-    lines = ["| arm | options | NME % by seed | mean | against no teacher, points (95 %) |", "|---|---|---|---|---|"]
+    lines = ["| arm | options | NME % by seed | mean | against its twin, points (95 %) |", "|---|---|---|---|---|"]
     for arm, nmes in sorted(study["gt"]["arms"].items(), key=lambda entry: entry[1]["mean_percent"]):
         seeds = ", ".join(f"{value:.2f}" for value in nmes["nme_percent"])
         against = "–"
-        if arm in differences:
-            found = differences[arm]
+        if arm != REFERENCE:
+            found = against_twin(study["gt"], arm)
             against = f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
-        cells = [f"`{arm}`", f"`{' '.join(ARMS[arm])}`", seeds, f"{nmes['mean_percent']:.3f}", against]
+            against += f" (`{TWINS[arm]}`)" if arm in TWINS else ""
+        sets = f" --data.sets …labels: {FRAMES[arm]}" if arm in FRAMES else ""
+        cells = [f"`{arm}`", f"`{' '.join(ARMS[arm])}{sets}`", seeds, f"{nmes['mean_percent']:.3f}", against]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def plot(study: Mapping[str, Any]) -> bytes:
     """Draw how much each arm differs from its twin, its interval over faces and its seeds, as PNG."""
-    differences = study["gt"][f"difference_to_{REFERENCE}"]
+    differences = {arm: against_twin(study["gt"], arm) for arm in study["gt"]["arms"] if arm != REFERENCE}
     arms = sorted(differences, key=lambda arm: -differences[arm]["mean"])
     figure, axes = new_axes(7, 0.9 + 0.32 * len(arms))
     axes.axvline(0, color="#999999", linewidth=1)
@@ -117,7 +125,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     options = parser.parse_args()
     start = train_start(options.config, options.data)
-    arms = list(dict.fromkeys([REFERENCE, *options.arms]))
+    arms = list(dict.fromkeys([REFERENCE, *(TWINS[arm] for arm in options.arms if arm in TWINS), *options.arms]))
     chosen = {
         arm: arguments(arm, options.config, start, options.teacher.resolve(), options.data, options.epochs)
         for arm in arms
@@ -134,6 +142,10 @@ def main() -> None:
     }
     for boxes in ("gt", "det"):
         study[boxes] = measured(runs, options.data / "300W", boxes, REFERENCE)
+        for arm, twin in TWINS.items():
+            if arm in runs:
+                pair = measured({twin: runs[twin], arm: runs[arm]}, options.data / "300W", boxes, twin)
+                study[boxes][f"difference_to_{twin}"] = pair[f"difference_to_{twin}"]
     write_result("results/kd_study.json", study)
     replace_between(Path("docs/distillation.md"), "study", table(study))
     write_bytes("docs/images/kd_study.png", plot(study))

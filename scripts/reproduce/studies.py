@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept import scored
 from split_300w import TEST, TRAIN
 
 from distill.config import StudentConfig
-from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, bootstrap_interval
 from distill.options import options_of, parse
 from distill.training.resume import checkpoint_to_resume
@@ -79,9 +79,9 @@ def steps_of(checkpoint: Path) -> int:
 
 
 def measured(runs: Mapping[str, Sequence[Path]], data: Path, boxes: str, reference: str) -> dict[str, Any]:
-    """Evaluate on the 554 common faces of 300-W and compare every arm with one of them."""
+    """Evaluate on the 554 common faces of 300-W, what was not yet, and compare every arm with one of them."""
     found = {
-        arm: [evaluate(path, format="300w", root=data, subset=TEST, boxes=boxes) for path in paths]
+        arm: [Evaluation.from_json(scored(path, data, path.parent, boxes)) for path in paths]
         for arm, paths in runs.items()
     }
     return compared(found, reference)

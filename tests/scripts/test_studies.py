@@ -153,11 +153,14 @@ def test_ablations_repeat_every_published_row(commands: list[list[str]], tmp_pat
 
 def test_the_study_shows_its_arms_from_best_to_worst() -> None:
     difference = {"mean": -0.1, "low": -0.2, "high": 0.0, "by_seed": [-0.1, -0.1]}
-    nmes = {"none": 3.2, "kl": 3.1}
+    nmes = {"none": 3.2, "frames": 3.15, "kl": 3.1, "kl_frames": 3.05}
     arms = {arm: {"nme_percent": [nme, nme], "mean_percent": nme} for arm, nme in nmes.items()}
-    study = {"gt": {"arms": arms, "difference_to_none": {"kl": difference}}}
-    best, twin = kd_study.table(study).splitlines()[2:]
-    assert best == "| `kl` | `--kd.kind kl --kd.weight 10` | 3.10, 3.10 | 3.100 | -0.100 (-0.200 to +0.000) |"
+    beside = {"kl_frames": difference | {"mean": -0.05}}  # whose twin is not `none`
+    to_none = dict.fromkeys(("frames", "kl", "kl_frames"), difference)
+    study = {"gt": {"arms": arms, "difference_to_none": to_none, "difference_to_frames": beside}}
+    best, second, _, twin = kd_study.table(study).splitlines()[2:]
+    assert "labels: none` | 3.05, 3.05 | 3.050 | -0.050 (-0.200 to +0.000) (`frames`) |" in best
+    assert second == "| `kl` | `--kd.kind kl --kd.weight 10` | 3.10, 3.10 | 3.100 | -0.100 (-0.200 to +0.000) |"
     assert twin.startswith("| `none` |")
     assert twin.endswith("| – |")
     assert kd_study.plot(study).startswith(b"\x89PNG")
