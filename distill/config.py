@@ -145,7 +145,7 @@ class OptimConfig:
 
     Attributes:
         lr: peak learning rate of backbone and neck.
-        head_lr: peak learning rate of the heads, where a network has them apart (DAN's stages have not).
+        head_lr: peak learning rate of the heads; DAN has none apart.
         weight_decay: of matrices in backbone and neck; norms and biases have none.
         head_weight_decay: of the heads.
         warmup: share of the steps over which the rate rises from 0.
