@@ -44,8 +44,8 @@ def check(
 
     if (file is None) == (model is None):
         raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
-    of_model: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
-    of_model = {name: value for name, value in of_model.items() if value is not None}
+    asked: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
+    of_model = {name: value for name, value in asked.items() if value is not None}
     if file is not None and of_model:
         raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model); {file} is what it is")
     if onnx is not None and not onnx.is_file():

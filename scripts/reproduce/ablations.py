@@ -13,7 +13,7 @@ from typing import Any
 
 import cross_format
 from documents import replace_between
-from studies import measured, options_of_run, steps_of, train_arms
+from studies import measured, options_of_run, steps_of, train_arms, with_interval
 
 from distill.models.cards import load_cards
 from distill.results import write_result
@@ -48,7 +48,7 @@ def table(study: dict[str, Any], rows: dict[str, dict[str, Any]], reference: str
     for config in sorted(rows, key=lambda name: name != reference):
         found = study["gt"]["arms"][config]
         against = study["gt"][f"difference_to_{reference}"].get(config)
-        text = f"{against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})" if against else "–"
+        text = with_interval(against) if against else "–"
         ours = ", ".join(f"{value:.2f}" for value in found["nme_percent"])
         lines.append(
             f"| `{config}` | {rows[config]['variant']} | {rows[config]['nme_percent']:.2f} | {ours} | {text} |"
@@ -72,8 +72,7 @@ def main() -> None:
     made = train_arms(arms, options.seeds, folder)
     runs = {config: made[own.get(config, config)] for config in rows}
     study: dict[str, Any] = {"epochs": options.epochs, "steps": [steps_of(path) for path in runs[reference]]}
-    for boxes in ("gt", "det"):
-        study[boxes] = measured(runs, options.data / "300W", boxes, reference)
+    study |= measured(runs, options.data / "300W", reference)
     write_result(f"results/ablation_{options.paper}.json", {**study, "published": rows})
     replace_between(Path("docs/papers.md"), options.paper, table(study, rows, reference))
     print(table(study, rows, reference))

@@ -51,8 +51,7 @@ def main() -> None:
         "epochs": options.epochs,
         "batch": BATCH,
     }
-    for boxes in ("gt", "det"):
-        content[boxes] = measured(runs, options.data / "300W", boxes, "single")
+    content |= measured(runs, options.data / "300W", "single")
     write_result("results/cross_format.json", content)
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from documents import replace_between
-from split_300w import TEST
-from studies import measured, options_of_run, steps_of, train, train_arms
+from kept import scored
+from studies import measured, options_of_run, steps_of, train, train_arms, with_interval
 
-from distill.evaluate.evaluate import evaluate
+from distill.evaluate.result import Evaluation
 from distill.files import sha256, write_bytes
 from distill.pictures import COLOURS, new_axes, png
 from distill.results import write_result
@@ -62,6 +62,15 @@ def train_start(config: Path, data: Path) -> Path:
     return train("start", RUNS, [*options, "--model.init", "null", "--kd.kind", "none"])
 
 
+def where_from(start: Path, teacher: Path, data: Path) -> dict[str, Any]:
+    """Return who teaches, and from where all arms go on, as results record it."""
+    first = Evaluation.from_json(scored(start, data / "300W", start.parent)).summary()
+    return {
+        "teacher": {"file": teacher.name, "sha256": sha256(teacher)},
+        "start": {"epochs": START_EPOCHS, "nme_percent": 100 * first["nme"]},
+    }
+
+
 def arguments(arm: str, config: Path, start: Path, teacher: Path, data: Path, epochs: int) -> list[str]:
     """Return the options of an arm."""
     common = [*options_of_run(config, data / "300W", epochs), "--model.init", str(start), "--log.gradients", "100"]
@@ -88,8 +97,7 @@ def table(study: Mapping[str, Any]) -> str:
         seeds = ", ".join(f"{value:.2f}" for value in nmes["nme_percent"])
         against = "–"
         if arm != REFERENCE:
-            found = against_twin(study["gt"], arm)
-            against = f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
+            against = with_interval(against_twin(study["gt"], arm), digits=3)
             against += f" (`{TWINS[arm]}`)" if arm in TWINS else ""
         sets = f" --data.sets …labels: {FRAMES[arm]}" if arm in FRAMES else ""
         cells = [f"`{arm}`", f"`{' '.join(ARMS[arm])}{sets}`", seeds, f"{nmes['mean_percent']:.3f}", against]
@@ -131,21 +139,20 @@ def main() -> None:
         for arm in arms
     }
     runs = train_arms(chosen, options.seeds, RUNS)
-    first = evaluate(start, format="300w", root=options.data / "300W", subset=TEST)
     study: dict[str, Any] = {
         "config": str(options.config),
-        "teacher": {"file": options.teacher.name, "sha256": sha256(options.teacher)},
-        "start": {"epochs": START_EPOCHS, "nme_percent": 100 * first.summary()["nme"]},
+        **where_from(start, options.teacher, options.data),
         "steps": [steps_of(path) for path in runs[REFERENCE]],
         "epochs": options.epochs,
         "arms": {arm: ARMS[arm] for arm in arms},
+        "frames": FRAMES,
     }
-    for boxes in ("gt", "det"):
-        study[boxes] = measured(runs, options.data / "300W", boxes, REFERENCE)
-        for arm, twin in TWINS.items():
-            if arm in runs:
-                pair = measured({twin: runs[twin], arm: runs[arm]}, options.data / "300W", boxes, twin)
-                study[boxes][f"difference_to_{twin}"] = pair[f"difference_to_{twin}"]
+    study |= measured(runs, options.data / "300W", REFERENCE)
+    for arm, twin in TWINS.items():
+        if arm in runs:
+            pair = measured({name: runs[name] for name in (twin, arm)}, options.data / "300W", twin)
+            for boxes, scores in pair.items():
+                study[boxes][f"difference_to_{twin}"] = scores[f"difference_to_{twin}"]
     write_result("results/kd_study.json", study)
     replace_between(Path("docs/distillation.md"), "study", table(study))
     write_bytes("docs/images/kd_study.png", plot(study))

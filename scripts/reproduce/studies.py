@@ -78,13 +78,20 @@ def steps_of(checkpoint: Path) -> int:
     return made
 
 
-def measured(runs: Mapping[str, Sequence[Path]], data: Path, boxes: str, reference: str) -> dict[str, Any]:
-    """Evaluate on the 554 common faces of 300-W, what was not yet, and compare every arm with one of them."""
-    found = {
-        arm: [Evaluation.from_json(scored(path, data, path.parent, boxes)) for path in paths]
-        for arm, paths in runs.items()
-    }
-    return compared(found, reference)
+def measured(runs: Mapping[str, Sequence[Path]], data: Path, reference: str) -> dict[str, dict[str, Any]]:
+    """Evaluate on the 554 common faces of 300-W, what was not yet, and compare every arm with one of them.
+
+    Returns:
+        for each kind of box, `gt` and `det`, what `compared` says.
+    """
+    study = {}
+    for boxes in ("gt", "det"):
+        found = {
+            arm: [Evaluation.from_json(scored(path, data, path.parent, boxes)) for path in paths]
+            for arm, paths in runs.items()
+        }
+        study[boxes] = compared(found, reference)
+    return study
 
 
 def compared(found: Mapping[str, Sequence[Evaluation]], reference: str) -> dict[str, Any]:
@@ -114,3 +121,9 @@ def difference(arm: Sequence[Evaluation], reference: Sequence[Evaluation]) -> di
     low, high = bootstrap_interval(faces, 0)
     seeds = [float(one.mean()) for one in by_seed]
     return {"mean": float(faces.mean()), "low": low, "high": high, "by_seed": seeds}
+
+
+def with_interval(difference: Mapping[str, float], digits: int = 2) -> str:
+    """Return a difference of points with its 95 % interval as tables show it."""
+    mean, low, high = (f"{difference[name]:+.{digits}f}" for name in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"

@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from documents import replace_between
-from kd_study import STAR, train_start
-from split_300w import TEST
-from studies import measured, options_of_schedule, steps_of, train_arms
+from kd_study import STAR, train_start, where_from
+from studies import measured, options_of_schedule, steps_of, train_arms, with_interval
 
-from distill.evaluate.evaluate import evaluate
-from distill.files import sha256
 from distill.results import write_result
 
 RUNS, CONFIG = Path("runs/weak_labels"), Path("configs/student_refine.yaml")
@@ -44,10 +41,7 @@ def table(study: dict[str, Any]) -> str:
         for arm, title in titles.items():
             nmes = study[boxes]["arms"][arm]
             seeds = ", ".join(f"{value:.2f}" for value in nmes["nme_percent"])
-            against = "–"
-            if arm != "weak":
-                found = study[boxes]["difference_to_weak"][arm]
-                against = f"{found['mean']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
+            against = "–" if arm == "weak" else with_interval(study[boxes]["difference_to_weak"][arm])
             lines.append(f"| {title} | {boxes} | {seeds} | {nmes['mean_percent']:.2f} | {against} |")
     return "\n".join(lines)
 
@@ -63,16 +57,13 @@ def main() -> None:
     start = train_start(CONFIG, options.data)
     chosen = {arm: arguments(arm, start, options.teacher.resolve(), options.data, options.epochs) for arm in ARMS}
     runs = train_arms(chosen, options.seeds, RUNS)
-    first = evaluate(start, format="300w", root=options.data / "300W", subset=TEST)
     study: dict[str, Any] = {
-        "teacher": {"file": options.teacher.name, "sha256": sha256(options.teacher)},
-        "start_nme_percent": 100 * first.summary()["nme"],
+        **where_from(start, options.teacher, options.data),
         "steps": [steps_of(path) for path in runs["weak"]],
         "epochs": options.epochs,
         "arms": ARMS,
     }
-    for boxes in ("gt", "det"):
-        study[boxes] = measured(runs, options.data / "300W", boxes, "weak")
+    study |= measured(runs, options.data / "300W", "weak")
     write_result("results/weak_labels.json", study)
     replace_between(Path("docs/distillation.md"), "weak", table(study))
     print(table(study))

@@ -17,7 +17,7 @@ from typing import Any
 from documents import replace_between
 from kept import converted, scored
 from split_300w import TEST, TRAIN
-from studies import GENTLE, options_of_run, steps_of, train
+from studies import GENTLE, options_of_run, steps_of, train, with_interval
 
 from distill.bench.pareto import pareto_plot
 from distill.bench.report import to_json
@@ -113,7 +113,7 @@ def table(rows: dict[str, Any], timed: dict[str, Any]) -> str:
         cells = [
             f"`{values['network']}`", str(values["epochs"]),
             *(f"{values['gt'][arm]['nme_percent']:.2f}" for arm in ("kd", "alone")),
-            f"{gain['mean']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})",
+            with_interval(gain),
             f"{values['det']['kd']['nme_percent']:.2f}", f"{values['int8']['nme_percent']:.2f}",
             f"{paper:.2f}" if paper else "–", macs,
             ", ".join(f"{values['bytes'][kind] / 1e3:.0f}" for kind in KINDS), ratios, f"{score:.1f}" if score else "–",
