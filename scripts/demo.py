@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from distill.cli import main as distill
+from distill.cli.main import main as distill
 
 RUN = Path("runs/demo")
 FACES, EXPORT = RUN / "faces", RUN / "student" / "export"
@@ -81,7 +81,7 @@ def passes(good: bool) -> str:
 def pictures(evaluation: Any) -> bytes:
     """Draw the first test faces with predictions and truth; they are generated and may be shown."""
     from distill.data.readers import read_faces
-    from distill.evaluate.gallery import gallery
+    from distill.report.gallery import gallery
 
     return gallery(evaluation, read_faces("manifest", FACES, ("test",), "inner51"), range(18))
 
@@ -97,8 +97,8 @@ def latency() -> Any:
 
 def write_report(results: dict[str, Any], seconds: dict[str, float], summary: dict[str, Any], timing: Any) -> Path:
     """Write runs/demo/report.html."""
-    from distill.evaluate.report import Report, Verdict
-    from distill.pictures import training_plot
+    from distill.report.curves import training_plot
+    from distill.report.page import Report, Verdict
 
     exported = json.loads((EXPORT / "export.json").read_text())
     submission = json.loads((RUN / "submission.json").read_text())

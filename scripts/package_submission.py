@@ -8,7 +8,7 @@ About a minute; takes the options of `distill submit`, works from any folder, an
 import sys
 from pathlib import Path
 
-from distill.commands import submit
+from distill.cli import submit
 from distill.errors import DistillError
 
 _RULES = Path(__file__).resolve().parents[1] / "configs" / "contest" / "icme2024_pair.yaml"

@@ -9,14 +9,14 @@ import shutil
 from pathlib import Path
 
 from distill.data.crops import face_crops
-from distill.export.gates import GateConfig
-from distill.export.kinds import KINDS
-from distill.export.parity import measure
 from distill.export.pipeline import as_predictor
+from distill.export.quantization_modes import KINDS
+from distill.export.verify.parity import measure
+from distill.export.verify.tolerances import GateConfig
 from distill.files import atomic_path, sha256, write_text
+from distill.inference.landmarker import load_model as load_tflite
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model, save_model
-from distill.runtime import load_model as load_tflite
 from distill.spec import read_sidecar, write_sidecar
 
 FOLDER = Path("checkpoints")

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from distill.data.synthetic import render_face
+from distill.drawing import png
 from distill.files import write_bytes
 from distill.landmarks import convert, is_exact, load_scheme
-from distill.pictures import png
 
 # Scheme drawn -> scheme of the generated face it is made from.
 _SOURCES = {

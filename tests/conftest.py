@@ -25,6 +25,8 @@ for secret in ("WANDB_API_KEY", "HF_TOKEN"):
 settings.register_profile("distill", deadline=None, print_blob=True)
 settings.load_profile("distill")
 
+pytest_plugins = ["tests.support.evaluation", "tests.support.exported", "tests.support.tflite_files"]
+
 ROOT = Path(__file__).resolve().parents[1]
 LOOPBACK = {"localhost", "::1", "0.0.0.0", "::", "", None}
 

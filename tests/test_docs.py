@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from distill.cli import COMMANDS
-from distill.commands.bench import bench
-from distill.commands.check import check
-from distill.commands.data import ACTIONS
-from distill.commands.evaluate import evaluate
-from distill.commands.export import export
-from distill.commands.predict import predict
-from distill.commands.report import report
-from distill.commands.submit import submit
-from distill.config import RunConfig, StudentConfig
-from distill.options import options_of, parse
+from distill.cli.bench import bench
+from distill.cli.check import check
+from distill.cli.data import ACTIONS
+from distill.cli.evaluate import evaluate
+from distill.cli.export import export
+from distill.cli.main import COMMANDS
+from distill.cli.options import options_of, parse
+from distill.cli.predict import predict
+from distill.cli.report import report
+from distill.cli.submit import submit
+from distill.training.config import RunConfig, StudentConfig
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

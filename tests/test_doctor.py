@@ -111,7 +111,6 @@ def test_disk(free, status):
         ({"cuda": "12.6", "devices": ["H200"]}, True, {"torch": "OK", "torchvision": "OK"}),
         ({"cuda": "12.6"}, True, {"torch": "WARN", "torchvision": "OK"}),
         ({"mps": True}, False, {"torch": "OK", "torchvision": "OK"}),
-        ({"torchvision": "shim"}, False, {"torch": "OK", "torchvision": "OK"}),
         ({"torchvision": "broken: no symbol"}, False, {"torch": "OK", "torchvision": "FAIL"}),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.cli import main
+from distill.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--trainer.epochs", "1", "--trainer.validate_every", "1", "--data.batch_size", "4", "--log.wandb", "disabled"]

@@ -4,24 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from distill.errors import ConfigError
+from distill.tflite.graph import Complexity
 
 # What the contest measured for one entry on its device (YUHS1, AIdea final; quoted with EFLD, arXiv 2407.10228).
 CONTEST_WATTS = 1.64
-
-
-@dataclass(frozen=True)
-class Complexity:
-    """Cost of one image.
-
-    Attributes:
-        parameters: number of weights.
-        macs: multiply-accumulates of convolutions and matrix products (FLOPs are twice as many).
-        bytes: of the weights and buffers as stored.
-    """
-
-    parameters: int
-    macs: int
-    bytes: int
 
 
 @dataclass(frozen=True)

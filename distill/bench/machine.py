@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from distill.export.one_node import Node, fixed, side, write
+from distill.tflite.builder import Node, fixed, side, write
 
 _PACKAGES = ("ai-edge-litert", "tflite-runtime", "onnxruntime", "torch", "tensorflow", "mediapipe", "numpy")
 _ENVIRONMENT = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS")

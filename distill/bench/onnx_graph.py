@@ -4,8 +4,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from distill.bench.cost import Complexity
 from distill.errors import CheckpointError, ConfigError
+from distill.tflite.graph import Complexity
 
 _FLOATS = 1, 10, 11, 16  # FLOAT, FLOAT16, DOUBLE, BFLOAT16 of onnx.TensorProto
 

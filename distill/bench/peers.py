@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distill.detector import FULL_RANGE, SHORT_RANGE, locate_model
+from distill.detection.detector import FULL_RANGE, SHORT_RANGE, locate_model
 from distill.errors import ConfigError, suggest
 
 # By name: the part of the mediapipe wheel and the file.

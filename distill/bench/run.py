@@ -22,9 +22,9 @@ from distill.bench.memory import peak_memory
 from distill.bench.peers import PEERS, peer_path
 from distill.bench.stages import bench_photo, photo_calls
 from distill.bench.subjects import Subject, checked_path, open_subject
-from distill.bench.tflite_graph import Shape, split_decode
 from distill.errors import ConfigError, DistillError, suggest
 from distill.files import short_names
+from distill.tflite.graph import Shape, split_decode
 
 INSIDE = (
     "network calls only: `invoke` of LiteRT, `run` of ONNX Runtime with bound inputs, forward of PyTorch; "

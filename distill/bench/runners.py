@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.errors import CheckpointError, ConfigError
-from distill.interpreter import interpreter_class
+from distill.tflite.interpreter import interpreter_class
 
 _ONNX_TYPES = {
     "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64,

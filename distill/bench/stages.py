@@ -7,11 +7,11 @@ import numpy as np
 
 from distill.bench.latency import Call
 from distill.bench.subjects import Subject
-from distill.detector import FaceDetector
+from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, crop_affine
 from distill.images import Photo, read_image, warp
-from distill.runtime import Landmarker
+from distill.inference.landmarker import Landmarker
 from distill.spec import read_sidecar, sidecar_path
 
 _PHOTO_SIDE = 640

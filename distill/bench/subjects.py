@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from distill.bench.cost import Complexity
 from distill.bench.latency import Call, onnx_call, tflite_call
-from distill.bench.tflite_graph import TFLiteGraph, tflite_complexity, uncounted
 from distill.errors import CheckpointError
 from distill.files import sha256
+from distill.tflite.graph import Complexity, TFLiteGraph, tflite_complexity, uncounted
 
 TORCH = (".ckpt", ".safetensors")
 SUFFIXES = (".tflite", ".onnx", *TORCH)
@@ -122,7 +121,7 @@ def warm_imports(path: Path) -> None:
     from distill.bench import runners  # noqa: F401
 
     if path.suffix == ".tflite":
-        from distill.interpreter import interpreter_class
+        from distill.tflite.interpreter import interpreter_class
 
         interpreter_class()
     elif path.suffix == ".onnx":

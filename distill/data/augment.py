@@ -90,7 +90,7 @@ def pixel_pipeline(config: AugmentConfig) -> "A.Compose | None":
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version otherwise
     import albumentations as A  # half a second that only training should pay
 
-    from distill.data.grain import Grain
+    from distill.data.sensor_noise import Grain
 
     p = config.pixels
     light = A.OneOf(

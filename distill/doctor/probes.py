@@ -18,12 +18,8 @@ import json, sys, torch
 state = "imports"
 try:
     import torchvision
-except Exception:
-    try:
-        import distill.torchvision_compat
-        state = "shim"
-    except Exception as error:
-        state = f"broken: {error}"
+except Exception as error:
+    state = f"broken: {error}"
 devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 print(json.dumps({
     "torchvision": state, "cuda": torch.version.cuda, "devices": devices, "threads": torch.get_num_threads(),
@@ -103,7 +99,5 @@ def torch_checks(version: str, state: dict[str, Any] | None, complaint: str, *, 
 def _torchvision_check(state: str) -> Check:
     if state == "imports":
         return Check("OK", "torchvision", "fits torch")
-    if state == "shim":
-        return Check("OK", "torchvision", "built for another torch; works here without its own detection operators")
     step = "install it together with torch, from one index: rm -rf .venv && make setup"
     return Check("FAIL", "torchvision", state, step)

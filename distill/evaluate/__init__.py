@@ -1,18 +1,15 @@
-"""Measure finished models and show what was found."""
+"""Evaluate finished models on annotated faces."""
 
 from distill.evaluate.evaluate import evaluate, render
-from distill.evaluate.predictors import Predictor, load_predictor
 from distill.evaluate.protocol import Protocol, require_alike
-from distill.evaluate.report import Report, Verdict
 from distill.evaluate.result import Evaluation, PairedDifference, paired_bootstrap
+from distill.inference.backend import Predictor, load_predictor
 
 __all__ = [
     "Evaluation",
     "PairedDifference",
     "Predictor",
     "Protocol",
-    "Report",
-    "Verdict",
     "evaluate",
     "load_predictor",
     "paired_bootstrap",

@@ -15,11 +15,11 @@ from rich.table import Table
 from distill.data.records import FaceRecord
 from distill.errors import CheckpointError, ConfigError
 from distill.evaluate.faces import FaceSet, load_faces
-from distill.evaluate.predictors import Predictor, load_predictor, predict_with_flip
 from distill.evaluate.protocol import Protocol, hash_faces
 from distill.evaluate.result import Evaluation
 from distill.geometry import Affine, Box, CropSpec, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import Photo, read_image, warp
+from distill.inference.backend import Predictor, load_predictor, predict_with_flip
 from distill.landmarks import convert, load_scheme
 
 UNCHANGED = "none"

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from distill.data.detected import Detector, with_found
+from distill.data.detector_boxes import Detector, with_found
 from distill.data.readers import FORMATS, parse_subsets, read_faces
 from distill.data.records import FOUND, FaceRecord, known_normalisers, require_points
-from distill.detector import FaceDetector
+from distill.detection.detector import FaceDetector
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec
 from distill.landmarks import is_exact, load_scheme, map_bias

@@ -14,9 +14,9 @@ import numpy as np
 
 from distill.evaluate.evaluate import Change, View, measure
 from distill.evaluate.faces import FaceSet
-from distill.evaluate.predictors import Predictor
 from distill.evaluate.result import Evaluation
 from distill.geometry import Affine, Box, apply_affine
+from distill.inference.backend import Predictor
 
 # Test -> what its level means, and its levels.
 TESTS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType(

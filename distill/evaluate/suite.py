@@ -9,14 +9,14 @@ from rich.table import Table
 
 from distill.errors import ConfigError
 from distill.evaluate.agreement import agreement
-from distill.evaluate.calibration import calibration
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.faces import FaceSet
-from distill.evaluate.predictors import Predictor
+from distill.evaluate.jitter import still_stability, video_stability
 from distill.evaluate.result import Evaluation
 from distill.evaluate.robustness import robustness
-from distill.evaluate.slices import by_slice
-from distill.evaluate.stability import still_stability, video_stability
+from distill.evaluate.subgroups import by_slice
+from distill.evaluate.uncertainty import calibration
+from distill.inference.backend import Predictor
 
 _VIDEOS = (".mpg", ".mpeg", ".mp4", ".avi", ".mov", ".mkv", ".webm")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import ExportError
-from distill.export.opcheck import OpReport, check_model
-from distill.export.runtimes import RuntimeServer, list_runtimes
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models import create_model
+from distill.opcheck.check import OpReport, check_model
 from distill.spec import ModelSpec
+from distill.tflite.runtimes import RuntimeServer, list_runtimes
 
 
 @dataclass(frozen=True)

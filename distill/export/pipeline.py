@@ -18,18 +18,18 @@ from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
 from distill.export.calibration import Calibration
 from distill.export.config import QuantiseConfig
-from distill.export.gates import GATES, Gate
-from distill.export.kinds import KINDS
-from distill.export.opcheck import OpReport, check_model
-from distill.export.parity import ParityReport, Predictor, measure, refusal
-from distill.export.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
-from distill.export.sensitivity import LayerCost, sensitivity
+from distill.export.quantization_modes import KINDS
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
+from distill.export.verify.parity import ParityReport, Predictor, measure, refusal
+from distill.export.verify.sensitivity import LayerCost, sensitivity
+from distill.export.verify.tolerances import GATES, Gate
 from distill.files import sha256, write_json
+from distill.inference.landmarker import OnnxModel
 from distill.landmarks import load_scheme
-from distill.runtime import OnnxModel
+from distill.opcheck.check import OpReport, check_model
 from distill.spec import ModelSpec, sidecar_path
+from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
 FORMAT = "distill-export/2"
 # Crops that say enough about which layer is sensitive.

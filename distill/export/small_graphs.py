@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from distill.export.one_node import Node, Side, fixed, integers, side
+from distill.tflite.builder import Node, Side, fixed, integers, side
 
 
 def _shape(rank: int) -> tuple[int, ...]:

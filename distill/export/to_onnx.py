@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from distill.errors import ExportError
 from distill.export.compose import compose
-from distill.export.rewrite import export_form
+from distill.export.rewrites.rewrite import export_form
 from distill.files import atomic_path
-from distill.heatmaps import MASS_FLOOR, cell_centres
+from distill.models.heatmaps import MASS_FLOOR, cell_centres
 from distill.spec import ModelSpec, write_sidecar
 
 INPUT, OUTPUT = "image", "landmarks"
@@ -40,7 +40,7 @@ class LandmarksOnly(nn.Module):
 
 
 def decode(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
-    """`distill.heatmaps.soft_argmax` on the sums of rows and columns: h + w numbers a map instead of h * w.
+    """`distill.models.heatmaps.soft_argmax` on the sums of rows and columns: h + w numbers a map instead of h * w.
 
     Four axes up to the end and no matrix products: onnx2tf keeps such tensors channel-last, where it confuses the axes
     of others in graphs too large for its corrections. Only the result is ever transposed.

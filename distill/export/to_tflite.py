@@ -9,15 +9,15 @@ import onnx
 from numpy.typing import NDArray
 
 from distill.errors import ConfigError, ExportError
-from distill.export.children import run_converter
 from distill.export.config import QuantiseConfig
-from distill.export.edit import pack_weights
-from distill.export.flatbuffer import read_graph
-from distill.export.kinds import KINDS, require_kinds
-from distill.export.quantise import quantise
+from distill.export.quantization_modes import KINDS, require_kinds
+from distill.export.quantize import quantise
 from distill.export.to_onnx import INPUT
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
+from distill.tflite.editor import pack_weights
+from distill.tflite.reader import read_graph
+from distill.tflite.subprocesses import run_converter
 
 _FLOATS = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
 

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill.heatmaps import MASS_FLOOR
 from distill.losses.star import moments
+from distill.models.heatmaps import MASS_FLOOR
 
 # Below this, atanh(r) / r is its series in r^2, which has a gradient at 0: isotropic maps.
 _SERIES = 1e-2

@@ -18,10 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill.errors import ConfigError
-from distill.heatmaps import MASS_FLOOR, as_distribution, cell_centres
 from distill.losses.covariance import covariance
 from distill.losses.reduction import masked_mean
 from distill.models import Prediction
+from distill.models.heatmaps import MASS_FLOOR, as_distribution, cell_centres
 
 Points = Float[Tensor, "b k 2"]
 Maps = Float[Tensor, "b k h w"]

@@ -2,7 +2,8 @@
 
 `L = mean over faces of w * sum_angles (1 - cos(angle - predicted angle)) * sum_points |d|^2`
 
-The weight `w` of rare kinds of faces comes with the batch as every weight of a face does: see `distill.data.balance`.
+The weight `w` of rare attributes comes with the batch, as every weight of a face does: see
+`distill.data.class_balance`.
 The paper reads pose labels off 14 points by PnP; here all points that do not slide over a turning head are fitted to
 the generated head (`distill.data.pose.head_pose`), whatever their scheme and however the crop was turned.
 """

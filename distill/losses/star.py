@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distill.heatmaps import MASS_FLOOR, cell_centres
 from distill.losses.reduction import masked_mean
+from distill.models.heatmaps import MASS_FLOOR, cell_centres
 
 # Constants of the published code (starLoss_v2): variance floor, weight floor, width of the quadratic zone.
 _VARIANCE_FLOOR = 1e-5

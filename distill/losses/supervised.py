@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from distill.errors import ConfigError, suggest
-from distill.heatmaps import edge_maps, edge_weights, gaussian_maps
 from distill.landmarks import Scheme
 from distill.losses.bce import binary_cross_entropy
 from distill.losses.mse import squared_error
@@ -20,6 +19,7 @@ from distill.losses.reduction import masked_mean
 from distill.losses.star import StarLoss
 from distill.losses.wing import AdaptiveWingLoss
 from distill.models import Prediction
+from distill.models.heatmaps import edge_maps, edge_weights, gaussian_maps
 
 _MAPS = ("heatmaps", "point_maps", "edge_maps")
 

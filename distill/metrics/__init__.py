@@ -1,6 +1,5 @@
-"""How far predicted points are from the truth. Importing this package makes torchvision importable for torchmetrics."""
+"""Landmark metrics: NME, failure rate, area under the CED curve, accuracy within a radius."""
 
-import distill.torchvision_compat  # noqa: F401  isort: skip
 from distill.metrics.functional import (
     accuracy_within,
     area_under_ced,

@@ -1,6 +1,5 @@
-"""Networks by name. Importing this package makes torchvision importable first, because timm needs it."""
+"""Model zoo: create networks by name."""
 
-import distill.torchvision_compat  # noqa: F401  isort: skip
 from distill.models.heads import Prediction
 from distill.models.zoo import create_model, list_models
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.errors import ConfigError
-from distill.heatmaps import soft_argmax
 from distill.landmarks import Scheme
+from distill.models.heatmaps import soft_argmax
 
 
 class Prediction(NamedTuple):

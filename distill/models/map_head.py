@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.errors import ConfigError, suggest
-from distill.heatmaps import peaks, quarter_argmax, soft_argmax
 from distill.models.heads import Prediction
+from distill.models.heatmaps import peaks, quarter_argmax, soft_argmax
 
 Decoder = Literal["soft", "quarter"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.contest import Contest, Points, parse_result, right_to_left
 from distill.errors import SubmissionError
+from distill.submission.contest_rules import Contest, Points, parse_result, right_to_left
 from distill.submission.requirements import canonical, required_modules
 
 _INSTALL_SECONDS = 300

@@ -16,7 +16,7 @@ def package_runtime() -> Iterator[None]:
     if importlib.util.find_spec("tflite_runtime") is None:
         yield
         return
-    # None in sys.modules makes an import fail, which is how distill.interpreter chooses between the two.
+    # None in sys.modules makes an import fail, which is how distill.tflite.interpreter chooses between the two.
     names = ("ai_edge_litert", "ai_edge_litert.interpreter")
     before = {name: sys.modules[name] for name in names if name in sys.modules}
     sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from distill.contest import Contest, Points, format_result, guess_box, load_contest
-from distill.detector import FaceDetector
+from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError, DistillError, ImageError
 from distill.files import write_text
 from distill.images import read_image
-from distill.runtime import Landmarker
+from distill.inference.landmarker import Landmarker
+from distill.submission.contest_rules import Contest, Points, format_result, guess_box, load_contest
 
 HERE = Path(__file__).resolve().parent
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detector import Detection, FaceDetector
+from distill.detection.detector import Detection, FaceDetector
 from distill.errors import SubmissionError
 from distill.files import write_bytes
 from distill.images import Photo

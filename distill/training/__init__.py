@@ -1,3 +1,1 @@
 """Training teacher and student with Lightning."""
-
-import distill.torchvision_compat  # noqa: F401

@@ -18,16 +18,15 @@ from rich.console import Console
 from rich.progress import track
 from torch import nn
 
-from distill.config import DataConfig, RunConfig, SetConfig, StudentConfig
-from distill.data.balance import attribute_weights
+from distill.data.class_balance import attribute_weights
+from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
-from distill.data.detected import detected_crop, with_found
-from distill.data.mixed import MixedDataset, TrainingSet, relabelled
-from distill.data.module import FaceData
+from distill.data.detector_boxes import detected_crop, with_found
+from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FOUND, FaceRecord, known_normalisers, require_points
 from distill.data.splits import data_hash, split_by_group, without_groups_of
-from distill.detector import FaceDetector
+from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError
 from distill.files import sha256, write_json, write_text
 from distill.geometry import CropSpec
@@ -38,23 +37,24 @@ from distill.metrics import LandmarkMetrics
 from distill.models import create_model
 from distill.models.regression import schemes_of
 from distill.models.zoo import zoo_entry
-from distill.results import commit
+from distill.provenance import commit
 from distill.spec import ModelSpec
-from distill.training.averaging import WeightEMA
-from distill.training.cache import parts_of, with_cache
-from distill.training.checkpoints import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
-from distill.training.frozen import FrozenTeacher
-from distill.training.gradients import TermGradients
+from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
+from distill.training.callbacks.early_stopping import StopWithoutProgress
+from distill.training.callbacks.ema import WeightEMA
+from distill.training.callbacks.grad_norms import TermGradients
+from distill.training.callbacks.seeding import StatelessSeeding, step_seed
+from distill.training.config import DataConfig, RunConfig, SetConfig, StudentConfig
+from distill.training.distillation_task import StudentTask
+from distill.training.loggers.csv import CsvLog, Tracking, is_first_process, plain_config
+from distill.training.loggers.wandb import WandbLog
 from distill.training.memory import keep_freed_memory
 from distill.training.precision import resolved, slow_precision
 from distill.training.pretrained import start_from
 from distill.training.resume import checkpoint_to_resume
-from distill.training.seeding import StatelessSeeding, step_seed
-from distill.training.stopping import StopWithoutProgress
-from distill.training.student import StudentTask
-from distill.training.teacher import LandmarkTask, blank_prediction
-from distill.training.tracking import CsvLog, Tracking, is_first_process, plain_config
-from distill.training.wandb_log import WandbLog
+from distill.training.tasks import LandmarkTask, blank_prediction
+from distill.training.teacher import FrozenTeacher
+from distill.training.teacher_cache.factory import parts_of, with_cache
 
 # Training on the detector's boxes helped where this was 8 % (boxes around the 51 inner points of 300-W, shown the
 # detector's: 9.0 -> 6.4 % NME) and did harm where it was 3 % (around 68: 6.2 -> 6.5); scripts/reproduce/found_boxes.py.

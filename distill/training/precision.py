@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from distill.config import TrainerConfig
+from distill.training.config import TrainerConfig
 
 Precision = Literal["32", "bf16"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from distill.config import RunConfig
 from distill.errors import CheckpointError, ConfigError
-from distill.training.tracking import plain_config
+from distill.training.config import RunConfig
+from distill.training.loggers.csv import plain_config
 
 # Where things lie, how fast they run and what is recorded may change between two starts; what is learnt may not.
 _FREE = (

@@ -1,180 +1,173 @@
-"""The supervised task: a network, its loss and its metric. The teacher is trained by it, the student builds on it."""
+"""The teacher as a student hears it: one frozen network or several, looking once or also at the mirrored crop."""
 
-import math
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
 
-import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from distill.config import OptimConfig
 from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
-from distill.losses.cross_format import CrossFormatLoss
-from distill.metrics import LandmarkMetrics
+from distill.landmarks import load_scheme
 from distill.models import Prediction
-from distill.models.regression import every_head
+from distill.models.checkpoint import load_model
 from distill.spec import ModelSpec
+from distill.training.tasks import blank_prediction
+
+Images = Float[Tensor, "b 3 h w"]
+# What has an order that mirroring permutes and averaging keeps; edges have none, and nobody distils them.
+_PER_LANDMARK = ("landmarks", "heatmaps", "point_maps", "sigmas")
 
 
-class LandmarkTask(pl.LightningModule):
-    """Trains a network on annotated faces.
+class Teacher(Protocol):
+    """Whatever answers for a batch: the networks themselves, or what was kept of their answers."""
+
+    @property
+    def frozen(self) -> "FrozenTeacher": ...
+
+    def blank(self, size: int) -> Prediction:
+        """Return an answer for one black crop of `size` pixels: which parts there are, and of which shapes."""
+
+    def prepare(self, device: torch.device) -> None:
+        """Do what must be done before the first answer."""
+
+    def answer(self, images: Images, batch: FaceSample) -> Prediction:
+        """Return what the teacher says about a batch, on the device of the images."""
+
+
+class FrozenTeacher:
+    """Networks that only answer: evaluation mode, no gradients, no noise.
+
+    It is no `nn.Module`, so that it is neither registered in the student, nor optimised, synchronised or saved; a
+    copy of the student (for weight averaging) shares it.
 
     Args:
-        net: images (b, 3, h, w) in [0, 1] -> `Prediction`; its `head`, if it has one, has a learning rate of its own.
-        loss: supervised loss, one of `distill.losses.supervised.LOSSES`; for batches of several data sets, a
-            `CrossFormatLoss`.
-        metric: NME and friends of the validation faces.
-        optim: optimiser.
-        total_steps: length of the schedule.
-        spec: what the network is; stored in every checkpoint.
-
-    Attributes:
-        grad_norm: of the last step, before clipping.
-        face_errors: NME of every face of the last validation.
-        first_faces: images, predicted and true landmarks of its first batch, to draw.
-        terms: of the loss of this step, with their graph, until the backward pass.
-        origin: what the run is made of; stored in every checkpoint, and a resumed run must have the same.
+        nets: the networks; the answers of several are averaged, those parts that all of them give in one shape.
+        specs: of each; they may see crops of unlike sizes.
+        flip: average with the answers for the mirrored crops, mirrored back (as HRNet is tested, arXiv 1908.07919).
     """
 
-    def __init__(
-        self,
-        net: nn.Module,
-        loss: nn.Module,
-        metric: LandmarkMetrics,
-        optim: OptimConfig,
-        total_steps: int,
-        spec: ModelSpec,
-    ):
-        super().__init__()
-        # Convolutions of narrow nets run about twice as fast on channels-last memory, on CPUs and GPUs alike.
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loss, self.metric = loss, metric
-        self.optim, self.total_steps, self.spec = optim, total_steps, spec
-        self.grad_norm: Tensor | float = 0.0
-        self.face_errors: Tensor | None = None
-        self.first_faces: tuple[Tensor, Tensor, Tensor] | None = None
-        self.terms: dict[str, Tensor] = {}
-        self.origin: dict[str, Any] = {}
+    def __init__(self, nets: Sequence[nn.Module], specs: Sequence[ModelSpec], flip: bool = False):
+        self.nets, self.spec, self.flip = [net.eval().requires_grad_(False) for net in nets], specs[0], flip
+        self.sizes = [spec.crop.size for spec in specs]
+        self.order = list(load_scheme(self.spec.scheme).flip)
 
-    def forward(self, images: Tensor) -> Prediction:
-        return self.net(images)
-
-    def losses(self, batch: FaceSample) -> dict[str, Tensor]:
-        """Return the weighted terms of the loss by name, and their sum as `loss`."""
-        return self.supervised(as_floats(batch["image"]), batch)[1]
-
-    def supervised(self, images: Float[Tensor, "b 3 h w"], batch: FaceSample) -> tuple[Prediction, dict[str, Tensor]]:
-        """Return what the main head says and what the annotations make of it, as `losses`."""
-        if isinstance(self.loss, CrossFormatLoss):
-            predictions = every_head(self.net, self.spec.scheme, images)
-            return predictions[self.spec.scheme], self.loss(predictions, batch["targets"], batch["weight"])
-        prediction = self(images)
-        return prediction, self.loss(prediction, batch["landmarks"], batch["known"])
-
-    def training_step(self, batch: FaceSample, batch_idx: int) -> dict[str, Tensor]:
-        self.terms = losses = self.losses(batch)
-        return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
-
-    def validation_step(self, batch: FaceSample, batch_idx: int) -> None:
-        images = as_floats(batch["image"])
-        predicted = self(images).landmarks.float()
-        # Crops are similarities of the photo, so an error over a distance of the face is the same in both.
-        self.metric.update(
-            predicted, batch["landmarks"], batch["box_size"], torch.as_tensor(batch["index"]), batch["known"]
-        )
-        if batch_idx == 0:
-            self.first_faces = images, predicted, batch["landmarks"]
-
-    def on_validation_epoch_end(self) -> None:
-        self.log_dict({f"val/{name}": value for name, value in self.metric.compute().items()}, logger=False)
-        self.face_errors = self.metric.per_face()
-        self.metric.reset()
-
-    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        """Clip, and keep the norm so that it is computed once."""
-        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.trained(), self.optim.clip)
-
-    def trained(self) -> list[nn.Parameter]:
-        """Return the parameters that gradients are clipped over."""
-        return list(self.net.parameters())
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return what is optimised, and how."""
-        return parameter_groups(self.net, self.optim)
-
-    def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(self.parameter_groups())
-        warmup, total = max(1, round(self.optim.warmup * self.total_steps)), self.total_steps
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["spec"], checkpoint["origin"] = asdict(self.spec), self.origin
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to resume what was trained on other faces, by other teachers or in another precision.
+    @classmethod
+    def load(cls, paths: Sequence[Path], flip: bool = False) -> "FrozenTeacher":
+        """Read the checkpoints of one teacher or several.
 
         Raises:
-            ConfigError: naming what differs.
+            CheckpointError: missing or unreadable; distilling from an untrained teacher is never the fall-back.
+            ConfigError: they look at other points or another part of the photo than one another; sizes may differ.
         """
-        for name, before in checkpoint.get("origin", {}).items():
-            if (now := self.origin.get(name)) != before:
-                raise ConfigError(
-                    f"this run was started with {name} {before}, now it is {now}; resume with the same files and "
-                    "options, or start another run with --name"
-                )
+        loaded = [load_model(path) for path in paths]
+        nets, specs = [net for net, _ in loaded], [spec for _, spec in loaded]
+        for path, spec in zip(paths, specs, strict=True):
+            if (unlike := _unlike(spec, specs[0])) is not None:
+                raise ConfigError(f"teacher {path} differs from the first in {unlike}")
+        return cls(nets, specs, flip)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "FrozenTeacher":
+        return self
+
+    @property
+    def frozen(self) -> "FrozenTeacher":
+        return self
+
+    @property
+    def net(self) -> nn.Module:
+        """The first network: the one whose heads are inherited and whose features are distilled."""
+        return self.nets[0]
+
+    def require_same_input(self, student: ModelSpec) -> None:
+        """Refuse a teacher that looks at other points or another part of the photo than the student; sizes may differ.
+
+        Raises:
+            ConfigError: names what differs.
+        """
+        if (unlike := _unlike(self.spec, student)) is not None:
+            raise ConfigError(f"teacher and student differ in {unlike}: give both the same data options")
+
+    def blank(self, size: int) -> Prediction:
+        return self._average([blank_prediction(net, size) for net, size in zip(self.nets, self.sizes, strict=True)])
+
+    def prepare(self, device: torch.device) -> None:
+        """Move the networks to where they will answer."""
+        for net in self.nets:
+            net.to(device)
+
+    def answer(self, images: Images, batch: FaceSample) -> Prediction:
+        return self(images)
+
+    def __call__(self, images: Images) -> Prediction:
+        """Return what the teacher says, on the images' device."""
+        self.prepare(images.device)
+        with torch.inference_mode():
+            seen = {size: _resized(images, size) for size in self.sizes}
+            said = [net(seen[size]) for net, size in zip(self.nets, self.sizes, strict=True)]
+            if self.flip:
+                for net, size in zip(self.nets, self.sizes, strict=True):
+                    said.append(mirror(net(seen[size].flip(-1)), self.order))
+            answer = self._average(said)
+        # Ordinary tensors: those of inference mode cannot take part in a loss.
+        return Prediction(**{name: answer.part(name).clone() for name in answer.parts})
+
+    def _average(self, said: Sequence[Prediction]) -> Prediction:
+        if len(said) == 1:
+            return said[0]
+        parts = [name for name in _PER_LANDMARK if all(one.has([name]) for one in said)]
+        alike = [name for name in parts if len({one.part(name).shape for one in said}) == 1]
+        return Prediction(**{name: torch.stack([one.part(name) for one in said]).mean(0) for name in alike})
 
 
-def as_floats(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Crops travel as bytes and become floats in [0, 1] on the device, in the memory format convolutions like."""
-    return images.to(memory_format=torch.channels_last).float() / 255
+def _unlike(mine: ModelSpec, other: ModelSpec) -> str | None:
+    """In what two networks that should answer for the same crop differ, if they do; sizes may."""
+    crop = replace(mine.crop, size=other.crop.size)
+    for what, one, two in (("scheme", mine.scheme, other.scheme), ("crop", crop, other.crop)):
+        if one != two:
+            return f"{what} ({one} and {two})"
+    return None
 
 
-def blank_prediction(net: nn.Module, size: int) -> Prediction:
-    """Return what a network says of one black crop of `size` pixels: which parts, and of which shapes.
+def _resized(images: Images, size: int) -> Images:
+    if images.shape[-1] == size:
+        return images
+    return nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
+
+
+def mirror(prediction: Prediction, order: Sequence[int]) -> Prediction:
+    """Return what a prediction for a mirrored crop says about the crop itself.
+
+    Args:
+        prediction: for the crop mirrored left to right.
+        order: the scheme's `flip` permutation.
+    """
+    parts = {}
+    for name in _PER_LANDMARK:
+        if prediction.has([name]):
+            part = prediction.part(name)[:, list(order)]
+            parts[name] = part.flip(-1) if part.ndim == 4 else part
+    x, y = parts["landmarks"].unbind(-1)
+    return Prediction(**{**parts, "landmarks": torch.stack([1 - x, y], -1)})
+
+
+@contextmanager
+def features_of(net: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect what the neck of a network returns, call by call, while the context is open.
 
     Raises:
-        ConfigError: the network is made for other crops; says what it answers.
+        ConfigError: the network has no neck, or one that hands several maps on.
     """
-    was_training, device = net.training, next(net.parameters()).device
+    neck = getattr(net, "neck", None)
+    if not isinstance(neck, nn.Module) or isinstance(neck, nn.Identity):
+        raise ConfigError("--kd.kind feature needs a neck before the heads, in student and teacher; take coordinate")
+    seen: list[Tensor] = []
+    handle = neck.register_forward_hook(lambda module, arguments, output: seen.append(output))
     try:
-        with torch.no_grad():
-            return net.eval()(torch.zeros(1, 3, size, size, device=device))
-    except (RuntimeError, AssertionError, ConfigError) as error:
-        reason = str(error).partition("\n")[0][:150]
-        raise ConfigError(
-            f"--data.crop.size {size} does not fit the network ({reason}): where --model.options has an image_size, "
-            "make both equal"
-        ) from error
+        yield seen
     finally:
-        net.train(was_training)
-
-
-def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
-    """Split parameters into body and head, and each into matrices (decayed) and vectors (not decayed).
-
-    What has more than one entry along one axis only is a vector, such as the scales (h, 1, 1) of SwinV2's attention.
-    """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in net.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((name.startswith("head."), sum(side > 1 for side in parameter.shape) > 1), []).append(
-                parameter
-            )
-    return [
-        {
-            "params": parameters,
-            "lr": optim.head_lr if head else optim.lr,
-            "weight_decay": (optim.head_weight_decay if head else optim.weight_decay) if matrix else 0.0,
-        }
-        for (head, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
-    ]
+        handle.remove()

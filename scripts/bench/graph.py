@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import distill.torchvision_compat  # noqa: F401  isort: skip
 import onnx
 import torch
 from rich.console import Console
@@ -25,18 +24,18 @@ from distill.bench.latency import compare, tflite_call
 from distill.bench.machine import LoadMeter, busy_warning, describe_machine
 from distill.bench.peers import peer_path
 from distill.bench.runners import load_tflite
-from distill.bench.tflite_graph import TFLiteGraph, tflite_complexity
 from distill.errors import ExportError
 from distill.export import to_onnx
-from distill.export.opcheck import check_model
 from distill.export.to_tflite import export_tflite
 from distill.files import sha256
 from distill.geometry import CropSpec
-from distill.interpreter import TFLiteNet
 from distill.landmarks import load_scheme
 from distill.models.heads import Prediction
-from distill.results import write_result
+from distill.opcheck.check import check_model
+from distill.provenance import write_result
 from distill.spec import ModelSpec
+from distill.tflite.graph import TFLiteGraph, tflite_complexity
+from distill.tflite.interpreter import TFLiteNet
 
 _LIMIT_PX = 0.01
 ARCH, SCHEME, PEER = "mobilevit_v2_050", "inner51", "FaceMesh"

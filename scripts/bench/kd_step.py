@@ -12,7 +12,6 @@ faces are random: they do not matter here. With --teacher and --root it also mea
 real crops. Exit status 1 when the frozen teacher is less than twice as fast as the naive one on the authors' pair.
 """
 
-import distill.torchvision_compat  # noqa: F401  isort: skip
 import argparse
 import statistics
 import sys
@@ -26,26 +25,26 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from distill.config import KDConfig, StudentConfig
+from distill.cli.options import options_of, parse
 from distill.data.augment import AugmentConfig
 from distill.data.dataset import FaceDataset, FaceSample
 from distill.data.readers import parse_subsets, read_faces
-from distill.heatmaps import soft_argmax
 from distill.landmarks import load_scheme
 from distill.losses.distillation import KD_KINDS
 from distill.losses.supervised import make_loss
 from distill.metrics import LandmarkMetrics
 from distill.models import Prediction, create_model
 from distill.models.checkpoint import load_model
-from distill.options import options_of, parse
-from distill.results import write_result
+from distill.models.heatmaps import soft_argmax
+from distill.provenance import write_result
 from distill.spec import ModelSpec
-from distill.training.cache import WINDOW
-from distill.training.compact import Compact
-from distill.training.frozen import FrozenTeacher
-from distill.training.kept import CachedTeacher
-from distill.training.store import RecordStore
-from distill.training.student import StudentTask
+from distill.training.config import KDConfig, StudentConfig
+from distill.training.distillation_task import StudentTask
+from distill.training.teacher import FrozenTeacher
+from distill.training.teacher_cache.cached_teacher import CachedTeacher
+from distill.training.teacher_cache.codec import Compact
+from distill.training.teacher_cache.factory import WINDOW
+from distill.training.teacher_cache.record_store import RecordStore
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # Name, teacher's and student's configuration, faces per step, share of the rounds.

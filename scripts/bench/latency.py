@@ -20,14 +20,14 @@ import yaml
 from rich.console import Console
 from untrained import untrained
 
-from distill.bench.report import render, to_json
 from distill.bench.run import Bench, Settings, bench
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import save_model
-from distill.results import write_result
+from distill.provenance import write_result
+from distill.report.bench import render, to_json
 from distill.spec import ModelSpec
 
 PEER = "facemesh"

@@ -24,10 +24,10 @@ from distill.data.dataset import FaceDataset, init_worker
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord, make_record
 from distill.geometry import CropSpec
-from distill.heatmaps import edge_maps, edge_weights, gaussian_maps
 from distill.images import read_image, warp
 from distill.landmarks import load_scheme
-from distill.results import write_result
+from distill.models.heatmaps import edge_maps, edge_weights, gaussian_maps
+from distill.provenance import write_result
 
 _BATCH = 32
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from distill.models import create_model
-from distill.results import write_result
+from distill.provenance import write_result
 from distill.training.memory import keep_freed_memory
 
 # Network, options, side of the crop, batch: as in the configurations.
@@ -38,7 +38,7 @@ def one(arch: str, keep: bool, steps: int = 6) -> dict[str, float]:
     if keep and not keep_freed_memory():
         raise SystemExit("this C library has no mallopt: nothing to measure here")
     options, size, batch = NETS[arch]
-    net = create_model(arch, "inner51", **options).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    net = create_model(arch, "inner51", **options).to(memory_format=torch.channels_last).train()
     images = torch.rand(batch, 3, size, size).to(memory_format=torch.channels_last)
     times = []
     for _ in range(steps + 2):

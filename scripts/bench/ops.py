@@ -13,8 +13,8 @@ from litert_profile import OpTime, profile
 from rich.console import Console
 from rich.table import Table
 
-from distill.bench.tflite_graph import TFLiteGraph, node_macs
-from distill.results import write_result
+from distill.provenance import write_result
+from distill.tflite.graph import TFLiteGraph, node_macs
 
 
 def by_kind(operators: tuple[OpTime, ...]) -> list[dict[str, object]]:

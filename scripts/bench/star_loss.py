@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from distill.files import write_json
-from distill.heatmaps import gaussian_maps
 from distill.losses.star import star_loss
+from distill.models.heatmaps import gaussian_maps
 
 SHAPE = (32, 51, 64, 64)
 WANTED = 5.0

@@ -25,7 +25,7 @@ from distill.data.records import FaceRecord
 from distill.data.splits import data_hash
 from distill.geometry import Box, CropSpec, crop_affine
 from distill.images import read_image, warp
-from distill.results import write_result
+from distill.provenance import write_result
 
 
 def _enlarged(record: FaceRecord, times: float, folder: Path, index: int) -> FaceRecord:

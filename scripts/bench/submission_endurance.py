@@ -10,11 +10,11 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from distill.contest import load_contest
 from distill.files import sha256, write_bytes
-from distill.results import write_result
+from distill.provenance import write_result
+from distill.submission.build import package_files
+from distill.submission.contest_rules import load_contest
 from distill.submission.endurance import endure, mixed_photos
-from distill.submit import package_files
 
 _ROOT = Path(__file__).resolve().parents[2]
 _RULES = _ROOT / "configs" / "contest" / "icme2024_pair.yaml"

@@ -16,7 +16,7 @@ from documents import replace_between
 from studies import measured, options_of_run, steps_of, train_arms, with_interval
 
 from distill.models.cards import load_cards
-from distill.results import write_result
+from distill.provenance import write_result
 
 # Network in the zoo, and the configuration the others are compared with.
 PAPERS = {"efld": ("efld", "efld_cross"), "lite_hrnet_plus": ("lite_hrnet_plus_30m", "lite_hrnet_plus_scaf")}

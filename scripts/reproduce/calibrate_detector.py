@@ -2,7 +2,7 @@
 
     python scripts/reproduce/calibrate_detector.py ROOT_OF_300W
 
-Fits on the *train* folders of lfpw and helen, prints the constants for distill/detector_calibration.py, then the
+Fits on the *train* folders of lfpw and helen, prints the constants for distill/detection/box_calibration.py, then the
 centre and size jitter of the finished detector on the test folders, upright and turned. The constants of the two nets
 are medians of (box wanted / box found) over the whole photo; the table is least squares from the six points of the
 second look, over the photos upright, one in four turned by each of 15 and 30 degrees, and all of them mirrored.
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from distill import detector
+from distill.detection import detector
 from distill.geometry import Box, apply_affine, box_of_points, similarity
 from distill.images import read_image, warp
 

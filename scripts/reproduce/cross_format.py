@@ -13,7 +13,7 @@ from typing import Any
 
 from studies import measured, options_of_run, steps_of, train_arms
 
-from distill.results import write_result
+from distill.provenance import write_result
 
 RUNS = Path("runs/cross_format")
 # Faces a step; both arms make 38 steps an epoch and see as many faces of 300-W in each.

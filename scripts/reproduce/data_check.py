@@ -18,7 +18,7 @@ from distill.data.check.shape import find_odd_shapes
 from distill.data.readers import read_faces
 from distill.data.records import FaceRecord
 from distill.landmarks import load_scheme
-from distill.results import write_result
+from distill.provenance import write_result
 
 # Name -> (format, folder).
 SETS = {

@@ -22,8 +22,8 @@ from split_300w import TEST, TRAIN
 from distill.bench.latency import compare
 from distill.bench.subjects import load_call
 from distill.errors import ConfigError
-from distill.export.kinds import KINDS
-from distill.results import commit, write_result
+from distill.export.quantization_modes import KINDS
+from distill.provenance import commit, write_result
 
 # Relative growth of the NME that a kind is promised to stay below.
 PROMISES = {"fp16": 0.005, "dynamic": 0.02, "int8": 0.05}

@@ -16,16 +16,16 @@ from documents import replace_between
 from split_300w import TEST, TRAIN
 from studies import GENTLE, compared, options_of_schedule, steps_of, train_arms
 
-from distill.data.detected import with_found
+from distill.data.detector_boxes import with_found
 from distill.data.prepare import StoreSpec, prepare_store
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.readers.manifest import FILE_NAME
 from distill.data.records import FaceRecord
 from distill.data.splits import without_groups_of
-from distill.detector import FaceDetector
+from distill.detection.detector import FaceDetector
 from distill.evaluate.evaluate import evaluate
 from distill.geometry import box_of_points
-from distill.results import write_result
+from distill.provenance import write_result
 
 RUNS = Path("runs/found_boxes")
 KINDS = {"51 points": True, "68 points": False}

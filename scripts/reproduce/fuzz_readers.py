@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from distill.data.readers import FORMATS, read_faces  # noqa: E402
 from distill.errors import AnnotationError, ConfigError, ImageError  # noqa: E402
-from distill.results import write_result  # noqa: E402
+from distill.provenance import write_result  # noqa: E402
 from tests.data import readers_cases, readers_cases_part2  # noqa: E402
 
 # Each reader once, by the first of its names.

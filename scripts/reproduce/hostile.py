@@ -17,12 +17,12 @@ from typing import Any
 from rich.progress import track
 
 from distill.errors import CheckpointError
-from distill.export.flatbuffer import read_graph
 from distill.export.mutants import KINDS, mutant
-from distill.export.opcheck import check_model
-from distill.export.runtimes import RuntimeServer, list_runtimes
 from distill.files import sha256, write_json
-from distill.results import write_result
+from distill.opcheck.check import check_model
+from distill.provenance import write_result
+from distill.tflite.reader import read_graph
+from distill.tflite.runtimes import RuntimeServer, list_runtimes
 
 HANG_S = 20.0
 

@@ -18,10 +18,10 @@ from documents import replace_between
 from kept import scored
 from studies import measured, options_of_run, steps_of, train, train_arms, with_interval
 
+from distill.drawing import COLOURS, new_axes, png
 from distill.evaluate.result import Evaluation
 from distill.files import sha256, write_bytes
-from distill.pictures import COLOURS, new_axes, png
-from distill.results import write_result
+from distill.provenance import write_result
 
 RUNS, REFERENCE = Path("runs/kd_study"), "none"
 # Of seeds 0 to 2 the one whose held-out faces were found best.

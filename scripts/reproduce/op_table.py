@@ -1,6 +1,6 @@
 """Measure which runtime takes which operator: `python scripts/reproduce/op_table.py RUNTIMES.json`.
 
-Writes distill/export/op_versions.csv (operator, version) and op_types.csv (operator, element type, rank) from real
+Writes distill/opcheck/op_versions.csv (operator, version) and op_types.csv (operator, element type, rank) from real
 loads of one-node files. RUNTIMES.json names the runtimes, oldest first:
 
     [{"family": "tflite", "version": "2.11.0", "wheel": "tflite-runtime 2.11.0", "python": "/path/to/python",
@@ -21,11 +21,11 @@ from typing import Any
 
 from rich.progress import track
 
-from distill.export.flatbuffer import builtin_names, read_graph
-from distill.export.one_node import Node, side, write
-from distill.export.runtimes import Runtime, RuntimeServer
 from distill.export.small_graphs import catalogue
 from distill.files import atomic_path, write_bytes
+from distill.tflite.builder import Node, side, write
+from distill.tflite.reader import builtin_names, read_graph
+from distill.tflite.runtimes import Runtime, RuntimeServer
 
 VERSIONS = range(1, 15)
 # Operators outside the schema that some runtimes know all the same.
@@ -33,7 +33,7 @@ CUSTOM = (
     "Mfcc", "AudioSpectrogram", "TFLite_Detection_PostProcess", "NumericVerify", "Convolution2DTransposeBias",
     "MaxPoolingWithArgmax2D", "MaxUnpooling2D",
 )  # fmt: skip
-TABLES = Path("distill/export")
+TABLES = Path("distill/opcheck")
 ABSENT = re.compile(r"Didn't find op|unresolved custom op|builtin_code out of range")
 # Words of a runtime that refuses types or a number of axes, and not something else about the small graph.
 TYPE_OR_RANK = re.compile(

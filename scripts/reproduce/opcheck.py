@@ -17,12 +17,12 @@ from typing import Any
 from rich.progress import track
 
 from distill.errors import CheckpointError
-from distill.export.flatbuffer import read_graph
-from distill.export.one_node import redeclared
-from distill.export.opcheck import check_model
-from distill.export.optable import op_table
-from distill.export.runtimes import Runtime, RuntimeServer, list_runtimes
-from distill.results import write_result
+from distill.opcheck.check import check_model
+from distill.opcheck.tables import op_table
+from distill.provenance import write_result
+from distill.tflite.builder import redeclared
+from distill.tflite.reader import read_graph
+from distill.tflite.runtimes import Runtime, RuntimeServer, list_runtimes
 
 NETS = Path(__file__).with_name("small_nets.py")
 

@@ -15,7 +15,7 @@ from split_300w import TEST
 
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
-from distill.results import commit, write_result
+from distill.provenance import commit, write_result
 
 OUT = Path("results/released.json")
 

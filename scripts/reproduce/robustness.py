@@ -19,13 +19,13 @@ from distill.evaluate.agreement import agreement
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import FaceSet, load_faces
-from distill.evaluate.plots import robustness_curves
-from distill.evaluate.predictors import Predictor, load_predictor
-from distill.evaluate.report import Report
 from distill.evaluate.result import Evaluation
 from distill.evaluate.suite import list_videos, run_suite
 from distill.files import sha256, write_json
-from distill.results import write_result
+from distill.inference.backend import Predictor, load_predictor
+from distill.provenance import write_result
+from distill.report.page import Report
+from distill.report.plots import robustness_curves
 
 RUNS = Path("runs/robustness")
 

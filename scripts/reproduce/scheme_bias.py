@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from distill.data.readers import read_faces
 from distill.landmarks import convert, is_exact, list_schemes, load_scheme
-from distill.results import write_result
+from distill.provenance import write_result
 
 # Scheme -> where faces of it are: (format, folder, subsets).
 SOURCES: Mapping[str, list[tuple[str, str, list[str] | None]]] = {

@@ -19,7 +19,7 @@ from split_300w import TEST
 
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, paired_bootstrap
-from distill.results import write_result
+from distill.provenance import write_result
 
 RUNS = ("teacher", "student", "student_nokd")
 EXPORT = Path("runs/student/export")

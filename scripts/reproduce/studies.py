@@ -11,9 +11,9 @@ import numpy as np
 from kept import scored
 from split_300w import TEST, TRAIN
 
-from distill.config import StudentConfig
+from distill.cli.options import options_of, parse
 from distill.evaluate.result import Evaluation, bootstrap_interval
-from distill.options import options_of, parse
+from distill.training.config import StudentConfig
 from distill.training.resume import checkpoint_to_resume
 
 # What turns and covers faces less than the configurations do: in a short training no network here knows its faces by

@@ -18,15 +18,15 @@ from zoo import OUT as ZOO
 from zoo import file_names, train_alone
 
 from distill.evaluate.faces import load_faces
-from distill.evaluate.predictors import load_predictor
+from distill.evaluate.jitter import still_stability, video_stability
 from distill.evaluate.result import Evaluation
 from distill.evaluate.robustness import TESTS, robustness
-from distill.evaluate.slices import by_slice
-from distill.evaluate.stability import still_stability, video_stability
+from distill.evaluate.subgroups import by_slice
 from distill.evaluate.suite import list_videos
 from distill.files import sha256, write_json
+from distill.inference.backend import load_predictor
 from distill.models.cards import load_cards
-from distill.results import write_result
+from distill.provenance import write_result
 
 NETS = ("pfld_025", "pfld_100", "dan_1", "dan_2", "hrnet_w18")
 # Table 9: video, then noise of 0.01, 0.1 and 0.2; table 8: extreme pose. Percent of the eye distance.

@@ -14,7 +14,7 @@ from documents import replace_between
 from kd_study import STAR, train_start, where_from
 from studies import measured, options_of_schedule, steps_of, train_arms, with_interval
 
-from distill.results import write_result
+from distill.provenance import write_result
 
 RUNS, CONFIG = Path("runs/weak_labels"), Path("configs/student_refine.yaml")
 ARMS = {

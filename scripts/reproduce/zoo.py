@@ -19,8 +19,6 @@ from kept import converted, scored
 from split_300w import TEST, TRAIN
 from studies import GENTLE, options_of_run, steps_of, train, with_interval
 
-from distill.bench.pareto import pareto_plot
-from distill.bench.report import to_json
 from distill.bench.run import Settings, bench
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.facemesh import tuned
@@ -28,7 +26,9 @@ from distill.evaluate.faces import load_faces
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.files import write_bytes
 from distill.models.cards import load_cards
-from distill.results import commit, write_result
+from distill.provenance import commit, write_result
+from distill.report.bench import to_json
+from distill.report.pareto import pareto_plot
 
 RUNS, OUT = Path("runs/zoo"), Path("results/zoo.json")
 PEER = "facemesh"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from distill.bench.machine import LoadMeter, busy_warning, convolution, convolution_macs, describe_machine
-from distill.bench.tflite_graph import TFLiteGraph, tflite_complexity
+from distill.tflite.graph import TFLiteGraph, tflite_complexity
 
 
 def test_a_machine_is_described_without_the_users_folders() -> None:

@@ -6,15 +6,15 @@ import pytest
 from rich.console import Console
 
 from distill.bench import peers
-from distill.bench.pareto import Point, front, pareto_plot
 from distill.bench.peers import peer_path
-from distill.bench.report import render, to_json
 from distill.bench.run import Bench, Key, Settings, bench, thread_counts
-from distill.commands.bench import run
+from distill.cli.bench import run
 from distill.errors import CheckpointError, ConfigError
-from distill.evaluate.run_report import build, read_source
-from distill.export.one_node import Node, side, write
 from distill.files import write_json
+from distill.report.bench import render, to_json
+from distill.report.pareto import Point, front, pareto_plot
+from distill.report.runs import build, read_source
+from distill.tflite.builder import Node, side, write
 
 ROOT = Path(__file__).parents[2]
 NMES = ["small.tflite=4", "large.tflite=3"]

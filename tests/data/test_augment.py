@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from distill.data.augment import AugmentConfig, change_pixels, flip_points, pixel_pipeline, sample_affine
-from distill.data.grain import Grain
+from distill.data.sensor_noise import Grain
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, apply_affine, crop_affine, invert_affine
 from distill.images import Photo, warp

@@ -23,7 +23,7 @@ from distill.data.readers.tables import photo_within, read_csv_rows, to_number
 from distill.data.readers.wflw import ATTRIBUTES, LISTS, PHOTOS, WflwFace, format_wflw, parse_wflw
 from distill.errors import AnnotationError, ConfigError, DistillError, ImageError
 from distill.geometry import Box, box_of_points
-from tests.data.readers_cases import (
+from tests.support.reader_cases import (
     CASES,
     SIZE,
     Case,

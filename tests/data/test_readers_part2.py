@@ -23,8 +23,8 @@ from distill.data.readers.webmorph import Curve, Template, format_tem, parse_tem
 from distill.data.readers.wider import WiderFace, format_label, parse_label
 from distill.errors import AnnotationError, ConfigError, DistillError, ImageError
 from distill.geometry import Box, box_of_points
-from tests.data.readers_cases import Case, mutations, random_points, write_photo
-from tests.data.readers_cases_part2 import CASES, csv_faces, make_csv, make_dlib, make_muct, make_webmorph, make_wider
+from tests.support.reader_cases import Case, mutations, random_points, write_photo
+from tests.support.reader_cases_more import CASES, csv_faces, make_csv, make_dlib, make_muct, make_webmorph, make_wider
 
 _xml = pytest.mark.skipif(not importlib.util.find_spec("defusedxml"), reason="defusedxml is not installed")
 _coordinate = st.floats(-9000, 9000, allow_nan=False)

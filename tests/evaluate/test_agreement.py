@@ -8,7 +8,7 @@ import pytest
 from distill.errors import ConfigError
 from distill.evaluate.agreement import agreement
 
-from .conftest import Measure
+from tests.support.evaluation import Measure
 
 
 def test_a_copy_shares_everything_and_its_mistakes(measure: Measure) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from distill.data.readers import read_faces
-from distill.detector import Detection
+from distill.detection.detector import Detection
 from distill.errors import AnnotationError, CheckpointError, ConfigError
 from distill.evaluate import Predictor, evaluate, render
 from distill.evaluate.evaluate import measure as measure_model
@@ -24,7 +24,7 @@ from distill.images import Photo
 from distill.landmarks import map_bias
 from distill.spec import ModelSpec
 
-from .conftest import N_FACES, STEP, MakeOracle, Measure, Oracle
+from tests.support.evaluation import N_FACES, STEP, MakeOracle, Measure, Oracle
 
 
 @pytest.mark.parametrize("boxes", ["gt", "det"])

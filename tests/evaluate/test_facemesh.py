@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from distill.data.synthetic import write_faces
-from distill.detector import locate_model
+from distill.detection.detector import locate_model
 from distill.errors import ConfigError
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import load_faces
-from distill.evaluate.predictors import load_predictor
+from distill.inference.backend import load_predictor
 
 try:
     locate_model("face_landmark.tflite", part="face_landmark")

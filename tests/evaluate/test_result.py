@@ -13,7 +13,7 @@ from distill.evaluate.result import bootstrap_interval
 from distill.files import write_json
 from distill.landmarks import load_scheme
 
-from .conftest import Measure
+from tests.support.evaluation import Measure
 
 
 def test_interval_is_repeatable_and_about_right() -> None:

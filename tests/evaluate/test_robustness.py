@@ -9,7 +9,7 @@ from distill.evaluate.faces import load_faces
 from distill.evaluate.robustness import TESTS, change, robustness
 from distill.geometry import Box, apply_affine
 
-from .conftest import MakeOracle
+from tests.support.evaluation import MakeOracle
 
 SIZE = 193
 CENTRE = np.array([[101.0, 83.0]])

@@ -6,10 +6,10 @@ import pytest
 from distill.errors import ConfigError, ExportError
 from distill.export import architecture
 from distill.export.architecture import check_architecture, load_everywhere, require_ops
-from distill.export.opcheck import check_model
 from distill.export.pipeline import ExportResult
-from distill.export.runtimes import RuntimeFailure, RuntimeServer, list_runtimes
+from distill.opcheck.check import check_model
 from distill.spec import ModelSpec, sidecar_path
+from distill.tflite.runtimes import RuntimeFailure, RuntimeServer, list_runtimes
 
 
 def test_an_untrained_student_is_checked_and_loaded(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Linear layers become one: the same numbers from fewer of them, and nothing else touched."""
 
-import distill.torchvision_compat  # noqa: F401  isort: skip
 from pathlib import Path
 
 import numpy as np

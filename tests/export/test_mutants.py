@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from distill.errors import CheckpointError
-from distill.export.flatbuffer import read_graph
 from distill.export.mutants import KINDS, mutant
-from distill.export.one_node import write
-from distill.export.runtimes import Runtime, RuntimeServer, list_runtimes
 from distill.export.small_graphs import catalogue
+from distill.tflite.builder import write
+from distill.tflite.reader import read_graph
+from distill.tflite.runtimes import Runtime, RuntimeServer, list_runtimes
 
 MODEL = Path(__file__).parents[2] / "checkpoints" / "student_128_fp16.tflite"
 QUICK = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]

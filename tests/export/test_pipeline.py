@@ -9,9 +9,9 @@ from distill.errors import ConfigError, ExportError
 from distill.export import pipeline
 from distill.export.calibration import calibrate_on
 from distill.export.config import CalibrationConfig, QuantiseConfig
-from distill.export.gates import GATES, Gate
-from distill.export.kinds import KINDS
 from distill.export.pipeline import ExportResult, export
+from distill.export.quantization_modes import KINDS
+from distill.export.verify.tolerances import GATES, Gate
 from distill.files import sha256
 from distill.spec import ModelSpec
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from distill.errors import ExportError
 from distill.export.pipeline import ExportResult
 from distill.export.to_onnx import check_graph, decode, export_onnx
-from distill.heatmaps import soft_argmax
+from distill.models.heatmaps import soft_argmax
 from distill.spec import ModelSpec, read_sidecar
 
 

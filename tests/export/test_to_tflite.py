@@ -5,10 +5,10 @@ import onnx
 import pytest
 
 from distill.errors import ConfigError, ExportError
-from distill.export.flatbuffer import read_graph
 from distill.export.pipeline import ExportResult
 from distill.export.to_tflite import channels_first, check_interface, export_tflite
 from distill.spec import ModelSpec, read_sidecar
+from distill.tflite.reader import read_graph
 
 
 def test_the_graph_is_small_and_flat(exported: ExportResult) -> None:

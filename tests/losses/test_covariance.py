@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill.heatmaps import cell_centres, gaussian_maps
 from distill.losses.covariance import covariance, log_covariance
 from distill.losses.star import moments
+from distill.models.heatmaps import cell_centres, gaussian_maps
 
 
 def _matrices(values: Tensor) -> Tensor:

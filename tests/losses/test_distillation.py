@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from distill.errors import ConfigError
-from distill.heatmaps import gaussian_maps
 from distill.losses.distillation import KD_KINDS, coordinate, distillation, gaussian, require_kind_fits
 from distill.losses.kd import KDName
 from distill.models import Prediction
+from distill.models.heatmaps import gaussian_maps
 
 MAP_KINDS = ("mse", "l2", "kl", "covariance")
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill.heatmaps import gaussian_maps
 from distill.losses.bce import binary_cross_entropy
 from distill.losses.mse import squared_error
 from distill.losses.supervised import MAP_LOSSES, MapLoss
 from distill.models import Prediction
+from distill.models.heatmaps import gaussian_maps
 
 
 def _maps(low: float = 0.05) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill.heatmaps import cell_centres, gaussian_maps
 from distill.losses.star import StarLoss, moments, star_loss
+from distill.models.heatmaps import cell_centres, gaussian_maps
 
 H, W = 12, 16
 

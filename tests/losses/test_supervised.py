@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from distill.errors import ConfigError
-from distill.heatmaps import edge_maps, edge_weights, gaussian_maps, soft_argmax
 from distill.landmarks import load_scheme
 from distill.losses.supervised import LOSSES, SupervisedLoss, inside_crop, make_loss, require_loss_fits
 from distill.models import Prediction
+from distill.models.heatmaps import edge_maps, edge_weights, gaussian_maps, soft_argmax
 
 SCHEME = load_scheme("five")
 K, E = SCHEME.n_points, len(SCHEME.edges)

@@ -14,7 +14,7 @@ from distill.models.checkpoint import save_model
 from distill.models.dan import Dan, Shape, Similarity, fit_similarity, landmark_picture, mean_shape, warp
 from distill.spec import ModelSpec
 from distill.training.pretrained import start_from
-from tests.models.zoo_tester import ZooTester, shaken
+from tests.support.zoo_tester import ZooTester, shaken
 
 
 class TestDan1(ZooTester):

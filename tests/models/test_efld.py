@@ -12,7 +12,7 @@ from distill.models import create_model
 from distill.models.checkpoint import keep_head, load_model, save_model
 from distill.models.efld import EOSA
 from distill.spec import ModelSpec
-from tests.models.zoo_tester import ZooTester
+from tests.support.zoo_tester import ZooTester
 
 
 class TestEfld(ZooTester):

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from distill.heatmaps import soft_argmax
 from distill.landmarks import Edge, Scheme
 from distill.models.heads import AAMHead
+from distill.models.heatmaps import soft_argmax
 
 
 def _scheme() -> Scheme:

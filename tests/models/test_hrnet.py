@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from distill.export.rewrite import export_form
+from distill.export.rewrites.rewrite import export_form
 from distill.models import create_model
 from distill.spec import ModelSpec
-from tests.models.zoo_tester import ZooTester, shaken, with_peaks
+from tests.support.zoo_tester import ZooTester, shaken, with_peaks
 
 
 @pytest.mark.timeout(900)  # eight hundred nodes are converted in minutes

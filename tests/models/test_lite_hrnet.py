@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from distill.errors import ConfigError
-from distill.export.rewrite import export_form
+from distill.export.rewrites.rewrite import export_form
 from distill.models import create_model
 from distill.models.cards import load_cards
 from distill.models.channel_weighting import ChannelWeighting, worked_on
 from distill.models.fusion import ScafFusion, make_fusion
 from distill.spec import ModelSpec
-from tests.models.zoo_tester import ZooTester, shaken, with_peaks
+from tests.support.zoo_tester import ZooTester, shaken, with_peaks
 
 # A network of the same parts; the whole ones have a thousand nodes and more, which take minutes to convert.
 SMALL = {"stem": 8, "width": 8, "modules": [1, 1, 1], "blocks": 1}

@@ -5,7 +5,7 @@ import pytest
 from distill.bench.complexity import complexity
 from distill.models import create_model
 from distill.models.cards import load_cards
-from tests.models.zoo_tester import ZooTester
+from tests.support.zoo_tester import ZooTester
 
 
 class TestMobileViT050(ZooTester):

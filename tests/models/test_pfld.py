@@ -11,7 +11,7 @@ from distill.landmarks import load_scheme
 from distill.losses.supervised import make_loss
 from distill.models import create_model
 from distill.models.pfld import InvertedResidual, PfldNet
-from tests.models.zoo_tester import ZooTester
+from tests.support.zoo_tester import ZooTester
 
 
 class TestPfld025(ZooTester):

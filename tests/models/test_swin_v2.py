@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from tests.models.zoo_tester import ZooTester
+from tests.support.zoo_tester import ZooTester
 
 
 class TestSwinV2(ZooTester):

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-import distill.torchvision_compat  # noqa: F401  isort: skip
 import timm
 import torch
 from torch import nn

@@ -16,10 +16,10 @@ import yaml
 import zoo
 from studies import train, train_arms
 
-from distill.config import StudentConfig
+from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
-from distill.options import options_of, parse
-from distill.training.tracking import plain_config
+from distill.training.config import StudentConfig
+from distill.training.loggers.csv import plain_config
 
 ROOT = Path(__file__).parents[2]
 

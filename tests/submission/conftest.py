@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from distill.contest import load_contest
 from distill.files import write_bytes
 from distill.submission import samples
-from distill.submit import package_files
-from tests.tiny_models import write_tiny_tflite
+from distill.submission.build import package_files
+from distill.submission.contest_rules import load_contest
+from tests.support.tiny_models import write_tiny_tflite
 
 RULES = Path(__file__).resolve().parents[2] / "configs" / "contest" / "icme2024_pair.yaml"
 

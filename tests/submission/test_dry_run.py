@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.contest import Contest, load_contest
 from distill.errors import SubmissionError
-from distill.runtime import Landmarker
+from distill.inference.landmarker import Landmarker
 from distill.submission import dry_run as trial
+from distill.submission.contest_rules import Contest, load_contest
 from distill.submission.package_runtime import package_runtime
 from distill.submission.run_model import attempt
 from tests.submission.conftest import RULES
-from tests.submission.environments import FOLDERS, make_linked_environment
+from tests.support.environments import FOLDERS, make_linked_environment
 
 PAIR = load_contest(RULES)
 

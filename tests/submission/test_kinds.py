@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.contest import load_contest
 from distill.errors import SubmissionError
 from distill.geometry import CropSpec
-from distill.runtime import Landmarker
+from distill.inference.landmarker import Landmarker
 from distill.spec import ModelSpec, write_sidecar
+from distill.submission.build import build_submission
+from distill.submission.contest_rules import load_contest
 from distill.submission.package_runtime import package_runtime
 from distill.submission.run_model import attempt
-from distill.submit import build_submission
 from tests.submission.conftest import RULES
 
 KINDS = ("fp32", "fp16", "dynamic", "int8", "int16x8", "int8_door")

@@ -16,14 +16,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from distill.contest import guess_box, load_contest, parse_result
-from distill.detector import FaceDetector
+from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError
 from distill.files import sha256
 from distill.geometry import CropSpec
 from distill.images import read_image
-from distill.runtime import Face, Landmarker
+from distill.inference.landmarker import Face, Landmarker
 from distill.submission import run_model
+from distill.submission.contest_rules import guess_box, load_contest, parse_result
 from tests.submission.conftest import RULES
 
 PAIR = load_contest(RULES)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import distill.torchvision_compat  # noqa: F401  before any test module imports Lightning
-from distill.config import (
+from distill.geometry import CropSpec
+from distill.training.config import (
     DataConfig,
     KDConfig,
     LogConfig,
@@ -20,7 +20,6 @@ from distill.config import (
     StudentConfig,
     TrainerConfig,
 )
-from distill.geometry import CropSpec
 from distill.training.fit import train_teacher
 
 SIZE = 64

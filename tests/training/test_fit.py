@@ -15,21 +15,21 @@ import pytest
 import torch
 import yaml
 
-from distill.config import ModelConfig, OptimConfig, RunConfig, SetConfig, StudentConfig
+from distill.cli.options import options_of, parse
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
-from distill.detector import Detection
+from distill.detection.detector import Detection
 from distill.errors import AnnotationError, CheckpointError, ConfigError, TrainingError
 from distill.geometry import Box
-from distill.history import read_rows
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.models.checkpoint import load_model
-from distill.options import options_of, parse
 from distill.training import fit as module
+from distill.training.config import ModelConfig, OptimConfig, RunConfig, SetConfig, StudentConfig
 from distill.training.fit import train_student, train_teacher
-from distill.training.teacher import LandmarkTask, parameter_groups
-from distill.training.tracking import CsvLog, plain_config
+from distill.training.loggers.csv import CsvLog, plain_config
+from distill.training.loggers.metrics_csv import read_rows
+from distill.training.tasks import LandmarkTask, parameter_groups
 from tests.training.conftest import TEACHER
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distill.config import TrainerConfig
+from distill.training.config import TrainerConfig
 from distill.training.precision import resolved, slow_precision
 
 

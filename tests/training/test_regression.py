@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from distill.config import LossConfig, ModelConfig, SetConfig
 from distill.errors import ConfigError
 from distill.export.to_onnx import export_onnx
-from distill.history import read_rows
+from distill.inference.landmarker import OnnxModel
 from distill.models.checkpoint import load_model
-from distill.runtime import OnnxModel
 from distill.training import fit as module
+from distill.training.config import LossConfig, ModelConfig, SetConfig
 from distill.training.fit import train_student, train_teacher
+from distill.training.loggers.metrics_csv import read_rows
 
 EFLD = ModelConfig("efld", {"image_size": 64})
 SURE = ModelConfig("efld", {"image_size": 64, "uncertainty": True})

@@ -18,10 +18,10 @@ import pytest
 import torch
 import yaml
 
-from distill.history import read_rows
 from distill.losses.kd import CacheConfig
-from distill.training.tracking import plain_config
-from tests.training_process import train
+from distill.training.loggers.csv import plain_config
+from distill.training.loggers.metrics_csv import read_rows
+from tests.support.training_process import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
 EPOCHS, STEPS = 6, 24
@@ -35,7 +35,7 @@ def server() -> Iterator[ForkServerContext]:
         for name, value in {**SECRETS, "OMP_NUM_THREADS": "1", "HOME": "/home/johanna-recognisable"}.items():
             patch.setenv(name, value)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["distill.training.fit", "distill.commands.student", "albumentations", "wandb"])
+        context.set_forkserver_preload(["distill.training.fit", "distill.cli.student", "albumentations", "wandb"])
         # The environment is that of the moment the server starts, which is with the first process.
         first = context.Process(target=os.getpid)
         first.start()

@@ -1,0 +1,73 @@
+"""`distill check`: does a TFLite file, or an architecture before any training, run on an old runtime?"""
+
+from pathlib import Path
+from typing import Any
+
+from distill.cli.options import options_of, parse
+from distill.errors import ConfigError
+
+_DESCRIPTION = "List every operator of a TFLite file with the first runtime that takes it, then load it for real."
+
+
+def check(
+    file: Path | None = None,
+    model: str | None = None,
+    runtime: str = "2.11.0",
+    matrix: bool = False,
+    onnx: Path | None = None,
+    sha256: str | None = None,
+    json: Path | None = None,
+    scheme: str | None = None,
+    size: int | None = None,
+    options: dict[str, Any] | None = None,
+) -> int:
+    """Check a file or an architecture; the exit status is 1 when it does not run.
+
+    Args:
+        file: any .tflite file.
+        model: instead of a file, an architecture; it is built with random weights and converted.
+        runtime: the oldest runtime it must run on: 2.5 to 2.20, or litert.
+        matrix: also show every release at once.
+        onnx: the ONNX file it was made from, which tells the torch module of an operator.
+        sha256: the hash the file must have; without it that of its sidecar counts.
+        json: write the report here.
+        scheme: landmark scheme of the architecture; else inner51.
+        size: input of the architecture in pixels; else 128.
+        options: keyword arguments of the architecture.
+    """
+    from rich.console import Console
+
+    from distill.export.architecture import check_architecture, load_everywhere
+    from distill.files import require_writable, write_json
+    from distill.opcheck.check import check_model
+    from distill.opcheck.report import render, render_matrix, sentences
+
+    if (file is None) == (model is None):
+        raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
+    asked: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
+    of_model = {name: value for name, value in asked.items() if value is not None}
+    if file is not None and of_model:
+        raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model); {file} is what it is")
+    if onnx is not None and not onnx.is_file():
+        raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
+    require_writable(json)
+    if file is not None:
+        report, loads = check_model(file, runtime, onnx, sha256), load_everywhere(file, runtime)
+    else:
+        result = check_architecture(str(model), runtime, **of_model)
+        report, loads = result.ops, result.loads
+    console = Console()
+    console.print(render(report))
+    if matrix:
+        console.print(render_matrix(report))
+    for line in (*sentences(report), *(f"{name}: {outcome}" for name, outcome in loads.items())):
+        console.print(line, markup=False, highlight=False)
+    passed = report.passed and all(outcome == "runs" for outcome in loads.values())
+    console.print(f"[bold]{'runs' if passed else 'does NOT run'} on TFLite {runtime}[/bold]")
+    if json is not None:
+        write_json(json, report.to_dict() | {"loads": loads, "runs": passed})
+    return 0 if passed else 1
+
+
+def run(argv: list[str]) -> int:
+    return check(**parse(options_of("check", _DESCRIPTION, check, "file"), argv, "file"))

@@ -1,0 +1,77 @@
+"""`distill evaluate MODEL`: how far a model's points are from the truth, with the protocol beside the number."""
+
+from pathlib import Path
+from typing import Literal
+
+from distill.cli.options import options_of, parse
+from distill.errors import ConfigError
+from distill.training.config import FacesConfig
+
+_DESCRIPTION = "Measure a checkpoint (.ckpt, .safetensors), ONNX or TFLite file on annotated faces."
+
+
+def evaluate(
+    model: Path,
+    data: FacesConfig = FacesConfig(),  # noqa: B008  frozen
+    boxes: Literal["gt", "det", "found"] = "gt",
+    scheme: str | None = None,
+    flip_tta: bool = False,
+    limit: int | None = None,
+    approximate: bool = False,
+    suite: Literal["none", "full"] = "none",
+    teacher: Path | None = None,
+    videos: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Measure a model.
+
+    Args:
+        model: the file; `facemesh` for MediaPipe's own net.
+        data: the faces.
+        boxes: cut faces out by true boxes, by a detector's that come with the data, or by those our detector finds now.
+        scheme: measure in this landmark scheme instead of the model's.
+        flip_tta: average with the prediction for the mirror image.
+        limit: at most this many faces, evenly spread.
+        approximate: convert points also where schemes only nearly agree; the protocol says so.
+        suite: `full` also asks: which faces, how robust, how stable, does it know its own error?
+        teacher: with `suite full`, another model to compare the points with.
+        videos: with `suite full`, a folder of clips of one face each, to see how much the points tremble.
+        json: write every number here; `distill report` reads it.
+    """
+    from rich.console import Console
+
+    from distill.evaluate.evaluate import UNCHANGED, measure, render
+    from distill.evaluate.faces import load_faces
+    from distill.evaluate.suite import list_videos, render_suite, run_suite
+    from distill.files import require_writable, write_json
+    from distill.inference.backend import load_predictor
+
+    if suite == "none" and (teacher or videos):
+        raise ConfigError("--teacher and --videos are questions of --suite full; add it, or leave them out")
+    require_writable(json)
+    clips = list_videos(videos) if videos else []
+    other = load_predictor(teacher) if teacher else None
+    predictor = load_predictor(model)
+    faces = load_faces(
+        predictor.spec.scheme,
+        format=data.format,
+        root=data.root,
+        subset=data.subset,
+        boxes=boxes,
+        scheme=scheme,
+        limit=limit,
+        approximate=approximate,
+    )
+    result = measure(predictor, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
+    console, content = Console(), result.to_json()
+    console.print(render(result))
+    if suite == "full":
+        content["suite"] = run_suite(predictor, faces, result, other, clips)
+        console.print(render_suite(content["suite"]))
+    if json is not None:
+        write_json(json, content)
+    return 0
+
+
+def run(argv: list[str]) -> int:
+    return evaluate(**parse(options_of("evaluate", _DESCRIPTION, evaluate, "model"), argv, "model"))

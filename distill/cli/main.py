@@ -1,0 +1,58 @@
+"""`distill COMMAND ...`: every command is a typed function; its signature is its options and its YAML schema.
+
+Nothing heavy is imported before the options are known to be right.
+"""
+
+import sys
+
+from distill import __version__
+from distill.errors import ConfigError, DistillError, suggest
+
+COMMANDS = {
+    "teacher": "train a heatmap teacher on annotated faces",
+    "student": "train a small student, with or without a teacher",
+    "evaluate": "NME, FR, AUC of a checkpoint, ONNX or TFLite file on annotated faces",
+    "bench": "time models in turns in one run: latency, MACs, memory, energy, score",
+    "report": "one HTML page that compares runs",
+    "export": "PyTorch -> ONNX -> TFLite, every hop checked in pixels",
+    "check": "does a model (or an architecture, before training) run on an old TFLite runtime?",
+    "submit": "package a contest submission and prove that it runs",
+    "predict": "landmarks of the faces in photos",
+    "data": "make, look at, check and prepare faces; where public sets are",
+    "doctor": "what is installed, what conflicts, what will not work",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 a check failed, 2 the user can mend it."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(argv)
+    except DistillError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        width = max(map(len, COMMANDS))
+        lines = "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items())
+        print(f"usage: distill COMMAND ...\n\n{lines}\n\n`distill COMMAND --help` shows the options of one command.")
+        return 0
+    if argv[0] == "--version":
+        print(__version__)
+        return 0
+    name, rest = argv[0], argv[1:]
+    if name not in COMMANDS:
+        raise ConfigError(f"unknown command '{name}': {suggest(name, list(COMMANDS))}")
+    from importlib import import_module
+
+    status: int = import_module(f"distill.cli.{name}").run(rest)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

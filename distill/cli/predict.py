@@ -1,0 +1,89 @@
+"""`distill predict PHOTO ...`: find the faces, find their landmarks."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from distill.cli.options import options_of, parse
+from distill.errors import ConfigError, ImageError
+
+_DESCRIPTION = "Find faces and their landmarks in photos; needs neither torch nor tensorflow."
+DEFAULT_MODEL = Path("checkpoints/student_128_turned_fp16.tflite")
+
+
+def predict(
+    photos: list[Path] = [],  # noqa: B006  never changed
+    model: Path = DEFAULT_MODEL,
+    json: Path | None = None,
+    draw: Path | None = None,
+    threads: int = 1,
+) -> int:
+    """Predict landmarks; a photo that cannot be read is told and passed over, and the exit status is then 1.
+
+    Args:
+        photos: image files.
+        model: a .tflite or .onnx file with its .json beside it.
+        json: write all points here.
+        draw: folder for copies of the photos with the points drawn in.
+        threads: CPU threads.
+    """
+    import cv2
+
+    from distill.files import atomic_path, require_writable, write_json
+    from distill.images import read_image
+    from distill.inference.landmarker import Landmarker
+
+    if not photos:
+        raise ConfigError("no photos given: distill predict PHOTO ...")
+    pictures = _pictures(photos, draw) if draw is not None else {}
+    require_writable(json, *list(pictures.values())[:1])
+    landmarker, found, broken = Landmarker(model, threads=threads), {}, 0
+    for path in photos:
+        try:
+            photo = read_image(path)
+        except ImageError as error:
+            print(f"error: {error}", file=sys.stderr)
+            broken += 1
+            continue
+        faces = landmarker(photo)
+        found[str(path)] = [
+            {
+                "score": round(float(face.score), 4),
+                "box": [round(float(v), 2) for v in face.box],
+                "points": face.landmarks.astype(float).round(3).tolist(),
+            }
+            for face in faces
+        ]
+        print(f"{path}: {len(faces)} face{'s' * (len(faces) != 1)}")
+        if path in pictures:
+            canvas = photo[:, :, ::-1].copy()
+            radius = max(1, round(max(photo.shape[:2]) / 400))
+            for face in faces:
+                for x, y in face.landmarks:
+                    cv2.circle(canvas, (round(float(x)), round(float(y))), radius, (80, 230, 80), -1, cv2.LINE_AA)
+            with atomic_path(pictures[path]) as temporary:
+                cv2.imwrite(str(temporary), canvas)
+    if json is not None:
+        write_json(json, {"model": model.name, "scheme": landmarker.spec.scheme, "photos": found})
+    return 1 if broken else 0
+
+
+def _pictures(photos: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Return where each photo is drawn.
+
+    Raises:
+        ConfigError: two photos would be drawn to one file.
+    """
+    places: dict[Path, Path] = {}
+    for path in dict.fromkeys(photos):
+        place = folder / f"{path.stem}.png"
+        if place in places.values():
+            raise ConfigError(
+                f"--draw: {path} is not the only photo drawn as {place}; draw them into different folders"
+            )
+        places[path] = place
+    return places
+
+
+def run(argv: list[str]) -> int:
+    return predict(**parse(options_of("predict", _DESCRIPTION, predict, "photos..."), argv, "photos..."))

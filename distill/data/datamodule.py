@@ -1,0 +1,56 @@
+"""Training and validation faces as Lightning wants them."""
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from distill.data.dataset import FaceDataset, FaceSample, init_worker
+from distill.data.multi_dataset import MixedDataset
+from distill.data.sampler import StepSampler
+
+
+class FaceData(pl.LightningDataModule):
+    """Serves one long stream of training batches and the validation faces in order.
+
+    Args:
+        train, val: the faces; `train` is augmented by itself, and may be of several data sets.
+        batch_size: faces per step and device.
+        epochs: passes over the training faces.
+        workers: processes that prepare faces; 0 prepares them in the training process.
+        seed: of the order of the faces.
+    """
+
+    def __init__(
+        self,
+        train: FaceDataset | MixedDataset,
+        val: FaceDataset,
+        batch_size: int,
+        epochs: int,
+        workers: int = 0,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.train, self.val = train, val
+        self.batch_size, self.epochs, self.workers, self.seed = batch_size, epochs, workers, seed
+
+    def sampler(self, start: int = 0, rank: int = 0, world: int = 1) -> StepSampler:
+        """Return the order of the training faces from step `start` on."""
+        return StepSampler(len(self.train), self.batch_size, self.epochs, self.seed, start, rank, world)
+
+    def train_dataloader(self) -> DataLoader[FaceSample]:
+        if self.trainer is None:
+            raise RuntimeError("a FaceData without a trainer does not know at which step to start")
+        sampler = self.sampler(self.trainer.global_step, self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(
+            self.train,
+            batch_sampler=sampler,
+            num_workers=self.workers,
+            worker_init_fn=init_worker if self.workers else None,
+        )
+
+    def val_dataloader(self) -> DataLoader[FaceSample]:
+        return DataLoader(
+            self.val,
+            batch_size=self.batch_size,
+            num_workers=min(self.workers, 1),
+            worker_init_fn=init_worker if self.workers else None,
+        )

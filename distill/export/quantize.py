@@ -1,0 +1,105 @@
+"""Integer files that still point where the network does: what stays in floats, and how they are made.
+
+An 8-bit decoder cannot tell apart positions closer than 1/256 of the crop, and products of maps in 8 bits flatten the
+peaks a soft-argmax weighs: with random weights that was 110 px. So everything from the last layer with weights to the
+output is always in floats. Norm statistics are single numbers per map with a wide range: floats cost nothing there.
+Weights of layers that compute in floats are stored in 8 bits all the same and unpacked when the file is loaded: half of
+EFLD's integer file would be its last layer otherwise.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.export.config import QuantiseConfig
+from distill.export.quantization_modes import KINDS
+from distill.export.verify.tensor_matching import Node, trace
+from distill.tflite.editor import float_islands, pack_weights
+from distill.tflite.subprocesses import run_converter
+
+_WORKER = Path(__file__).with_name("tf_worker.py")
+_WEIGHTLESS = ("ADD", "SUB", "MUL", "DIV", "RSQRT", "SQRT", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
+
+
+def float_nodes(nodes: Sequence[Node], config: QuantiseConfig, kind: str) -> list[Node]:
+    """Return the operators that stay in floats: the decoder always, the rest as configured."""
+    decoder, patterns = decoder_of(nodes), [re.compile(pattern) for pattern in config.modules(kind)]
+    return [
+        node
+        for index, node in enumerate(nodes)
+        if index in decoder
+        or node.op in config.float_ops
+        or (node.module is not None and any(pattern.fullmatch(node.module) for pattern in patterns))
+        or (config.float_statistics and node.op in _WEIGHTLESS and _is_statistic(node))
+    ]
+
+
+def _is_statistic(node: Node) -> bool:
+    """One number, or one for each channel of a map."""
+    return len(node.shape) != 2 and int(np.prod(node.shape)) == max(node.shape[-1:], default=1)
+
+
+def decoder_of(nodes: Sequence[Node]) -> set[int]:
+    """Return the indices from the output back to the last weights.
+
+    A layer that gives the coordinates themselves, as a regression's last one does, decodes too.
+    """
+    found, open_ends, numbers = set[int](), [len(nodes) - 1], int(np.prod(nodes[-1].shape))
+    while open_ends:
+        index = open_ends.pop()
+        found.add(index)
+        if not nodes[index].weighted:
+            before = [other for other in nodes[index].reads if other not in found]
+            open_ends += [o for o in before if not nodes[o].weighted or int(np.prod(nodes[o].shape)) == numbers]
+    return found
+
+
+def quantise(
+    saved_model: Path,
+    onnx_path: Path,
+    crops: NDArray[np.float32] | None,
+    kinds: Sequence[str],
+    folder: Path,
+    config: QuantiseConfig,
+    timeout_s: float,
+) -> dict[str, Path]:
+    """Make the `dynamic`, `int8`, `int8_hybrid` and `int16x8` files among `kinds` in `folder`.
+
+    Args:
+        saved_model: what onnx2tf made of `onnx_path`.
+        crops: (n, h, w, 3) float32 to find the ranges of activations with; only calibrated kinds need them.
+        timeout_s: for each of two runs of TensorFlow.
+
+    Raises:
+        ExportError: TensorFlow failed or took too long, or the files are not the network of `onnx_path`.
+    """
+    files = {kind: folder / f"{kind}.tflite" for kind in kinds}
+    job = {kind: str(path) for kind, path in files.items() if kind in ("dynamic", "int16x8")}
+    if crops is not None:
+        np.save(folder / "crops.npy", crops)
+        job |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
+    _work({"saved_model": str(saved_model), **job}, folder, timeout_s)
+    if crops is not None:
+        nodes = trace(onnx_path, folder / "calibrated.tflite", crops[0])
+        calibrated = [kind for kind in files if KINDS[kind].calibrated]
+        names = {kind: [node.tensor for node in float_nodes(nodes, config, kind)] for kind in calibrated}
+        integer = [{"file": str(files[kind]), "float": names[kind]} for kind in names if kind.startswith("int8")]
+        if integer:
+            _work({"calibrated": job["calibrated"], "integer": integer}, folder, timeout_s)
+        if "int16x8" in names:
+            files["int16x8"].write_bytes(float_islands(files["int16x8"].read_bytes(), names["int16x8"]))
+        for kind in names:
+            files[kind].write_bytes(pack_weights(files[kind].read_bytes()))
+    return files
+
+
+def _work(job: dict[str, Any], folder: Path, timeout_s: float) -> None:
+    """Run one job of `tf_worker.py`."""
+    path = folder / "job.json"
+    path.write_text(json.dumps(job))
+    run_converter("quantiser", [str(_WORKER), str(path)], folder, timeout_s)

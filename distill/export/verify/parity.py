@@ -1,0 +1,181 @@
+"""Does a converted model still point where the trained one does? Measured in pixels of the crop and in NME."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.errors import ExportError
+from distill.export.verify.tolerances import Gate
+from distill.landmarks import Scheme
+
+# Crops (n, h, w, 3) float32 RGB in [0, 1] -> landmarks (n, k, 2) normalised to the crop.
+Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Hop:
+    """How far one candidate is from the reference.
+
+    Attributes:
+        crops: how many it was compared on.
+        nme: inter-ocular NME as a fraction, or None without annotated crops.
+        nme_rise: how much larger it is than the reference's, relative to that.
+        groups: average distance in pixels by part of the face.
+        worst: the three landmarks that moved most, as (index, largest distance in pixels).
+        worst_crops: the three crops whose landmarks moved most on average, as (index, that average in pixels).
+    """
+
+    name: str
+    crops: int
+    max_px: float
+    mean_px: float
+    nme: float | None
+    nme_rise: float | None
+    groups: dict[str, float]
+    worst: tuple[tuple[int, float], ...]
+    worst_crops: tuple[tuple[int, float], ...]
+    gate: Gate
+
+    @property
+    def missed(self) -> list[str]:
+        """What of its gate it misses, in words."""
+        checks = [
+            (self.max_px, self.gate.max_px, f"max {self.max_px:.4g} px > gate {self.gate.max_px:g}"),
+            (self.mean_px, self.gate.mean_px, f"mean {self.mean_px:.4g} px > gate {self.gate.mean_px:g}"),
+        ]
+        if self.nme_rise is not None:
+            rise, limit = 100 * self.nme_rise, 100 * self.gate.nme_rise
+            checks.append((self.nme_rise, self.gate.nme_rise, f"NME rise {rise:.4g} % > gate {limit:g} %"))
+        # Written this way round so that NaN fails.
+        return [text for value, limit, text in checks if not value <= limit]
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """Every hop, measured on `crops` crops of `size` pixels; `nme` is the reference's, where it is known."""
+
+    crops: int
+    size: int
+    nme: float | None
+    hops: tuple[Hop, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def max_px(self, prefix: str) -> float:
+        """Return the largest distance over the hops whose name starts with `prefix`."""
+        return max(hop.max_px for hop in self.hops if hop.name.startswith(prefix))
+
+    @property
+    def failed(self) -> list[Hop]:
+        """The hops that miss their gates, in order."""
+        return [hop for hop in self.hops if hop.missed]
+
+
+def measure(
+    reference: Predictor,
+    candidates: Mapping[str, Predictor],
+    crops: NDArray[np.float32],
+    landmarks: NDArray[np.floating] | None,
+    scheme: Scheme,
+    gates: Mapping[str, Gate],
+    limits: Mapping[str, int] | None = None,
+) -> ParityReport:
+    """Compare candidates with the reference on the same crops.
+
+    Args:
+        crops: (n, h, w, 3) float32 RGB in [0, 1].
+        landmarks: (n, k, 2) annotated points normalised to the crop, or None.
+        gates: one for every candidate.
+        limits: for slow candidates, how many of the crops, evenly spread, they are compared on.
+
+    Raises:
+        ExportError: a candidate returns points of another shape.
+    """
+    truth = np.asarray(reference(crops))
+    nme = _nme(truth, landmarks, scheme)
+    hops = []
+    for name, candidate in candidates.items():
+        count = min((limits or {}).get(name, len(crops)), len(crops))
+        some = np.linspace(0, len(crops) - 1, count).astype(int)
+        points, expected = np.asarray(candidate(crops[some])), truth[some]
+        if points.shape != expected.shape:
+            raise ExportError(f"{name} returns {points.shape}, not {expected.shape}: it is another model's file")
+        distance = np.linalg.norm((points.astype(np.float64) - expected) * crops.shape[2], axis=-1)
+        marked = None if landmarks is None else landmarks[some]
+        own, base = (_nme(found, marked, scheme) for found in (points, expected))
+        rise = None if own is None or base is None else own / base - 1
+        hops.append(_hop(name, distance, some, own, rise, scheme, gates[name]))
+    return ParityReport(len(crops), crops.shape[2], nme, tuple(hops))
+
+
+def _hop(
+    name: str,
+    distance: NDArray[np.float64],
+    some: NDArray[np.intp],
+    nme: float | None,
+    rise: float | None,
+    scheme: Scheme,
+    gate: Gate,
+) -> Hop:
+    groups = {group: float(distance[:, list(points)].mean()) for group, points in scheme.groups.items()}
+    worst, crops = _largest(distance.max(0)), [(int(some[row]), px) for row, px in _largest(distance.mean(1))]
+    largest, mean = float(distance.max()), float(distance.mean())
+    return Hop(name, len(some), largest, mean, nme, rise, groups, worst, tuple(crops), gate)
+
+
+def _largest(values: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
+    # NaN sorts last, so what is no number counts as the worst.
+    return tuple((int(index), float(values[index])) for index in np.argsort(values)[::-1][:3])
+
+
+def _nme(points: NDArray, landmarks: NDArray | None, scheme: Scheme) -> float | None:
+    """Return the mean inter-ocular NME of marked points; crops are square, so that of pixels is the same.
+
+    Faces without marked eye corners have none; None when no face has.
+    """
+    if landmarks is None or scheme.ocular is None:
+        return None
+    distances = scheme.eye_distance(landmarks, "ocular")
+    some = np.isfinite(distances)
+    errors = np.nanmean(np.linalg.norm(points - landmarks, axis=-1)[some], -1)
+    return float((errors / distances[some]).mean()) if some.any() else None
+
+
+def refusal(report: ParityReport, scheme: Scheme, layers: Sequence[tuple[str, float]] = ()) -> ExportError:
+    """Return the error that says which hop misses its gate, where, and what it costs most in.
+
+    Args:
+        report: with at least one failed hop.
+        layers: modules that rounding hurts most, as (path, pixels it moves the landmarks by on average).
+    """
+    hop, *others = report.failed
+    parts = {point: group for group, points in scheme.groups.items() for point in points}
+    worst = ", ".join(f"{k} of {parts[k]} ({px:.3f} px)" for k, px in hop.worst)
+    text = f"{hop.name} moved the landmarks: {'; '.join(hop.missed)}; worst landmarks {worst}"
+    if layers:
+        text += f"; most sensitive layers {', '.join(f'{name} ({px:.3f} px)' for name, px in layers)}"
+    if others:
+        text += f"; also missed by {', '.join(other.name for other in others)}"
+    return ExportError(f"{text}; nothing was written")
+
+
+def render(report: ParityReport) -> "Table":
+    """Return the report as a table for the terminal."""
+    from rich.table import Table
+
+    nme = "" if report.nme is None else f", PyTorch NME {100 * report.nme:.2f} %"
+    table = Table(title=f"distance from PyTorch on {report.crops} crops of {report.size} px{nme}")
+    for heading in ("hop", "max px", "mean px", "gate max/mean px", "NME change %"):
+        table.add_column(heading, justify="left" if heading == "hop" else "right")
+    for hop in report.hops:
+        rise = "–" if hop.nme_rise is None else f"{100 * hop.nme_rise:+.3f}"
+        limits = f"{hop.gate.max_px:g} / {hop.gate.mean_px:g}"
+        table.add_row(hop.name, f"{hop.max_px:.5f}", f"{hop.mean_px:.5f}", limits, rise)
+    return table

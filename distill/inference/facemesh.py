@@ -1,0 +1,55 @@
+"""Run the landmark network of MediaPipe FaceMesh, for comparison with the project's own models.
+
+Its 468 points follow another convention; the 51 nearest to iBUG's inner points are used. Some of them lie elsewhere by
+design, so `distill.evaluate.facemesh` also fits a constant offset on training faces.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.detection.detector import locate_model
+from distill.files import sha256
+from distill.geometry import CropSpec
+from distill.inference.backend import FACEMESH, Crops, Landmarks, Predictor
+from distill.spec import ModelSpec
+from distill.tflite.interpreter import TFLiteNet
+
+_SCHEME = "inner51"
+SIZE = 192
+# Vertices of the mesh, in the order of the scheme: brows, nose, eyes, outer and inner lip.
+_VERTICES = (
+    (71, 63, 105, 66, 107, 336, 296, 334, 293, 301)
+    + (168, 197, 5, 4, 75, 97, 2, 326, 305)
+    + (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
+    + (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181)
+    + (78, 82, 13, 312, 308, 317, 14, 87)
+)
+
+
+class FaceMeshPredictor(Predictor):
+    """The landmark net of MediaPipe FaceMesh, from the mediapipe wheel.
+
+    Args:
+        crop: how faces are cut out for it; `tuned` finds what suits its training.
+        offset: (51, 2) to subtract, normalised to the crop.
+
+    Raises:
+        ConfigError: mediapipe 0.10.21 is not installed.
+    """
+
+    def __init__(self, crop: CropSpec | None = None, offset: NDArray[np.float32] | None = None) -> None:
+        path = locate_model("face_landmark.tflite", part="face_landmark")
+        self._net, self.sha256 = TFLiteNet(path), sha256(path)
+        self.spec = ModelSpec(FACEMESH, _SCHEME, len(_VERTICES), crop or CropSpec(SIZE, 1.5, -0.1))
+        self.runtime = "mediapipe's face_landmark.tflite" + ("" if offset is None else ", offset fitted")
+        self.offset = offset
+
+    def __call__(self, crops: Crops) -> Landmarks:
+        points = np.stack([self._mesh(crop)[list(_VERTICES)] for crop in crops])
+        return points if self.offset is None else points - self.offset
+
+    def _mesh(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+        outputs = self._net(crop[None].astype(np.float32) / 255)
+        mesh = max(outputs, key=np.size).reshape(-1, 3)[:, :2]
+        # The net counts pixels from the outer edge of the first.
+        return (mesh / SIZE).astype(np.float32)

@@ -1,0 +1,61 @@
+"""The op check as text: a table of operators, the reasons in sentences, and a matrix of releases."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from distill.opcheck.check import OpReport
+from distill.tflite.releases import COLUMNS, parse_release
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def render(report: OpReport) -> "Table":
+    """Return the report as a table for the terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    verdict = "[green]passes[/]" if report.passed else "[red]fails[/]"
+    oldest = f"oldest runtime {report.min_runtime or 'unknown'} (the file says {report.declared or 'nothing'})"
+    table = Table(title=f"{escape(report.model)} {verdict} for {report.runtime}", caption=oldest)
+    for heading in ("operator", "version", "nodes", "max rank", "types", "since", "LiteRT", "verdict"):
+        numeric = heading in ("version", "nodes", "max rank")
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in report.rows:
+        cells = [
+            row.op, row.version, row.count, row.max_rank, " ".join(row.dtypes), row.since or "?", row.litert or "?",
+            row.verdict,
+        ]  # fmt: skip
+        table.add_row(*(escape(str(cell)) for cell in cells), style=None if row.verdict == "ok" else "red")
+    return table
+
+
+def render_matrix(report: OpReport) -> "Table":
+    """Return operators against every release: a dot where it is taken, a cross where not."""
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"{escape(report.model)} in every release", box=SIMPLE, padding=0, pad_edge=False)
+    table.add_column("operator", overflow="fold", min_width=20)
+    for column in COLUMNS:
+        name = "LR" if column == "litert" else column.removeprefix("2.")
+        table.add_column(f"{name:>2}", justify="right", no_wrap=True, min_width=2)
+    for row in report.rows:
+        taken = [_mark(row.litert if column == "litert" else row.since, column) for column in COLUMNS]
+        if "✗" in taken:
+            table.add_row(escape(f"{row.op} v{row.version}"), *taken)
+    whole = ["[green]✓[/]" if passed else "[red]✗[/]" for passed in report.matrix().values()]
+    table.add_row("[bold]the file[/]", *whole)
+    table.caption = "TensorFlow Lite 2.N, and LR the newest LiteRT; operators that every release takes are left out"
+    return table
+
+
+def _mark(since: str | None, column: str) -> str:
+    return "·" if parse_release(column).has(since) else "✗"
+
+
+def sentences(report: OpReport) -> Iterator[str]:
+    """Yield why the file is refused, an operator a line; nothing when it passes."""
+    for text in report.explanations:
+        yield f"- {text}"

@@ -1,0 +1,254 @@
+"""A run as tables for people and as JSON for machines."""
+
+from typing import TYPE_CHECKING, Any
+
+from distill.bench.cost import CONTEST_WATTS
+from distill.bench.latency import Timing
+from distill.bench.machine import PEAK_CONVOLUTIONS
+from distill.bench.run import INSIDE, Bench, Key
+from distill.bench.subjects import Subject
+from distill.provenance import BENCH
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+_STAGES = ("detector", "crop", "photo")
+_HALVES = ("network", "decode")
+
+
+def render(bench: Bench) -> "Group":
+    """Return tables of at most 120 columns: times, parts, costs, and the lines that say what they are."""
+    from rich.console import Group
+    from rich.markup import escape
+
+    parts = [table for table in (_parts(bench),) if table.row_count]
+    lines = (escape(line) for line in footer(bench))
+    return Group(_times(bench), *parts, _costs(bench), *roofs(bench), *lines)
+
+
+def _table(title: str, *columns: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        first = index == 0
+        table.add_column(column, justify="left" if first else "right", overflow="fold", no_wrap=not first)
+    return table
+
+
+def _times(bench: Bench) -> "Table":
+    from rich.markup import escape
+
+    table = _table(
+        "One image, network only, rows in turns",
+        "model", "threads", "median ms", "IQR", "ratio", "spread %", "GMAC/s", "% of peak", "mJ *",
+    )  # fmt: skip
+    last = None
+    for key, timing in bench.timings.items():
+        if key.part != "model":
+            continue
+        if last not in (None, key.threads):
+            table.add_section()
+        last, rate = key.threads, bench.gmacs(key)
+        share = None if rate is None else 100 * rate / bench.peak_gmacs(key.threads)
+        table.add_row(
+            escape(key.name), str(key.threads), f"{timing.median_ms:.3f}", f"{timing.iqr_ms:.3f}",
+            f"{timing.ratio:.2f}", _spread(timing), _number(rate, 1), _number(share, 0), f"{bench.energy_mj(key):.2f}",
+        )  # fmt: skip
+    return table
+
+
+def _spread(timing: Timing) -> str:
+    """Return the drift during the run in percent, marked where it is too much."""
+    text = f"{100 * timing.spread:.1f}"
+    return text if timing.stable else f"[red]unstable {text}[/]"
+
+
+def _parts(bench: Bench) -> "Table":
+    from rich.markup import escape
+
+    threads = bench.settings.threads[0]
+    table = _table(f"Parts, {_threads(threads)}", "of", "part", "median ms", "IQR", "spread %", "what it is")
+    for key, timing in bench.timings.items():
+        if key.part not in (*_HALVES, *_STAGES):
+            continue
+        row = (key.part, f"{timing.median_ms:.3f}", f"{timing.iqr_ms:.3f}", _spread(timing), _what(bench, key))
+        table.add_row(escape(key.name), *row)
+    return table
+
+
+def _what(bench: Bench, key: Key) -> str:
+    if key.part in _HALVES:
+        maps = "x".join(map(str, bench.maps[key.name]))
+        return f"image to maps {maps}" if key.part == "network" else f"maps {maps} to points"
+    return {
+        "detector": "both BlazeFace nets, all looks",
+        "crop": "warp one face, to floats",
+        "photo": "detector, crops, network, points back",
+    }[key.part]
+
+
+def _costs(bench: Bench) -> "Table":
+    from rich.markup import escape
+
+    table = _table(
+        "Cost of one image",
+        "model", "input", "k params", "MMACs", "ops", "KB", "RSS MB", "NME %", "5 px %", "score **",
+    )  # fmt: skip
+    for subject in bench.subjects:
+        cost, used, accuracy = (
+            subject.complexity,
+            bench.memory[subject.name],
+            bench.accuracies.by_name.get(subject.name),
+        )
+        key = Key(subject.name, "model", bench.settings.threads[0])
+        table.add_row(
+            escape(subject.name), _size(subject), f"{cost.parameters / 1e3:.0f}",
+            f"{'>' if subject.uncounted else ''}{cost.macs / 1e6:.1f}", _number(subject.operators, 0),
+            f"{cost.bytes / 1e3:.0f}", _number(None if used is None else used / 1e6, 1),
+            _number(accuracy.nme_percent if accuracy else None, 2),
+            _number(accuracy.accuracy_percent if accuracy else None, 1),
+            _number(bench.score(key), 2),
+        )  # fmt: skip
+    return table
+
+
+def _size(subject: Subject) -> str:
+    return subject.input.replace(" float32", "")
+
+
+def roofs(bench: Bench) -> list[str]:
+    """Return the roofline line of every model: work, speed reached, and what the machine can do at most."""
+    from rich.markup import escape
+
+    threads = min(bench.settings.threads)
+    peak = bench.peak_gmacs(threads)
+    head = f"peak on {_threads(threads)}: {peak:.0f} GMAC/s, measured in this run with LiteRT"
+    lines = [f"{head}, the faster of {_convolutions()}"]
+    for subject in bench.subjects:
+        key = Key(subject.name, "model", threads)
+        rate = bench.gmacs(key)
+        if rate is None:
+            continue
+        floor = subject.complexity.macs / peak / 1e6
+        lines.append(
+            f"  {escape(subject.name)}: {subject.complexity.macs / 1e6:.1f} MMACs at {rate:.1f} GMAC/s, "
+            f"{100 * rate / peak:.0f} % of the fp32 peak; at the peak it would take {floor:.2f} ms"
+        )
+    return lines
+
+
+def _convolutions() -> str:
+    return " and ".join(
+        f"a {kernel}x{kernel} fp32 convolution {channels}->{channels} at {size}x{size}"
+        for size, channels, kernel in PEAK_CONVOLUTIONS
+    )
+
+
+def footer(bench: Bench) -> list[str]:
+    """Return what the tables' numbers are, what was left out, and the warnings."""
+    s, machine = bench.settings, bench.machine
+    versions = ", ".join(f"{name} {value}" for name, value in machine["versions"].items() if name in _SHOWN)
+    lines = [
+        f"{machine['cpu']}, {machine['cores']} cores, governor {machine['governor'] or 'unknown'}; {versions}",
+        f"ratio: to {bench.reference} on as many threads",
+        "spread: of the medians of five parts of the run; over 5 % is unstable",
+        f"medians of {s.rounds} rounds after {s.warmup}; inside a time: {INSIDE}",
+        f"*  estimated, not measured: ms x {s.watts:g} W a core x threads"
+        + (f" ({CONTEST_WATTS} W is what the contest measured for one entry)" if s.watts == CONTEST_WATTS else ""),
+        f"** accuracy % / (ms x GFLOPs x W x MB) on {_threads(s.threads[0])}, {_references(bench)}",
+    ]
+    if bench.accuracies.protocol is not None:
+        p = bench.accuracies.protocol
+        lines.append(
+            f"accuracy: {p.n_faces} faces of {p.format} {p.subset}, {p.boxes} boxes, {p.points} points, "
+            f"NME by the {p.normalisers[0]} distance"
+        )
+    if bench.photo:
+        lines.append(f"photo: {bench.photo}")
+    lines += [f"skipped {name}: {reason}" for name, reason in bench.skipped.items()]
+    return lines + [f"WARNING: {line}" for line in bench.warnings]
+
+
+_SHOWN = ("ai-edge-litert", "tflite-runtime", "onnxruntime", "torch")
+
+
+def _references(bench: Bench) -> str:
+    rule = bench.settings.score
+    if set(rule.to_dict().values()) == {1.0}:
+        return "2 FLOPs a MAC, 1 MB = 10^6 bytes, as the contest counts"
+    return f"over {rule.time_ms:g} ms, {rule.gflops:g} GFLOPs, {rule.watts:g} W, {rule.megabytes:g} MB"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count > 1)}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def to_json(bench: Bench, command: str) -> dict[str, Any]:
+    """Return a run as JSON; times in ms, sizes in bytes, accuracies in percent."""
+    s, protocol = bench.settings, bench.accuracies.protocol
+    return {
+        "format": BENCH,
+        "command": command,
+        "machine": bench.machine,
+        "load": bench.load,
+        "settings": {
+            "threads": list(s.threads), "rounds": s.rounds, "warmup": s.warmup, "reference": bench.reference,
+            "watts_per_core": s.watts, "score_references": s.score.to_dict(), "inside": INSIDE,
+        },
+        "formulas": {
+            "ratio": "median over the reference's median on as many threads",
+            "energy_mj": "median_ms * watts_per_core * threads, an estimate",
+            "score": "accuracy_5px_percent / (ms * gflops * watts * megabytes), each cost over its reference; "
+            "gflops = 2 * macs / 1e9, watts = watts_per_core * threads",
+        },
+        "warnings": bench.warnings,
+        "skipped": bench.skipped,
+        "photo": bench.photo,
+        "protocol": protocol.to_dict() if protocol else None,
+        "peak": {
+            "convolutions": _convolutions(),
+            "gmacs_per_s": {str(count): bench.peak_gmacs(count) for count in s.threads},
+        },
+        "models": [_model_json(bench, subject) for subject in bench.subjects],
+        "times": [_time_json(bench, key) for key in bench.timings],
+    }  # fmt: skip
+
+
+def _model_json(bench: Bench, subject: Subject) -> dict[str, Any]:
+    accuracy = bench.accuracies.by_name.get(subject.name)
+    return {
+        "name": subject.name,
+        "engine": subject.engine,
+        "sha256": subject.sha256,
+        "input": subject.input,
+        "parameters": subject.complexity.parameters,
+        "macs": subject.complexity.macs,
+        "macs_not_counted_in": list(subject.uncounted),
+        "bytes": subject.complexity.bytes,
+        "operators": subject.operators,
+        "peak_rss_bytes": bench.memory[subject.name],
+        "nme_percent": accuracy.nme_percent if accuracy else None,
+        "accuracy_5px_percent": accuracy.accuracy_percent if accuracy else None,
+        "accuracy_source": accuracy.source if accuracy else None,
+    }
+
+
+def _time_json(bench: Bench, key: Key) -> dict[str, Any]:
+    timing = bench.timings[key].to_dict()
+    row = {**key._asdict(), **{name: value for name, value in timing.items() if name != "name"}}
+    if key.part != "model":
+        return row
+    rate = bench.gmacs(key)
+    share = None if rate is None else 100 * rate / bench.peak_gmacs(key.threads)
+    return row | {
+        "gmacs_per_s": rate,
+        "peak_percent": share,
+        "energy_mj": bench.energy_mj(key),
+        "score": bench.score(key),
+    }

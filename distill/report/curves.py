@@ -1,0 +1,36 @@
+"""Plot training curves of several runs from their `metrics.csv`."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from distill.drawing import COLOURS, DPI, png
+from distill.errors import ConfigError
+from distill.training.loggers.metrics_csv import read_curve
+
+
+def training_plot(runs: Mapping[str, str | Path], columns: Sequence[str]) -> bytes:
+    """Draw values of the `metrics.csv` of several runs, one panel each; a run without a value is left out of its panel.
+
+    Raises:
+        ConfigError: a missing file, or a value that no run has.
+    """
+    figure = Figure(figsize=(4.2 * min(len(columns), 3), 3.1 * -(-len(columns) // 3)), dpi=DPI, layout="constrained")
+    for place, column in enumerate(columns, 1):
+        axes = figure.add_subplot(-(-len(columns) // 3), min(len(columns), 3), place)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        axes.set(title=column, xlabel="step")
+        curves = {name: read_curve(path, column) for name, path in runs.items()}
+        curves = {name: curve for name, curve in curves.items() if len(curve[0])}
+        if not curves:
+            raise ConfigError(f"no run has a value '{column}': {', '.join(map(str, runs.values()))}")
+        for (name, (steps, values)), colour in zip(curves.items(), cycle(COLOURS), strict=False):
+            marker = "o" if len(steps) == 1 else None
+            axes.plot(steps, values, color=colour, linewidth=1.4, label=name, marker=marker)
+        if all((values > 0).all() and values.max() > 20 * values.min() for _, values in curves.values()):
+            axes.set_yscale("log")
+        axes.legend(frameon=False, fontsize=8)
+    return png(figure)

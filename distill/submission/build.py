@@ -1,0 +1,204 @@
+"""Package a model for a contest: check the limits, zip it deterministically, and keep only a zip that runs."""
+
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.detection.detector import FULL_RANGE, SHORT_RANGE, locate_model
+from distill.errors import SubmissionError
+from distill.files import atomic_path, sha256, write_json
+from distill.inference.landmarker import Landmarker
+from distill.opcheck.check import check_model
+from distill.spec import ModelSpec, read_sidecar, sidecar_path
+from distill.submission.contest_rules import Contest, Points, load_contest
+from distill.submission.dry_run import DryRun, dry_run, python_version
+from distill.submission.package_runtime import package_runtime
+from distill.submission.requirements import ENTRY, canonical, check_requirements, required_names, shipped_files
+from distill.submission.run_model import attempt
+from distill.submission.samples import sample_photos
+from distill.submission.techreport import render_pdf
+from distill.tflite.reader import read_graph
+
+__all__ = ["SubmissionReport", "build_submission", "package_files", "sample_photos", "write_zip"]
+
+_NOTICE = "face_detection_*.tflite: BlazeFace, from MediaPipe 0.10.21, Apache License 2.0, unchanged.\n"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class SubmissionReport:
+    """What was packaged and how it ran; also written as submission.json beside the zip.
+
+    Attributes:
+        zip: path of the package.
+        sha256, bytes: of the package.
+        model_bytes: of the model in it.
+        files: names in the package.
+        min_runtime: oldest TFLite release that has every operator of the model.
+        runtime_px: mean distance between the points of the newest runtime here, in which models are evaluated, and of
+            the package's, on the detected faces of the dry run, in photo pixels; None without a face.
+        dry_run: what the run in an empty environment showed.
+    """
+
+    contest: str
+    zip: str
+    sha256: str
+    bytes: int
+    model_bytes: int
+    files: tuple[str, ...]
+    min_runtime: str | None
+    runtime_px: float | None
+    dry_run: DryRun
+
+
+def _check_model(model: Path, contest: Contest) -> str | None:
+    """Check a model against the rules; return the oldest runtime that has its operators."""
+    if model.suffix != ".tflite":
+        raise SubmissionError(f"{model}: {contest.name} takes a .tflite file; make one with `distill export`")
+    spec = read_sidecar(model)
+    if (spec.scheme, spec.n_points) != (contest.scheme, contest.n_points):
+        wanted = f"{contest.scheme} with {contest.n_points}"
+        raise SubmissionError(f"{model}: {spec.scheme} with {spec.n_points} points, {contest.name} wants {wanted}")
+    _check_interface(model, spec)
+    _check_limit(model, contest.max_model_bytes, "max_model_bytes")
+    report = check_model(model, contest.runtime)
+    detectors = [check_model(locate_model(kind.file), contest.runtime) for kind in (SHORT_RANGE, FULL_RANGE)]
+    for checked in (report, *detectors):
+        if not checked.passed:
+            first = checked.explanations[0]
+            raise SubmissionError(f"{checked.model}: does not run on TFLite {contest.runtime}: {first}; export again")
+    return report.min_runtime
+
+
+def _check_interface(model: Path, spec: ModelSpec) -> None:
+    """Check that one float32 image goes in and one float32 set of points comes out, however the weights are stored."""
+    graph, size = read_graph(model.read_bytes(), str(model)), spec.crop.size
+    found = [(tensor.dtype, tensor.shape) for tensor in (*graph.inputs, *graph.outputs)]
+    wanted = [("FLOAT32", (1, size, size, 3)), ("FLOAT32", (1, spec.n_points, 2))]
+    if found != wanted:
+        raise SubmissionError(f"{model}: inputs and outputs are {found}, run_model.py needs {wanted}; export again")
+
+
+def _check_limit(path: Path, limit: int | None, rule: str) -> None:
+    size = path.stat().st_size
+    if limit is not None and size > limit:
+        raise SubmissionError(f"{path.name}: {size} bytes, {rule} is {limit}; make the model smaller")
+
+
+def _read_source(path: str) -> str | None:
+    """Return the text of a file of the package; the code that is tested is the code that ships."""
+    inside = f"submission/{ENTRY}" if path == ENTRY else path.removeprefix("distill/")
+    file = resources.files("distill").joinpath(inside)
+    return file.read_bytes().decode() if file.is_file() else None
+
+
+def package_files(model: Path, rules: Path, contest: Contest, results: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a package, path in the zip -> content.
+
+    Raises:
+        SubmissionError: a file the rules ask for is not among them, or requirements.txt does not fit the code.
+    """
+    code = shipped_files(_read_source, contest.oldest_python)
+    requirements = resources.files("distill").joinpath("submission", "requirements.txt").read_bytes()
+    check_requirements(code, requirements.decode(), contest.oldest_python)
+    for name in set(map(canonical, contest.forbidden_packages or ())) & required_names(requirements.decode()):
+        raise SubmissionError(f"requirements.txt names {name}, which forbidden_packages of {contest.name} lists")
+    files = {
+        **{path: text.encode() for path, text in code.items()},
+        "requirements.txt": requirements,
+        "contest.yaml": rules.read_bytes(),
+        contest.model_name: model.read_bytes(),
+        sidecar_path(contest.model_name).name: sidecar_path(model).read_bytes(),
+        "detector/NOTICE.txt": _NOTICE.encode(),
+        "techreport.pdf": render_pdf(f"{contest.name}: {model.stem}", results),
+    }
+    for kind in (SHORT_RANGE, FULL_RANGE):
+        files[f"detector/{kind.file}"] = locate_model(kind.file).read_bytes()
+    for name in contest.files:
+        if name not in files:
+            raise SubmissionError(f"{contest.name} asks for {name}, which is not packaged; see `files` in {rules}")
+    return files
+
+
+def write_zip(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a zip whose bytes depend on the names and contents alone: sorted, one date, one mode, one level."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16
+            archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
+
+
+def _predict(model: Path, photos: Sequence[Path], contest: Contest) -> dict[Path, list[Points]]:
+    """Predict here; a broken photo gives no face."""
+    landmarker = Landmarker(model)
+    return {photo: attempt(photo, landmarker, contest).faces for photo in photos}
+
+
+def _runtime_px(model: Path, expected: Mapping[Path, list[Points]], contest: Contest) -> float | None:
+    """Return how far the newest runtime here puts the points of detected faces from where the package's does."""
+    here = _predict(model, list(expected), replace(contest, no_face="empty"))
+    pairs = [pair for photo, faces in here.items() for pair in zip(faces, expected[photo], strict=False)]
+    return float(np.mean([np.linalg.norm(a - b, axis=1).mean() for a, b in pairs])) if pairs else None
+
+
+def build_submission(
+    model_path: str | Path,
+    out_zip: str | Path,
+    contest: str | Path,
+    photos: Sequence[Path],
+    report: Mapping[str, Any],
+    wheels: str | Path | None = None,
+    python: str | Path = sys.executable,
+) -> SubmissionReport:
+    """Package a model and prove that the package runs. The zip appears only when everything passed.
+
+    Args:
+        model_path: an exported `.tflite` with its sidecar.
+        out_zip: where the package goes; `submission.json` is written beside it.
+        contest: rules, such as configs/contest/icme2024_pair.yaml.
+        photos: what the dry run is made with, as from `sample_photos`.
+        report: results for techreport.pdf, nested as one likes.
+        wheels: folder with the wheels of requirements.txt; None asks the package index.
+        python: interpreter of the dry run, one of the versions the rules name.
+
+    Raises:
+        SubmissionError: a rule is broken or the dry run fails; nothing is written then.
+        CheckpointError: the model or its sidecar is missing or broken.
+        ConfigError: the rules cannot be read.
+    """
+    model, target, rules_path = Path(model_path), Path(out_zip), Path(contest)
+    rules = load_contest(rules_path)
+    running = python_version(python).rpartition(".")[0]
+    if running not in rules.python:
+        allowed = " or ".join(rules.python)
+        raise SubmissionError(f"the dry run has Python {running}, {rules.name} runs {allowed}; name one: --python")
+    if not photos:
+        raise SubmissionError("no photos for the dry run; give some, or generate them with sample_photos")
+    min_runtime = _check_model(model, rules)
+    files = package_files(model, rules_path, rules, report)
+    with atomic_path(target) as temporary:
+        write_zip(temporary, files)
+        _check_limit(temporary, rules.max_zip_bytes, "max_zip_bytes")
+        with package_runtime():
+            expected = _predict(model, photos, rules)
+        result = dry_run(temporary, expected, rules, Path(wheels) if wheels else None, python)
+    done = SubmissionReport(
+        contest=rules.name,
+        zip=target.name,
+        sha256=sha256(target),
+        bytes=target.stat().st_size,
+        model_bytes=model.stat().st_size,
+        files=tuple(sorted(files)),
+        min_runtime=min_runtime,
+        runtime_px=_runtime_px(model, expected, rules),
+        dry_run=result,
+    )
+    write_json(target.parent / "submission.json", asdict(done))
+    return done

@@ -1,0 +1,76 @@
+"""The teacher's answers on disk, so that a crop that comes back is not asked about again.
+
+A crop comes back when `data.rounds` repeats the augmentations (from that epoch on), and in every other training with
+the same seed, faces and augmentation. An answer is the same whether it was kept or has just been given: both are read
+from the record. What a hit would be is decided by `identity`; anything else lies in another folder.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from distill.data.dataset import FaceDataset
+from distill.data.multi_dataset import MixedDataset
+from distill.data.splits import data_hash
+from distill.files import sha256
+from distill.training.config import StudentConfig
+from distill.training.precision import resolved
+from distill.training.teacher import FrozenTeacher, Teacher
+from distill.training.teacher_cache.cached_teacher import CachedTeacher
+from distill.training.teacher_cache.codec import Compact
+from distill.training.teacher_cache.per_face import LandmarksOnce
+from distill.training.teacher_cache.record_store import RecordStore
+
+# Cells around a peak that `window` keeps sharp; what it costs in pixels and in the loss: results/kd_step.json.
+WINDOW = 15
+
+
+def with_cache(teacher: FrozenTeacher, config: StudentConfig, faces: FaceDataset | MixedDataset) -> Teacher:
+    """Return the teacher as `kd.cache` asks for it."""
+    form = config.kd.cache.form
+    if form == "none":
+        return teacher
+    who = identity(config, faces)
+    name = hashlib.sha256(json.dumps(who, sort_keys=True).encode()).hexdigest()[:16]
+    folder = config.kd.cache.folder / f"{form}_{name}"
+    blank = teacher.blank(config.data.crop.size)
+    points, limit = blank.landmarks.shape[1], int(config.kd.cache.gigabytes * 1e9)
+    if form == "landmarks":
+        store = RecordStore(folder, len(faces.records), Compact(points).size, limit)
+        return LandmarksOnce(teacher, store, who, parts_of(faces))
+    height, width = blank.heatmaps.shape[-2:] if blank.heatmaps is not None else (0, 0)
+    compact = Compact(points, height, width, WINDOW if form == "window" else 0)
+    return CachedTeacher(teacher, RecordStore(folder, len(faces.records), compact.size, limit), who, compact)
+
+
+def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[str, Any]:
+    """Return all that an answer depends on, so that answers of unlike teachers, crops or machines never mix.
+
+    The batch is part of it because sums in a batch of another size may round differently in the last bit.
+    """
+    sets = parts_of(faces)
+    names = hashlib.sha256("\0".join(record.name for record in faces.records).encode()).hexdigest()
+    once = config.kd.cache.form == "landmarks"
+    batch = {"size": config.data.batch_size, "world": config.trainer.devices * config.trainer.num_nodes}
+    return {
+        "format": f"distill-teacher-cache/1 {config.kd.cache.form}",
+        "teachers": [sha256(path) for path in config.teachers],
+        "flip": config.kd.flip,
+        "faces": data_hash(faces.records),
+        "order": names,
+        "crop": asdict(config.data.crop) | ({"size": "the teacher's"} if once else {}),
+        "boxes": [list(part.boxes) for part in sets],
+        "seeds": [part.seed for part in sets],
+        "augment": None if once else asdict(config.data.augment),
+        "stream": None if once else {"seed": config.seed, **batch},
+        "precision": "32" if once else resolved(config.trainer),
+        "device": [config.trainer.accelerator, torch.cuda.is_available()],
+    }
+
+
+def parts_of(faces: FaceDataset | MixedDataset) -> list[FaceDataset]:
+    """Return the data sets that faces are numbered through, in order."""
+    return [part.faces for part in faces.sets] if isinstance(faces, MixedDataset) else [faces]

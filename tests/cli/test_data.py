@@ -1,0 +1,76 @@
+"""`distill data check`, `prepare` and `sources` as a user types them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from distill.cli.main import main
+from distill.data.readers import read_faces
+from distill.data.synthetic import write_faces
+from distill.detection.detector import Detection
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("generated")
+    write_faces(root, 10, seed=8, size=96, difficulty=0.3)
+    return root
+
+
+def test_check_says_nothing_of_sound_faces_and_draws_them(
+    generated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sheets, out = tmp_path / "sheets", tmp_path / "check.json"
+    words = ["data", "check", str(generated), "--data.format", "manifest", "--smallest", "10"]
+    assert main([*words, "--sheets", str(sheets), "--json", str(out)]) == 0
+    assert "nothing found" in capfd.readouterr().out
+    assert [path.name for path in sheets.iterdir()] == ["faces.png"]
+    content = json.loads(out.read_text())
+    assert (content["faces"], content["counts"], content["format"]) == (10, {}, "manifest")
+
+
+def test_check_fails_with_an_error_and_says_what_to_do(
+    generated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sums = tmp_path / "sums.txt"
+    words = ["data", "check", str(generated), "--data.format", "manifest", "--manifest", str(sums)]
+    assert main(words) == 0
+    sums.write_text(sums.read_text().replace("  faces.json", "  gone.json"))
+    assert main(words) == 1
+    said = " ".join(capfd.readouterr().out.split())
+    assert "gone.json: is gone" in said
+    assert "error" in said
+
+
+def test_prepare_makes_a_folder_that_reads_as_faces(
+    generated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data", "prepare", str(tmp_path / "store"), "--data.format", "manifest", "--data.root", str(generated)]
+    assert main([*words, "--data.subset", "train", "--size", "64"]) == 0
+    assert len(read_faces("manifest", tmp_path / "store", ["train"])) == 8
+    assert main([*words, "--data.subset", "test", "--size", "64"]) == 2
+    assert "name an empty folder" in capfd.readouterr().err
+
+
+def test_prepare_finds_the_faces_once_where_asked(
+    generated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = iter([record.boxes["gt"] for record in read_faces("manifest", generated, ["train"])])
+    monkeypatch.setattr("distill.detection.detector.FaceDetector", lambda: lambda photo: [Detection(next(boxes), 0.9)])
+    words = ["data", "prepare", str(tmp_path / "store"), "--data.format", "manifest", "--data.root", str(generated)]
+    assert main([*words, "--data.subset", "train", "--size", "64", "--detect", "true"]) == 0
+    assert "8 faces, 8 found by the detector" in capfd.readouterr().out
+    for record in read_faces("manifest", tmp_path / "store", ["train"]):
+        assert record.boxes["found"] == pytest.approx(record.boxes["gt"], abs=0.01)
+
+
+def test_sources_lists_describes_and_verifies(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "sources"]) == 0
+    assert "muct" in capfd.readouterr().out
+    assert main(["data", "sources", "muct"]) == 0
+    assert "web pages" in " ".join(capfd.readouterr().out.split())
+    assert main(["data", "sources", "muct", "--root", str(tmp_path)]) == 1
+    assert "no such file" in " ".join(capfd.readouterr().out.split())
+    assert main(["data", "sources", "mukt"]) == 2
+    assert "did you mean 'muct'" in capfd.readouterr().err

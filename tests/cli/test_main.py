@@ -1,0 +1,98 @@
+"""The door: help and mistakes cost no heavy import, mistakes are one line, and every YAML that comes along is right."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distill.cli.main import COMMANDS, main
+from distill.cli.options import options_of, parse
+from distill.training.config import RunConfig, StudentConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "tensorflow", "pytorch_lightning", "timm", "wandb", "mediapipe", "onnx", "albumentations")
+_PROBE = f"""
+import sys
+from distill.cli.main import main
+for argv in {{}}:
+    status = main(argv)
+    heavy = [name for name in {HEAVY} if name in sys.modules]
+    print('@', status, heavy, file=sys.stderr)
+"""
+
+
+def _run(*lines: list[str]) -> list[tuple[str, str]]:
+    """Run command lines in one fresh process: (`status heavy-imports`, what it said on stderr) of each."""
+    command = [sys.executable, "-c", _PROBE.replace("{}", repr(list(lines)))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, check=True)
+    found, said = [], []
+    for line in done.stderr.splitlines():
+        if line.startswith("@ "):
+            found.append((line[2:], "\n".join(said)))
+            said = []
+        else:
+            said.append(line)
+    return found
+
+
+def test_help_and_mistakes_import_nothing_heavy() -> None:
+    for outcome, _ in _run([], ["--help"], ["--version"]):
+        assert outcome == "0 []"
+    mistakes = [["techer"], ["teacher", "--optim.lrr", "1"], ["student", "--kd.kind", "mean"], ["student"]]
+    for outcome, said in _run(*mistakes):
+        assert outcome == "2 []"
+        assert said.startswith("error: ")
+        assert said.count("\n") == 0
+
+
+def test_main_lists_every_command_and_each_has_a_module(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    for name in COMMANDS:
+        assert f"  {name}" in shown
+        assert (ROOT / f"distill/cli/{name}.py").is_file()
+
+
+def test_unknown_commands_suggest_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evalute"]) == 2
+    said = capsys.readouterr().err
+    assert "unknown command 'evalute': did you mean 'evaluate'?" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["teacher", "student", "evaluate", "export", "check", "submit", "predict"])
+def test_help_fits_two_screens(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: distill {command}")
+    assert shown.count("\n") <= 110
+
+
+def _configs() -> list[Path]:
+    return sorted(path for path in ROOT.glob("configs/**/*.yaml") if path.name.startswith(("teacher", "student")))
+
+
+@pytest.mark.parametrize("path", _configs(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_config_is_right(path: Path) -> None:
+    command, kind = ("teacher", RunConfig) if path.name.startswith("teacher") else ("student", StudentConfig)
+    config = kind(**parse(options_of(command, "", kind), ["--config", str(path)]))
+    # What the network is built for is what it is given.
+    assert config.model.options.get("image_size", config.data.crop.size) == config.data.crop.size
+    assert path.read_text().startswith("# "), "the first line says how to run it"
+
+
+def test_a_student_and_its_twin_differ_in_the_teacher_alone() -> None:
+    for folder in ("configs", "configs/demo"):
+        configs = [
+            StudentConfig(
+                **parse(options_of("student", "", StudentConfig), ["--config", f"{ROOT}/{folder}/{name}.yaml"])
+            )
+            for name in ("student", "student_nokd")
+        ]
+        for part in ("data", "model", "loss", "optim", "trainer", "seed"):
+            assert getattr(configs[0], part) == getattr(configs[1], part), f"{folder}: {part}"
+        assert configs[0].kd.kind != "none"
+        assert configs[1].kd.kind == "none"

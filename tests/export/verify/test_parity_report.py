@@ -1,0 +1,119 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.cli import export as command
+from distill.export import pipeline
+from distill.export.config import QuantiseConfig
+from distill.export.pipeline import ExportResult, Staged
+from distill.export.verify.parity_report import cells, climb, headings
+from distill.export.verify.sensitivity import LayerCost
+from distill.export.verify.tolerances import Gate
+from distill.files import write_json
+from distill.report.runs import build, read_source
+
+
+@pytest.fixture
+def staged(exported: ExportResult, spec, crops, tmp_path: Path) -> Staged:
+    files = {kind: exported.files[kind] for kind in ("onnx", "fp32", "int8")}
+    hops = tuple(hop for hop in exported.parity.hops if hop.name.partition(" on ")[0] in files)
+    measured = replace(exported.parity, hops=hops)
+    return Staged(files, measured, exported.ops, spec, crops[:1], QuantiseConfig(), None, tmp_path)
+
+
+@pytest.mark.slow
+def test_every_rung_has_its_cells_and_floats_are_not_blamed(staged: Staged, tmp_path: Path) -> None:
+    ladder = climb(staged, "student", "noise", {"fp32": {1: 2.0, 2: 1.5}}, {"fp32": 10_000_000}, unstable=False)
+    groups = list(ladder.rungs[1].hop.groups)
+    rows = {rung.name: dict(zip(headings(groups), cells(rung, groups), strict=True)) for rung in ladder.rungs}
+    assert list(rows) == ["torch", "onnx", "fp32", "int8"]
+    assert rows["fp32"]["ms ×2"] == "1.50"
+    assert rows["fp32"]["peak MB"] == "10.00"
+    assert rows["int8"]["ms ×1"] == "–"
+    assert set(groups) == {"brows", "nose", "eyes", "mouth"}
+    write_json(tmp_path / "ladder.json", ladder.to_dict())
+    page = build([read_source(tmp_path)], "t").html()
+    for part in ("What each file of", "10", "1.5", f"{ladder.rungs[-1].hop.max_px:.4g}"):
+        assert part in page
+    modules = {cost.module for cost in ladder.layers["int8"]}
+    assert "head" not in modules
+    assert "head.heatmap" in modules
+
+
+@pytest.fixture
+def quick(exported: ExportResult, net, spec, crops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command find a network, faces and conversions that are there already."""
+    import shutil
+
+    def copy(onnx_path: Path, spec, out_dir: Path, kinds, stem: str, *_: object) -> dict[str, Path]:
+        for kind in kinds:
+            shutil.copy(exported.files[kind].with_suffix(".json"), out_dir)
+        return {kind: Path(shutil.copy(exported.files[kind], out_dir)) for kind in kinds}
+
+    runtimes = [runtime for runtime in pipeline.list_runtimes() if runtime.name == "litert"]
+    monkeypatch.setattr(pipeline, "list_runtimes", lambda: runtimes)
+    monkeypatch.setattr(pipeline, "export_tflite", copy)
+    monkeypatch.setattr("distill.models.checkpoint.load_model", lambda path, scheme: (net, spec))
+    monkeypatch.setattr("distill.data.crops.face_crops", lambda spec, count, *_: (crops[:1], POINTS))
+
+
+@pytest.fixture
+def one_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding every module takes long; another test does it."""
+    monkeypatch.setattr(pipeline, "sensitivity", lambda *_: [LayerCost("head.heatmap", 1.0, 2.0)])
+
+
+POINTS = np.random.default_rng(1).random((1, 51, 2))
+ARGUMENTS = ["net.ckpt", "--ladder", "--kinds", "[fp32, int8]", "--rounds", "5", "--calibration.faces", "2"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+def test_the_command_writes_page_and_numbers(tmp_path: Path) -> None:
+    open_gates = [f"--gates.int8.{name}=64" for name in ("max_px", "mean_px", "nme_rise")]
+    assert command.run([*ARGUMENTS, "--out", str(tmp_path), *open_gates]) == 0
+    ladder = json.loads((tmp_path / "ladder.json").read_text())
+    assert [rung["name"] for rung in ladder["rungs"]] == ["torch", "onnx", "fp32", "int8"]
+    assert all(rung["latency_ms"]["1"] > 0 and rung["latency_ms"]["2"] > 0 for rung in ladder["rungs"])
+    assert all(rung["peak_bytes"] > 0 for rung in ladder["rungs"][1:])
+    assert ladder["layers"]["int8"][0]["mean_px"] >= ladder["layers"]["int8"][-1]["mean_px"]
+    page = (tmp_path / "ladder.html").read_text()
+    assert "<img" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("one_layer")
+def test_a_missed_gate_writes_only_the_page_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from distill.cli.main import main
+
+    closed = ["--gates.int8.max_px", "0", "--gates.int8.mean_px", "0"]
+    page = tmp_path / "why.html"
+    status = main(["export", *ARGUMENTS, "--out", str(tmp_path / "out"), "--page", str(page), *closed])
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert status == 2
+    assert error.startswith("error: int8 on litert")
+    assert "worst landmarks" in error
+    assert "most sensitive layers head.heatmap (1.000 px)" in error
+    assert "missed" in page.read_text()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("one_layer")
+def test_faces_of_a_data_set_are_not_shown_unasked(tmp_path: Path) -> None:
+    wide = [f"--gates.int8.{name}=64" for name in ("max_px", "mean_px", "nme_rise")]
+    command.run([*ARGUMENTS, "--out", str(tmp_path), "--data.root", str(tmp_path), *wide])
+    assert "<img" not in (tmp_path / "ladder.html").read_text()
+
+
+def test_gates_are_options() -> None:
+    from distill.cli.options import options_of, parse
+
+    values = parse(options_of("export", "", command.export, "model"), ["net.ckpt", "--gates.int8.max_px", "3"], "model")
+    assert values["gates"].by_hop()["int8"] == Gate(3, 0.6, 0.05)

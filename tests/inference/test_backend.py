@@ -1,0 +1,146 @@
+"""Every kind of file gives the same points, and what is no model is refused in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from distill.errors import CheckpointError
+from distill.geometry import CropSpec
+from distill.inference.backend import OnnxPredictor, Predictor, TFLitePredictor, load_predictor, predict_with_flip
+from distill.landmarks import load_scheme
+from distill.spec import ModelSpec, write_sidecar
+
+SPEC = ModelSpec("mean_colour", "five", 5, CropSpec(8))
+
+
+def _onnx(path: Path, spec: ModelSpec = SPEC) -> Path:
+    """A net that puts all five points at (mean red, mean green)."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Slice", ["mean", "first", "last", "axis"], ["two"]),
+        helper.make_node("Reshape", ["two", "shape"], ["point"]),
+        helper.make_node("Tile", ["point", "repeats"], ["points"]),
+    ]
+    constants = {"first": [0], "last": [2], "axis": [1], "shape": [1, 1, 2], "repeats": [1, 5, 1]}
+    initial = [numpy_helper.from_array(np.array(v, np.int64), name) for name, v in constants.items()]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 8, 8, 3])],
+        [helper.make_tensor_value_info("points", TensorProto.FLOAT, [1, 5, 2])], initial,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, path)
+    write_sidecar(path, spec)
+    return path
+
+
+def _crops() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+
+
+def test_onnx_scales_pixels_to_one_and_keeps_the_order(tmp_path: Path) -> None:
+    predictor = load_predictor(_onnx(tmp_path / "m.onnx"))
+    assert isinstance(predictor, OnnxPredictor)
+    assert (predictor.spec, predictor.runtime.split()[0], len(predictor.sha256)) == (SPEC, "onnxruntime", 64)
+    crops = _crops()
+    expected = crops.mean((1, 2))[:, None, :2] / 255
+    np.testing.assert_allclose(predictor(crops), np.repeat(expected, 5, 1), atol=1e-6)
+
+
+def test_tflite_equals_onnx(tmp_path: Path) -> None:
+    """`mean_colour.tflite` was converted from this TensorFlow function of an image (1, 8, 8, 3):
+
+    tf.tile(tf.reshape(tf.reduce_mean(image, [1, 2])[:, :2], [1, 1, 2]), [1, 5, 1])
+    """
+    path = tmp_path / "n.tflite"
+    path.write_bytes((Path(__file__).parents[1] / "support" / "mean_colour.tflite").read_bytes())
+    write_sidecar(path, SPEC)
+    predictor = load_predictor(path)
+    assert isinstance(predictor, TFLitePredictor)
+    assert predictor.runtime.startswith(("ai-edge-litert ", "tflite-runtime "))
+    np.testing.assert_allclose(predictor(_crops()), load_predictor(_onnx(tmp_path / "m.onnx"))(_crops()), atol=1e-6)
+
+
+def test_a_sidecar_that_promises_other_points_is_noticed(tmp_path: Path) -> None:
+    path = _onnx(tmp_path / "m.onnx", ModelSpec("x", "inner51", 51, CropSpec(8)))
+    with pytest.raises(CheckpointError, match="returns 3x5x2 where 51 points were promised"):
+        load_predictor(path)(_crops())
+
+
+def test_torch_checkpoint_gives_the_points_of_its_network(tmp_path: Path) -> None:
+    import torch
+
+    from distill.models import create_model
+    from distill.models.checkpoint import save_model
+
+    torch.manual_seed(0)
+    net = create_model("mobilevit_v2_050", "five", pretrained=False).eval()
+    save_model(tmp_path / "m.safetensors", net, ModelSpec("mobilevit_v2_050", "five", 5, CropSpec(64)))
+    predictor = load_predictor(tmp_path / "m.safetensors")
+    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(crops).permute(0, 3, 1, 2) / 255).landmarks.numpy()
+    np.testing.assert_allclose(predictor(crops), expected, atol=1e-5)
+    assert predictor.runtime.startswith("torch 2")
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors", ".onnx", ".tflite"])
+def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"student{suffix}"
+    contents = {
+        "no such model file": None,
+        "the file is empty": b"",
+        "a web page, not a model": b"\n <!DOCTYPE html><html>Sign in</html>",
+        "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00",
+    }
+    for expected, content in contents.items():
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=expected) as error:
+            load_predictor(path)
+        assert str(path) in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+def test_noise_beside_a_valid_description_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"student{suffix}"
+    path.write_bytes(bytes(range(7, 250)) * 5)
+    with pytest.raises(CheckpointError, match=r"student\.json: missing"):
+        load_predictor(path)
+    write_sidecar(path, SPEC)
+    with pytest.raises(CheckpointError, match=r"cannot load it|not a TFLite file") as error:
+        load_predictor(path)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_suffix_names_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "m.pth").write_bytes(b"1234")
+    with pytest.raises(CheckpointError, match=r"unknown kind of model '\.pth'; give one of \.ckpt, \.safetensors"):
+        load_predictor(tmp_path / "m.pth")
+
+
+def test_flip_moves_points_back_to_their_side() -> None:
+    """A model that finds the brightest pixel for the image-left eye, the darkest for the image-right one."""
+
+    class Find(Predictor):
+        spec = SPEC
+        runtime, sha256 = "none", "0"
+
+        def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+            out = np.full((len(crops), 5, 2), 0.5, np.float32)
+            for i, crop in enumerate(crops[..., 0].astype(int)):
+                extremes = [np.unravel_index(f(crop), crop.shape) for f in (np.argmax, np.argmin)]
+                left, right = sorted(extremes, key=lambda place: place[1])
+                for point, (y, x) in enumerate((left, right)):
+                    out[i, point] = (x + 0.5) / 8, (y + 0.5) / 8
+            return out
+
+    crop = np.full((1, 8, 8, 3), 100, np.uint8)
+    crop[0, 2, 1], crop[0, 5, 6] = 255, 0
+    predictor = Find()
+    np.testing.assert_allclose(predict_with_flip(predictor, crop), predictor(crop), atol=1e-6)
+    assert load_scheme("five").flip[:2] == (1, 0)

@@ -1,0 +1,147 @@
+"""A model on a photo: points land where the crop says they do, and unfit files are refused."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from distill.detection.detector import Detection, FaceDetector
+from distill.errors import CheckpointError, ConfigError, ImageError
+from distill.geometry import Box, CropSpec
+from distill.inference.landmarker import Landmarker, OnnxModel, load_model
+from distill.spec import ModelSpec, read_sidecar, write_sidecar
+from tests.support.tiny_models import GAIN, POINTS, base_points, write_tiny_tflite
+
+BOX = Box(40.0, 30.0, 100.0, 110.0)
+
+
+def find_box(photo: np.ndarray) -> list[Detection]:
+    return [Detection(BOX, 0.9)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_tflite(tmp_path_factory.mktemp("model") / "tiny.tflite")
+
+
+def test_points_land_in_the_photo(model: Path) -> None:
+    """Catches half-pixel shifts, a wrong crop scale, BGR or 0..255 input, and a missing inverse."""
+    photo = np.full((160, 200, 3), 51, np.uint8)
+    (face,) = Landmarker(model, find_box)(photo)
+    side = 80 * 1.25
+    expected = (base_points() + GAIN * 0.2) * side + np.array([70.0, 70.0]) - side / 2
+    assert face.box == BOX
+    assert face.score == 0.9
+    assert face.landmarks.dtype == np.float32
+    np.testing.assert_allclose(face.landmarks, expected, atol=2e-3)
+
+
+def test_boxes_of_our_detector_are_cut_out_as_training_measured(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network trained on small boxes must not see a whole face; boxes of other detectors are as in training."""
+    path = tmp_path / "tiny.tflite"
+    path.write_bytes(model.read_bytes())
+    spec = read_sidecar(model)
+    write_sidecar(path, replace(spec, detected=CropSpec(spec.crop.size, 2 * spec.crop.scale, 0.25)))
+    photo = np.full((160, 200, 3), 51, np.uint8)
+    (other,) = Landmarker(path, find_box)(photo)
+    np.testing.assert_array_equal(other.landmarks, Landmarker(model, find_box)(photo)[0].landmarks)
+    monkeypatch.setattr(FaceDetector, "__call__", lambda self, photo: find_box(photo))
+    (ours,) = Landmarker(path)(photo)
+    side = 80 * 2.5
+    expected = (base_points() + GAIN * 0.2) * side + np.array([70.0, 70.0 + 0.25 * 80]) - side / 2
+    np.testing.assert_allclose(ours.landmarks, expected, atol=4e-3)
+
+
+def test_file_and_array_agree(model: Path, tmp_path: Path) -> None:
+    photo = np.random.default_rng(0).integers(0, 255, (160, 200, 3)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "a photo.png"), photo[:, :, ::-1])
+    landmarker = Landmarker(model, find_box)
+    np.testing.assert_array_equal(landmarker(photo)[0].landmarks, landmarker(tmp_path / "a photo.png")[0].landmarks)
+
+
+def test_no_face_gives_an_empty_list(model: Path) -> None:
+    assert Landmarker(model, lambda photo: [])(np.zeros((8, 8, 3), np.uint8)) == []
+
+
+def test_missing_photo(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"nothing\.jpg"):
+        Landmarker(model, find_box)(tmp_path / "nothing.jpg")
+
+
+def test_box_without_area(model: Path) -> None:
+    with pytest.raises(ConfigError, match="no area"):
+        Landmarker(model, find_box).landmarks(np.zeros((8, 8, 3), np.uint8), Box(3, 3, 3, 9))
+
+
+def test_onnx_agrees_with_tflite(model: Path, tmp_path: Path) -> None:
+    """The same answer from both formats, so that `predict` does not depend on the file one has."""
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "gain"], ["shift"]),
+        helper.make_node("Add", ["shift", "base"], ["points"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array(GAIN, np.float32), "gain"),
+        numpy_helper.from_array(base_points()[None], "base"),
+    ]
+    entry = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, (1, 64, 64, 3))
+    leave = helper.make_tensor_value_info("points", onnx.TensorProto.FLOAT, (1, POINTS, 2))
+    graph = helper.make_graph(nodes, "tiny", [entry], [leave], constants)
+    path = tmp_path / "tiny.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    write_sidecar(path, load_model(model)[1])
+    photo = np.random.default_rng(0).integers(0, 255, (160, 200, 3)).astype(np.uint8)
+    ours, theirs = (Landmarker(file, find_box)(photo)[0].landmarks for file in (model, path))
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def test_unfit_files_are_refused(model: Path, tmp_path: Path) -> None:
+    spec = load_model(model)[1]
+    page = tmp_path / "page.tflite"
+    page.write_text("<html>not found</html>")
+    write_sidecar(page, spec)
+    with pytest.raises(CheckpointError, match="not a TFLite file"):
+        load_model(page)
+    torn = tmp_path / "torn.tflite"
+    torn.write_bytes(model.read_bytes()[:200])
+    write_sidecar(torn, spec)
+    torn.write_bytes(model.read_bytes()[:300])
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        load_model(torn)
+    with pytest.raises(CheckpointError, match="points"):
+        load_model(write_tiny_tflite(tmp_path / "other.tflite", n_points=68))
+    with pytest.raises(CheckpointError, match="tflite or"):
+        load_model(tmp_path / "weights.ckpt")
+    with pytest.raises(CheckpointError, match="no such"):
+        OnnxModel(tmp_path / "none.onnx")
+    broken = tmp_path / "broken.onnx"
+    broken.write_text("<html>")
+    with pytest.raises(CheckpointError, match="ONNX Runtime cannot load"):
+        OnnxModel(broken)
+
+
+def test_sidecar_with_another_crop(model: Path, tmp_path: Path) -> None:
+    path = write_tiny_tflite(tmp_path / "tiny.tflite")
+    raw = json.loads(path.with_suffix(".json").read_text())
+    raw["spec"]["crop"]["size"] = 128
+    write_sidecar(path, ModelSpec.from_dict(raw["spec"]))
+    with pytest.raises(CheckpointError, match="sidecar says 128 px"):
+        load_model(path)
+
+
+def test_needs_neither_torch_nor_tensorflow() -> None:
+    """The light user installs neither, and the package must start fast."""
+    heavy = "{'torch', 'tensorflow', 'mediapipe', 'onnxruntime', 'timm'}"
+    modules = "distill.inference.landmarker, distill.submission.contest_rules"
+    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

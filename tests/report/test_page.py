@@ -1,0 +1,73 @@
+"""The page stands alone and shows text as text."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from distill.report.page import Report, Verdict
+from distill.report.plots import ced_plot
+
+from tests.support.evaluation import Measure
+
+
+class _Tags(HTMLParser):
+    """Checks that every tag that is opened is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page_stands_alone(measure: Measure, tmp_path: Path) -> None:
+    good, poor = measure(shift=(0.5, 0)), measure(shift=(2, 0))
+    report = Report("Demo", "two models").heading("Numbers").cards({"NME %": 3.5, "op check": Verdict("pass", True)})
+    report.evaluations({"student": good, "twin": poor}).heading("Ops").table(["op", "ok"], [["CONV_2D", None]])
+    page = report.write(tmp_path / "report.html").read_text()
+    assert "http" not in page
+    assert not re.search(r"<(script|link|iframe)|@import|url\(", page)
+    assert set(re.findall(r'src="(.{10})', page)) == {"data:image"}
+    parser = _Tags()
+    parser.feed(page)
+    assert parser.open == []
+    assert {"table", "img", "nav"} <= parser.seen
+    assert "prefers-color-scheme: dark" in page
+    assert "+3.750 (+3.750 to +3.750)" in page
+
+
+def test_pictures_come_out_as_they_went_in(measure: Measure) -> None:
+    png = ced_plot({"x": measure()})
+    page = Report("x").figure(png, "curve").html()
+    found = re.search(r"base64,([^\"]+)", page)
+    assert found is not None
+    assert base64.b64decode(found[1]) == png
+
+
+def test_text_is_never_markup() -> None:
+    evil = '<script>alert("x")</script>&'
+    report = Report(evil, evil).heading(evil).text(evil).cards({evil: evil}).table([evil], [[evil]])
+    page = report.figure(b"png", evil).table([evil], [[Verdict(evil, False)]]).html()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;") >= 10
+
+
+def test_numbers_stand_right_and_words_left() -> None:
+    page = Report("x").table(["name", "NME %", "share"], [["a", 3.14159, "12.5 %"], ["b2", 2, None]]).html()
+    assert '<td>a</td><td class="number">3.142</td><td class="number">12.5 %</td>' in page
+    assert '<td>b2</td><td class="number">2</td><td class="number">–</td>' in page
+
+
+def test_a_ragged_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 cells under 1 headers"):
+        Report("x").table(["a"], [[1, 2]])

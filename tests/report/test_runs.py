@@ -1,0 +1,150 @@
+"""The report shows what was measured, refuses what does not compare and needs nothing from the network."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.data.readers import read_faces
+from distill.errors import AnnotationError, ConfigError
+from distill.evaluate.faces import load_faces
+from distill.evaluate.result import Evaluation
+from distill.evaluate.suite import render_suite, run_suite
+from distill.export.pipeline import FORMAT as EXPORT
+from distill.export.verify.parity import measure as measure_hops
+from distill.export.verify.tolerances import Gate
+from distill.files import write_json
+from distill.landmarks import load_scheme
+from distill.report.gallery import extremes, gallery
+from distill.report.runs import build, matched, read_source, read_sources
+
+from tests.support.evaluation import MakeOracle, Measure
+
+
+@pytest.fixture
+def runs(root: Path, tmp_path: Path, measure: Measure, oracle: MakeOracle) -> tuple[Path, Path]:
+    """Two run folders; the first has a suite, training curves and a second evaluation."""
+    first, second = tmp_path / "one", tmp_path / "two"
+    for folder in (first, second):
+        folder.mkdir()
+    faces, evaluation = load_faces("inner51", format="manifest", root=root), measure(shift=(1, 2))
+    suite = run_suite(oracle(shift=(1, 2)), faces, evaluation, oracle(shift=(2, 2)), progress=False)
+    write_json(first / "evaluation.json", evaluation.to_json() | {"suite": suite})
+    write_json(first / "hard.json", measure(shift=(1, 2), subset="hard").to_json())
+    (first / "metrics.csv").write_text("step,name,value\n1,train/loss,2.0\n2,train/loss,1.0\n2,val/nme,0.04\n")
+    write_json(second / "evaluation.json", measure(shift=(2, 2)).to_json())
+    return first, second
+
+
+def test_an_evaluation_survives_the_file(runs: tuple[Path, Path], measure: Measure) -> None:
+    saved, fresh = Evaluation.from_json(runs[0] / "evaluation.json"), measure(shift=(1, 2))
+    assert saved.protocol == fresh.protocol
+    assert saved.names == fresh.names
+    assert (saved.offsets == fresh.offsets).all()
+    assert saved.summary() == fresh.summary()
+
+
+def test_a_page_with_everything_and_no_links_out(runs: tuple[Path, Path]) -> None:
+    page = build([read_source(run) for run in runs], "t").html()
+    for part in ("Accuracy: all", "Accuracy: hard", "Robustness", "Training", "trembling", "mean face", "set"):
+        assert part in page
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+
+
+def test_a_run_shows_what_its_export_wrote(runs: tuple[Path, Path]) -> None:
+    crops, points = np.zeros((2, 48, 48, 3), np.float32), np.full((2, 51, 2), 0.5, np.float32)
+    hops = {name: (lambda _, off=off: points + np.float32(off)) for name, off in (("onnx", 0.0), ("int8 on x", 0.1))}
+    gates = dict.fromkeys(hops, Gate(1.0, 1.0))
+    parity = measure_hops(lambda _: points, hops, crops, None, load_scheme("inner51"), gates)
+    content = {"format": EXPORT, "files": {"onnx": {"file": "net.onnx", "bytes": 10}}, "parity": parity.to_dict()}
+    write_json(runs[1] / "export" / "export.json", json.loads(json.dumps(content)))
+    page = build([read_source(run) for run in runs], "t").html()
+    assert "Export of two" in page
+    assert page.count("pass</span>") == 1
+    assert page.count("fail</span>") == 1
+
+
+def test_every_run_has_a_name_of_its_own(tmp_path: Path, measure: Measure) -> None:
+    """`kd_0.05` and `kd_0.1` have one stem, evaluations in two folders one name."""
+    paths = [tmp_path / "kd_0.05", tmp_path / "kd_0.1", tmp_path / "a" / "e.json", tmp_path / "b" / "e.json"]
+    for index, path in enumerate(paths):
+        write_json(path if path.suffix == ".json" else path / "evaluation.json", measure(shift=(index, 0)).to_json())
+    sources = read_sources(paths)
+    assert [source.name for source in sources] == ["kd_0.05", "kd_0.1", "a/e", "b/e"]
+    (group,) = matched(sources)
+    assert list(group) == ["kd_0.05", "kd_0.1", "a/e", "b/e"]
+    with pytest.raises(ConfigError, match="given twice"):
+        read_sources([paths[0], paths[0]])
+
+
+def test_runs_with_two_files_each_are_compared_pair_by_pair(tmp_path: Path, measure: Measure) -> None:
+    for run in ("one", "two"):
+        for file in ("ckpt", "fp16"):
+            write_json(tmp_path / run / f"{file}.json", measure().to_json())
+    groups = matched(read_sources([tmp_path / "one", tmp_path / "two"]))
+    assert [list(group) for group in groups] == [["one", "two"], ["one", "two"]]
+
+
+def test_a_file_that_is_not_whole_is_one_line(tmp_path: Path) -> None:
+    write_json(tmp_path / "export.json", {"format": EXPORT})
+    with pytest.raises(AnnotationError, match=r"its .* file is not whole \(KeyError\('parity'\)\); make it again"):
+        build([read_source(tmp_path)], "t")
+
+
+def test_unlike_protocols_are_refused_with_the_reason(runs: tuple[Path, Path], measure: Measure) -> None:
+    write_json(runs[1] / "evaluation.json", measure(subset="common").to_json())
+    with pytest.raises(ConfigError, match="one and two cannot be compared, subset differs"):
+        build([read_source(run) for run in runs], "t")
+
+
+def test_a_folder_without_anything_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match="no such run"):
+        read_source(tmp_path / "nothing")
+    (tmp_path / "notes.json").write_text("[1, 2]")
+    with pytest.raises(AnnotationError, match="no evaluation"):
+        read_source(tmp_path)
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(AnnotationError, match="not JSON"):
+        read_source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw["faces"].pop("offsets"), "offsets"),
+        (lambda raw: raw.update(format="distill-evaluation/1"), "format"),
+        (lambda raw: raw["faces"].update(offsets="AAAA"), "not an evaluation"),
+        (lambda raw: raw["protocol"].update(extra=1), "extra"),
+    ],
+)
+def test_a_file_of_another_version_says_what_to_do(tmp_path: Path, measure: Measure, change, message: str) -> None:
+    raw = measure().to_json()
+    change(raw)
+    write_json(tmp_path / "e.json", raw)
+    with pytest.raises(AnnotationError, match=message):
+        Evaluation.from_json(tmp_path / "e.json")
+
+
+def test_pictures_show_the_extremes(root: Path, measure: Measure) -> None:
+    evaluation = measure(shift=(3, 4))
+    worst, best = extremes(evaluation, 2)
+    errors = evaluation.nme()
+    assert errors[worst[0]] == errors.max()
+    assert errors[best[0]] == errors.min()
+    records = read_faces("manifest", root, scheme="inner51")
+    assert gallery(evaluation, records, worst).startswith(b"\x89PNG")
+    with pytest.raises(ConfigError, match="not among"):
+        gallery(evaluation, records[:1], [5])
+
+
+def test_the_suite_reads_as_sentences(runs: tuple[Path, Path]) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    Console(file=out, width=200).print(render_suite(json.loads((runs[0] / "evaluation.json").read_text())["suite"]))
+    assert "from the teacher" in out.getvalue()
+    assert "box jitter" in out.getvalue()

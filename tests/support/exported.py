@@ -1,0 +1,90 @@
+"""One real conversion, shared: it takes a minute."""
+
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from distill.export import pipeline
+from distill.export.calibration import calibrate_on
+from distill.export.config import CalibrationConfig
+from distill.export.pipeline import ExportResult
+from distill.export.quantization_modes import KINDS
+from distill.export.verify.tolerances import GATES, Gate
+from distill.geometry import CropSpec
+from distill.models import create_model
+from distill.spec import ModelSpec
+from distill.tflite.runtimes import list_runtimes
+
+SIZE = 64
+
+
+@pytest.fixture(scope="session")
+def spec() -> ModelSpec:
+    return ModelSpec("mobilevit_v2_050", "inner51", 51, CropSpec(size=SIZE))
+
+
+@pytest.fixture(scope="session")
+def net() -> nn.Module:
+    """A student with random weights, also in its norms, so that a scale or shift that is dropped shows."""
+    torch.manual_seed(0)
+    model = create_model("mobilevit_v2_050", "inner51").eval()
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 1 and "norm" in name:
+            nn.init.uniform_(parameter, 0.5, 1.5)
+    return model
+
+
+@pytest.fixture(scope="session")
+def crops() -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
+
+
+@pytest.fixture(scope="session")
+def exported(
+    net: nn.Module, spec: ModelSpec, crops: NDArray[np.float32], tmp_path_factory: pytest.TempPathFactory
+) -> ExportResult:
+    """Every kind of file. Random weights on noise say nothing about the gates of integers, so those stand open."""
+    landmarks = np.random.default_rng(1).random((3, 51, 2))
+    calibration = calibrate_on(spec, CalibrationConfig(faces=3))
+    gates = dict(GATES) | {kind: Gate(SIZE, SIZE, 9) for kind in KINDS if KINDS[kind].rounding in ("weights", "all")}
+    quick = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "list_runtimes", lambda: quick)
+        return pipeline.export(
+            net, spec, tmp_path_factory.mktemp("exported"), crops, landmarks, kinds=list(KINDS), gates=gates,
+            calibration=calibration,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def make_tflite(tmp_path: Path):
+    """Return a function that writes a TFLite file with one node per (operator, version); Flex ops by their name."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    def make(*operators: tuple[str, int]) -> Path:
+        model, graph = schema.ModelT(), schema.SubGraphT()
+        model.version, model.buffers, model.subgraphs = 3, [schema.BufferT()], [graph]
+        model.operatorCodes, graph.operators = [], []
+        tensor = schema.TensorT()
+        tensor.shape, tensor.name = [1, 2, 3], b"x"
+        graph.tensors, graph.inputs, graph.outputs = [tensor], [0], [0]
+        for index, (name, version) in enumerate(operators):
+            code, node = schema.OperatorCodeT(), schema.OperatorT()
+            number = getattr(schema.BuiltinOperator, name, schema.BuiltinOperator.CUSTOM)
+            code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
+            code.customCode = name.encode() if number == schema.BuiltinOperator.CUSTOM else None
+            node.opcodeIndex, node.inputs, node.outputs = index, [0], [0]
+            model.operatorCodes.append(code)
+            graph.operators.append(node)
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        path = tmp_path / "made.tflite"
+        path.write_bytes(bytes(builder.Output()))
+        return path
+
+    return make

@@ -1,0 +1,43 @@
+"""Pictures show what they are given, and nothing they are not given."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from distill.drawing import ced_curves, contact_sheet
+from distill.errors import ConfigError
+from distill.report.curves import training_plot
+
+
+def _image(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def test_ced_curves_depend_on_the_errors() -> None:
+    low, high = np.linspace(0.01, 0.03, 20), np.linspace(0.03, 0.09, 20)
+    assert ced_curves({"a": low}, "ocular") == ced_curves({"a": low}, "ocular")
+    assert ced_curves({"a": low}, "ocular") != ced_curves({"a": high}, "ocular")
+
+
+def test_a_run_without_a_value_is_left_out_of_its_panel(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,name,value\n10,train/loss,2.5\n20,val/nme,0.3\n30,train/loss,1.5\n")
+    assert training_plot({"run": path}, ["train/loss", "val/nme"])[:4] == b"\x89PNG"
+    with pytest.raises(ConfigError, match="no run has a value 'lr'"):
+        training_plot({"run": path}, ["lr"])
+
+
+def test_contact_sheet_draws_truth_red_and_prediction_green() -> None:
+    crop = np.full((40, 40, 3), 128, np.uint8)
+    predicted, target = np.array([[30.0, 30.0]]), np.array([[10.0, 10.0]])
+    picture = _image(contact_sheet([crop] * 5, [predicted] * 5, [target] * 5, captions=["a"] * 5)).astype(int)
+    red = (picture[..., 0] > 200) & (picture[..., 1] < 120)
+    green = (picture[..., 1] > 180) & (picture[..., 0] < 120)
+    assert red.any()
+    assert green.any()
+    assert not ((picture[..., 0] > 200) & (picture[..., 1] < 120)).all()
+    only = _image(contact_sheet([crop], [predicted])).astype(int)
+    assert not ((only[..., 0] > 200) & (only[..., 1] < 120)).any()

@@ -1,0 +1,27 @@
+import pytest
+
+from distill.errors import ConfigError
+from distill.tflite.releases import COLUMNS, parse_release, parse_version
+
+
+def test_versions_are_numbers_not_text() -> None:
+    assert parse_version("2.9") < parse_version("2.11.0") < parse_version("2.11.1")
+    for bad in ("2", "latest", "2.x", "3.0.0", "2.11.0-rc1"):
+        with pytest.raises(ConfigError, match=r"give one like 2\.11\.0"):
+            parse_version(bad)
+
+
+def test_litert_counts_anew() -> None:
+    assert parse_release("2.11") == parse_release("2.11.0")
+    assert parse_release("litert-2.1.0").has("2.0.3")
+    assert not parse_release("litert-2.1.0").has("2.3.0")
+    assert parse_release("LiteRT").has("2.3.0"), "no number is the newest"
+    assert not parse_release("litert").has(None), "in no release"
+    for bad in ("litert-new", "lite", ""):
+        with pytest.raises(ConfigError):
+            parse_release(bad)
+
+
+def test_the_matrix_covers_what_the_check_takes() -> None:
+    assert {"2.5", "2.11", "2.14", "litert"} <= set(COLUMNS)
+    assert all(parse_release(column) for column in COLUMNS)

@@ -1,0 +1,240 @@
+"""Every option of distillation trains, is what it says, and resumes to the bit."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from distill.errors import ConfigError
+from distill.geometry import CropSpec
+from distill.losses.kd import CacheConfig
+from distill.models import create_model
+from distill.models.checkpoint import load_model, save_model
+from distill.spec import ModelSpec
+from distill.training import fit as module
+from distill.training.config import SetConfig, StudentConfig
+from distill.training.fit import train_student
+from distill.training.loggers.metrics_csv import read_rows
+from distill.training.teacher_cache.cached_teacher import CachedTeacher
+
+
+def recorded(folder: Path) -> dict[tuple[int, str], str]:
+    return {(step, name): value.hex() for step, name, value in read_rows(folder / "metrics.csv")}
+
+
+def values(folder: Path, name: str) -> list[float]:
+    return [value for _, other, value in read_rows(folder / "metrics.csv") if other == name]
+
+
+def state(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return torch.load(folder / f"{name}.ckpt", weights_only=True)["state_dict"]
+
+
+SHORT = {"epochs": 1}
+
+
+def test_several_kinds_add_up(make_config: Any, teacher: Path) -> None:
+    kd = {"kind": "mse", "weight": 100.0, "extra": {"coordinate": 2.0, "covariance": 0.5, "feature": 0.25}}
+    folder = train_student(make_config("student", teacher=teacher, kd=kd, trainer=SHORT))
+    rows = {
+        name: values(folder, f"train/{name}") for name in ("kd_mse", "kd_coordinate", "kd_covariance", "kd_feature")
+    }
+    assert all(len(row) == 4 and min(row) > 0 for row in rows.values())
+    assert values(folder, "train/kd") == pytest.approx([sum(terms) for terms in zip(*rows.values(), strict=True)])
+    supervised = [sum(values(folder, f"train/{name}")[step] for name in ("star", "point", "edge")) for step in range(4)]
+    kd_alone = values(folder, "train/kd")
+    assert values(folder, "train/loss") == pytest.approx([a + b for a, b in zip(supervised, kd_alone, strict=True)])
+
+
+def test_what_aligns_features_is_trained_and_stored_but_not_shipped(make_config: Any, teacher: Path) -> None:
+    kd = {"kind": "feature", "weight": 1.0}
+    folder = train_student(make_config("student", teacher=teacher, kd=kd))
+    stored = state(folder, "best")
+    assert {name for name in stored if not name.startswith("net.")} == {"feature.align.weight", "feature.align.bias"}
+    early = state(train_student(make_config("early", teacher=teacher, kd=kd, trainer=SHORT)), "best")
+    assert not torch.equal(stored["feature.align.weight"], early["feature.align.weight"])
+    net, _ = load_model(folder / "best.ckpt")
+    assert not any("align" in name for name in net.state_dict())
+    kd_loss = values(folder, "train/kd")
+    assert kd_loss[-1] < kd_loss[0]
+
+
+def test_the_teacher_alone_is_heard(make_config: Any, faces: Path, teacher: Path) -> None:
+    """Also about faces whose labels are weak or absent, whatever their points say."""
+    sets = [SetConfig("manifest", faces, "train", labels=labels) for labels in ("weak", "none")]  # type: ignore[arg-type]
+    kd = {"kind": "coordinate", "weight": 1.0, "only": True}
+    folder = train_student(make_config("s", teacher=teacher, kd=kd, data={"sets": sets}, trainer=SHORT))
+    assert values(folder, "train/loss") == values(folder, "train/kd")
+    assert len(values(folder, "train/kd")) == 13
+    assert not values(folder, "train/inner51")
+
+
+def test_polishing_the_head_leaves_the_backbone_as_it_was(make_config: Any, teacher: Path) -> None:
+    student = train_student(make_config("student", teacher=teacher, trainer=SHORT)) / "best.ckpt"
+    kd = {"kind": "mse", "weight": 1.0, "only": True, "head_only": True}
+    folder = train_student(make_config("polished", teacher=student, kd=kd))
+    before, after = load_model(student)[0].state_dict(), load_model(folder / "last.ckpt")[0].state_dict()
+    for name, value in before.items():
+        if name.startswith("backbone."):
+            assert torch.equal(value, after[name]), name
+    assert not torch.equal(before["head.heatmap.weight"], after["head.heatmap.weight"])
+    kd_loss = values(folder, "train/kd")
+    assert kd_loss[-1] < kd_loss[0]
+    with pytest.raises(ConfigError, match=r"--kd\.head_only: --teacher is swin_v2 with other options"):
+        train_student(make_config("other", teacher=teacher, kd=kd))
+
+
+def test_several_teachers_and_mirrored_crops(make_config: Any, teacher: Path) -> None:
+    plain = train_student(make_config("plain", teacher=teacher, trainer=SHORT))
+    twice = train_student(make_config("twice", teacher=[teacher, teacher], trainer=SHORT))
+    flipped = train_student(make_config("flipped", teacher=teacher, kd={"flip": True}, trainer=SHORT))
+    assert values(twice, "train/kd") == pytest.approx(values(plain, "train/kd"), rel=1e-4)
+    assert values(flipped, "train/kd") != values(plain, "train/kd")
+
+
+def test_simple_options_are_what_they_were() -> None:
+    config = StudentConfig(teacher=Path("t.ckpt"))
+    assert config.kd.weights == {"mse": 100.0}
+    assert config.teachers == [Path("t.ckpt")]
+
+
+def _cached(make_config: Any, name: str, teacher: Path, folder: Path, form: str = "window", **changes: Any) -> Any:
+    kd = {"kind": "coordinate" if form == "landmarks" else "mse", "weight": 10.0}
+    kd |= {"cache": CacheConfig(form, folder), **changes.pop("kd", {})}  # type: ignore[arg-type]
+    data = {"rounds": 1, **changes.pop("data", {})}
+    return make_config(name, teacher=teacher, kd=kd, data=data, trainer={"epochs": 2, "validate_every": 2}, **changes)
+
+
+@pytest.mark.parametrize("form", ["window", "maps", "landmarks"])
+def test_kept_answers_are_the_answers(form: str, make_config: Any, teacher: Path, tmp_path: Path) -> None:
+    """A cold cache, a warm one and one that hits half of the time give the same training to the bit."""
+    cold = train_student(_cached(make_config, "cold", teacher, tmp_path / "kept", form))
+    warm = train_student(_cached(make_config, "warm", teacher, tmp_path / "kept", form))
+    assert recorded(warm) == recorded(cold)
+    mine, theirs = state(cold), state(warm)
+    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+    (store,) = (tmp_path / "kept").iterdir()
+    for file in store.glob("*.bin"):
+        content = bytearray(file.read_bytes())
+        content[: len(content) // 2] = bytes(len(content) // 2)
+        file.write_bytes(content)
+    half = train_student(_cached(make_config, "half", teacher, tmp_path / "kept", form))
+    assert recorded(half) == recorded(cold)
+
+
+def test_whole_maps_lose_no_more_than_half_precision(make_config: Any, teacher: Path, tmp_path: Path) -> None:
+    kept = train_student(_cached(make_config, "kept", teacher, tmp_path / "kept", "maps"))
+    never = train_student(_cached(make_config, "never", teacher, tmp_path / "kept", "none"))
+    assert values(kept, "train/kd")[0] == pytest.approx(values(never, "train/kd")[0], rel=1e-3)
+    assert values(kept, "train/kd") != values(never, "train/kd")
+
+
+def test_rounds_repeat_and_the_teacher_is_asked_once_per_round(
+    make_config: Any, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[Any] = []
+    monkeypatch.setattr(module.StudentTask, "on_fit_end", lambda self: tasks.append(self), raising=False)
+    # 16 of 18 faces an epoch: the two of the first that did not come up are asked about when they do.
+    for name, asked in (("cold", {4, 5, 6}), ("warm", {0})):
+        train_student(_cached(make_config, name, teacher, tmp_path / "kept"))
+        cache = tasks.pop().teacher
+        assert isinstance(cache, CachedTeacher)
+        assert cache.asked in asked, f"{name}: {cache.asked} of 8 batches"
+
+
+def test_other_faces_teachers_and_crops_are_kept_apart(
+    make_config: Any, faces: Path, teacher: Path, tmp_path: Path
+) -> None:
+    changes: list[dict[str, Any]] = [
+        {}, {"seed": 1}, {"kd": {"flip": True}}, {"data": {"batch_size": 8}},
+        {"data": {"sets": [SetConfig("manifest", faces, "train")]}},
+    ]  # fmt: skip
+    names = set()
+    for number, change in enumerate(changes):
+        config = _cached(make_config, f"run{number}", teacher, tmp_path / "kept", **change)
+        data = module.make_data(config, ["inner51"])
+        names.add(str(module.with_cache(module.FrozenTeacher.load([teacher]), config, data.train).store.folder))
+    assert len(names) == len(changes)
+
+
+def test_the_bound_of_a_cache_holds_where_epochs_show_a_part_of_a_set(
+    make_config: Any, faces: Path, teacher: Path, tmp_path: Path
+) -> None:
+    sets = [SetConfig("manifest", faces, "train", share=0.2)]
+    config = _cached(make_config, "run", teacher, tmp_path / "kept", data={"rounds": 2, "sets": sets})
+    data = module.make_data(config, ["inner51"])
+    assert len(data.train) < len(data.train.records)
+    cache = module.with_cache(module.FrozenTeacher.load([teacher]), config, data.train)
+    assert cache.store.count == len(data.train.records)
+
+
+@pytest.mark.parametrize("kd", [{}, {"flip": True, "extra": {"feature": 1.0}, "cache": CacheConfig()}])
+def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
+    kd: dict[str, Any], make_config: Any, teacher: Path, tmp_path: Path
+) -> None:
+    whole = train_student(_cached(make_config, "whole", teacher, tmp_path / "kept_a", kd=kd))
+    original, calls = module.RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
+
+    def crash(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if next(calls) == 7:  # one step behind the last checkpoint
+            raise InterruptedError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.RunCheckpoints, "on_train_batch_end", crash)
+        with pytest.raises(InterruptedError):
+            train_student(_cached(make_config, "crashed", teacher, tmp_path / "kept_b", kd=kd))
+    again = train_student(_cached(make_config, "crashed", teacher, tmp_path / "kept_b", kd=kd, resume=True))
+    assert recorded(again) == recorded(whole)
+    mine, theirs = state(again), state(whole)
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+
+@pytest.mark.parametrize("size", [64, 32])
+def test_landmarks_once_are_those_of_the_teachers_own_plain_crops(
+    make_config: Any, teacher: Path, tmp_path: Path, size: int
+) -> None:
+    config = _cached(make_config, "run", teacher, tmp_path / "kept", "landmarks")
+    config = replace(config, data=replace(config.data, crop=replace(config.data.crop, size=size)))
+    data = module.make_data(config, ["inner51"])
+    frozen = module.FrozenTeacher.load([teacher])
+    once = module.with_cache(frozen, config, data.train)
+    once.prepare(torch.device("cpu"))
+    plain = module.make_data(make_config("x", data={"augment": config.data.augment.none()}), ["inner51"]).train
+    flips = 0
+    for index in range(6):
+        face, crop = data.train[3, index], plain[index]
+        said = frozen(crop["image"][None].float() / 255).landmarks[0].double()
+        batch = {name: torch.as_tensor(face[name])[None] for name in ("index", "to_photo")}  # type: ignore[literal-required]
+        found = once.answer(face["image"][None].float(), batch)  # type: ignore[arg-type]
+        # Through the photo: what the teacher said there, where this crop has it.
+        photo = (said * 64 - 0.5) @ crop["to_photo"][:, :2].double().T + crop["to_photo"][:, 2]
+        turn, shift = face["to_photo"][:, :2].double(), face["to_photo"][:, 2].double()
+        moved = (((photo - shift) @ torch.linalg.inv(turn).T) + 0.5) / size
+        mirrored = bool(torch.linalg.det(turn) < 0)
+        flips += mirrored
+        expected = moved[frozen.order] if mirrored else moved
+        assert torch.allclose(found.landmarks[0].double(), expected, atol=1e-5)
+    assert 0 < flips < 6
+
+
+def test_what_cannot_be_is_refused(make_config: Any, teacher: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--kd\.cache\.form: features are not cached"):
+        _cached(make_config, "run", teacher, tmp_path, kd={"extra": {"feature": 1.0}})
+    with pytest.raises(ConfigError, match=r"--kd\.extra 'mean' beside --kd\.kind mse"):
+        make_config("run", teacher=teacher, kd={"extra": {"mean": 1.0}})
+    with pytest.raises(ConfigError, match="needs heatmaps, and the teacher predicts only landmarks"):
+        train_student(_cached(make_config, "run", teacher, tmp_path, "landmarks", kd={"kind": "mse"}))
+    other = tmp_path / "other.safetensors"
+    large = ModelSpec("mobilevit_v2_050", "inner51", 51, CropSpec(128, 1.3), {"width": 16})
+    save_model(other, create_model("mobilevit_v2_050", "inner51", width=16), large)
+    with pytest.raises(
+        ConfigError, match=r"needs heatmaps.* take coordinate or none \(of several teachers only what all"
+    ):
+        train_student(make_config("run", teacher=[teacher, other], kd={"kind": "kl"}))
+    assert not (tmp_path / "runs").exists()
+    with pytest.raises(ConfigError, match="one --teacher"):
+        make_config("run", teacher=[teacher, teacher], kd={"head_only": True})
