@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill.cli.options import options_of, parse
+from distill.data.config import FacesConfig
 from distill.errors import ConfigError, suggest
-from distill.training.config import FacesConfig
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from distill.cli.options import options_of, parse
+from distill.data.config import FacesConfig
 from distill.errors import ConfigError
-from distill.training.config import FacesConfig
 
 _DESCRIPTION = "Measure a checkpoint (.ckpt, .safetensors), ONNX or TFLite file on annotated faces."
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.cli.options import options_of, parse
+from distill.data.config import FacesConfig
 from distill.export.config import CalibrationConfig, QuantiseConfig
 from distill.export.quantization_modes import KINDS, require_kinds
 from distill.export.verify.tolerances import GateConfig
-from distill.training.config import FacesConfig
 
 if TYPE_CHECKING:
     from torch import nn

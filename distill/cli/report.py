@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from distill.cli.options import options_of, parse
-from distill.training.config import FacesConfig
+from distill.data.config import FacesConfig
 
 if TYPE_CHECKING:
     from distill.report.runs import Source

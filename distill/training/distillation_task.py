@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
+from distill.losses.config import KDConfig
 from distill.losses.distillation import distillation, require_kind_fits
 from distill.losses.feature import FeatureLoss, Features
 from distill.losses.reduction import masked_mean
 from distill.losses.supervised import inside_crop
 from distill.models import Prediction
 from distill.models.heads import AAMHead
-from distill.training.config import KDConfig, OptimConfig
+from distill.training.config import OptimConfig
 from distill.training.tasks import LandmarkTask, as_floats, blank_prediction
 from distill.training.teacher import Teacher, features_of
 

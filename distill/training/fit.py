@@ -19,6 +19,7 @@ from rich.progress import track
 from torch import nn
 
 from distill.data.class_balance import attribute_weights
+from distill.data.config import DataConfig, SetConfig
 from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
 from distill.data.detector_boxes import detected_crop, with_found
@@ -44,7 +45,7 @@ from distill.training.callbacks.early_stopping import StopWithoutProgress
 from distill.training.callbacks.ema import WeightEMA
 from distill.training.callbacks.grad_norms import TermGradients
 from distill.training.callbacks.seeding import StatelessSeeding, step_seed
-from distill.training.config import DataConfig, RunConfig, SetConfig, StudentConfig
+from distill.training.config import RunConfig, StudentConfig
 from distill.training.distillation_task import StudentTask
 from distill.training.loggers.csv import CsvLog, Tracking, is_first_process, plain_config
 from distill.training.loggers.wandb import WandbLog

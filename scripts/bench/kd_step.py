@@ -30,6 +30,7 @@ from distill.data.augment import AugmentConfig
 from distill.data.dataset import FaceDataset, FaceSample
 from distill.data.readers import parse_subsets, read_faces
 from distill.landmarks import load_scheme
+from distill.losses.config import KDConfig
 from distill.losses.distillation import KD_KINDS
 from distill.losses.supervised import make_loss
 from distill.metrics import LandmarkMetrics
@@ -38,7 +39,7 @@ from distill.models.checkpoint import load_model
 from distill.models.heatmaps import soft_argmax
 from distill.provenance import write_result
 from distill.spec import ModelSpec
-from distill.training.config import KDConfig, StudentConfig
+from distill.training.config import StudentConfig
 from distill.training.distillation_task import StudentTask
 from distill.training.teacher import FrozenTeacher
 from distill.training.teacher_cache.cached_teacher import CachedTeacher

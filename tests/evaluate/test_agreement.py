@@ -7,7 +7,6 @@ import pytest
 
 from distill.errors import ConfigError
 from distill.evaluate.agreement import agreement
-
 from tests.support.evaluation import Measure
 
 

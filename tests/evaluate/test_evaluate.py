@@ -23,7 +23,6 @@ from distill.geometry import Box, CropSpec
 from distill.images import Photo
 from distill.landmarks import map_bias
 from distill.spec import ModelSpec
-
 from tests.support.evaluation import N_FACES, STEP, MakeOracle, Measure, Oracle
 
 

@@ -11,7 +11,6 @@ from distill.evaluate.faces import load_faces
 from distill.evaluate.jitter import read_video, standard_deviation, still_stability, tremble, video_stability
 from distill.geometry import Box, CropSpec
 from distill.spec import ModelSpec
-
 from tests.support.evaluation import MakeOracle
 
 

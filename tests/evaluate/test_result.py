@@ -12,7 +12,6 @@ from distill.evaluate import Evaluation, paired_bootstrap
 from distill.evaluate.result import bootstrap_interval
 from distill.files import write_json
 from distill.landmarks import load_scheme
-
 from tests.support.evaluation import Measure
 
 

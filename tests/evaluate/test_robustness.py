@@ -8,7 +8,6 @@ from distill.evaluate.evaluate import AS_THEY_ARE, UNCHANGED, View, measure
 from distill.evaluate.faces import load_faces
 from distill.evaluate.robustness import TESTS, change, robustness
 from distill.geometry import Box, apply_affine
-
 from tests.support.evaluation import MakeOracle
 
 SIZE = 193

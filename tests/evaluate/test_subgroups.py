@@ -8,7 +8,6 @@ import numpy as np
 from distill.data.synthetic import render_face
 from distill.evaluate.faces import FaceSet, load_faces
 from distill.evaluate.subgroups import by_slice, slices
-
 from tests.support.evaluation import Measure
 
 

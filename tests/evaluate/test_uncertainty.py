@@ -7,7 +7,6 @@ import torch
 from distill.evaluate.faces import load_faces
 from distill.evaluate.uncertainty import calibration, coverage, mahalanobis, map_covariances
 from distill.models.heatmaps import gaussian_maps
-
 from tests.support.evaluation import MakeOracle
 
 

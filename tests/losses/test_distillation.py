@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from distill.errors import ConfigError
+from distill.losses.config import KDName
 from distill.losses.distillation import KD_KINDS, coordinate, distillation, gaussian, require_kind_fits
-from distill.losses.kd import KDName
 from distill.models import Prediction
 from distill.models.heatmaps import gaussian_maps
 

@@ -9,7 +9,6 @@ import pytest
 
 from distill.report.page import Report, Verdict
 from distill.report.plots import ced_plot
-
 from tests.support.evaluation import Measure
 
 

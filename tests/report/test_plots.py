@@ -8,7 +8,6 @@ from PIL import Image
 
 from distill.errors import ConfigError
 from distill.report.plots import ced_plot, group_bars
-
 from tests.support.evaluation import Measure
 
 

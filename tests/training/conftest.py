@@ -9,17 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from distill.data.config import DataConfig
 from distill.geometry import CropSpec
-from distill.training.config import (
-    DataConfig,
-    KDConfig,
-    LogConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    StudentConfig,
-    TrainerConfig,
-)
+from distill.losses.config import KDConfig
+from distill.models.config import ModelConfig
+from distill.training.config import LogConfig, OptimConfig, RunConfig, StudentConfig, TrainerConfig
 from distill.training.fit import train_teacher
 
 SIZE = 64

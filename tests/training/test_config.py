@@ -6,18 +6,10 @@ from typing import Any
 
 import pytest
 
+from distill.data.config import DataConfig
 from distill.errors import ConfigError
-from distill.losses.kd import CacheConfig
-from distill.training.config import (
-    DataConfig,
-    KDConfig,
-    LogConfig,
-    LossConfig,
-    OptimConfig,
-    RunConfig,
-    StudentConfig,
-    TrainerConfig,
-)
+from distill.losses.config import CacheConfig, KDConfig, LossConfig
+from distill.training.config import LogConfig, OptimConfig, RunConfig, StudentConfig, TrainerConfig
 
 CASES: list[tuple[type, dict[str, Any], str]] = [
     (KDConfig, {"temperature": 0.0}, "--kd.temperature"),

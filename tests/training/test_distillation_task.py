@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 import torch
 
+from distill.data.config import SetConfig
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
-from distill.losses.kd import CacheConfig
+from distill.losses.config import CacheConfig
 from distill.models import create_model
 from distill.models.checkpoint import load_model, save_model
 from distill.spec import ModelSpec
 from distill.training import fit as module
-from distill.training.config import SetConfig, StudentConfig
+from distill.training.config import StudentConfig
 from distill.training.fit import train_student
 from distill.training.loggers.metrics_csv import read_rows
 from distill.training.teacher_cache.cached_teacher import CachedTeacher

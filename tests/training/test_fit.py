@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from distill.cli.options import options_of, parse
+from distill.data.config import SetConfig
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
 from distill.detection.detector import Detection
@@ -24,8 +25,9 @@ from distill.geometry import Box
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.models.checkpoint import load_model
+from distill.models.config import ModelConfig
 from distill.training import fit as module
-from distill.training.config import ModelConfig, OptimConfig, RunConfig, SetConfig, StudentConfig
+from distill.training.config import OptimConfig, RunConfig, StudentConfig
 from distill.training.fit import train_student, train_teacher
 from distill.training.loggers.csv import CsvLog, plain_config
 from distill.training.loggers.metrics_csv import read_rows

@@ -11,9 +11,9 @@ from distill.errors import CheckpointError, ConfigError
 from distill.geometry import CropSpec
 from distill.models import create_model
 from distill.models.checkpoint import load_model, save_model
+from distill.models.config import ModelConfig
 from distill.spec import ModelSpec
 from distill.training import fit as module
-from distill.training.config import ModelConfig
 from distill.training.fit import train_teacher
 from distill.training.pretrained import start_from
 from tests.training.conftest import TEACHER

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import torch
 
+from distill.data.config import SetConfig
 from distill.errors import ConfigError
 from distill.export.to_onnx import export_onnx
 from distill.inference.landmarker import OnnxModel
+from distill.losses.config import LossConfig
 from distill.models.checkpoint import load_model
+from distill.models.config import ModelConfig
 from distill.training import fit as module
-from distill.training.config import LossConfig, ModelConfig, SetConfig
 from distill.training.fit import train_student, train_teacher
 from distill.training.loggers.metrics_csv import read_rows
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 
-from distill.losses.kd import CacheConfig
+from distill.losses.config import CacheConfig
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from tests.support.training_process import train

@@ -1,4 +1,4 @@
-"""What of distillation can be configured; the losses themselves are in `distill.losses.distillation`."""
+"""Configuration of the supervised loss and of knowledge distillation."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +7,31 @@ from typing import Literal, get_args
 from distill.errors import ConfigError, suggest
 
 KDName = Literal["mse", "l2", "kl", "covariance", "feature", "coordinate", "gaussian", "none"]
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The supervised loss.
+
+    Attributes:
+        kind: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, or the network's own.
+        star: weight of the STAR loss on the decoded landmarks; for `maps`, as what follows.
+        star_eigen: weight of its eigenvalue restriction.
+        point: weight of adaptive wing on the point maps.
+        edge: weight of adaptive wing on the edge maps.
+        sigma: standard deviation of the target maps, in heatmap cells.
+    """
+
+    kind: str = "default"
+    star: float = 1.0
+    star_eigen: float = 1.0
+    point: float = 10.0
+    edge: float = 10.0
+    sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.sigma > 0:
+            raise ConfigError(f"--loss.sigma {self.sigma} must be above 0")
 
 
 @dataclass(frozen=True)
