@@ -36,12 +36,12 @@ class AugmentConfig:
         pixels: multiplies the probability of each change of light, colour, sharpness …; 0: none.
     """
 
-    rotate: float = 15.0
-    scale: float = 0.15
-    shift: float = 0.03
+    rotate: float = 12.0
+    scale: float = 0.12
+    shift: float = 0.025
     flip: float = 0.5
-    occlusion: float = 0.3
-    pixels: float = 1.0
+    occlusion: float = 0.2
+    pixels: float = 0.7
 
     def __post_init__(self) -> None:
         limits = {"rotate": 180.0, "scale": 10.0, "shift": 1.0, "flip": 1.0, "occlusion": 1.0, "pixels": 2.0}

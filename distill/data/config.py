@@ -1,13 +1,16 @@
 """Configuration of the faces: data sets, subsets, crops and batches."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from distill.data.augment import AugmentConfig
+from distill.data.presets import official_subset, preset
 from distill.data.records import FOUND
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
+
+_ROOT = Path("data/300W")
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,42 @@ def _require_boxes(what: str, boxes: list[str]) -> None:
 
 
 @dataclass(frozen=True)
+class CropConfig:
+    """How a face box becomes the square crop that a network sees.
+
+    Attributes:
+        size: side of the crop in pixels; by default what the network is made for.
+        scale: side of the crop in units of the longer side of the face box.
+        shift_y: how far the crop's centre lies below the box's, in longer sides of the box.
+    """
+
+    size: int | None = None
+    scale: float = 1.1
+    shift_y: float = -0.1
+
+    def spec(self) -> CropSpec:
+        """Return the crop of a network, whose size must be known by now.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        if self.size is None:
+            raise ConfigError("--data.crop.size is not set; give it, or a network that has one")
+        return CropSpec(self.size, self.scale, self.shift_y)
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """Which faces, and how they are cut out.
 
     Attributes:
+        preset: public data set whose format and official split are used: `300w`, `wflw`, `cofw`, `lapa` ...
         format: how the data lie on disk: a name of docs/data.md.
         root: folder of the data.
-        subset: training faces, names joined by `+`; `all` for every face.
-        val_subset: validation faces; by default some training faces are held out.
-        val_fraction: how much is held out when there is no val_subset.
-        test_subset: faces that will be tested; training photos among them are dropped.
+        subset: training faces, names joined by `+`; `all` for every face; by default the official training faces.
+        val_subset: validation faces; by default the official ones, else some training faces are held out.
+        val_fraction: share of the training faces held out when there is no val_subset.
+        test_subset: test faces; training photos among them are dropped. By default the official ones.
         scheme: landmark scheme to learn.
         boxes: face boxes, one of them at random: `gt`, `det`, last `found` (our detector's).
         crop: how a face box becomes a crop.
@@ -74,23 +103,25 @@ class DataConfig:
     """
 
     format: str = "300w"
-    root: Path = Path("data/300W")
-    subset: str = "all"
+    root: Path = _ROOT
+    subset: str | None = None
     val_subset: str | None = None
     val_fraction: float = 0.1
     test_subset: str | None = None
     scheme: str = "inner51"
     boxes: list[str] = field(default_factory=lambda: ["gt"])
-    crop: CropSpec = field(default_factory=CropSpec)
+    crop: CropConfig = field(default_factory=CropConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    batch_size: int = 32
-    workers: int = 2
-    cache: bool = False
+    batch_size: int = 16
+    workers: int = 1
+    cache: bool = True
     rounds: int = 0
     sets: list[SetConfig] = field(default_factory=list)
     balance: list[str] = field(default_factory=list)
+    preset: str | None = None
 
     def __post_init__(self) -> None:
+        _apply_preset(self)
         if self.batch_size < 1:
             raise ConfigError(f"--data.batch_size {self.batch_size} must be at least 1")
         _require_boxes("--data.boxes", self.boxes)
@@ -105,9 +136,34 @@ class FacesConfig:
     Attributes:
         format: how the data lie on disk: a name of docs/data.md.
         root: folder of the data.
-        subset: names joined by `+`, any folder or list the format knows; `all` for every face.
+        subset: names joined by `+`, any folder or list the format knows; `all` for every face. By default the official
+            test faces for what measures a model, and every face for what looks at data.
+        preset: public data set whose format and official split are used.
     """
 
     format: str = "300w"
-    root: Path = Path("data/300W")
-    subset: str = "all"
+    root: Path = _ROOT
+    subset: str | None = None
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        _apply_preset(self)
+
+    def test_faces(self) -> "FacesConfig":
+        """Return the faces to measure a model on: those named, else the official test or validation faces."""
+        if self.subset is not None:
+            return self
+        for role in ("test", "val"):
+            subset = official_subset(self.format, self.root, role, self.preset)
+            if subset is not None:
+                return replace(self, subset=subset)
+        return replace(self, subset="all")
+
+
+def _apply_preset(config: DataConfig | FacesConfig) -> None:
+    """Set the format of the preset, and its folder where no other is given."""
+    if config.preset is not None:
+        values = preset(config.preset)
+        object.__setattr__(config, "format", values["format"])
+        if config.root == _ROOT:
+            object.__setattr__(config, "root", Path(values["root"]))

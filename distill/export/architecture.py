@@ -12,6 +12,7 @@ from distill.export.to_tflite import export_tflite
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models import create_model
+from distill.models.zoo import input_size
 from distill.opcheck.check import OpReport, check_model
 from distill.spec import ModelSpec
 from distill.tflite.runtimes import RuntimeServer, list_runtimes
@@ -59,7 +60,7 @@ def load_everywhere(path: str | Path, release: str, timeout_s: float = 60) -> di
 
 
 def check_architecture(
-    arch: str, runtime: str, scheme: str = "inner51", size: int = 128, options: Mapping[str, Any] | None = None
+    arch: str, runtime: str, scheme: str = "inner51", size: int | None = None, options: Mapping[str, Any] | None = None
 ) -> ArchitectureReport:
     """Build `arch` with random weights, convert it in a temporary folder, check its operators and load it.
 
@@ -67,7 +68,7 @@ def check_architecture(
         ConfigError: unknown architecture, option or runtime release.
         ExportError: it cannot be converted.
     """
-    options = dict(options or {})
+    size, options = input_size(arch, options or {}, size)
     net = create_model(arch, scheme, **options).eval()
     spec = ModelSpec(arch, scheme, load_scheme(scheme).n_points, CropSpec(size=size), options)
     with tempfile.TemporaryDirectory(prefix="distill-check-") as folder:

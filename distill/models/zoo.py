@@ -4,8 +4,9 @@ A new network is one file in this package: its factory under `@register`, nothin
 """
 
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -65,6 +66,29 @@ def zoo_entry(arch: str) -> ZooEntry:
     if arch not in names:
         raise ConfigError(f"unknown model '{arch}': {suggest(arch, list(names))}")
     return _REGISTRY[arch]
+
+
+def takes_image_size(arch: str) -> bool:
+    """Return whether a network is built for one crop size, given as the option `image_size`."""
+    return "image_size" in inspect.signature(zoo_entry(arch).factory).parameters
+
+
+def input_size(arch: str, options: Mapping[str, Any], size: int | None = None) -> tuple[int, dict[str, Any]]:
+    """Return the side of the crops of a network in pixels, and its options with that size where it takes one.
+
+    Args:
+        arch: a name of `list_models`.
+        options: keyword arguments of its factory; their `image_size` decides where `size` is None.
+        size: side asked for; None: that of the options, else that of the registry.
+
+    Raises:
+        ConfigError: `size` and `image_size` differ.
+    """
+    named = options.get("image_size")
+    if size is not None and named is not None and size != named:
+        raise ConfigError(f"--data.crop.size {size} and image_size {named} of --model.options differ; give one of them")
+    chosen = size or named or zoo_entry(arch).size
+    return chosen, {**options, "image_size": chosen} if takes_image_size(arch) else dict(options)
 
 
 def create_model(arch: str, scheme: str, **options: Any) -> nn.Module:

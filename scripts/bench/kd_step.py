@@ -83,7 +83,7 @@ def make_net(config: StudentConfig) -> tuple[nn.Module, ModelSpec]:
     scheme = config.data.scheme
     torch.manual_seed(0)
     net = create_model(config.model.arch, scheme, **options)
-    return net, ModelSpec(config.model.arch, scheme, load_scheme(scheme).n_points, config.data.crop, options)
+    return net, ModelSpec(config.model.arch, scheme, load_scheme(scheme).n_points, config.data.crop.spec(), options)
 
 
 def make_batch(faces: int, size: int, points: int) -> FaceSample:

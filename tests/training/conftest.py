@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from distill.data.config import DataConfig
-from distill.geometry import CropSpec
+from distill.data.config import CropConfig, DataConfig
 from distill.losses.config import KDConfig
 from distill.models.config import ModelConfig
 from distill.training.config import LogConfig, OptimConfig, RunConfig, StudentConfig, TrainerConfig
@@ -73,7 +72,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def no_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no face in drawn squares; not looking for one saves half a second a training."""
-    monkeypatch.setattr("distill.training.fit.FaceDetector", lambda: lambda photo: [])
+    monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [])
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def make_config(faces: Path, tmp_path: Path) -> MakeConfig:
     def make(name: str = "run", **changes: Any) -> RunConfig:
         parts: dict[str, Any] = {
             "data": DataConfig(
-                "manifest", faces, "train", "val", crop=CropSpec(SIZE, 1.3), batch_size=4, workers=0, cache=True
+                "manifest", faces, "train", "val", crop=CropConfig(SIZE, 1.3, 0.0), batch_size=4, workers=0, cache=True
             ),
             "model": STUDENT if "teacher" in changes else TEACHER,
             "optim": OptimConfig(warmup=0.1),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from distill.data.build import build_data
 from distill.data.config import SetConfig
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
@@ -15,10 +16,13 @@ from distill.models import create_model
 from distill.models.checkpoint import load_model, save_model
 from distill.spec import ModelSpec
 from distill.training import fit as module
+from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.config import StudentConfig
 from distill.training.fit import train_student
 from distill.training.loggers.metrics_csv import read_rows
+from distill.training.teacher import FrozenTeacher
 from distill.training.teacher_cache.cached_teacher import CachedTeacher
+from distill.training.teacher_cache.factory import with_cache
 
 
 def recorded(folder: Path) -> dict[tuple[int, str], str]:
@@ -155,8 +159,8 @@ def test_other_faces_teachers_and_crops_are_kept_apart(
     names = set()
     for number, change in enumerate(changes):
         config = _cached(make_config, f"run{number}", teacher, tmp_path / "kept", **change)
-        data = module.make_data(config, ["inner51"])
-        names.add(str(module.with_cache(module.FrozenTeacher.load([teacher]), config, data.train).store.folder))
+        data = build_data(config.data, ["inner51"], config.seed, config.trainer.epochs)
+        names.add(str(with_cache(FrozenTeacher.load([teacher]), config, data.train).store.folder))
     assert len(names) == len(changes)
 
 
@@ -165,9 +169,9 @@ def test_the_bound_of_a_cache_holds_where_epochs_show_a_part_of_a_set(
 ) -> None:
     sets = [SetConfig("manifest", faces, "train", share=0.2)]
     config = _cached(make_config, "run", teacher, tmp_path / "kept", data={"rounds": 2, "sets": sets})
-    data = module.make_data(config, ["inner51"])
+    data = build_data(config.data, ["inner51"], config.seed, config.trainer.epochs)
     assert len(data.train) < len(data.train.records)
-    cache = module.with_cache(module.FrozenTeacher.load([teacher]), config, data.train)
+    cache = with_cache(FrozenTeacher.load([teacher]), config, data.train)
     assert cache.store.count == len(data.train.records)
 
 
@@ -176,7 +180,7 @@ def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
     kd: dict[str, Any], make_config: Any, teacher: Path, tmp_path: Path
 ) -> None:
     whole = train_student(_cached(make_config, "whole", teacher, tmp_path / "kept_a", kd=kd))
-    original, calls = module.RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
+    original, calls = RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
 
     def crash(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
@@ -184,7 +188,7 @@ def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
             raise InterruptedError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.RunCheckpoints, "on_train_batch_end", crash)
+        patch.setattr(RunCheckpoints, "on_train_batch_end", crash)
         with pytest.raises(InterruptedError):
             train_student(_cached(make_config, "crashed", teacher, tmp_path / "kept_b", kd=kd))
     again = train_student(_cached(make_config, "crashed", teacher, tmp_path / "kept_b", kd=kd, resume=True))
@@ -200,11 +204,11 @@ def test_landmarks_once_are_those_of_the_teachers_own_plain_crops(
 ) -> None:
     config = _cached(make_config, "run", teacher, tmp_path / "kept", "landmarks")
     config = replace(config, data=replace(config.data, crop=replace(config.data.crop, size=size)))
-    data = module.make_data(config, ["inner51"])
-    frozen = module.FrozenTeacher.load([teacher])
-    once = module.with_cache(frozen, config, data.train)
+    data = build_data(config.data, ["inner51"], config.seed, config.trainer.epochs)
+    frozen = FrozenTeacher.load([teacher])
+    once = with_cache(frozen, config, data.train)
     once.prepare(torch.device("cpu"))
-    plain = module.make_data(make_config("x", data={"augment": config.data.augment.none()}), ["inner51"]).train
+    plain = build_data(make_config("x", data={"augment": config.data.augment.none()}).data, ["inner51"], 0, 1).train
     flips = 0
     for index in range(6):
         face, crop = data.train[3, index], plain[index]

@@ -16,7 +16,8 @@ import torch
 import yaml
 
 from distill.cli.options import options_of, parse
-from distill.data.config import SetConfig
+from distill.data.build import build_data
+from distill.data.config import CropConfig, SetConfig
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
 from distill.detection.detector import Detection
@@ -27,6 +28,7 @@ from distill.models import create_model
 from distill.models.checkpoint import load_model
 from distill.models.config import ModelConfig
 from distill.training import fit as module
+from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.config import OptimConfig, RunConfig, StudentConfig
 from distill.training.fit import train_student, train_teacher
 from distill.training.loggers.csv import CsvLog, plain_config
@@ -151,7 +153,7 @@ def test_a_run_leaves_what_it_says(make_config: Any) -> None:
     assert torch.load(folder / "best.ckpt", weights_only=True)["global_step"] == summary["best_step"]
     # The averaged weights are what is loaded, and the configuration makes the same run.
     net, spec = load_model(folder / "last.ckpt")
-    assert spec.crop == config.data.crop
+    assert spec.crop == config.data.crop.spec()
     stored = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, stored[f"net.{name}"]) for name, value in net.state_dict().items())
     again = parse(options_of("teacher", "", RunConfig), ["--config", str(folder / "config.yaml")])
@@ -162,7 +164,7 @@ def test_a_run_knows_how_to_cut_out_detected_boxes(
     make_config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = Detection(Box(10.0, 10.0, 70.0, 70.0), 0.9)
-    monkeypatch.setattr(module, "FaceDetector", lambda: lambda photo: [whole])
+    monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [whole])
     config = make_config("run", trainer={"epochs": 1})
     _, spec = load_model(train_teacher(config) / "best.ckpt")
     assert spec.detected is not None
@@ -170,7 +172,7 @@ def test_a_run_knows_how_to_cut_out_detected_boxes(
     assert "The detector finds 18 of 18 training faces: its box is cut out 0." in (said := capsys.readouterr().out)
     assert re.search(r"a gt box 1\.\d+, \d+ % of a crop off", said)
     assert """--data.boxes '["gt", "found"]' would also train""" in said
-    monkeypatch.setattr(module, "FaceDetector", lambda: lambda photo: [])
+    monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [])
     _, spec = load_model(train_teacher(make_config("other", trainer={"epochs": 1})) / "best.ckpt")
     assert spec.detected is None
     assert "finds 0 of 18 training faces: its boxes will be cut out as gt boxes are" in capsys.readouterr().out
@@ -180,15 +182,15 @@ def test_training_on_found_boxes_shows_as_much_of_every_face(
     make_config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = Detection(Box(10.0, 10.0, 70.0, 70.0), 0.9)
-    monkeypatch.setattr(module, "FaceDetector", lambda: lambda photo: [whole])
+    monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [whole])
     config = make_config("run", trainer={"epochs": 1}, data={"boxes": ["gt", "found"]})
-    data = module.make_data(config, [config.data.scheme])
+    data = build_data(config.data, [config.data.scheme], config.seed, config.trainer.epochs)
     assert isinstance(data.train, FaceDataset)
     assert data.train.found_crop.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
     assert all(record.boxes["found"] == whole.box for record in data.train.records)
     _, spec = load_model(train_teacher(config) / "best.ckpt")
     assert spec.detected == data.train.found_crop
-    monkeypatch.setattr(module, "FaceDetector", lambda: lambda photo: [])
+    monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [])
     with pytest.raises(ConfigError, match="finds 0 of 18 faces, too few to train on found boxes"):
         train_teacher(make_config("other", data={"boxes": ["gt", "found"]}))
     with pytest.raises(ConfigError, match="must begin with gt or det"):
@@ -227,7 +229,7 @@ def test_nothing_to_resume(make_config: Any, tmp_path: Path) -> None:
 def test_crops_of_another_size_than_the_network_are_refused(make_config: Any, tmp_path: Path) -> None:
     config = make_config("run")
     options = {**config.model.options, "image_size": 96}
-    with pytest.raises(ConfigError, match=r"--data\.crop\.size 64 does not fit the network .* image_size"):
+    with pytest.raises(ConfigError, match=r"--data\.crop\.size 64 and image_size 96 of --model\.options differ"):
         train_teacher(make_config("run", model={"options": options}))
     assert not (tmp_path / "runs").exists()
 
@@ -253,12 +255,12 @@ def _crash_in(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: i
 
 
 CRASHES = {
-    "in a step that was saved": (module.RunCheckpoints, "on_train_batch_end", 6, True),
-    "in a step that was not saved": (module.RunCheckpoints, "on_train_batch_end", 7, False),
+    "in a step that was saved": (RunCheckpoints, "on_train_batch_end", 6, True),
+    "in a step that was not saved": (RunCheckpoints, "on_train_batch_end", 7, False),
     "in the middle of a validation": (LandmarkTask, "validation_step", 3, True),
-    "after a validation was recorded, before it was saved": (module.RunCheckpoints, "on_validation_end", 2, False),
-    "right after a validation was saved": (module.RunCheckpoints, "on_validation_end", 2, True),
-    "after the last validation": (module.RunCheckpoints, "on_validation_end", 3, True),
+    "after a validation was recorded, before it was saved": (RunCheckpoints, "on_validation_end", 2, False),
+    "right after a validation was saved": (RunCheckpoints, "on_validation_end", 2, True),
+    "after the last validation": (RunCheckpoints, "on_validation_end", 3, True),
     "before anything was saved": (CsvLog, "log_metrics", 1, True),
 }
 
@@ -421,7 +423,7 @@ def test_distillation_fades_linearly(make_config: Any, teacher: Path, monkeypatc
 
 def test_students_that_do_not_fit_their_teacher(make_config: Any, teacher: Path, tmp_path: Path) -> None:
     cases: dict[str, dict[str, Any]] = {
-        r"differ in crop \(.*1\.3.* and .*1\.5": {"data": {"crop": module.RunConfig().data.crop.__class__(64, 1.5)}},
+        r"differ in crop \(.*1\.3.* and .*1\.5": {"data": {"crop": CropConfig(64, 1.5, 0.0)}},
         r"--kd\.inherit_heads: necks of student and teacher are 24 and 16 wide": {
             "model": {"options": {"width": 24}},
             "kd": {"inherit_heads": True},

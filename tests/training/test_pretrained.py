@@ -13,7 +13,7 @@ from distill.models import create_model
 from distill.models.checkpoint import load_model, save_model
 from distill.models.config import ModelConfig
 from distill.spec import ModelSpec
-from distill.training import fit as module
+from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.fit import train_teacher
 from distill.training.pretrained import start_from
 from tests.training.conftest import TEACHER
@@ -83,7 +83,7 @@ def test_a_run_starts_from_it_and_a_resumed_one_does_not_read_it(
     assert "--model.init" in capsys.readouterr().out
     scratch = train_teacher(make_config("scratch", trainer={"epochs": 2}))
     assert (scratch / "metrics.csv").read_text() != (whole / "metrics.csv").read_text()
-    original, calls = module.RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
+    original, calls = RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
 
     def crash(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
@@ -91,7 +91,7 @@ def test_a_run_starts_from_it_and_a_resumed_one_does_not_read_it(
             raise InterruptedError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.RunCheckpoints, "on_train_batch_end", crash)
+        patch.setattr(RunCheckpoints, "on_train_batch_end", crash)
         with pytest.raises(InterruptedError):
             train_teacher(replace(config, name="crashed"))
     path.unlink()

@@ -13,7 +13,7 @@ from distill.inference.landmarker import OnnxModel
 from distill.losses.config import LossConfig
 from distill.models.checkpoint import load_model
 from distill.models.config import ModelConfig
-from distill.training import fit as module
+from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.fit import train_student, train_teacher
 from distill.training.loggers.metrics_csv import read_rows
 
@@ -61,7 +61,7 @@ def test_unlike_networks_losses_and_kinds_are_refused_before_anything_is_written
     cases: list[tuple[str, dict[str, Any]]] = [
         (r"--loss.kind maps needs heatmaps, .*: take nme, wing", {"model": points, "loss": LossConfig("maps")}),
         (r"unknown --loss.kind 'nmee': did you mean 'nme'", {"model": points, "loss": LossConfig("nmee")}),
-        (r"--data.crop.size 64 does not fit the network \(crops of 64 x 64 px", {"model": ModelConfig("efld", {})}),
+        (r"--data.crop.size 64 and image_size 128", {"model": ModelConfig("efld", {"image_size": 128})}),
     ]
     kd_cases: list[tuple[str, dict[str, Any]]] = [
         (r"--kd.kind mse needs heatmaps, .* take coordinate or none", {"model": points, "kd": {"kind": "mse"}}),
@@ -115,7 +115,7 @@ def test_a_mixed_training_is_resumed_to_the_bit(
     make_config: Any, faces: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train_student(_cross(make_config, faces, "whole", teacher))
-    original, calls = module.RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
+    original, calls = RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
 
     def crash(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
@@ -123,7 +123,7 @@ def test_a_mixed_training_is_resumed_to_the_bit(
             raise InterruptedError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.RunCheckpoints, "on_train_batch_end", crash)
+        patch.setattr(RunCheckpoints, "on_train_batch_end", crash)
         with pytest.raises(InterruptedError):
             train_student(_cross(make_config, faces, "crashed", teacher))
     again = train_student(_cross(make_config, faces, "crashed", teacher, resume=True, data={"workers": 2}))

@@ -36,7 +36,7 @@ def with_cache(teacher: FrozenTeacher, config: StudentConfig, faces: FaceDataset
     who = identity(config, faces)
     name = hashlib.sha256(json.dumps(who, sort_keys=True).encode()).hexdigest()[:16]
     folder = config.kd.cache.folder / f"{form}_{name}"
-    blank = teacher.blank(config.data.crop.size)
+    blank = teacher.blank(config.data.crop.spec().size)
     points, limit = blank.landmarks.shape[1], int(config.kd.cache.gigabytes * 1e9)
     if form == "landmarks":
         store = RecordStore(folder, len(faces.records), Compact(points).size, limit)
@@ -61,7 +61,7 @@ def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[s
         "flip": config.kd.flip,
         "faces": data_hash(faces.records),
         "order": names,
-        "crop": asdict(config.data.crop) | ({"size": "the teacher's"} if once else {}),
+        "crop": asdict(config.data.crop.spec()) | ({"size": "the teacher's"} if once else {}),
         "boxes": [list(part.boxes) for part in sets],
         "seeds": [part.seed for part in sets],
         "augment": None if once else asdict(config.data.augment),

@@ -1,0 +1,190 @@
+"""Build training and validation faces from their configuration."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import track
+
+from distill.data.class_balance import attribute_weights
+from distill.data.config import DataConfig, SetConfig
+from distill.data.datamodule import FaceData
+from distill.data.dataset import FaceDataset
+from distill.data.detector_boxes import detected_crop, with_found
+from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
+from distill.data.presets import official_subset
+from distill.data.readers import parse_subsets, read_faces
+from distill.data.records import FOUND, FaceRecord, known_normalisers, require_points
+from distill.data.splits import split_by_group, without_groups_of
+from distill.detection.detector import FaceDetector
+from distill.errors import ConfigError
+from distill.geometry import CropSpec
+from distill.landmarks import load_scheme
+
+Notify = Callable[[str], object]
+
+# Training on the detector's boxes helped where their offset was 8 % of a crop (boxes around the 51 inner points of
+# 300-W, detector boxes at test time: 9.0 -> 6.4 % NME) and did harm where it was 3 % (around 68 points: 6.2 -> 6.5).
+_LARGE_OFFSET = 0.05
+
+
+@dataclass(frozen=True)
+class Split:
+    """Subsets for training, validation and test; None: every face, held-out training faces, or none."""
+
+    train: str | None
+    val: str | None
+    test: str | None
+
+
+def split_of(data: DataConfig) -> Split:
+    """Return the subsets of a configuration: those it names, else the official split of the data set."""
+    if data.subset is not None or data.val_subset is not None or data.test_subset is not None:
+        return Split(data.subset, data.val_subset, data.test_subset)
+    train, val, test = (official_subset(data.format, data.root, role, data.preset) for role in ("train", "val", "test"))
+    return Split(train, val, test)
+
+
+def read_split(data: DataConfig, seed: int) -> tuple[list[FaceRecord], list[FaceRecord]]:
+    """Return training and validation faces; no photo is on both sides, none is among the test faces."""
+    split = split_of(data)
+    train = _read(data, split.train)
+    if split.test is not None:
+        train = without_groups_of(train, _read(data, split.test))
+    if split.val is None:
+        return split_by_group(train, data.val_fraction, seed)
+    val = _read(data, split.val)
+    return without_groups_of(train, val), val
+
+
+def validation_normaliser(faces: Sequence[FaceRecord], scheme: str, notify: Notify = print) -> str:
+    """Return the first normaliser of the scheme whose points all validation faces have.
+
+    Raises:
+        AnnotationError: a face without a single marked point.
+    """
+    require_points(faces, "validation faces", "choose others with --data.val_subset")
+    usable = known_normalisers(faces, scheme)[0]
+    first = load_scheme(scheme).normalisers[0]
+    if usable != first:
+        notify(f"Validation by the {usable} distance: not every face has the points of the {first} distance marked")
+    return usable
+
+
+def build_data(data: DataConfig, heads: Sequence[str], seed: int, epochs: int, progress: bool = True) -> FaceData:
+    """Read the faces of a run and wrap them for Lightning.
+
+    Args:
+        data: configuration, with the size of the crop.
+        heads: landmark schemes of the network's heads.
+        seed: of the split, the order of the faces and their augmentation.
+        epochs: passes over the training faces.
+        progress: show a progress bar where faces are detected.
+    """
+    train, val = read_split(data, seed)
+    crop = data.crop.spec()
+    mixed = len(heads) > 1 or bool(data.sets) or bool(data.balance)
+    scheme = data.scheme
+    if mixed:
+        train, scheme = _as_annotated(data, train)
+    train, found_crop = _with_detector_boxes(train, data.boxes, crop, progress)
+    faces = FaceDataset(train, crop, scheme, data.augment, data.boxes, seed, data.cache, data.rounds, found_crop)
+    weights = attribute_weights(train, data.balance) if data.balance else None
+    further = [_further_set(data, item, seed + index, val, progress) for index, item in enumerate(data.sets, 1)]
+    return FaceData(
+        MixedDataset([TrainingSet(faces, weights), *further], heads) if mixed else faces,
+        FaceDataset(val, crop, data.scheme, None, data.boxes[:1], seed, data.cache),
+        batch_size=data.batch_size,
+        epochs=epochs,
+        workers=data.workers,
+        seed=seed,
+    )
+
+
+def fit_detector_crop(
+    faces: Sequence[FaceRecord], boxes: Sequence[str], crop: CropSpec, notify: Notify = print
+) -> CropSpec | None:
+    """Return how a detector's box is cut out for a network trained on these faces; report it in a line.
+
+    Args:
+        faces: training faces of the main data set.
+        boxes: box sources that are trained on, the main one first.
+        crop: how a box of the main source becomes a crop.
+        notify: receives the line.
+    """
+    source = boxes[0]
+    fitted = None
+    offset = 0.0
+    try:
+        detector = FaceDetector()
+    except ConfigError as error:
+        what = f"No detector ({error})"
+    else:
+        fitted, found, asked, offset = detected_crop(faces, crop, source, detector)
+        what = f"The detector finds {found} of {asked} training faces"
+    if fitted is None:
+        notify(f"{what}: its boxes will be cut out as {source} boxes are")
+        return None
+    notify(
+        f"{what}: its box is cut out {fitted.scale:.2f} times, a {source} box {crop.scale:g}, "
+        f"{100 * offset:.0f} % of a crop off"
+    )
+    if offset > _LARGE_OFFSET and FOUND not in boxes:
+        notify(f'--data.boxes \'["{source}", "{FOUND}"]\' would also train on the detector\'s boxes (docs/data.md)')
+    return fitted
+
+
+def _read(data: DataConfig, subset: str | None) -> list[FaceRecord]:
+    return read_faces(data.format, data.root, parse_subsets(subset), data.scheme)
+
+
+def _with_detector_boxes(
+    records: list[FaceRecord], boxes: Sequence[str], crop: CropSpec, progress: bool
+) -> tuple[list[FaceRecord], CropSpec | None]:
+    """Return the faces with the detector's boxes, where those are trained on, and how these are cut out.
+
+    Raises:
+        ConfigError: the detector finds too few faces to tell how its boxes lie to the others.
+    """
+    if FOUND not in boxes:
+        return records, None
+    detector = FaceDetector()
+    bar = track(records, "Finding faces", console=Console(stderr=True), disable=not progress)
+    faces = with_found(bar, detector, boxes[0])
+    fitted, found, asked, _ = detected_crop(faces, crop, boxes[0], detector)
+    if fitted is None:
+        raise ConfigError(
+            f"--data.boxes: the detector finds {found} of {asked} faces, too few to train on {FOUND} boxes"
+        )
+    return faces, fitted
+
+
+def _as_annotated(data: DataConfig, faces: Sequence[FaceRecord]) -> tuple[list[FaceRecord], str]:
+    """Return the same faces with the points they were annotated with, which may train more heads, and their scheme."""
+    names = {face.name for face in faces}
+    records = read_faces(data.format, data.root, parse_subsets(split_of(data).train))
+    schemes = {record.scheme for record in records if record.name in names}
+    if len(schemes) > 1:
+        return list(faces), data.scheme
+    return [record for record in records if record.name in names], schemes.pop()
+
+
+def _further_set(
+    data: DataConfig, item: SetConfig, seed: int, val: Sequence[FaceRecord], progress: bool
+) -> TrainingSet:
+    """Read one of `data.sets`, without the photos that are validated or tested on if it lies in the same folder."""
+    records = read_faces(item.format, item.root, parse_subsets(item.subset), item.scheme)
+    if item.root.resolve() == data.root.resolve():
+        records = without_groups_of(records, val)
+        test = split_of(data).test
+        if test is not None:
+            records = without_groups_of(records, _read(data, test))
+    if not records:
+        raise ConfigError(f"--data.sets: no face of {item.root} is left to train on; choose another subset")
+    records = relabelled(records, item.labels)
+    scheme = item.scheme or records[0].scheme
+    boxes = item.boxes or data.boxes
+    crop = data.crop.spec()
+    records, found_crop = _with_detector_boxes(records, boxes, crop, progress)
+    faces = FaceDataset(records, crop, scheme, data.augment, boxes, seed, data.cache, data.rounds, found_crop)
+    return TrainingSet(faces, item.weight, item.share)

@@ -1,0 +1,110 @@
+"""Build the parts of a training run from its configuration: network, faces, loss and task."""
+
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from distill.data.build import build_data, fit_detector_crop, validation_normaliser
+from distill.data.datamodule import FaceData
+from distill.data.splits import data_hash
+from distill.files import sha256
+from distill.geometry import CropSpec
+from distill.landmarks import load_scheme
+from distill.losses.cross_format import CrossFormatLoss
+from distill.losses.supervised import make_loss, require_loss_fits
+from distill.metrics import LandmarkMetrics
+from distill.models import create_model
+from distill.models.regression import schemes_of
+from distill.models.zoo import input_size, zoo_entry
+from distill.spec import ModelSpec
+from distill.training.callbacks.seeding import step_seed
+from distill.training.config import RunConfig, StudentConfig
+from distill.training.loggers.csv import is_first_process
+from distill.training.precision import resolved
+from distill.training.pretrained import start_from
+from distill.training.tasks import blank_prediction
+from distill.training.teacher_cache.factory import parts_of
+
+Config = TypeVar("Config", bound=RunConfig)
+
+
+def notify(line: str) -> None:
+    """Print a line, in one process of several."""
+    if is_first_process():
+        print(line)
+
+
+def with_input_size(config: Config) -> Config:
+    """Return the configuration with the size of the crop: the one it names, else what the network is made for."""
+    size, options = input_size(config.model.arch, config.model.options, config.data.crop.size)
+    data = replace(config.data, crop=replace(config.data.crop, size=size))
+    return replace(config, data=data, model=replace(config.model, options=options))
+
+
+def make_net(config: RunConfig) -> nn.Module:
+    """Build the network of a run; its first weights depend on the seed and `model.init` alone.
+
+    A resumed run has weights of its own and does not read `model.init` again.
+    """
+    torch.manual_seed(step_seed(config.seed, 0))
+    net = create_model(config.model.arch, config.data.scheme, **config.model.options)
+    if config.model.init is not None and not config.resume:
+        notify(start_from(net, config.model.init))
+    return net
+
+
+def make_data(config: RunConfig, net: nn.Module) -> FaceData:
+    """Read the faces of a run, for all heads of its network."""
+    heads = schemes_of(net, config.data.scheme)
+    return build_data(config.data, heads, config.seed, config.trainer.epochs, progress=is_first_process())
+
+
+def task_parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, Any]:
+    """Return the arguments of a task, with a loss that fits the network.
+
+    Raises:
+        ConfigError: crops or a loss that the network is not made for.
+    """
+    model = config.model
+    scheme = load_scheme(config.data.scheme)
+    normaliser = validation_normaliser(data.val.records, config.data.scheme, notify)
+    return {
+        "net": net,
+        "loss": make_run_loss(config, net),
+        "metric": LandmarkMetrics(scheme, normaliser),
+        "optim": config.optim,
+        "total_steps": len(data.sampler(world=config.trainer.devices * config.trainer.num_nodes)),
+        "spec": ModelSpec(
+            model.arch, config.data.scheme, scheme.n_points, config.data.crop.spec(), dict(model.options)
+        ),
+    }
+
+
+def make_run_loss(config: RunConfig, net: nn.Module) -> nn.Module:
+    """Return the supervised loss of a run: one module, or one a head for batches of several data sets."""
+    options = asdict(config.loss)
+    kind = options.pop("kind")
+    kind = zoo_entry(config.model.arch).loss if kind == "default" else kind
+    losses = {s: make_loss(kind, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
+    require_loss_fits(kind, blank_prediction(net, config.data.crop.spec().size))
+    mixed = len(losses) > 1 or config.data.sets or config.data.balance
+    return CrossFormatLoss(losses) if mixed else losses[config.data.scheme]
+
+
+def detector_crop(config: RunConfig, data: FaceData) -> CropSpec | None:
+    """Return how a detector's box is cut out for the network of a run."""
+    faces = parts_of(data.train)[0].records  # boxes of further sets may come from another source
+    return fit_detector_crop(faces, config.data.boxes, config.data.crop.spec(), notify)
+
+
+def origin(config: RunConfig, data: FaceData) -> dict[str, Any]:
+    """Return what decides a run beside its options, in plain types: `--data.root` and `--teacher` may have moved."""
+    teachers = config.teachers if isinstance(config, StudentConfig) and config.kd.kind != "none" else []
+    return {
+        "precision": resolved(config.trainer),
+        "train_hash": data_hash(data.train.records),
+        "val_hash": data_hash(data.val.records),
+        "teachers": [sha256(path) for path in teachers],
+    }

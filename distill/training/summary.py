@@ -1,0 +1,31 @@
+"""`summary.json` of a run: the best validation error, what it was trained on and how long it took."""
+
+from pathlib import Path
+
+from distill.data.datamodule import FaceData
+from distill.files import write_json
+from distill.provenance import commit
+from distill.training.callbacks.checkpointing import RunCheckpoints
+from distill.training.config import RunConfig
+from distill.training.tasks import LandmarkTask
+
+
+def write_summary(
+    config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path, seconds: float
+) -> None:
+    """Write the summary of a finished training."""
+    write_json(
+        folder / "summary.json",
+        {
+            "val_nme": checkpoints.best_nme,
+            "normaliser": task.metric.normaliser,
+            "best_step": checkpoints.best_step,
+            "steps": task.global_step,
+            "seconds": round(seconds, 1),
+            "seed": config.seed,
+            "commit": commit(),
+            "train_faces": len(data.train),
+            "val_faces": len(data.val),
+            **task.origin,
+        },
+    )

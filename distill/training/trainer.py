@@ -1,0 +1,56 @@
+"""The Lightning trainer of a run: loggers, callbacks, precision and devices."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.loggers import Logger
+
+from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints
+from distill.training.callbacks.early_stopping import StopWithoutProgress
+from distill.training.callbacks.ema import WeightEMA
+from distill.training.callbacks.grad_norms import TermGradients
+from distill.training.callbacks.seeding import StatelessSeeding
+from distill.training.config import RunConfig
+from distill.training.loggers.csv import CsvLog, Tracking, is_first_process
+from distill.training.loggers.wandb import WandbLog
+from distill.training.precision import resolved
+from distill.training.tasks import LandmarkTask
+
+
+def make_trainer(config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoints, folder: Path) -> pl.Trainer:
+    """Return a trainer that runs all epochs as one stream of steps."""
+    loggers: list[Logger] = [CsvLog(folder / "metrics.csv")]
+    if config.log.wandb != "disabled" and is_first_process():
+        loggers.append(WandbLog(config, folder))
+    callbacks: list[pl.Callback] = [
+        StatelessSeeding(config.seed),
+        RichProgressBar(),
+        Tracking(config.log.every, config.log.pictures),
+    ]
+    if config.optim.ema:
+        callbacks.append(WeightEMA(config.optim.ema))
+    if config.log.gradients:
+        callbacks.append(TermGradients(config.log.gradients))
+    if config.trainer.patience:
+        callbacks.append(StopWithoutProgress(config.trainer.patience))
+    per_epoch = task.total_steps // config.trainer.epochs
+    several = config.trainer.devices * config.trainer.num_nodes > 1
+    return pl.Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=config.trainer.devices,
+        num_nodes=config.trainer.num_nodes,
+        # Heads of other schemes, spreads and pose nets take part in some losses only.
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
+        precision={"32": "32-true", "bf16": "bf16-mixed"}[resolved(config.trainer)],  # type: ignore[arg-type]
+        max_epochs=1,  # all epochs are one stream of steps
+        val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,  # nothing is logged through Lightning; a larger number only warns on short runs
+        logger=loggers,
+        callbacks=[*callbacks, checkpoints],
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
