@@ -1,14 +1,24 @@
-"""Command-line options from typed classes and functions, with mistakes told in one line."""
+"""Command-line options from typed classes and functions, with one-line errors."""
 
 import json
 import re
 from argparse import SUPPRESS, Action
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
+from yaml import YAMLError
 
+from distill.cli.recipes import load_recipe, merge, nested, option_names, read_yaml
 from distill.errors import ConfigError, suggest
+
+# Retired options and configuration keys, and what replaces them.
+RENAMED = {
+    "loss.kind": "loss.name",
+    "kd.only": "kd.supervised",
+    "data.rounds": "data.augment_period",
+    "kd.cache.gigabytes": "kd.cache.max_gb",
+}
 
 
 class _OneLinePerOption(DefaultHelpFormatter):
@@ -62,10 +72,82 @@ def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str
         ConfigError: unknown, missing or mistyped option, or an unreadable file.
     """
     try:
-        values = parser.instantiate(parser.parse_args(_name_positionals(argv, positional, parser)))
+        values = parser.instantiate(parser.parse_args(_compose(_name_positionals(argv, positional, parser), parser)))
     except ArgumentError as error:
         raise ConfigError(_one_line(str(error), parser)) from error
     return {name: value for name, value in vars(values).items() if name != "config"}
+
+
+def explicit_options(argv: list[str]) -> dict[str, str]:
+    """Return the options typed on the command line, with the words that follow them; recipes are not among them."""
+    typed: dict[str, str] = {}
+    for index, word in enumerate(argv):
+        if not word.startswith("--"):
+            continue
+        name, equals, value = word[2:].partition("=")
+        following = argv[index + 1] if index + 1 < len(argv) and not argv[index + 1].startswith("--") else ""
+        typed[name] = value if equals else following
+    typed.pop("config", None)
+    return typed
+
+
+def _compose(argv: list[str], parser: ArgumentParser) -> list[str]:
+    """Merge all `--config` files and the mappings on the line into one configuration; the rest of the line wins.
+
+    Raises:
+        ConfigError: an unreadable recipe, a retired option, or a teacher beside `--kd.kind none`.
+    """
+    free = [action.dest for action in parser._actions if "dict[" in str(getattr(action, "_typehint", None)).lower()]
+    names = {action.dest for action in parser._actions}
+    typed = explicit_options(argv)
+    _require_current(list(typed), names)
+    recipes, rest = _take(argv, ("config",))
+    merged: dict[str, Any] = {}
+    for _, path in recipes:
+        merged = merge(merged, load_recipe(path, free), free)
+    if "kd.kind" in names and typed.get("kd.kind") == "none":
+        if "teacher" in typed:
+            raise ConfigError("--teacher contradicts --kd.kind none: leave one of them out")
+        merged = merge(merged, nested("kd.kind", "none"), free)
+    _require_current(option_names(merged), names)
+    mappings, rest = _take(rest, free)
+    for name, text in mappings:
+        value = _mapping(text)
+        if value is None:
+            rest = [*rest, f"--{name}", text]
+        else:
+            merged = merge(merged, nested(name, value), free)
+    return ["--config", json.dumps(merged, ensure_ascii=False), *rest] if merged else rest
+
+
+def _take(argv: list[str], names: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the values of some options, in order, and the words without them."""
+    taken, rest, index = [], list[str](), 0
+    while index < len(argv):
+        name, equals, value = argv[index].removeprefix("--").partition("=")
+        index += 1
+        if not argv[index - 1].startswith("--") or name not in names or (not equals and index == len(argv)):
+            rest.append(argv[index - 1])
+            continue
+        if not equals:
+            value = argv[index]
+            index += 1
+        taken.append((name, value))
+    return taken, rest
+
+
+def _mapping(text: str) -> dict[str, Any] | None:
+    try:
+        value = read_yaml(text)
+    except YAMLError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _require_current(given: Sequence[str], names: Collection[str]) -> None:
+    for name in given:
+        if name in RENAMED and name not in names:
+            raise ConfigError(f"option '{name}' is now '{RENAMED[name]}': write --{RENAMED[name]}")
 
 
 def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentParser) -> list[str]:
@@ -96,7 +178,7 @@ def _join_lists(argv: list[str], parser: ArgumentParser) -> list[str]:
         word = rest.pop(0)
         joined.append(word)
         if word in lists:
-            count = next((place for place, other in enumerate(rest) if other.startswith("--")), len(rest))
+            count = next((index for index, other in enumerate(rest) if other.startswith("--")), len(rest))
             words, rest = rest[:count], rest[count:]
             whole = len(words) == 1 and words[0].startswith("[")
             joined.append(words[0] if whole else _as_list(words))
