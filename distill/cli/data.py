@@ -224,9 +224,9 @@ def sources(name: str | None = None, root: Path | None = None) -> int:
     """
     from rich.console import Console
 
-    from distill.data.dataset_catalog import describe, load_sources, overview, verify
+    from distill.data.dataset_catalog import describe, load_catalog, overview, verify
 
-    console, known = Console(), load_sources()
+    console, known = Console(), load_catalog()
     if name is None:
         if root is not None:
             raise ConfigError(f"which data set should lie in {root}? {suggest('', list(known))}")

@@ -136,9 +136,9 @@ def test_found_boxes_have_a_crop_of_their_own(records: list[FaceRecord]) -> None
 
 def test_boxes_are_drawn_from_those_a_face_has(records: list[FaceRecord]) -> None:
     both = FaceDataset(records, CropSpec(16), "five", boxes=("gt", "det"))
-    seen = [{both[epoch, index]["to_photo"].numpy().tobytes() for epoch in range(12)} for index in range(12)]
-    assert [len(kinds) for kinds in seen] == [len(record.boxes) for record in records]
-    assert sum(len(kinds) for kinds in seen) == 18
+    distinct = [{both[epoch, index]["to_photo"].numpy().tobytes() for epoch in range(12)} for index in range(12)]
+    assert [len(affines) for affines in distinct] == [len(record.boxes) for record in records]
+    assert sum(len(affines) for affines in distinct) == 18
     with pytest.raises(AnnotationError, match="6 of 12 faces have no det box"):
         FaceDataset(records, CropSpec(16), "five", boxes=("det",))
 

@@ -90,9 +90,9 @@ def test_the_default_margin_holds_all_that_training_can_see(records: list[FaceRe
     for record in records:
         inside, size = crop_of(record, spec)
         for _ in range(300):
-            seen, _ = sample_affine(record.boxes["gt"], crop, config, rng)
+            affine, _ = sample_affine(record.boxes["gt"], crop, config, rng)
             corners = np.array([[-0.5, -0.5], [-0.5, 127.5], [127.5, -0.5], [127.5, 127.5]])
-            photo = (corners - seen[:, 2]) @ np.linalg.inv(seen[:, :2]).T
+            photo = (corners - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T
             placed = apply_affine(inside, photo)
             assert placed.min() > -1.5
             assert placed.max() < size + 0.5

@@ -76,7 +76,7 @@ def test_mutated_text_raises_nothing_but_annotation_error(data: st.DataObject) -
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "ends where"),
         ("<html>404</html>", "web page"),
@@ -93,10 +93,10 @@ def test_mutated_text_raises_nothing_but_annotation_error(data: st.DataObject) -
         (_GOOD + _GOOD, "2 faces"),
     ],
 )
-def test_broken_pts_names_file_and_cause(text: str, said: str) -> None:
+def test_broken_pts_names_file_and_cause(text: str, message: str) -> None:
     with pytest.raises(AnnotationError) as caught:
         parse_pts(text, "face.pts")
-    _one_line(caught, "face.pts", said)
+    _one_line(caught, "face.pts", message)
 
 
 def test_binary_missing_and_oversized_pts(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def _spoil(root: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "kind", "file", "said"),
+    ("case", "error", "file", "message"),
     [
         ("html photo", ImageError, "a.png", "web page"),
         ("empty photo", ImageError, "a.png", "empty"),
@@ -248,13 +248,13 @@ def _spoil(root: Path, case: str) -> None:
     ],
 )
 def test_bad_data_is_one_line(
-    root: Path, make_face: Any, case: str, kind: type[DistillError], file: str, said: str
+    root: Path, make_face: Any, case: str, error: type[DistillError], file: str, message: str
 ) -> None:
     make_face("afw/a")
     _spoil(root, case)
-    with pytest.raises(kind) as caught:
+    with pytest.raises(error) as caught:
         read_faces("300w", root)
-    _one_line(caught, file, said)
+    _one_line(caught, file, message)
 
 
 def test_the_box_of_a_manifest_holds_marked_points_only(root: Path, make_face: Any) -> None:
@@ -349,7 +349,7 @@ def test_a_scheme_of_ones_own_lies_beside_the_manifest(root: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"points": {"ibug68": [[1, 2]]}}, "1 points"),
         ({"points": {"ibug68": [[float("nan"), 2]] * 68}}, "nan"),
@@ -364,20 +364,20 @@ def test_a_scheme_of_ones_own_lies_beside_the_manifest(root: Path, monkeypatch: 
         ({"name": "val/0"}, "2 faces are called"),
     ],
 )
-def test_bad_manifest_faces_are_one_line(root: Path, changes: dict[str, Any], said: str) -> None:
+def test_bad_manifest_faces_are_one_line(root: Path, changes: dict[str, Any], message: str) -> None:
     _manifest(root, **changes)
     with pytest.raises(DistillError) as caught:
         read_faces("manifest", root)
-    _one_line(caught, said)
+    _one_line(caught, message)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [("<html>", "not JSON"), ("[]", "format is 'list'"), ('{"format": "coco"}', "'coco'"), ("[" * 9999, "not JSON")],
 )
-def test_what_is_no_manifest_is_named(root: Path, content: str, said: str) -> None:
+def test_what_is_no_manifest_is_named(root: Path, content: str, message: str) -> None:
     (root / FILE_NAME).write_text(content)
-    with pytest.raises(AnnotationError, match=said):
+    with pytest.raises(AnnotationError, match=message):
         read_faces("manifest", root)
 
 

@@ -37,7 +37,7 @@ def test_conversion_keeps_boxes_and_follows_visibility() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"landmarks": np.zeros((5, 2))}, "5 points"),
         ({"landmarks": np.full((68, 2), np.nan)}, "point 0"),
@@ -48,8 +48,8 @@ def test_conversion_keeps_boxes_and_follows_visibility() -> None:
         ({"size": (9, 9)}, "lies outside"),
     ],
 )
-def test_nonsense_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(AnnotationError, match=said) as caught:
+def test_nonsense_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnnotationError, match=message) as caught:
         _record(**changes)
     assert "a.pts" in str(caught.value)
 

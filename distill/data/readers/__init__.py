@@ -1,4 +1,4 @@
-"""Annotated photos from disk: one file per format, all of them give `FaceRecord`s."""
+"""Readers of annotated data sets: one module per format, each returns `FaceRecord`s."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from distill.errors import AnnotationError, ConfigError, suggest
 
 Reader = Callable[[Path, Sequence[str] | None, str | None], list[FaceRecord]]
 
-# Menpo and IVSFD are laid out as 300-W is; their names are here because users look for them.
+# Menpo and IVSFD are laid out as 300-W is; they are listed so that their names are found.
 FORMATS: Mapping[str, Reader] = MappingProxyType(
     {
         "300w": read_300w,

@@ -44,7 +44,7 @@ def parse_ldmks(text: str, source: str | Path) -> Points:
 
 
 def format_ldmks(points: NDArray[np.floating]) -> str:
-    """Return the text of points (k, 2); reading it gives the very same float32 numbers back."""
+    """Return the text of points (k, 2); reading it returns exactly the same float32 numbers."""
     return "".join(f"{float(x)!r} {float(y)!r}\n" for x, y in np.asarray(points, np.float32))
 
 

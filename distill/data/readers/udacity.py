@@ -42,7 +42,7 @@ def read_frames(path: Path) -> list[tuple[str, NDArray[np.float64]]]:
 
 
 def format_frames(rows: Mapping[str, NDArray[np.floating]]) -> str:
-    """Return the CSV text of points (k, 2) by file name; reading it gives the very same numbers back."""
+    """Return the CSV text of points (k, 2) by file name; reading it returns exactly the same numbers."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["", *_columns(load_scheme(SCHEME).n_points)])

@@ -33,18 +33,18 @@ _FACE_OF_PHOTO = re.compile(r"(?P<photo>(?:image_)?\d+)_\d{1,2}")
 
 
 def _read_boxes(path: Path) -> dict[str, dict[str, Box]]:
-    """Face boxes by image stem and kind, 0-based."""
-    columns = ["image", *(f"{kind}_{corner}" for kind in ("det", "gt") for corner in _CORNERS)]
+    """Face boxes by image stem and source, 0-based."""
+    columns = ["image", *(f"{source}_{corner}" for source in ("det", "gt") for corner in _CORNERS)]
     boxes: dict[str, dict[str, Box]] = {}
     if not path.is_file():
         return boxes
     for line, row in read_csv_rows(path, columns):
         try:
             boxes[_stem(row["image"])] = {
-                kind: Box(*(float(row[f"{kind}_{corner}"]) - 1 for corner in _CORNERS)) for kind in ("det", "gt")
+                source: Box(*(float(row[f"{source}_{corner}"]) - 1 for corner in _CORNERS)) for source in ("det", "gt")
             }
         except (ValueError, TypeError) as error:
-            raise AnnotationError(f"{path}: line {line} must hold an image and eight numbers; mend it") from error
+            raise AnnotationError(f"{path}: line {line} must hold an image and eight numbers; fix it") from error
     return boxes
 
 
@@ -68,7 +68,7 @@ class Groups:
         rows = read_csv_rows(duplicates, ("image_a", "image_b")) if duplicates.is_file() else iter(())
         for line, row in rows:
             if not (row["image_a"] and row["image_b"]):
-                raise AnnotationError(f"{duplicates}: line {line} does not name two images; mend it")
+                raise AnnotationError(f"{duplicates}: line {line} does not name two images; fix it")
             first, second = sorted(self._root(_photo(row[column])) for column in ("image_a", "image_b"))
             if first != second:
                 self._parent[second] = first
@@ -110,10 +110,12 @@ def _annotation_files(root: Path, subsets: Sequence[str] | None) -> dict[Path, i
     for subset in subsets:
         match = _POINTS.fullmatch(subset)
         folder = PurePosixPath((match["folder"] or ".") if match else subset)
-        found = [path for path in everything if PurePosixPath(path.relative_to(root).as_posix()).is_relative_to(folder)]
-        if not found:
+        matching = [
+            path for path in everything if PurePosixPath(path.relative_to(root).as_posix()).is_relative_to(folder)
+        ]
+        if not matching:
             raise AnnotationError(f"{root}: no subset '{subset}' with .pts files: {suggest(subset, folders)}")
-        chosen |= dict.fromkeys(found, int(match["count"]) if match else None)
+        chosen |= dict.fromkeys(matching, int(match["count"]) if match else None)
     return dict(sorted(chosen.items()))
 
 
@@ -124,9 +126,9 @@ def _image_of(annotation: Path, photos: dict[Path, Mapping[str, Path]]) -> Path:
         photos[folder] = photos_by_stem(folder)
     image = photos[folder].get(annotation.stem)
     if image is None:
-        kinds = ", ".join(PHOTO_SUFFIXES)
+        suffixes = ", ".join(PHOTO_SUFFIXES)
         where = "beside it" if folder == annotation.parent else f"in {folder}"
-        raise AnnotationError(f"{annotation}: no photo {annotation.stem}.* {where} ({kinds}); copy it there")
+        raise AnnotationError(f"{annotation}: no photo {annotation.stem}.* {where} ({suffixes}); copy it there")
     return image
 
 
@@ -155,12 +157,12 @@ def _record(annotation: Path, face: PtsFace, image: Path, stem: str, name: str, 
 
 
 def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read a 300-W, Menpo, IVSFD or 300-VW folder, sorted by name; `scheme` is not needed, each file says its own.
+    """Read a 300-W, Menpo, IVSFD or 300-VW folder, sorted by name; `scheme` is not needed, it follows from each file.
 
     `boxes['gt']` is the official tight box, `boxes['det']` the official detector's where the CSV has one.
 
     Raises:
-        AnnotationError: a file that is not what it claims to be, a face without photo, or a box outside its photo.
+        AnnotationError: a file that is not in the expected format, a face without photo, or a box outside its photo.
         ImageError: a photo that cannot be opened.
     """
     del scheme
@@ -178,6 +180,6 @@ def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
             records.append(_record(annotation, face, image, stem, name, info))
     if not records:
         raise AnnotationError(
-            f"{root}: no face with as many points as {'+'.join(subsets or ())} says; check the subset"
+            f"{root}: no face with as many points as {'+'.join(subsets or ())} names; check the subset"
         )
     return records

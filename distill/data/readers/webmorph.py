@@ -9,7 +9,7 @@
     2 3 4 5 6 7 8 9 2   which
     43                  some programs end the file with one more number
 
-The number of points says which template it is. Photos without a `.tem` are not faces to train on and are passed over.
+The number of points determines the template. Photos without a `.tem` are not faces to train on and are skipped.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,8 +54,8 @@ class _Lines:
             [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         )
 
-    def error(self, number: int, seen: str, wanted: str) -> AnnotationError:
-        return AnnotationError(f"{self.source}: line {number} is {seen[:40]!r} where {wanted} belongs; mend the file")
+    def error(self, number: int, line: str, wanted: str) -> AnnotationError:
+        return AnnotationError(f"{self.source}: line {number} is {line[:40]!r} where {wanted} belongs; fix the file")
 
     def next(self, wanted: str) -> tuple[int, str]:
         for number, line in self._lines:
@@ -108,7 +108,7 @@ def parse_tem(text: str, source: str | Path) -> Template:
 
 
 def format_tem(template: Template) -> str:
-    """Return the text of a template; reading it gives the very same float32 points back."""
+    """Return the text of a template; reading it returns exactly the same float32 points."""
     rows = [f"{float(x)!r}\t{float(y)!r}" for x, y in template.points]
     curves = [f"{int(c.closed)}\n{len(c.points)}\n{' '.join(map(str, c.points))}" for c in template.curves]
     last = [] if template.last is None else [str(template.last)]
@@ -116,7 +116,7 @@ def format_tem(template: Template) -> str:
 
 
 def read_webmorph(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read every `.tem` below a folder, sorted by name; a subset is a folder. `scheme` is not needed: files say it.
+    """Read every `.tem` below a folder, sorted by name; a subset is a folder. `scheme` is ignored.
 
     Raises:
         AnnotationError: no or broken templates, a number of points no template has, or a template without photo.

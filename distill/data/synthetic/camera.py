@@ -1,4 +1,4 @@
-"""From the head's centimetres to pixels of the picture.
+"""Camera: head space in centimetres to pixels.
 
 Head space: x to the viewer's right, y up, z towards the viewer, origin between the ears at the height of the eyes.
 Positive yaw turns the face to the viewer's right, positive pitch lifts it, positive roll tilts it clockwise on the

@@ -1,4 +1,4 @@
-"""Putting surfaces into the picture: texture, light and depth."""
+"""Composition of surfaces into an image: texture, light and depth."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ _SHIFT = 4
 
 @dataclass
 class Picture:
-    """A picture in the making.
+    """A picture while it is rendered.
 
     Attributes:
         pixels: (size, size, 3) float32 RGB in 0-255.
@@ -37,9 +37,10 @@ class Picture:
 
 
 def _sample(texture: Floats, places: Floats, border: int) -> Floats:
-    """Texture (h, w) or (h, w, 3) at pixel places (2, n), bilinear: (n,) or (3, n)."""
+    """Texture (h, w) or (h, w, 3) at pixel positions (2, n), bilinear: (n,) or (3, n)."""
     # OpenCV maps pictures, not lists, and none higher than 32767: fold the list into rows.
-    count, columns = places.shape[1], 256
+    count = places.shape[1]
+    columns = 256
     if not count:
         return np.zeros((*texture.shape[2:], 0), np.float32)
     padded = np.zeros((2, -(-count // columns) * columns), np.float32)
@@ -59,7 +60,8 @@ def _draw(
     view = camera.turn(surface.position, surface.body)
     normal = camera.turn_normals(surface.normal, surface.body)
     xy = camera.project(view).astype(np.float32)
-    depth, size = view[:, 2].astype(np.float32), picture.size
+    depth = view[:, 2].astype(np.float32)
+    size = picture.size
     cover = None if cut is None else (surface.cover - cut).astype(np.float32)
     fragments = rasterise(xy, depth, surface.faces, size, size, cover)
     near = fragments.depth.take(fragments.pixel) > picture.depth.reshape(-1).take(fragments.pixel)

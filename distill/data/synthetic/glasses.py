@@ -35,7 +35,8 @@ def make_glasses(look: Look, identity: Identity, head: Array) -> Glasses | None:
     up = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** power
     half, high = (2.3, 2.1) if look.glasses == "round" else (2.65, 1.75)
     if look.glasses == "sun":
-        half, high = 2.8, 2.2
+        half = 2.8
+        high = 2.2
     eye_x = identity.eye_x * identity.face_width + 0.05
     y = float(nasion[1]) - 0.75 - 0.25 * (look.glasses == "sun")
     front = float(nasion[2]) + 0.75

@@ -45,7 +45,8 @@ def _line(look: Look) -> str:
 def _cover(angle: Array, y: Array, paint: Array, look: Look) -> Array:
     """How far inside the hair each vertex lies, cm."""
     if look.hair_style == "scarf":
-        x, height = paint[..., 0] / 6.25, (paint[..., 1] + 2.6) / 8.6
+        x = paint[..., 0] / 6.25
+        height = (paint[..., 1] + 2.6) / 8.6
         return (np.sqrt(x**2 + height**2) - 1) * 5 + 6 * (np.abs(angle) > np.pi / 2)
     line = spline(_ANGLES, _LINES[_line(look)], np.rad2deg(np.abs(angle[0])))
     if look.hair_style in ("short", "quiff", "long", "bun"):

@@ -1,6 +1,6 @@
 """Landmarks of a generated face as template points, in every scheme a head can define.
 
-The jaw is a line of fixed places on the head, the widest place of each horizontal section: it is the outline of a
+The jaw is a line of fixed positions on the head, the widest one of each horizontal section: it is the outline of a
 frontal face, runs from the front of the ears over the jaw's angle to the chin, and does not slide to the visible
 outline when the head turns (as in 3-D annotations); the far half is then marked as not visible.
 """

@@ -20,7 +20,8 @@ def _hand(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> t
     turn = rng.uniform(-1.2, 1.2)
     up = np.array([np.sin(turn), -np.cos(turn)])
     side = np.array([-up[1], up[0]]) * (-1, 1)[int(rng.integers(2))]
-    palm, width = at - up * face * 0.2, face * rng.uniform(0.08, 0.1)
+    palm = at - up * face * 0.2
+    width = face * rng.uniform(0.08, 0.1)
     spread = rng.uniform(0.05, 0.2)
     limbs = [(palm - up * size, palm - up * face * 0.34, 3.1), (palm - up * face * 0.36, palm - up * face * 0.06, 3.9)]
     base = palm - side * width * 1.5 - up * face * 0.2
