@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from distill.data.augment import AugmentConfig
-from distill.data.records import FOUND
+from distill.data.box_sources import DETECTOR, require_box_source
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
 
@@ -44,9 +44,11 @@ class SetConfig:
 
 
 def _require_boxes(what: str, boxes: list[str]) -> None:
-    if not boxes or boxes[0] == FOUND:
+    for source in boxes:
+        require_box_source(what, source)
+    if not boxes or boxes[0] == DETECTOR:
         raise ConfigError(
-            f"{what} {boxes} must begin with gt or det; {FOUND} boxes are cut out so that they show as much"
+            f"{what} {boxes} must begin with gt or dataset; the crop of {DETECTOR} boxes is fitted to them"
         )
 
 
@@ -62,7 +64,7 @@ class DataConfig:
         val_fraction: how much is held out when there is no val_subset.
         test_subset: faces that will be tested; training photos among them are dropped.
         scheme: landmark scheme to learn.
-        boxes: face boxes, one of them at random: `gt`, `det`, last `found` (our detector's).
+        boxes: face boxes, one of them at random: `gt`, `dataset`, last `detector`.
         crop: how a face box becomes a crop.
         augment: how training faces are changed.
         batch_size: faces per step and device.

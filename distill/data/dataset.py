@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from distill.data.augment import AugmentConfig, change_pixels, flip_points, pixel_pipeline, sample_affine
-from distill.data.records import FOUND, FaceRecord
+from distill.data.box_sources import DETECTOR
+from distill.data.records import FaceRecord
 from distill.errors import AnnotationError
 from distill.geometry import Box, CropSpec, apply_affine, invert_affine, normalise
 from distill.images import Photo, read_image, warp
@@ -62,7 +63,7 @@ class FaceDataset(Dataset[FaceSample]):
         cache: decode all photos now and keep them in memory (w * h * 3 bytes each), for small data sets and slow disks.
         rounds: number of augmentation rounds: epoch e repeats epoch e modulo `rounds`, so that cached teacher outputs
             can be reused; 0 never repeats augmentations.
-        found_crop: how a `found` box becomes a crop; None: as the others do.
+        detector_crop: how a `detector` box becomes a crop; None: as the others do.
 
     A key is (epoch, index), or an index alone, which is epoch 0.
 
@@ -82,7 +83,7 @@ class FaceDataset(Dataset[FaceSample]):
         seed: int = 0,
         cache: bool = False,
         rounds: int = 0,
-        found_crop: CropSpec | None = None,
+        detector_crop: CropSpec | None = None,
     ) -> None:
         if not records:
             raise AnnotationError("no faces to make a data set of: choose another subset or split")
@@ -93,7 +94,7 @@ class FaceDataset(Dataset[FaceSample]):
             raise AnnotationError(f"{counts} faces have no {sources} box, '{without[0].name}' among them: use gt boxes")
         self.records = [record.in_scheme(scheme) for record in records]
         self.crop = crop
-        self.found_crop = found_crop or crop
+        self.detector_crop = detector_crop or crop
         self.scheme = load_scheme(scheme)
         self.augment = augment
         self.boxes = tuple(boxes)
@@ -113,7 +114,7 @@ class FaceDataset(Dataset[FaceSample]):
         """One of the face's boxes, and how to cut it out."""
         sources = [source for source in self.boxes if source in record.boxes]
         source = sources[rng.integers(len(sources))]
-        return record.boxes[source], self.found_crop if source == FOUND else self.crop
+        return record.boxes[source], self.detector_crop if source == DETECTOR else self.crop
 
     def __getitem__(self, key: int | tuple[int, int]) -> FaceSample:
         epoch, index = (0, key) if isinstance(key, int) else key

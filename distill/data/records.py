@@ -16,8 +16,6 @@ from distill.landmarks.convert import convert_visibility
 Attribute = bool | float | str
 # hand: annotated or checked by a person, or rendered; weak: predicted by a model; none: no points.
 Labels = Literal["hand", "weak", "none"]
-# Box source: the box of `FaceDetector`. It is always the box of a whole face, whatever points other boxes enclose.
-FOUND = "found"
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class FaceRecord:
         landmarks: (k, 2) float32, pixels of the photo (0-based centres).
         visible: (k,) bool; an occluded point has a position, but is not visible.
         scheme: landmark scheme of the points.
-        boxes: face boxes by source: `gt` (tight box of all annotated points), where known `det` (of a detector, as the
-            data have it) and, where it was asked, `found` (of ours).
+        boxes: face boxes by source: `gt` (tight box of all annotated points), where known `dataset` (of a
+            detector, as the data have it) and, where it was run, `detector` (of `FaceDetector`).
         group: faces that must stay on one side of a split share it (same photo, near duplicates).
         subset: the folder or list of the data set it belongs to.
         known: (k,) bool; where False the point is not annotated: its position is a finite placeholder.

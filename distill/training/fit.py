@@ -18,14 +18,15 @@ from rich.console import Console
 from rich.progress import track
 from torch import nn
 
+from distill.data.box_sources import DETECTOR
 from distill.data.class_balance import attribute_weights
 from distill.data.config import DataConfig, SetConfig
 from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
-from distill.data.detector_boxes import detected_crop, with_found
+from distill.data.detector_boxes import detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
 from distill.data.readers import parse_subsets, read_faces
-from distill.data.records import FOUND, FaceRecord, known_normalisers, require_points
+from distill.data.records import FaceRecord, known_normalisers, require_points
 from distill.data.splits import data_hash, split_by_group, without_groups_of
 from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError
@@ -129,9 +130,9 @@ def make_data(config: RunConfig, heads: Sequence[str]) -> FaceData:
     scheme = data.scheme
     if mixed:
         train, scheme = _as_annotated(data, train)
-    train, found_crop = _found(train, data.boxes, data.crop)
+    train, detector_crop = _with_detector(train, data.boxes, data.crop)
     faces = FaceDataset(
-        train, data.crop, scheme, data.augment, data.boxes, config.seed, data.cache, data.rounds, found_crop
+        train, data.crop, scheme, data.augment, data.boxes, config.seed, data.cache, data.rounds, detector_crop
     )
     weights = attribute_weights(train, data.balance) if data.balance else None
     further = [_training_set(data, one, config.seed + place, val) for place, one in enumerate(data.sets, 1)]
@@ -145,21 +146,23 @@ def make_data(config: RunConfig, heads: Sequence[str]) -> FaceData:
     )
 
 
-def _found(records: list[FaceRecord], boxes: Sequence[str], crop: CropSpec) -> tuple[list[FaceRecord], CropSpec | None]:
+def _with_detector(
+    records: list[FaceRecord], boxes: Sequence[str], crop: CropSpec
+) -> tuple[list[FaceRecord], CropSpec | None]:
     """Return the faces with what our detector finds, where that is trained on, and how its boxes are cut out.
 
     Raises:
         ConfigError: it finds too few of them to tell how its boxes lie to the others.
     """
-    if FOUND not in boxes:
+    if DETECTOR not in boxes:
         return records, None
     detector = FaceDetector()
     bar = track(records, "Finding faces", console=Console(stderr=True), disable=not is_first_process())
-    faces = with_found(bar, detector, boxes[0])
+    faces = with_detector_boxes(bar, detector, boxes[0])
     fitted, found, asked, _ = detected_crop(faces, crop, boxes[0], detector)
     if fitted is None:
         raise ConfigError(
-            f"--data.boxes: the detector finds {found} of {asked} faces, too few to train on {FOUND} boxes"
+            f"--data.boxes: the detector finds {found} of {asked} faces, too few to train on {DETECTOR} boxes"
         )
     return faces, fitted
 
@@ -187,8 +190,8 @@ def _training_set(data: DataConfig, further: SetConfig, seed: int, val: Sequence
     records = relabelled(records, further.labels)
     scheme = further.scheme or records[0].scheme
     boxes = further.boxes or data.boxes
-    records, found_crop = _found(records, boxes, data.crop)
-    faces = FaceDataset(records, data.crop, scheme, data.augment, boxes, seed, data.cache, data.rounds, found_crop)
+    records, detector_crop = _with_detector(records, boxes, data.crop)
+    faces = FaceDataset(records, data.crop, scheme, data.augment, boxes, seed, data.cache, data.rounds, detector_crop)
     return TrainingSet(faces, further.weight, further.share)
 
 
@@ -227,8 +230,8 @@ def detected(config: RunConfig, data: FaceData) -> CropSpec | None:
     )
     if is_first_process():
         print(f"{what}: {then}")
-        if wander > _WANDER and FOUND not in config.data.boxes:
-            print(f'--data.boxes \'["{kind}", "{FOUND}"]\' would also train on the detector\'s boxes (docs/data.md)')
+        if wander > _WANDER and DETECTOR not in config.data.boxes:
+            print(f'--data.boxes \'["{kind}", "{DETECTOR}"]\' would also train on the detector\'s boxes (docs/data.md)')
     return fitted
 
 

@@ -75,7 +75,7 @@ def test_points_stay_on_the_pixels_they_were_on(tmp_path: Path) -> None:
 
 def test_faces_are_never_enlarged_and_every_box_is_inside(records: list[FaceRecord]) -> None:
     spec = StoreSpec(size=1000)
-    record = replace(records[0], boxes={**records[0].boxes, "det": Box(10, 20, 60, 90)})
+    record = replace(records[0], boxes={**records[0].boxes, "dataset": Box(10, 20, 60, 90)})
     affine, size = crop_of(record, spec)
     assert np.linalg.det(affine[:, :2]) == pytest.approx(1, abs=0.02)
     for box in record.boxes.values():

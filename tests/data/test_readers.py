@@ -147,7 +147,7 @@ def test_official_boxes_are_shifted_to_zero_based_and_det_is_optional(root: Path
     columns = "image,det_x0,det_y0,det_x1,det_y1,gt_x0,gt_y0,gt_x1,gt_y1"
     (root / "bounding_boxes.csv").write_text(f"{columns}\nafw/a.jpg,11,12,41,42,21,22,51,52\n")
     first, second = read_faces("300w", root)
-    assert first.boxes == {"det": Box(10, 11, 40, 41), "gt": Box(20, 21, 50, 51)}
+    assert first.boxes == {"dataset": Box(10, 11, 40, 41), "gt": Box(20, 21, 50, 51)}
     assert set(second.boxes) == {"gt"}
 
 
@@ -241,7 +241,7 @@ def _spoil(root: Path, case: str) -> None:
         ("far point", AnnotationError, "a.pts", "outside the 96x80 photo"),
         ("face outside", AnnotationError, "a.pts", "outside the 96x80 photo"),
         ("no area", AnnotationError, "a.pts", "no area"),
-        ("box outside", AnnotationError, "a.pts", "det box"),
+        ("box outside", AnnotationError, "a.pts", "dataset box"),
         ("broken boxes", AnnotationError, "bounding_boxes.csv", "line 2"),
         ("box columns", AnnotationError, "bounding_boxes.csv", "no column"),
         ("broken pairs", AnnotationError, "near_duplicates.csv", "line 2"),
@@ -409,6 +409,6 @@ def test_real_300w_is_complete(real_300w: Path) -> None:
     test = read_faces("300w", real_300w, parse_subsets("helen/testset+lfpw/testset"), scheme="inner51")
     train = read_faces("300w", real_300w, parse_subsets("helen/trainset+lfpw/trainset"))
     assert (len(test), len(train)) == (554, 1345)
-    assert all({"gt", "det"} == set(record.boxes) for record in test + train)
+    assert all({"gt", "dataset"} == set(record.boxes) for record in test + train)
     # The official tight boxes and our points must agree on where pixel 0 is.
     assert max(np.abs(np.subtract(r.boxes["gt"], box_of_points(r.landmarks))).max() for r in train) < 0.01

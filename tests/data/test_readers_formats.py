@@ -140,7 +140,7 @@ def test_wflw_subsets_boxes_attributes_and_groups(root: Path) -> None:
     assert len({record.name for record in records}) == 6
     first, second, third = read_faces("wflw", root, ["test"])
     assert first.group == second.group != third.group, "faces of one photo must stay on one side of a split"
-    assert first.boxes == {"gt": box_of_points(first.landmarks), "det": Box(1.25, 2.5, 90.0, 70.0)}
+    assert first.boxes == {"gt": box_of_points(first.landmarks), "dataset": Box(1.25, 2.5, 90.0, 70.0)}
     assert set(first.attributes) == set(ATTRIBUTES)
     occluded = read_faces("wflw", root, ["test/occlusion"])
     assert [r.name for r in occluded] == [r.name for r in (first, second, third) if r.attributes["occlusion"]]
@@ -154,7 +154,7 @@ def test_wflw_boxes_that_only_repeat_the_points_are_no_detector(root: Path) -> N
     make_wflw(root)
     (root / LISTS["test"]).write_text(format_wflw(faces))
     assert all(set(record.boxes) == {"gt"} for record in read_faces("wflw", root, ["test"]))
-    assert all(set(record.boxes) == {"gt", "det"} for record in read_faces("wflw", root, ["train"]))
+    assert all(set(record.boxes) == {"gt", "dataset"} for record in read_faces("wflw", root, ["train"]))
 
 
 def test_wflw_reads_ten_thousand_faces_in_seconds(root: Path) -> None:
@@ -299,7 +299,7 @@ def test_cofw_round_trip(root: Path) -> None:
     assert first.visible.all()
     assert np.flatnonzero(~second.visible).tolist() == [5, 6, 7, 8]
     assert second.known.all(), "an occluded point has a position"
-    assert first.boxes["det"] == Box(2, 3, 72, 63)
+    assert first.boxes["dataset"] == Box(2, 3, 72, 63)
     for index, record in enumerate((first, second)):
         shape = (3, *SIZE) if index == 0 else SIZE
         pixels = np.random.default_rng(index).integers(0, 256, shape, dtype=np.uint8).T

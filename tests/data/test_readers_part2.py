@@ -167,7 +167,7 @@ def test_csv_round_trip_and_what_it_says(root: Path) -> None:
     first, second, third = read_faces("csv", root)
     assert [r.name for r in (first, second, third)] == ["a, b.jpg#0", "a, b.jpg#1", "sub/c.jpg"]
     assert (first.known.sum(), first.visible.sum(), first.group) == (67, 66, second.group)
-    assert (third.subset, third.group, third.boxes["det"]) == ("test", "Ann", Box(1.5, 2.5, 80.0, 70.25))
+    assert (third.subset, third.group, third.boxes["dataset"]) == ("test", "Ann", Box(1.5, 2.5, 80.0, 70.25))
     assert [r.name for r in read_faces("csv", root, ["train"])] == [first.name, second.name]
 
 
@@ -210,9 +210,9 @@ def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.M
 def test_dlib_boxes_cover_whole_pixels_and_missing_parts_are_unknown(root: Path) -> None:
     make_dlib(root)
     full, half, bare = read_faces("dlib", root)
-    assert full.boxes == {"det": Box(4.5, 6.0, 74.5, 66.0), "gt": box_of_points(full.landmarks)}
+    assert full.boxes == {"dataset": Box(4.5, 6.0, 74.5, 66.0), "gt": box_of_points(full.landmarks)}
     assert (full.known.all(), int(half.known.sum()), half.known[5]) == (True, 67, False)
-    assert (bare.labels, set(bare.boxes)) == ("none", {"det"})
+    assert (bare.labels, set(bare.boxes)) == ("none", {"dataset"})
     assert full.group == half.group != bare.group
 
 

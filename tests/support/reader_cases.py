@@ -74,7 +74,7 @@ def coco_records(root: Path) -> list[FaceRecord]:
     visible, known = np.ones(29, bool), np.ones(29, bool)
     visible[3], known[4] = False, False
     rest = {"image": photo, "scheme": "cofw29", "source": root, "group": "a", "subset": "faces"}
-    box = {"det": Box(1.5, 2.5, 80.25, 70.0)}
+    box = {"dataset": Box(1.5, 2.5, 80.25, 70.0)}
     return [
         make_record(name="faces/a#0", landmarks=points, visible=visible, known=known, boxes=box, **rest),
         make_record(name="faces/a#1", landmarks=random_points(29, 1), **rest),

@@ -55,7 +55,7 @@ def _silent(name: str, total: int) -> Callable[[], None]:
 
 
 def _count(records: Sequence[FaceRecord]) -> SubsetCounts:
-    boxes = [box for r in records if (box := r.boxes.get("gt") or r.boxes.get("det")) is not None]
+    boxes = [box for r in records if (box := r.boxes.get("gt") or r.boxes.get("dataset")) is not None]
     sides = [max(box.width, box.height) for box in boxes]
     low, middle, high = (round(float(v), 1) for v in np.percentile(sides, (5, 50, 95))) if sides else (0.0, 0.0, 0.0)
     return SubsetCounts(

@@ -33,7 +33,7 @@ def numbered_face(record: FaceRecord, size: int = 420) -> tuple[Photo, NDArray[n
         ImageError: the photo cannot be read.
     """
     points = record.landmarks[record.known]
-    box = record.boxes.get("gt") or record.boxes.get("det") or box_of_points(points)
+    box = record.boxes.get("gt") or record.boxes.get("dataset") or box_of_points(points)
     affine = crop_affine(box, CropSpec(size, 1.3))
     picture = warp(read_image(record.image), affine, size)
     positions = apply_affine(affine, points)

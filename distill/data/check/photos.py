@@ -46,7 +46,7 @@ def face_hash(photo: Photo, record: FaceRecord) -> FaceHash | None:
     Bit (row, column) is set where the face gets brighter from one cell of a 16 x 17 grid to the next ("difference
     hash"); the details are the crop's Laplacian at 32 x 32 pixels.
     """
-    box = record.boxes.get("gt") or record.boxes.get("det")
+    box = record.boxes.get("gt") or record.boxes.get("dataset")
     if box is None:
         return None
     grey = cv2.cvtColor(warp(photo, crop_affine(box, _CROP), _CROP.size), cv2.COLOR_RGB2GRAY)

@@ -43,7 +43,7 @@ def find_outside(facts: Mapping[Path, PhotoFacts], records: Sequence[FaceRecord]
 def find_tiny(records: Sequence[FaceRecord], smallest: float) -> Iterator[Finding]:
     """Faces whose box has a longer side below `smallest` pixels."""
     for record in records:
-        box = record.boxes.get("gt") or record.boxes.get("det")
+        box = record.boxes.get("gt") or record.boxes.get("dataset")
         if box is not None and max(box.width, box.height) < smallest:
             what = f"the face is {max(box.width, box.height):.0f} px, below {smallest:g}"
             yield Finding("warning", "tiny face", record.name, what, _TINY)

@@ -136,7 +136,7 @@ def write_aflw(path: Path, faces: Sequence[AflwFace]) -> None:
 def read_aflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
     """Read AFLW's database, by photo; photos are not opened. `scheme` is not needed, subsets are flickr's folders.
 
-    `boxes['det']` is the database's square, `group` the photo, `attributes` roll, pitch and yaw in degrees.
+    `boxes['dataset']` is the database's square, `group` the photo, `attributes` roll, pitch and yaw in degrees.
 
     Raises:
         AnnotationError: no database, a broken one, or a face without photo.
@@ -165,7 +165,7 @@ def read_aflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
             scheme=SCHEME,
             source=source,
             known=known,
-            boxes={} if face.box is None else {"det": face.box},
+            boxes={} if face.box is None else {"dataset": face.box},
             group=str(PurePosixPath(face.path).with_suffix("")),
             subset=folders[face.face_id],
             size=face.size,

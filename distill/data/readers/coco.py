@@ -83,7 +83,7 @@ def _box(annotation: Mapping[str, Any], source: Path) -> dict[str, Box]:
         return {}
     except (TypeError, ValueError, OverflowError) as error:
         raise AnnotationError(f"{source}: bbox is not [x, y, width, height]; fix it") from error
-    return {"det": Box(x, y, x + w, y + h)}
+    return {"dataset": Box(x, y, x + w, y + h)}
 
 
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -139,7 +139,7 @@ def _read_file(root: Path, path: Path, subset: str, scheme: str | None) -> list[
 def format_coco(records: Sequence[FaceRecord], root: Path, sizes: Sequence[tuple[int, int]]) -> str:
     """Return the JSON of faces of one scheme, whose photos lie below `root` and have these (width, height).
 
-    Reading it returns exactly the same points, visibility and `det` boxes.
+    Reading it returns exactly the same points, visibility and `dataset` boxes.
     """
     files = {record.image: index for index, record in reversed(list(enumerate(records)))}
     images = [
@@ -158,8 +158,8 @@ def format_coco(records: Sequence[FaceRecord], root: Path, sizes: Sequence[tuple
         face: dict[str, Any] = {"id": index, "image_id": files[record.image], "category_id": 1, "iscrowd": 0}
         face["keypoints"] = [value for point, flag in rows for value in (*point, flag)]
         face["num_keypoints"] = int(record.known.sum())
-        if "det" in record.boxes:
-            box = record.boxes["det"]
+        if "dataset" in record.boxes:
+            box = record.boxes["dataset"]
             face["bbox"] = [box.x0, box.y0, box.width, box.height]
         annotations.append(face)
     categories = [{"id": 1, "name": "face"}]
@@ -170,7 +170,7 @@ def format_coco(records: Sequence[FaceRecord], root: Path, sizes: Sequence[tuple
 def read_coco(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
     """Read COCO-style keypoint files in file order; photos are not opened. A subset is a file's name without `.json`.
 
-    `boxes['det']` is the file's bbox; `group` is the photo.
+    `boxes['dataset']` is the file's bbox; `group` is the photo.
 
     Raises:
         AnnotationError: no such file, not COCO keypoints, a face without photo, or one that makes no sense.

@@ -118,7 +118,7 @@ def mat_files(root: Path) -> dict[str, Path]:
 def read_cofw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
     """Read COFW, subsets `train` and `test`; the photos must have been unpacked. `scheme` is ignored.
 
-    `boxes['det']` is the file's box; occluded points have a position, but are not visible.
+    `boxes['dataset']` is the file's box; occluded points have a position, but are not visible.
 
     Raises:
         AnnotationError: no such file, a broken one, or photos not unpacked. ConfigError: h5py is not installed.
@@ -141,7 +141,7 @@ def read_cofw(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
                 scheme=SCHEME,
                 source=Path(f"{present[subset]} face {index + 1}"),
                 visible=~occluded,
-                boxes={"det": box},
+                boxes={"dataset": box},
                 subset=subset,
             )
             records.append(record)

@@ -5,8 +5,8 @@
         <box top='181' left='274' width='52' height='53' ignore='0'>
           <part name='00' x='277' y='194'/> ...
 
-Coordinates are 0-based pixels. The box is the one dlib's detector would give, hence `det`; the tight box of the points
-is `gt`. A part that is missing is not marked; a box with ignore='1' is skipped; a box without parts has labels
+Coordinates are 0-based pixels. The box is the one dlib's detector would give, hence `dataset`; the tight box of the
+points is `gt`. A part that is missing is not marked; a box with ignore='1' is skipped; a box without parts has labels
 `none`. XML with a document type or entities is refused: such files can exhaust the memory or read other files.
 """
 
@@ -149,7 +149,7 @@ def _record(
         scheme=scheme,
         source=source,
         # dlib's rectangle covers whole pixels, from the left edge of the first to the right edge of the last.
-        boxes={"det": Box(left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)},
+        boxes={"dataset": Box(left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)},
         group=group,
         subset=subset,
         size=size,

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from distill.data.box_sources import source_from_file
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
 from distill.geometry import Box, box_of_points
@@ -71,7 +72,10 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
     attributes = face.get("attributes", {})
     if not all(isinstance(value, bool | int | float | str) for value in attributes.values()):
         raise TypeError("an attribute is neither number nor text nor true or false")
-    boxes = {name: Box(*(float(value) for value in corners)) for name, corners in face.get("boxes", {}).items()}
+    boxes = {
+        source_from_file(name): Box(*(float(value) for value in corners))
+        for name, corners in face.get("boxes", {}).items()
+    }
     # The box must not depend on the requested scheme, or each scheme would be evaluated on different crops.
     first = next(iter(points))
     marked = face.get("known", {}).get(first)

@@ -27,6 +27,8 @@ SCHEMES = ("ibug68", "inner51", "menpo39")
 # Folders of labels, and where their photos are.
 _PHOTO_FOLDERS = {"labels": "images", "annot": "imgs"}
 _POINTS = re.compile(r"(?:(?P<folder>.+)/)?(?P<count>\d+)pt")
+# Columns of bounding_boxes.csv and the box source they hold.
+_BOX_PREFIXES = {"det": "dataset", "gt": "gt"}
 _CORNERS = ("x0", "y0", "x1", "y1")
 # 123_2 is the second face of photo 123 (HELEN, AFW), image_012_1 likewise (iBUG).
 _FACE_OF_PHOTO = re.compile(r"(?P<photo>(?:image_)?\d+)_\d{1,2}")
@@ -34,14 +36,15 @@ _FACE_OF_PHOTO = re.compile(r"(?P<photo>(?:image_)?\d+)_\d{1,2}")
 
 def _read_boxes(path: Path) -> dict[str, dict[str, Box]]:
     """Face boxes by image stem and source, 0-based."""
-    columns = ["image", *(f"{source}_{corner}" for source in ("det", "gt") for corner in _CORNERS)]
+    columns = ["image", *(f"{prefix}_{corner}" for prefix in _BOX_PREFIXES for corner in _CORNERS)]
     boxes: dict[str, dict[str, Box]] = {}
     if not path.is_file():
         return boxes
     for line, row in read_csv_rows(path, columns):
         try:
             boxes[_stem(row["image"])] = {
-                source: Box(*(float(row[f"{source}_{corner}"]) - 1 for corner in _CORNERS)) for source in ("det", "gt")
+                source: Box(*(float(row[f"{prefix}_{corner}"]) - 1 for corner in _CORNERS))
+                for prefix, source in _BOX_PREFIXES.items()
             }
         except (ValueError, TypeError) as error:
             raise AnnotationError(f"{path}: line {line} must hold an image and eight numbers; fix it") from error
@@ -159,7 +162,7 @@ def _record(annotation: Path, face: PtsFace, image: Path, stem: str, name: str, 
 def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
     """Read a 300-W, Menpo, IVSFD or 300-VW folder, sorted by name; `scheme` is not needed, it follows from each file.
 
-    `boxes['gt']` is the official tight box, `boxes['det']` the official detector's where the CSV has one.
+    `boxes['gt']` is the official tight box, `boxes['dataset']` the official detector's where the CSV has one.
 
     Raises:
         AnnotationError: a file that is not in the expected format, a face without photo, or a box outside its photo.

@@ -112,7 +112,7 @@ def _read_list(root: Path, name: str) -> list[FaceRecord]:
             landmarks=face.points,
             scheme=SCHEME,
             source=source,
-            boxes={} if tight else {"det": face.box},
+            boxes={} if tight else {"dataset": face.box},
             group=photo,
             subset=name,
             attributes=face.attributes,
@@ -125,7 +125,7 @@ def _read_list(root: Path, name: str) -> list[FaceRecord]:
 def read_wflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
     """Read WFLW, in the order of its lists; photos are not opened. `scheme` is ignored.
 
-    `boxes['det']` is the list's box, left out where the whole list holds nothing but the tight boxes of the points.
+    `boxes['dataset']` is the list's box, left out where the whole list holds nothing but the tight boxes of the points.
     `group` is the photo.
 
     Raises:
