@@ -140,16 +140,16 @@ def test_draws_stay_within_their_limits_and_reach_them() -> None:
     config, rng = AugmentConfig(rotate=10, scale=0.2, shift=0.05, flip=0.5), np.random.default_rng(0)
     box = Box(0, 0, 100, 100)
     plain = crop_affine(box, _CROP)
-    turns, zooms, shifts, flips = [], [], [], []
+    angles, zooms, shifts, flips = [], [], [], []
     for _ in range(2000):
         affine, flip = sample_affine(box, _CROP, config, rng)
         linear = affine[:, :2] * ([[-1], [1]] if flip else 1)
-        turns.append(np.degrees(np.arctan2(linear[1, 0], linear[0, 0])))
+        angles.append(np.degrees(np.arctan2(linear[1, 0], linear[0, 0])))
         zooms.append(np.sqrt(np.linalg.det(linear) / np.linalg.det(plain[:, :2])))
         middle = apply_affine(invert_affine(affine), np.full((1, 2), 47.5))
         shifts.append((middle - [50, 55]).ravel() / 130)
         flips.append(flip)
-    assert 19 < np.abs(turns).max() <= 20.001
+    assert 19 < np.abs(angles).max() <= 20.001
     assert 1 / 1.2 - 1e-6 <= min(zooms) < 0.85
     assert 1.18 < max(zooms) <= 1.2 + 1e-6
     assert 0.09 < np.abs(shifts).max() <= 0.1001

@@ -47,7 +47,7 @@ def test_a_detected_box_gives_the_crop_of_the_true_one(records: list[FaceRecord]
     assert found.offset < 1e-3
 
 
-def test_how_far_detected_boxes_wander_is_told(records: list[FaceRecord]) -> None:
+def test_the_offset_of_detected_boxes_is_measured(records: list[FaceRecord]) -> None:
     def beside(photo: Photo) -> list[Detection]:
         index = int(photo[0, 0, 0]) // 10
         (box, score), (dx, dy) = whole_face(records, photo), ((0.3, 0.4), (-0.3, -0.4))[index % 2]

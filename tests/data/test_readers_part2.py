@@ -181,11 +181,16 @@ def test_long_csv_gives_the_same_faces_as_wide(root: Path) -> None:
             cells = "," if np.isnan(x) else f"{float(x)!r},{float(y)!r}"
             lines.append(f'"{face.image}",{number},{i},{cells},{int(is_visible)},{about}')
     path.write_text("\n".join(lines) + "\n")
-    for one, other in zip(read_faces("csv", root), wide, strict=True):
-        assert np.array_equal(one.landmarks, other.landmarks)
-        assert np.array_equal(one.known, other.known)
-        assert np.array_equal(one.visible, other.visible)
-        assert (one.name, one.group, one.subset, one.boxes) == (other.name, other.group, other.subset, other.boxes)
+    for actual, other in zip(read_faces("csv", root), wide, strict=True):
+        assert np.array_equal(actual.landmarks, other.landmarks)
+        assert np.array_equal(actual.known, other.known)
+        assert np.array_equal(actual.visible, other.visible)
+        assert (actual.name, actual.group, actual.subset, actual.boxes) == (
+            other.name,
+            other.group,
+            other.subset,
+            other.boxes,
+        )
 
 
 def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +275,7 @@ def test_muct_may_miss_a_camera_but_not_a_photo(root: Path) -> None:
         read_faces("muct", root)
 
 
-def test_muct_twins_are_one_group(root: Path) -> None:
+def test_muct_identical_siblings_are_one_group(root: Path) -> None:
     rows = {name: random_points(76, i).astype(float) for i, name in enumerate(("i247qa-fn", "i248qa-fn"))}
     for name in rows:
         write_photo(root / "jpg" / f"{name}.jpg")

@@ -113,9 +113,11 @@ def test_schemes_agree_with_each_other(yaw: float) -> None:
 
 @pytest.mark.parametrize("scheme", ["ibug68", "wflw98"])
 def test_mirrored_parameters_give_mirrored_points(scheme: str) -> None:
-    one = Expression(smile=0.5, skew=0.2, close_right=0.6, raise_left=0.5, gaze=(0.4, 0.1))
-    other = replace(one, skew=-0.2, close_right=0.0, close_left=0.6, raise_left=0.0, raise_right=0.5, gaze=(-0.4, 0.1))
-    right = points(Person.build(Identity(), one), camera(35, 10, 12), scheme)
+    expression = Expression(smile=0.5, skew=0.2, close_right=0.6, raise_left=0.5, gaze=(0.4, 0.1))
+    other = replace(
+        expression, skew=-0.2, close_right=0.0, close_left=0.6, raise_left=0.0, raise_right=0.5, gaze=(-0.4, 0.1)
+    )
+    right = points(Person.build(Identity(), expression), camera(35, 10, 12), scheme)
     left = points(Person.build(Identity(), other), camera(-35, 10, -12), scheme)
     flip = list(load_scheme(scheme).flip)
     np.testing.assert_allclose(np.stack([256 - left[:, 0], left[:, 1]], 1)[flip], right, atol=1e-6)
@@ -292,9 +294,9 @@ def test_writing_again_renders_only_what_is_missing(tmp_path: Path, monkeypatch:
 
 
 def test_processes_write_the_same_files(tmp_path: Path) -> None:
-    one = write_faces(tmp_path / "one", 3, seed=6, size=48, subsets={"train": 1.0})
-    two = write_faces(tmp_path / "two", 3, seed=6, size=48, subsets={"train": 1.0}, workers=1)
-    assert one.read_bytes() == two.read_bytes()
+    first = write_faces(tmp_path / "one", 3, seed=6, size=48, subsets={"train": 1.0})
+    second = write_faces(tmp_path / "two", 3, seed=6, size=48, subsets={"train": 1.0}, workers=1)
+    assert first.read_bytes() == second.read_bytes()
     for path in (tmp_path / "one" / "images").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / "images" / path.name).read_bytes()
 

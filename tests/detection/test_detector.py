@@ -40,7 +40,7 @@ def test_group_merges_copies_and_drops_parts() -> None:
 
 
 def test_group_ends_on_boxes_without_area() -> None:
-    """A box that does not overlap itself must not loop for ever."""
+    """A box that does not overlap itself must not loop forever."""
     assert len(group(np.zeros((3, 4)), np.ones(3))) >= 1
     assert group(np.zeros((0, 4)), np.zeros(0)) == []
 

@@ -244,8 +244,8 @@ def test_a_broken_scheme_is_one_line_that_names_the_key(tmp_path: Path, change: 
 def test_no_damage_to_a_scheme_raises_anything_else(tmp_path: Path, data: st.DataObject) -> None:
     text = bytearray(yaml.safe_dump({**_GOOD, "from": {"five": {"exact": False, "points": ["0-3"]}}}).encode())
     for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(text) - 1))
-        text[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+        position = data.draw(st.integers(0, len(text) - 1))
+        text[position : position + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     path = tmp_path / "custom.yaml"
     path.write_bytes(text)
     load_scheme.cache_clear()

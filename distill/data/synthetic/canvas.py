@@ -107,8 +107,8 @@ class Window:
     def disc(self, centre: Array, radius: float | tuple[float, float], blur: float = 0.0) -> Floats:
         """Coverage of an ellipse with these radii in cm."""
         radii = np.broadcast_to(radius, 2)
-        turn = np.linspace(0, 2 * np.pi, 25)[:-1]
-        return self.fill(centre + np.stack([radii[0] * np.cos(turn), radii[1] * np.sin(turn)], 1), blur=blur)
+        angle = np.linspace(0, 2 * np.pi, 25)[:-1]
+        return self.fill(centre + np.stack([radii[0] * np.cos(angle), radii[1] * np.sin(angle)], 1), blur=blur)
 
     def soften(self, mask: NDArray[np.uint8], blur: float) -> Floats:
         """A mask (h, w) of 0-255 as coverage in [0, 1], smoothed over `blur` cm."""

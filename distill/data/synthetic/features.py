@@ -158,9 +158,14 @@ def make_mouth(identity: Identity, expression: Expression) -> Mouth:
     shift = expression.skew
     tilt = np.array([1.0, 0.5 * expression.skew])
 
-    def place(x: Array, heights: Array) -> Array:
+    def lip_points(x: Array, heights: Array) -> Array:
         points = np.stack([half * x + shift, heights], 1)
         points[:, 1] += tilt[1] * x
         return points
 
-    return Mouth(place(across, top), place(across, bottom), place(inside, inner_top), place(inside, inner_bottom))
+    return Mouth(
+        lip_points(across, top),
+        lip_points(across, bottom),
+        lip_points(inside, inner_top),
+        lip_points(inside, inner_bottom),
+    )

@@ -124,11 +124,13 @@ def _curtain(look: Look) -> Surface:
 def _knot(head: Array) -> Surface:
     """A bun on the crown."""
     lift = np.linspace(-np.pi / 2, np.pi / 2, 9)[:, None]
-    turn = np.linspace(-np.pi, np.pi, 15)[:-1][None]
-    ball = np.stack([np.cos(lift) * np.sin(turn), np.sin(lift) * np.ones_like(turn), np.cos(lift) * np.cos(turn)], -1)
+    angle = np.linspace(-np.pi, np.pi, 15)[:-1][None]
+    ball = np.stack(
+        [np.cos(lift) * np.sin(angle), np.sin(lift) * np.ones_like(angle), np.cos(lift) * np.cos(angle)], -1
+    )
     top = float(head[..., 1].max())
     position = ball * [2.9, 2.3, 2.9] + [0, top + 1.4, -3.5]
-    paint = np.stack([np.rad2deg(turn) * np.ones_like(lift), 8 * np.sin(lift) * np.ones_like(turn)], -1)
+    paint = np.stack([np.rad2deg(angle) * np.ones_like(lift), 8 * np.sin(lift) * np.ones_like(angle)], -1)
     return make_surface(position, ball, grid_faces(9, 14, closed=True), paint=paint, tint=0.85)
 
 

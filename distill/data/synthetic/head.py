@@ -243,6 +243,6 @@ def _barycentric(flat: Array, corners: NDArray[np.integer], points: Array) -> Ar
     f = r - p
     g = points - p
     area = e[:, 0] * f[:, 1] - e[:, 1] * f[:, 0]
-    one = (g[:, 0] * f[:, 1] - g[:, 1] * f[:, 0]) / area
-    two = (e[:, 0] * g[:, 1] - e[:, 1] * g[:, 0]) / area
-    return np.stack([1 - one - two, one, two], 1)
+    weight1 = (g[:, 0] * f[:, 1] - g[:, 1] * f[:, 0]) / area
+    weight2 = (e[:, 0] * g[:, 1] - e[:, 1] * g[:, 0]) / area
+    return np.stack([1 - weight1 - weight2, weight1, weight2], 1)

@@ -77,15 +77,15 @@ def _spread(x: Floats, y: Floats, area: Floats, width: int, height: int) -> tupl
     line = np.repeat(np.arange(len(triangle), dtype=np.int32), long)
     column = np.arange(len(line), dtype=np.int32) + (first - np.cumsum(long) + long).astype(np.int32)[line]
     shift = column.astype(np.float32) - origin.take(line)
-    one = start1.take(line) + step1.take(line) * shift
-    two = start2.take(line) + step2.take(line) * shift
-    return triangle.take(line), (row * np.int32(width)).take(line) + column, one, two
+    weight1 = start1.take(line) + step1.take(line) * shift
+    weight2 = start2.take(line) + step2.take(line) * shift
+    return triangle.take(line), (row * np.int32(width)).take(line) + column, weight1, weight2
 
 
-def _mix(corners: Floats, triangle: Ints, one: Floats, two: Floats) -> Floats:
+def _mix(corners: Floats, triangle: Ints, weight1: Floats, weight2: Floats) -> Floats:
     """Values at the corners (3, f) of triangles -> at positions inside them."""
     zero, first, second = corners
-    return zero.take(triangle) + one * (first - zero).take(triangle) + two * (second - zero).take(triangle)
+    return zero.take(triangle) + weight1 * (first - zero).take(triangle) + weight2 * (second - zero).take(triangle)
 
 
 def rasterise(
@@ -100,14 +100,14 @@ def rasterise(
     area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
     keep = np.flatnonzero(area < -1e-6)
     faces = np.ascontiguousarray(faces.T).take(keep, 1)
-    triangle, pixel, one, two = _spread(x.take(keep, 1), y.take(keep, 1), area.take(keep), width, height)
+    triangle, pixel, weight1, weight2 = _spread(x.take(keep, 1), y.take(keep, 1), area.take(keep), width, height)
     if cover is not None:
-        there = np.flatnonzero(_mix(cover.take(faces), triangle, one, two) >= 0)
+        there = np.flatnonzero(_mix(cover.take(faces), triangle, weight1, weight2) >= 0)
         triangle = triangle.take(there)
         pixel = pixel.take(there)
-        one = one.take(there)
-        two = two.take(there)
-    z = _mix(depth.take(faces), triangle, one, two)
+        weight1 = weight1.take(there)
+        weight2 = weight2.take(there)
+    z = _mix(depth.take(faces), triangle, weight1, weight2)
     nearest = np.full(width * height, -np.inf, np.float32)
     np.maximum.at(nearest, pixel, z)
     fragment_of = np.full(width * height, -1, np.int32)
@@ -115,7 +115,7 @@ def rasterise(
     fragment_of[pixel.take(visible)] = visible
     pixel_out = np.flatnonzero(fragment_of >= 0)
     chosen = fragment_of.take(pixel_out)
-    one = one.take(chosen)
-    two = two.take(chosen)
-    weights = np.stack([1 - one - two, one, two])
+    weight1 = weight1.take(chosen)
+    weight2 = weight2.take(chosen)
+    weights = np.stack([1 - weight1 - weight2, weight1, weight2])
     return Fragments(pixel_out, faces.take(triangle.take(chosen), 1), weights, nearest)

@@ -77,7 +77,7 @@ class Person:
         normal = self.normal.reshape(-1, 3)
         projected = {}
         for scheme, (corners, weights) in self.anchors.items():
-            view = camera.turn(grid[corners])
+            view = camera.to_view(grid[corners])
             facing = camera.turn_normals(normal[corners], np.zeros(corners.shape))[..., 2:]
             # The camera is projective, the picture's triangles are flat: interpolate what the picture interpolates.
             values = np.concatenate([camera.project(view), view[..., 2:], facing], -1)
