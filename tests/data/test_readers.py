@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from distill.data.readers import FORMATS, parse_subsets, read_faces
+from distill.data.readers import FORMATS, parse_subsets, read_faces, register_format, with_own_scheme
 from distill.data.readers.manifest import FILE_NAME, FORMAT
 from distill.data.readers.pts import format_pts, parse_pts, parse_pts_blocks, read_pts, write_pts
+from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError, DistillError, ImageError
 from distill.geometry import Box, box_of_points
 
@@ -267,6 +269,23 @@ def test_the_box_of_a_manifest_holds_marked_points_only(root: Path, make_face: A
     (root / FILE_NAME).write_text(json.dumps({"format": FORMAT, "faces": [face]}))
     (record,) = read_faces("manifest", root)
     assert record.boxes["gt"] == box_of_points(points[1:])
+
+
+def test_a_format_can_be_registered(root: Path, make_face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distill.data import readers
+
+    monkeypatch.setattr(readers, "_FORMATS", formats := dict(FORMATS))
+    monkeypatch.setattr(readers, "FORMATS", formats)
+    make_face("afw/a")
+
+    @with_own_scheme
+    def read_custom(folder: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+        return read_faces("300w", folder, subsets)
+
+    assert register_format("custom", read_custom) is read_custom
+    assert [record.name for record in read_faces("custom", root, scheme="inner51")] == ["afw/a"]
+    with pytest.raises(ConfigError, match="data format '300w' is registered already; choose another name"):
+        register_format("300w", read_custom)
 
 
 def test_unknown_format_folder_and_subset(root: Path, make_face: Any) -> None:

@@ -44,7 +44,7 @@ def test_epochs_and_seeds_differ_and_repeat() -> None:
     assert sorted(first) == sorted(second) == list(range(20))
     assert first != second
     assert sampled == list(StepSampler(20, 5, 2, seed=0))
-    assert one != list(StepSampler(20, 5, 2, seed=1))
+    assert sampled != list(StepSampler(20, 5, 2, seed=1))
 
 
 def test_the_first_epoch_does_not_depend_on_how_many_follow() -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photo_within
 from distill.data.records import Attribute, FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -133,7 +134,8 @@ def write_aflw(path: Path, faces: Sequence[AflwFace]) -> None:
         database.commit()
 
 
-def read_aflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+@with_own_scheme
+def read_aflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read AFLW's database, by photo; photos are not opened. `scheme` is not needed, subsets are flickr's folders.
 
     `boxes['dataset']` is the database's square, `group` the photo, `attributes` roll, pitch and yaw in degrees.
@@ -141,7 +143,6 @@ def read_aflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
     Raises:
         AnnotationError: no database, a broken one, or a face without photo.
     """
-    del scheme
     path = next((root / name for name in DATABASES if (root / name).is_file()), None)
     if path is None:
         raise AnnotationError(

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ConfigError
@@ -115,15 +116,15 @@ def mat_files(root: Path) -> dict[str, Path]:
     return files
 
 
-def read_cofw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read COFW, subsets `train` and `test`; the photos must have been unpacked. `scheme` is ignored.
+@with_own_scheme
+def read_cofw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read COFW, subsets `train` and `test`; the photos must have been unpacked.
 
     `boxes['dataset']` is the file's box; occluded points have a position, but are not visible.
 
     Raises:
         AnnotationError: no such file, a broken one, or photos not unpacked. ConfigError: h5py is not installed.
     """
-    del scheme
     present = mat_files(root)
     records = []
     for subset in check_subsets(root, subsets, present):

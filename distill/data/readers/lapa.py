@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import PHOTO_SUFFIXES, photos_by_stem, read_text
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
@@ -76,15 +77,15 @@ def _files(root: Path, subsets: Sequence[str] | None) -> list[Path]:
     return [path for path in files if any(folders[path].is_relative_to(subset) for subset in subsets)]
 
 
-def read_lapa(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read LaPa or JD-landmark, sorted by name; photos are not opened. `scheme` is ignored.
+@with_own_scheme
+def read_lapa(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read LaPa or JD-landmark, sorted by name; photos are not opened.
 
     A subset is a folder: LaPa's `train`, `val`, `test`. Faces of one photo share a `group`.
 
     Raises:
         AnnotationError: no landmark file, a broken one, or a face without photo.
     """
-    del scheme
     photos: dict[Path, Mapping[str, Path]] = {}
     records = []
     for path in _files(root, subsets):

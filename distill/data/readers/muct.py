@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photos_by_stem, read_text, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -103,14 +104,14 @@ def _record(root: Path, name: str, match: re.Match[str], points: NDArray[np.floa
     )
 
 
-def read_muct(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+@with_own_scheme
+def read_muct(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read the photos that are there, in the order of the CSV; a subset is a camera, `a` (frontal) to `e`.
 
     Raises:
         AnnotationError: no or a broken CSV, no photos, or single photos missing.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     path = root / CSV
     photos = photos_by_stem(root / "jpg")
     rows = []

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from distill.data.readers.pts import PtsFace, parse_pts_blocks, read_pts_text
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import PHOTO_SUFFIXES, photos_by_stem, read_csv_rows
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
@@ -159,8 +160,9 @@ def _record(annotation: Path, face: PtsFace, image: Path, stem: str, name: str, 
     )
 
 
-def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read a 300-W, Menpo, IVSFD or 300-VW folder, sorted by name; `scheme` is not needed, it follows from each file.
+@with_own_scheme
+def read_300w(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read a 300-W, Menpo, IVSFD or 300-VW folder, sorted by name.
 
     `boxes['gt']` is the official tight box, `boxes['dataset']` the official detector's where the CSV has one.
 
@@ -168,7 +170,6 @@ def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
         AnnotationError: a file that is not in the expected format, a face without photo, or a box outside its photo.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     info = _Info(_read_boxes(root / "bounding_boxes.csv"), Groups(root / "near_duplicates.csv"))
     photos: dict[Path, Mapping[str, Path]] = {}
     records = []

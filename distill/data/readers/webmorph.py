@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photos_by_stem, read_text, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -115,14 +116,14 @@ def format_tem(template: Template) -> str:
     return "\n".join([str(len(rows)), *rows, str(len(curves)), *curves, *last, ""])
 
 
-def read_webmorph(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read every `.tem` below a folder, sorted by name; a subset is a folder. `scheme` is ignored.
+@with_own_scheme
+def read_webmorph(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read every `.tem` below a folder, sorted by name; a subset is a folder.
 
     Raises:
         AnnotationError: no or broken templates, a number of points no template has, or a template without photo.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     files = sorted(path for path in root.rglob("*.tem") if not path.name.startswith("."))
     if not files:
         raise AnnotationError(f"{root}: no .tem file in it or below; give the folder that holds the templates")

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_text
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -122,8 +123,9 @@ def _read_list(root: Path, name: str) -> list[FaceRecord]:
     return records
 
 
-def read_wflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read WFLW, in the order of its lists; photos are not opened. `scheme` is ignored.
+@with_own_scheme
+def read_wflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read WFLW, in the order of its lists; photos are not opened.
 
     `boxes['dataset']` is the list's box, left out where the whole list holds nothing but the tight boxes of the points.
     `group` is the photo.
@@ -131,7 +133,6 @@ def read_wflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
     Raises:
         AnnotationError: no list, a broken one, or a face without photo.
     """
-    del scheme
     present = [name for name in LISTS if (root / LISTS[name]).is_file()]
     if not present:
         raise AnnotationError(f"{root / LISTS['train']}: no such file; give the folder that holds WFLW_annotations")

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_text, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -111,7 +112,8 @@ def _record(name: str, photo: str, image: Path, face: WiderFace, subset: str, si
     )
 
 
-def read_wider(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+@with_own_scheme
+def read_wider(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read the faces in file order; a subset is a folder with a `label.txt`. Boxes without area are skipped.
 
     WIDER FACE itself marks a handful of faces with a width or height of 0; these are skipped.
@@ -120,7 +122,6 @@ def read_wider(root: Path, subsets: Sequence[str] | None = None, scheme: str | N
         AnnotationError: no or a broken `label.txt`, or a photo that is not there.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     known = [path.parent.name for path in sorted(root.glob(f"*/{FILE}"))]
     if not known:
         raise AnnotationError(f"{root}: no */{FILE} in it; give the folder that holds train/{FILE} and train/images/")
