@@ -16,7 +16,8 @@ from documents import replace_between
 from split_300w import TEST, TRAIN
 from studies import GENTLE, compared, options_of_schedule, steps_of, train_arms
 
-from distill.data.detector_boxes import with_found
+from distill.data.box_sources import source_from_file
+from distill.data.detector_boxes import with_detector_boxes
 from distill.data.prepare import StoreSpec, prepare_store
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.readers.manifest import FILE_NAME
@@ -29,7 +30,7 @@ from distill.provenance import write_result
 
 RUNS = Path("runs/found_boxes")
 KINDS = {"51 points": True, "68 points": False}
-ARMS = {"gt": '["gt"]', "gt_found": '["gt", "found"]'}
+ARMS = {"gt": '["gt"]', "gt_found": '["gt", "detector"]'}
 # Wide enough for the detector's boxes around the smaller true ones.
 STORE = StoreSpec(size=300, margin=3.0)
 
@@ -44,7 +45,7 @@ def faces_of(data: Path, subset: str, tight: bool) -> list[FaceRecord]:
 def store(folder: Path, faces: Sequence[FaceRecord]) -> Path:
     """Write faces with what the detector finds, once; return the folder."""
     if not (folder / FILE_NAME).is_file():
-        prepare_store(folder, with_found(faces, FaceDetector()), STORE)
+        prepare_store(folder, with_detector_boxes(faces, FaceDetector()), STORE)
     return folder
 
 
@@ -59,7 +60,7 @@ def studied(kind: str, data: Path, seeds: int, epochs: int) -> dict[str, Any]:
     study: dict[str, Any] = {"steps": [steps_of(path) for path in runs["gt"]]}
     for boxes in ("gt", "found"):
         found = {
-            arm: [evaluate(path, format="manifest", root=test_store, boxes=boxes) for path in paths]
+            arm: [evaluate(path, format="manifest", root=test_store, boxes=source_from_file(boxes)) for path in paths]
             for arm, paths in runs.items()
         }
         study[boxes] = compared(found, "gt")

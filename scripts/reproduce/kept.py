@@ -7,6 +7,7 @@ from typing import Any
 from split_300w import TEST, TRAIN
 
 from distill.cli.export import export
+from distill.data.box_sources import source_from_file
 from distill.data.config import FacesConfig
 from distill.evaluate.evaluate import evaluate
 from distill.export.config import CalibrationConfig
@@ -22,7 +23,12 @@ def scored(model: Path, data: Path, folder: Path, boxes: str = "gt", limit: int 
     faces = boxes if limit is None else f"{boxes}_{limit}"
     path = folder / f"{model.name}_{faces}_{sha256(model)[:8]}.json"
     if not path.is_file():
-        write_json(path, evaluate(model, format="300w", root=data, subset=TEST, boxes=boxes, limit=limit).to_json())
+        write_json(
+            path,
+            evaluate(
+                model, format="300w", root=data, subset=TEST, boxes=source_from_file(boxes), limit=limit
+            ).to_json(),
+        )
     return path
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from documents import replace_between
 from split_300w import TEST
 
+from distill.data.box_sources import source_from_file
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.provenance import commit, write_result
@@ -49,7 +50,7 @@ def scores(model: Path, data: Path) -> dict[str, Any]:
             format=test.format,
             root=data / test.folder,
             subset=test.subset,
-            boxes=test.boxes,
+            boxes=source_from_file(test.boxes),
             scheme="inner51",
             approximate=test.format != "300w",
         )

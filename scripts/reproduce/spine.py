@@ -17,6 +17,7 @@ from typing import Any
 from documents import replace_between
 from split_300w import TEST
 
+from distill.data.box_sources import source_from_file
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.provenance import write_result
@@ -65,7 +66,8 @@ def main() -> None:
     data = parser.parse_args().data
     results = {
         boxes: {
-            name: evaluate(path, format="300w", root=data, subset=TEST, boxes=boxes) for name, path in MODELS.items()
+            name: evaluate(path, format="300w", root=data, subset=TEST, boxes=source_from_file(boxes))
+            for name, path in MODELS.items()
         }
         for boxes in ("gt", "det")
     }
