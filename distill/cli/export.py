@@ -164,13 +164,14 @@ def _page(ladder: "Ladder", staged: "Staged", net: "nn.Module | None") -> "Repor
 def _faces(name: str, worst: "Sequence[tuple[int, float]]", staged: "Staged", net: "nn.Module") -> bytes:
     """Draw a hop's landmarks on the crops where they moved most, over those of PyTorch."""
     from distill.drawing import contact_sheet
-    from distill.export.pipeline import as_predictor
     from distill.geometry import denormalise
-    from distill.inference.landmarker import load_model
+    from distill.inference.load import open_backend
+    from distill.inference.torch_backend import TorchBackend
 
     size, crops = staged.spec.crop.size, staged.crops[[index for index, _ in worst]]
-    exported, _ = load_model(staged.files[name])
-    hop, torch = (list(denormalise(predict(crops), size, size)) for predict in (exported, as_predictor(net)))
+    exported = open_backend(staged.files[name])
+    trained = TorchBackend(net, staged.spec, batch_size=1)
+    hop, torch = (list(denormalise(predict(crops), size, size)) for predict in (exported, trained))
     drawn = [(crop * 255).round().astype("uint8") for crop in crops]
     return contact_sheet(drawn, hop, torch, [f"{px:.3f} px" for _, px in worst])
 
