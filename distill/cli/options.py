@@ -10,6 +10,13 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
 from distill.errors import ConfigError, suggest
 
+# Renamed options: (command, old name) -> new name.
+RENAMED = {
+    ("distill export", "ladder"): "parity_report",
+    ("distill export", "second_opinion"): "cross_check",
+    ("distill export", "kinds"): "modes",
+}
+
 
 class _OneLinePerOption(DefaultHelpFormatter):
     """Shows `--name VALUE  what it is [default]`, so that the help of a training fits two screens."""
@@ -61,11 +68,24 @@ def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str
     Raises:
         ConfigError: unknown, missing or mistyped option, or an unreadable file.
     """
+    refuse_renamed(argv, parser.prog)
     try:
         values = parser.instantiate(parser.parse_args(_name_positionals(argv, positional, parser)))
     except ArgumentError as error:
         raise ConfigError(_one_line(str(error), parser)) from error
     return {name: value for name, value in vars(values).items() if name != "config"}
+
+
+def refuse_renamed(argv: list[str], command: str) -> None:
+    """Refuse an option by its old name.
+
+    Raises:
+        ConfigError: naming the new one.
+    """
+    for word in argv:
+        name = word.partition("=")[0].removeprefix("--")
+        if word.startswith("--") and (command, name) in RENAMED:
+            raise ConfigError(f"--{name} is now --{RENAMED[command, name]}; use that")
 
 
 def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentParser) -> list[str]:

@@ -49,8 +49,8 @@ AS_THEY_ARE: Mapping[str, Change] = MappingProxyType({UNCHANGED: lambda view, _:
 def evaluate(
     model: str | Path | Backend,
     *,
-    format: str,
-    root: str | Path,
+    format: str = "300w",
+    root: str | Path = "data/300W",
     subset: str | None = None,
     boxes: str = "gt",
     scheme: str | None = None,

@@ -14,7 +14,7 @@ from rich.console import Console
 from distill.data.readers import read_faces
 from distill.detection.detector import Detection
 from distill.errors import AnnotationError, CheckpointError, ConfigError
-from distill.evaluate import evaluate, render
+from distill.evaluate.evaluate import evaluate, render
 from distill.evaluate.evaluate import measure as measure_model
 from distill.evaluate.faces import load_faces
 from distill.evaluate.protocol import require_alike

@@ -11,7 +11,8 @@ from PIL import Image
 
 from distill.data.readers import read_faces
 from distill.data.records import FaceRecord
-from distill.evaluate import Evaluation, evaluate
+from distill.evaluate.evaluate import evaluate
+from distill.evaluate.result import Evaluation
 from distill.geometry import CropSpec, apply_affine, crop_affine, normalise
 from distill.inference.backend import Backend
 from distill.landmarks import load_scheme
