@@ -9,12 +9,12 @@ import shutil
 from pathlib import Path
 
 from distill.data.crops import face_crops
-from distill.export.pipeline import as_predictor
 from distill.export.quantization_modes import KINDS
 from distill.export.verify.parity import measure
 from distill.export.verify.tolerances import GateConfig
 from distill.files import atomic_path, sha256, write_text
-from distill.inference.landmarker import load_model as load_tflite
+from distill.inference.load import open_backend
+from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model, save_model
 from distill.spec import read_sidecar, write_sidecar
@@ -33,7 +33,12 @@ def release(run: Path, name: str, kind: str, stem: str) -> None:
     crops, landmarks = face_crops(spec, FACES)
     gate = GateConfig().by_hop()[kind]
     found = measure(
-        as_predictor(net), {kind: load_tflite(exported)[0]}, crops, landmarks, load_scheme(spec.scheme), {kind: gate}
+        TorchBackend(net, spec, batch_size=1),
+        {kind: open_backend(exported)},
+        crops,
+        landmarks,
+        load_scheme(spec.scheme),
+        {kind: gate},
     )
     if found.failed:
         raise SystemExit(f"{exported} is not {run}/best.ckpt: {'; '.join(found.hops[0].missed)}; export again")

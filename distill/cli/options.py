@@ -18,6 +18,9 @@ RENAMED = {
     "kd.only": "kd.supervised",
     "data.rounds": "data.augment_period",
     "kd.cache.gigabytes": "kd.cache.max_gb",
+    "ladder": "parity_report",
+    "second_opinion": "cross_check",
+    "kinds": "modes",
 }
 
 
@@ -146,7 +149,7 @@ def _mapping(text: str) -> dict[str, Any] | None:
 
 def _require_current(given: Sequence[str], names: Collection[str]) -> None:
     for name in given:
-        if name in RENAMED and name not in names:
+        if name in RENAMED and name not in names and RENAMED[name] in names:
             raise ConfigError(f"option '{name}' is now '{RENAMED[name]}': write --{RENAMED[name]}")
 
 

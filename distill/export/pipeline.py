@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -21,11 +20,13 @@ from distill.export.config import QuantiseConfig
 from distill.export.quantization_modes import KINDS
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
-from distill.export.verify.parity import ParityReport, Predictor, measure, refusal
+from distill.export.verify.parity import ParityReport, measure, refusal
 from distill.export.verify.sensitivity import LayerCost, sensitivity
 from distill.export.verify.tolerances import GATES, Gate
 from distill.files import sha256, write_json
-from distill.inference.landmarker import OnnxModel
+from distill.inference.backend import Predict
+from distill.inference.exported import OnnxBackend
+from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
 from distill.opcheck.check import OpReport, check_model
 from distill.spec import ModelSpec, sidecar_path
@@ -169,7 +170,9 @@ def stage(
             require_ops(report)
         candidates, hop_gates = _candidates(files, kinds, runtime, gates)
         limits, scheme = _limits(candidates), load_scheme(spec.scheme)
-        measured = measure(as_predictor(net), candidates, crops, landmarks, scheme, hop_gates, limits)
+        measured = measure(
+            TorchBackend(net, spec, batch_size=1), candidates, crops, landmarks, scheme, hop_gates, limits
+        )
         yield Staged(files, measured, ops, spec, crops, config, calibration, out_dir)
 
 
@@ -211,12 +214,12 @@ def export(
 
 def _candidates(
     files: Mapping[str, Path], kinds: Sequence[str], release: str, gates: Mapping[str, Gate]
-) -> tuple[dict[str, Predictor], dict[str, Gate]]:
+) -> tuple[dict[str, Predict], dict[str, Gate]]:
     """Return what to compare with PyTorch, and the gate of each."""
     runtimes = [runtime for runtime in list_runtimes() if runtime.covers(release)]
     if not runtimes:
         raise ConfigError("no TFLite runtime to check the result in; run `pip install ai-edge-litert`")
-    candidates: dict[str, Predictor] = {"onnx": OnnxModel(files["onnx"])}
+    candidates: dict[str, Predict] = {"onnx": OnnxBackend(files["onnx"])}
     hop_gates = {"onnx": gates["onnx"]}
     for kind in kinds:
         for runtime in runtimes:
@@ -225,7 +228,7 @@ def _candidates(
     return candidates, hop_gates
 
 
-def _limits(candidates: Mapping[str, Predictor]) -> dict[str, int]:
+def _limits(candidates: Mapping[str, Predict]) -> dict[str, int]:
     """Compare rounded kinds on a few crops only in all runtimes but the first: old ones take a second for each."""
     seen, limits = set[str](), {}
     for name in candidates:
@@ -236,23 +239,7 @@ def _limits(candidates: Mapping[str, Predictor]) -> dict[str, int]:
     return limits
 
 
-def as_predictor(net: nn.Module) -> Predictor:
-    """Return the network itself, as it was trained, as a predictor."""
-
-    def predict(crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        was_training = net.training
-        net.eval()
-        device = next(net.parameters()).device
-        with torch.inference_mode():
-            images = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).to(device)
-            points = [net(image[None]).landmarks.float().cpu().numpy() for image in images]
-        net.train(was_training)
-        return np.concatenate(points)
-
-    return predict
-
-
-def _tflite(runtime: Runtime, path: Path) -> Predictor:
+def _tflite(runtime: Runtime, path: Path) -> Predict:
     def predict(crops: NDArray[np.float32]) -> NDArray[np.float32]:
         points = run_in_child(runtime, path, crops)
         if isinstance(points, RuntimeFailure):

@@ -32,7 +32,7 @@ THREADS = (1, 2)
 
 def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int | None) -> list[dict[str, Any]]:
     """Return one row for each hop of a model."""
-    converted(name, model, data, work, faces=faces, ladder=True)
+    converted(name, model, data, work, faces=faces, parity_report=True)
     found, out = json.loads((work / "ladder.json").read_text()), []
     files = files_of(name, model, work)
     scores = {hop: json.loads(scored(file, data, work, limit=limit).read_text()) for hop, file in files.items()}

@@ -1,6 +1,6 @@
 """Does a converted model still point where the trained one does? Measured in pixels of the crop and in NME."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from distill.errors import ExportError
 from distill.export.verify.tolerances import Gate
+from distill.inference.backend import Predict
 from distill.landmarks import Scheme
-
-# Crops (n, h, w, 3) float32 RGB in [0, 1] -> landmarks (n, k, 2) normalised to the crop.
-Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -79,8 +77,8 @@ class ParityReport:
 
 
 def measure(
-    reference: Predictor,
-    candidates: Mapping[str, Predictor],
+    reference: Predict,
+    candidates: Mapping[str, Predict],
     crops: NDArray[np.float32],
     landmarks: NDArray[np.floating] | None,
     scheme: Scheme,

@@ -57,7 +57,7 @@ def quick(exported: ExportResult, net, spec, crops, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pipeline, "list_runtimes", lambda: runtimes)
     monkeypatch.setattr(pipeline, "export_tflite", copy)
     monkeypatch.setattr("distill.models.checkpoint.load_model", lambda path, scheme: (net, spec))
-    monkeypatch.setattr("distill.data.crops.face_crops", lambda spec, count, *_: (crops[:1], POINTS))
+    monkeypatch.setattr("distill.export.export.face_crops", lambda spec, count, *_: (crops[:1], POINTS))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def one_layer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 POINTS = np.random.default_rng(1).random((1, 51, 2))
-ARGUMENTS = ["net.ckpt", "--ladder", "--kinds", "[fp32, int8]", "--rounds", "5", "--calibration.faces", "2"]
+ARGUMENTS = ["net.ckpt", "--parity_report", "--modes", "[fp32, int8]", "--rounds", "5", "--calibration.faces", "2"]
 
 
 @pytest.mark.slow
