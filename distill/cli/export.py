@@ -59,7 +59,7 @@ def export(
         page: write the ladder's page here, even when a gate is missed.
         pictures: show the faces of --data on the page; generated faces are always shown.
         rounds: timed calls of each hop.
-        second_opinion: also convert with litert-torch and compare (docs/second_opinion.md).
+        second_opinion: also convert with litert-torch and compare (docs/how-to/cross-check.md).
     """
     from rich.console import Console
 

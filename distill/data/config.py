@@ -55,7 +55,7 @@ class DataConfig:
     """Which faces, and how they are cut out.
 
     Attributes:
-        format: how the data lie on disk: a name of docs/data.md.
+        format: how the data lie on disk: a name of docs/reference/formats.md.
         root: folder of the data.
         subset: training faces, names joined by `+`; `all` for every face.
         val_subset: validation faces; by default some training faces are held out.
@@ -103,7 +103,7 @@ class FacesConfig:
     """Annotated faces to measure on.
 
     Attributes:
-        format: how the data lie on disk: a name of docs/data.md.
+        format: how the data lie on disk: a name of docs/reference/formats.md.
         root: folder of the data.
         subset: names joined by `+`, any folder or list the format knows; `all` for every face.
     """
