@@ -87,3 +87,32 @@ def test_help_of_every_command_fits_two_screens() -> None:
     for name, (target, positional) in TARGETS.items():
         lines = options_of(name, "", target, *positional).format_help().splitlines()
         assert len(lines) <= 100, f"distill {name} --help is {len(lines)} lines long"
+
+
+def prose_of(text: str) -> list[str]:
+    """Return the lines outside code blocks, tables and generated parts."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"<!-- (\S+):begin -->.*?<!-- \1:end -->", "", text, flags=re.DOTALL)
+    return [line for line in text.splitlines() if not line.startswith(("|", "    "))]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_prose_wraps_at_100_columns(path: Path) -> None:
+    assert [line for line in prose_of(path.read_text()) if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_links_resolve(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+    later = {"docs/reference/api.md"}  # written with the Python API
+    local = [target for target in targets if "://" not in target and target not in later]
+    assert [target for target in local if not (path.parent / target).exists()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_most_commands_fit_a_line() -> None:
+    commands = [line for path in DOCUMENTS for line in commands_in(path.read_text(), "distill")]
+    assert sum(len(line) <= 100 for line in commands) >= 0.9 * len(commands)

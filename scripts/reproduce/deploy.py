@@ -1,4 +1,4 @@
-"""Measure every kind of exported file: hop x {px, NME, ms, bytes, runtimes} -> results/deploy.json and its table in docs.
+"""Measure every kind of exported file: hop x {px, NME, ms, bytes, runtimes} -> results/deploy.json and docs.
 
     python scripts/reproduce/deploy.py DATA student=checkpoints/student_128.safetensors efld=runs/efld/best.ckpt
 
