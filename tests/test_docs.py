@@ -47,7 +47,9 @@ def commands_in(text: str, program: str) -> list[str]:
 
 
 def shown(program: str) -> list[str]:
-    found = [line for path in [*DOCUMENTS, *CONFIGS] for line in commands_in(path.read_text(), program)]
+    pages = [path for path in DOCUMENTS if not path.name.startswith("add-")]  # test_guides.py executes those
+    found = [line for path in [*pages, *CONFIGS] for line in commands_in(path.read_text(), program)]
+    found = [line for line in found if "--config my_" not in line]  # recipes that a reader writes
     assert found, f"no {program} command in any document: has the format changed?"
     return sorted(set(found))
 
