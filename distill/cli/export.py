@@ -48,7 +48,7 @@ def export(
         page: write the parity report here, even when a gate is missed.
         pictures: show the faces of --data on the page; generated faces are always shown.
         rounds: timed calls of each format.
-        cross_check: also convert with litert-torch and compare (docs/second_opinion.md).
+        cross_check: also convert with litert-torch and compare (docs/how-to/cross-check.md).
     """
     from rich.console import Console
 

@@ -12,7 +12,7 @@ class CalibrationConfig:
     """Faces an integer model is calibrated on; they must be training faces.
 
     Attributes:
-        format: how the data lie on disk: a name of docs/data.md; nothing for generated faces.
+        format: how the data lie on disk: a name of docs/reference/formats.md; nothing for generated faces.
         root: folder of the data.
         subset: names joined by `+`; `all` for every face.
         faces: how many are drawn.

@@ -3,7 +3,7 @@
 Trains every configuration that a model card names beside a published number, without a teacher, on the same faces of
 300-W for as many steps; EFLD's with the further sets of cross_format.py, whose runs serve here as well. DATA holds the
 folders 300W, muct, WFLW and youtube_faces. A run that is complete is not trained again, one that was stopped is
-continued. Writes results/ablation_NAME.json and the table of docs/papers.md.
+continued. Writes results/ablation_NAME.json and the table of docs/explanation/papers.md.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def main() -> None:
     study: dict[str, Any] = {"epochs": options.epochs, "steps": [steps_of(path) for path in runs[reference]]}
     study |= measured(runs, options.data / "300W", reference)
     write_result(f"results/ablation_{options.paper}.json", {**study, "published": rows})
-    replace_between(Path("docs/papers.md"), options.paper, table(study, rows, reference))
+    replace_between(Path("docs/explanation/papers.md"), options.paper, table(study, rows, reference))
     print(table(study, rows, reference))
 
 

@@ -1,4 +1,4 @@
-"""Measure every kind of exported file: hop x {px, NME, ms, bytes, runtimes} -> results/deploy.json and docs/deploy.md.
+"""Measure every kind of exported file: hop x {px, NME, ms, bytes, runtimes} -> results/deploy.json and docs.
 
     python scripts/reproduce/deploy.py DATA student=checkpoints/student_128.safetensors efld=runs/efld/best.ckpt
 
@@ -122,7 +122,7 @@ def main() -> None:
         "--work", type=Path, default=Path("runs/deploy"), help="where the files and what is measured lie"
     )
     parser.add_argument("--out", type=Path, default=Path("results/deploy.json"))
-    parser.add_argument("--document", type=Path, default=Path("docs/deploy.md"), help="where the table goes")
+    parser.add_argument("--document", type=Path, default=Path("docs/how-to/deploy.md"), help="where the table goes")
     parser.add_argument("--faces", type=int, default=32, help="faces the hops are compared on in every runtime")
     parser.add_argument("--rounds", type=int, default=40, help="timed calls of every file")
     parser.add_argument("--limit", type=int, help="measure the NME on fewer faces, to try the command")

@@ -3,7 +3,7 @@
 EFLD twice, on true boxes alone and on them and our detector's, as many steps of the same faces: once with the true
 boxes of 300-W, tight around 68 points as the detector's are, once with boxes tight around the 51 inside, as a data set
 of those has them. DATA holds the folder 300W. A run that is complete is not trained again. Writes
-results/found_boxes.json and the table of docs/data.md.
+results/found_boxes.json and the table of docs/explanation/accuracy.md.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def main() -> None:
     study: dict[str, Any] = {"epochs": options.epochs}
     study |= {kind: studied(kind, options.data, options.seeds, options.epochs) for kind in KINDS}
     write_result("results/found_boxes.json", study)
-    replace_between(Path("docs/data.md"), "found", table(study))
+    replace_between(Path("docs/explanation/accuracy.md"), "found", table(study))
     print(table(study))
 
 

@@ -2,10 +2,10 @@
 
 Every arm against its twin without a teacher: the same student, faces, augmentations, seeds and number of steps. All
 start from one student, trained without a teacher: from scratch, luck decides for many epochs whether a few faces are
-found at all, and says more about a short training than any teacher (docs/distillation.md). DATA holds the folders 300W
+found at all, and says more about a short training than any teacher. DATA holds the folders 300W
 and, for the arms with frames of videos, youtube_faces. A run that is complete is not trained again, one that was
 stopped is continued; `--arms none kl` studies some. Writes results/kd_study.json, and the table and the plot of
-docs/distillation.md.
+docs/explanation/distillation.md.
 """
 
 import argparse
@@ -154,7 +154,7 @@ def main() -> None:
             for boxes, scores in pair.items():
                 study[boxes][f"difference_to_{twin}"] = scores[f"difference_to_{twin}"]
     write_result("results/kd_study.json", study)
-    replace_between(Path("docs/distillation.md"), "study", table(study))
+    replace_between(Path("docs/explanation/distillation.md"), "study", table(study))
     write_bytes("docs/images/kd_study.png", plot(study))
     print(json.dumps(study["gt"]["arms"], indent=1), table(study), sep="\n")
 

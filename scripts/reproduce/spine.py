@@ -95,7 +95,7 @@ def main() -> None:
         "equal-steps twin; one seed says nothing about others. Everything else is in `results/spine.json`; "
         "`scripts/reproduce/spine.py` makes both."
     )
-    replace_between(Path("README.md"), "results", f"{note}\n\n{table(results)}")
+    replace_between(Path("docs/explanation/distillation.md"), "results", f"{note}\n\n{table(results)}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from distill.training.config import StudentConfig
 from distill.training.resume import checkpoint_to_resume
 
 # What turns and covers faces less than the configurations do: in a short training no network here knows its faces by
-# heart (docs/distillation.md), so everything that makes them harder only slows it down.
+# heart (docs/explanation/distillation.md), so everything that makes them harder only slows it down.
 GENTLE = [
     "--data.augment.rotate", "8", "--data.augment.scale", "0.08", "--data.augment.shift", "0.02",
     "--data.augment.occlusion", "0.1", "--data.augment.pixels", "0.4",

@@ -3,7 +3,7 @@
 Its five networks, trained without a teacher by zoo.py's recipe, through its tests: tables 2 (size), 4 and 6 (true and
 detector boxes), 8 (kinds of faces, as far as the data tell them), 9 (stability), figures 15 to 19 (resolution, blur);
 figures 20 to 25 (latency by threads, floats and integers) are read from results/zoo.json. DATA holds the folders 300W
-and grid_video. What is complete is not made again. Writes results/thesis.json and the tables of docs/papers.md.
+and grid_video. What is complete is not made again. Writes results/thesis.json and its tables in docs.
 """
 
 import argparse
@@ -148,7 +148,7 @@ def main() -> None:
             latency_table([f"{net}_{options.epochs}" for net in options.nets]),
         )
     )
-    replace_between(Path("docs/papers.md"), "thesis", text)
+    replace_between(Path("docs/explanation/papers.md"), "thesis", text)
     print(text)
 
 

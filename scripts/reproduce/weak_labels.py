@@ -3,7 +3,7 @@
 The student that `kd_study.py` starts from goes on with the frames of YouTube Faces alone, whose landmarks a machine
 has set: in one arm with these, in the other with what the teacher says instead, as many steps of the same faces. DATA
 holds the folders 300W, on whose hand-labelled test faces both are measured, and youtube_faces. A run that is complete
-is not trained again. Writes results/weak_labels.json and a table of docs/distillation.md.
+is not trained again. Writes results/weak_labels.json and a table of docs/explanation/distillation.md.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main() -> None:
     }
     study |= measured(runs, options.data / "300W", "weak")
     write_result("results/weak_labels.json", study)
-    replace_between(Path("docs/distillation.md"), "weak", table(study))
+    replace_between(Path("docs/explanation/distillation.md"), "weak", table(study))
     print(table(study))
 
 

@@ -5,7 +5,7 @@ or the number behind the colon for a row of its own), the rest as its file in co
 all, is heard through its landmarks, asked once per face: they fit every network, whatever its crop is and whatever it
 predicts. DATA holds the folder 300W. The taught network goes to TFLite in floats and 8-bit integers, and all files are
 timed in turns with MediaPipe's FaceMesh. A run or file that is complete is not made again, one that was stopped is
-continued. Writes results/zoo.json, the table of docs/zoo.md and its picture; accuracies of rows that are not given stay
+continued. Writes results/zoo.json, its table in docs and its picture; accuracies of rows that are not given stay
 as they are, without times, which only compare within one run.
 """
 
@@ -165,7 +165,7 @@ def main() -> None:
     timed = to_json(found, "scripts/reproduce/zoo.py")
     write_result(OUT, {"rows": rows, "bench": timed})
     write_bytes("docs/images/zoo.png", pareto_plot(found))
-    replace_between(Path("docs/zoo.md"), "zoo", table(rows, timed))
+    replace_between(Path("docs/explanation/zoo.md"), "zoo", table(rows, timed))
     print(table(rows, timed))
 
 

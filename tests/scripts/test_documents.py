@@ -14,7 +14,7 @@ CALL = re.compile(r'replace_between\(Path\("([^"]+)"\), "([^"]+)"')
 def test_every_document_has_the_marks_of_its_script() -> None:
     calls = [call for path in (ROOT / "scripts/reproduce").glob("*.py") for call in CALL.findall(path.read_text())]
     assert len(calls) >= 5
-    calls += [("docs/papers.md", paper) for paper in ablations.PAPERS]
+    calls += [("docs/explanation/papers.md", paper) for paper in ablations.PAPERS]
     for document, name in calls:
         text = (ROOT / document).read_text()
         assert f"<!-- {name}:begin -->" in text, (document, name)
