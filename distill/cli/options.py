@@ -109,7 +109,7 @@ def _compose(argv: list[str], parser: ArgumentParser) -> list[str]:
     for _, path in recipes:
         merged = merge(merged, load_recipe(path, free), free)
     if "kd.kind" in names and typed.get("kd.kind") == "none":
-        if "teacher" in typed:
+        if typed.get("teacher", "null") not in ("null", '["null"]'):
             raise ConfigError("--teacher contradicts --kd.kind none: leave one of them out")
         merged = merge(merged, nested("kd.kind", "none"), free)
     _require_current(option_names(merged), names)

@@ -30,13 +30,13 @@ def published(paper: str) -> dict[str, dict[str, Any]]:
 
 def arguments(config: str, data: Path, epochs: int) -> list[str]:
     """Return the options of one configuration."""
-    if config in ("efld_nokd", "efld_cross"):
-        return cross_format.arguments("single" if config == "efld_nokd" else "cross", data, epochs)
+    if config in ("efld", "efld_cross"):
+        return cross_format.arguments("single" if config == "efld" else "cross", data, epochs)
     common = options_of_run(f"configs/zoo/{config}.yaml", data / "300W", epochs)
     if not config.startswith("efld"):
         return common
     sets = ["--data.sets", json.dumps(cross_format.further_sets(data))]
-    return [*common, "--teacher", "null", "--kd.kind", "none", "--data.batch_size", "48", *sets]
+    return [*common, "--kd.kind", "none", "--data.batch_size", "48", *sets]
 
 
 def table(study: dict[str, Any], rows: dict[str, dict[str, Any]], reference: str) -> str:
@@ -66,7 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     reference, rows = PAPERS[options.paper][1], published(options.paper)
     # Names that the runs of cross_format.py have.
-    own = {"efld_nokd": "single", "efld_cross": "cross"}
+    own = {"efld": "single", "efld_cross": "cross"}
     arms = {own.get(config, config): arguments(config, options.data, options.epochs) for config in rows}
     folder = cross_format.RUNS if options.paper == "efld" else Path("runs/ablations")
     made = train_arms(arms, options.seeds, folder)

@@ -32,11 +32,13 @@ from distill.report.pareto import pareto_plot
 
 RUNS, OUT = Path("runs/zoo"), Path("results/zoo.json")
 PEER = "facemesh"
-# Configuration with a teacher and its twin without, by network.
-NETS = {
-    path.stem.removesuffix("_nokd"): (path.with_stem(path.stem.removesuffix("_nokd")), path)
-    for path in sorted(Path("configs/zoo").glob("*_nokd.yaml"))
-} | {"mobilevit_v2_050": (Path("configs/student.yaml"), Path("configs/student_nokd.yaml"))}
+# Recipe by network; the baseline is the same recipe with `--kd.kind none`.
+_NAMES = (
+    *("dan_1", "dan_2", "efld", "hrnet_w18", "lite_hrnet_18", "lite_hrnet_plus_10m", "lite_hrnet_plus_30m"),
+    *("pfld_025", "pfld_100"),
+)
+NETS = {name: Path(f"configs/zoo/{name}.yaml") for name in _NAMES} | {"mobilevit_v2_050": Path("configs/student.yaml")}
+BASELINE = ["--kd.kind", "none"]
 # What a network that is trained in stages starts from; its epochs come on top.
 STARTS = {"dan_2": "dan_1"}
 KINDS = ("fp32", "int8")
@@ -45,14 +47,14 @@ KINDS = ("fp32", "int8")
 def train_alone(net: str, data: Path, epochs: int) -> Path:
     """Train a network without a teacher; return its checkpoint."""
     start = ["--model.init", str(train_alone(STARTS[net], data, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net][1], data, epochs), *GENTLE, *start])
+    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net], data, epochs), *GENTLE, *BASELINE, *start])
 
 
 def train_taught(net: str, data: Path, teacher: Path, epochs: int) -> Path:
     """Train a network with the teacher; return its checkpoint."""
     kd = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
     start = ["--model.init", str(train_taught(STARTS[net], data, teacher, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net][0], data, epochs), *GENTLE, *kd, *start])
+    return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net], data, epochs), *GENTLE, *kd, *start])
 
 
 def converted_files(name: str, model: Path, data: Path) -> dict[str, Path]:
