@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, 
     raw_spec, state = _READERS[path.suffix](path)
     try:
         spec = ModelSpec.from_dict(raw_spec)
-        net = create_model(spec.arch, spec.scheme, **{**spec.options, **_no_download(spec.options)})
+        net = create_model(spec.arch, spec.scheme, **without_pretrained(spec.options))
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         reason = str(error) if isinstance(error, ConfigError) else repr(error)
         raise CheckpointError(
@@ -120,9 +121,9 @@ def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, 
     return alone.eval(), replace(spec, scheme=scheme, n_points=load_scheme(scheme).n_points, options=options)
 
 
-def _no_download(options: dict[str, Any]) -> dict[str, Any]:
-    """All weights come from the file, so none need be fetched first."""
-    return {"pretrained": False} if "pretrained" in options else {}
+def without_pretrained(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a network whose weights all come from a checkpoint, so that none are downloaded."""
+    return {name: False if name == "pretrained" else value for name, value in options.items()}
 
 
 def save_model(path: str | Path, net: nn.Module, spec: ModelSpec, half: bool = False) -> None:
