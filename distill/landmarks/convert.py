@@ -2,7 +2,7 @@
 
 A scheme's YAML says under `from:` how each of its points comes from another scheme: an index or range, the mean of
 some points, a weighted blend, or separate sources for x and y. An approximate map has a `bias`, the distance between
-what it makes and what an annotator of the target would have marked, measured on real faces (scripts/reproduce/
+what it makes and what an annotator of the target would have marked, measured on real faces (scripts/generate/
 scheme_bias.py).
 """
 

@@ -1,6 +1,6 @@
 """Steps per second of distillation: naive, with a frozen teacher, and with its answers kept.
 
-    python scripts/bench/kd_step.py [--rounds 8] [--json results/kd_step.json]
+    python -m scripts.bench.kd_step [--rounds 8] [--json results/bench/kd_step.json]
         [--teacher runs/teacher/best.ckpt --student runs/student/best.ckpt --root ../shared/data/300W]
 
 A step is the whole of it: student, supervised loss, teacher, distillation, backward, clipping, optimiser. What differs

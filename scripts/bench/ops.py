@@ -1,4 +1,4 @@
-"""Where an exported graph spends its time, operator by operator: `python scripts/bench/ops.py MODEL.tflite`.
+"""Where an exported graph spends its time, operator by operator: `python -m scripts.bench.ops MODEL.tflite`.
 
 Times are those of LiteRT's own profiler on one thread. Profiling itself costs a little, so compare shares, and compare
 whole models with `scripts/bench/graph.py`. With --beside INTEGERS.tflite, an integer file of the same network, it says
@@ -9,12 +9,12 @@ import argparse
 from collections import defaultdict
 from pathlib import Path
 
-from litert_profile import OpTime, profile
 from rich.console import Console
 from rich.table import Table
 
 from distill.provenance import write_result
 from distill.tflite.graph import TFLiteGraph, node_macs
+from scripts.bench.litert_profile import OpTime, profile
 
 
 def by_kind(operators: tuple[OpTime, ...]) -> list[dict[str, object]]:

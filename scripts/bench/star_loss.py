@@ -1,6 +1,6 @@
 """Time the STAR loss of this package against the published form, forward and backward, on the CPU.
 
-    python scripts/bench/star_loss.py [--rounds 15] [--json OUT]
+    python -m scripts.bench.star_loss [--rounds 15] [--json OUT]
 
 The published form (arXiv 2306.02763; written afresh from its formulas) spreads the coordinates over every cell of
 every map, forms the covariance as a batched product of them and decomposes it with `torch.linalg.eigh` on the CPU.

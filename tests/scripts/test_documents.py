@@ -3,16 +3,17 @@
 import re
 from pathlib import Path
 
-import ablations
 import pytest
-from documents import replace_between
+
+from scripts.studies import ablations
+from scripts.studies.common.marked_blocks import replace_between
 
 ROOT = Path(__file__).parents[2]
 CALL = re.compile(r'replace_between\(Path\("([^"]+)"\), "([^"]+)"')
 
 
 def test_every_document_has_the_marks_of_its_script() -> None:
-    calls = [call for path in (ROOT / "scripts/reproduce").glob("*.py") for call in CALL.findall(path.read_text())]
+    calls = [call for path in (ROOT / "scripts/studies").glob("*.py") for call in CALL.findall(path.read_text())]
     assert len(calls) >= 5
     calls += [("docs/papers.md", paper) for paper in ablations.PAPERS]
     for document, name in calls:

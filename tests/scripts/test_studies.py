@@ -1,4 +1,4 @@
-"""What the studies of scripts/reproduce ask `distill student` for."""
+"""Options that each study passes to `distill student`."""
 
 import argparse
 import json
@@ -6,20 +6,15 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import ablations
-import cross_format
-import kd_study
 import pytest
-import thesis
-import weak_labels
 import yaml
-import zoo
-from studies import train, train_arms
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
 from distill.training.config import StudentConfig
 from distill.training.loggers.csv import plain_config
+from scripts.studies import ablations, cross_format, kd_study, thesis, weak_labels, zoo
+from scripts.studies.common.arms import train, train_arms
 
 ROOT = Path(__file__).parents[2]
 

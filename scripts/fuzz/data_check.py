@@ -1,7 +1,7 @@
 """What `distill data check` says of public sets, and how much damage done on purpose it finds: `data_check.py DATA`.
 
 DATA holds the folders named in SETS. Every tenth face of 300-W is damaged, one way at a time: left and right exchanged,
-all points shuffled, one pair of points exchanged. Writes results/data_check.json.
+all points shuffled, one pair of points exchanged. Writes results/checks/data_check.json.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def main() -> None:
         print(name, sets[name])
     damage = recall(read_faces("300w", options.data / "300W"))
     print(damage)
-    write_result("results/data_check.json", {"sets": sets, "damage": damage})
+    write_result("results/checks/data_check.json", {"sets": sets, "damage": damage})
 
 
 if __name__ == "__main__":

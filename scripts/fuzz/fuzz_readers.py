@@ -1,9 +1,9 @@
 """Feed damaged annotation files to every reader; only errors of this package, of one line, may come out.
 
-    python scripts/reproduce/fuzz_readers.py [--cases 10000] [--mutations 1000] [--formats csv dlib]
+    python -m scripts.fuzz.fuzz_readers [--cases 10000] [--mutations 1000] [--formats csv dlib]
 
 For each format: `--cases` examples drawn by Hypothesis (1 to 4 edits of a sound file with any bytes, text or numbers)
-and `--mutations` random byte mutations, each read as a whole data set. Writes results/fuzz_readers.json.
+and `--mutations` random byte mutations, each read as a whole data set. Writes results/checks/fuzz_readers.json.
 """
 
 import argparse
@@ -21,13 +21,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from distill.data.readers import FORMATS, read_faces  # noqa: E402
-from distill.errors import AnnotationError, ConfigError, ImageError  # noqa: E402
-from distill.provenance import write_result  # noqa: E402
-from tests.data import readers_cases, readers_cases_part2  # noqa: E402
+from distill.data.readers import FORMATS, read_faces
+from distill.errors import AnnotationError, ConfigError, ImageError
+from distill.provenance import write_result
+from tests.support import reader_cases, reader_cases_more
 
 # Each reader once, by the first of its names.
 _FORMATS = sorted({reader: name for name, reader in sorted(FORMATS.items(), reverse=True)}.values())
@@ -84,7 +81,7 @@ def _hypothesis(format: str, root: Path, path: Path, cases: int) -> Counter[str]
 
 def _mutations(format: str, root: Path, path: Path, count: int) -> Counter[str]:
     outcomes = Counter[str]()
-    for content in readers_cases.mutations(path.read_bytes(), count, seed=1):
+    for content in reader_cases.mutations(path.read_bytes(), count, seed=1):
         path.write_bytes(content)
         outcomes[_read(format, root)] += 1
     return outcomes
@@ -109,10 +106,10 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--mutations", type=int, default=1000)
     parser.add_argument("--formats", nargs="*", default=_FORMATS)
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "fuzz_readers.json")
+    parser.add_argument("--out", type=Path, default=Path("results/checks/fuzz_readers.json"))
     options = parser.parse_args()
     os.nice(10)
-    makers = {case.format: case.make for case in (*readers_cases.CASES, *readers_cases_part2.CASES)}
+    makers = {case.format: case.make for case in (*reader_cases.CASES, *reader_cases_more.CASES)}
     about = {
         "protocol": "each damaged file is read as a data set; any error but one short line of ours ends the run",
         "cases": options.cases,
@@ -121,7 +118,7 @@ def main() -> int:
     console, results = Console(), {}
     for format in options.formats:
         if format not in makers:
-            console.print(f"{format}: no small data set to damage; add a Case to tests/data/readers_cases.py")
+            console.print(f"{format}: no small data set to damage; add a Case to tests/support/reader_cases.py")
             return 1
         results[format] = _fuzz(format, makers[format], options.cases, options.mutations)
         console.print(f"{format}: {results[format]}")

@@ -1,13 +1,13 @@
 """Measure how far each map between landmark schemes lies from what annotators of the target mark, on real faces.
 
-    python scripts/reproduce/scheme_bias.py ../shared/data
+    python -m scripts.generate.scheme_bias ../shared/data
 
 No photo carries two hand-made schemes, so mean shapes are compared: of the faces of the source's data set, converted,
 and of a data set of the target. Both means are over frontal faces (nose tip within 10 % of the inter-ocular distance
 of the midline between the eyes), aligned by generalised Procrustes and averaged with their mirror images. The bias is
 the distance between the two means, after a similarity fit of one to the other, over the distance between the outer eye
 corners. The same number between two halves of the target's set says what chance alone makes. Prints YAML lines for
-`distill/landmarks/data` and writes results/scheme_bias.json.
+`distill/landmarks/data` and writes results/studies/scheme_bias.json.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def distances(a: NDArray[np.float64], b: NDArray[np.float64], target: str) -> ND
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("results/scheme_bias.json"))
+    parser.add_argument("--out", type=Path, default=Path("results/studies/scheme_bias.json"))
     options = parser.parse_args()
     shapes = {scheme: frontal(faces_of(scheme, options.data), scheme) for scheme in SOURCES}
     rows = []

@@ -1,6 +1,6 @@
 """Write the README's picture of generated faces: plain ones above, the same kind with their landmarks below.
 
-python scripts/contact_sheet.py [--out docs/images/generated_faces.jpg] [--seed 15]
+python -m scripts.generate.contact_sheet [--out docs/images/generated_faces.jpg] [--seed 15]
 """
 
 import argparse

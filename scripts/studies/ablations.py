@@ -1,4 +1,4 @@
-"""The ablations of two papers again: `python scripts/reproduce/ablations.py DATA efld`, or lite_hrnet_plus.
+"""The ablations of two papers again: `python -m scripts.studies.ablations DATA efld`, or lite_hrnet_plus.
 
 Trains every configuration that a model card names beside a published number, without a teacher, on the same faces of
 300-W for as many steps; EFLD's with the further sets of cross_format.py, whose runs serve here as well. DATA holds the
@@ -11,12 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cross_format
-from documents import replace_between
-from studies import measured, options_of_run, steps_of, train_arms, with_interval
-
 from distill.models.cards import load_cards
 from distill.provenance import write_result
+from scripts.studies import cross_format
+from scripts.studies.common.arms import measured, options_of_run, steps_of, train_arms, with_interval
+from scripts.studies.common.marked_blocks import replace_between
 
 # Network in the zoo, and the configuration the others are compared with.
 PAPERS = {"efld": ("efld", "efld_cross"), "lite_hrnet_plus": ("lite_hrnet_plus_30m", "lite_hrnet_plus_scaf")}
@@ -36,7 +35,7 @@ def arguments(config: str, data: Path, epochs: int) -> list[str]:
     if not config.startswith("efld"):
         return common
     sets = ["--data.sets", json.dumps(cross_format.further_sets(data))]
-    return [*common, "--teacher", "null", "--kd.kind", "none", "--data.batch_size", "48", *sets]
+    return [*common, "--kd.kind", "none", "--data.batch_size", "48", *sets]
 
 
 def table(study: dict[str, Any], rows: dict[str, dict[str, Any]], reference: str) -> str:

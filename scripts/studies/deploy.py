@@ -1,6 +1,8 @@
-"""Measure every kind of exported file: hop x {px, NME, ms, bytes, runtimes} -> results/deploy.json and docs/deploy.md.
+"""Measure every exported file of a model: distance, NME, latency, size and runtimes.
 
-    python scripts/reproduce/deploy.py DATA student=checkpoints/student_128.safetensors efld=runs/efld/best.ckpt
+    python -m scripts.studies.deploy DATA student=checkpoints/student_128.safetensors efld=runs/efld/best.ckpt
+
+Writes results/studies/deploy.json and its table in the documentation.
 
 DATA is a 300-W folder. Integers are calibrated on 100 faces of its trainsets; NMEs are of the 554 faces of the common
 test set in LiteRT, distances between runtimes of 32 of them. What was measured already is kept in --work and not
@@ -15,15 +17,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from documents import replace_between
-from kept import converted, scored
-from split_300w import TEST, TRAIN
-
 from distill.bench.latency import compare
 from distill.bench.subjects import load_call
 from distill.errors import ConfigError
 from distill.export.quantization_modes import KINDS
 from distill.provenance import commit, write_result
+from scripts.studies.common.cached import converted, scored
+from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.split_300w import TEST, TRAIN
 
 # Relative growth of the NME that a kind is promised to stay below.
 PROMISES = {"fp16": 0.005, "dynamic": 0.02, "int8": 0.05}
@@ -109,7 +110,7 @@ def note(measured: list[dict[str, Any]]) -> str:
         f"NME of {faces} faces of the 300-W common test set (51 points, inter-ocular, true boxes) in LiteRT; change "
         "relative to PyTorch, with the promise kept or missed where there is one (fp16 0.5 %, dynamic 2 %, int8 5 %). "
         "Distances are pixels of the crop on fewer faces, in every runtime. Milliseconds compare within a run only: "
-        f"models whose rows name another commit in results/deploy.json were timed in another.{busy}"
+        f"models whose rows name another commit in results/studies/deploy.json were timed in another.{busy}"
     )
 
 
@@ -121,7 +122,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("runs/deploy"), help="where the files and what is measured lie"
     )
-    parser.add_argument("--out", type=Path, default=Path("results/deploy.json"))
+    parser.add_argument("--out", type=Path, default=Path("results/studies/deploy.json"))
     parser.add_argument("--document", type=Path, default=Path("docs/deploy.md"), help="where the table goes")
     parser.add_argument("--faces", type=int, default=32, help="faces the hops are compared on in every runtime")
     parser.add_argument("--rounds", type=int, default=40, help="timed calls of every file")

@@ -1,4 +1,4 @@
-"""Measure which runtime takes which operator: `python scripts/reproduce/op_table.py RUNTIMES.json`.
+"""Measure which runtime takes which operator: `python -m scripts.generate.op_table RUNTIMES.json`.
 
 Writes distill/opcheck/op_versions.csv (operator, version) and op_types.csv (operator, element type, rank) from real
 loads of one-node files. RUNTIMES.json names the runtimes, oldest first:

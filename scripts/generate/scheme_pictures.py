@@ -1,6 +1,6 @@
 """Draw the schemes a generated face has, or can be given, with their numbers and edges.
 
-python scripts/scheme_pictures.py [--out docs/images/schemes.jpg]
+python -m scripts.generate.scheme_pictures [--out docs/images/schemes.jpg]
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Hold the op check against real loads: `python scripts/reproduce/opcheck.py` writes results/opcheck.json.
+"""Hold the op check against real loads: `python -m scripts.fuzz.opcheck` writes results/checks/opcheck.json.
 
 Small networks are converted by TensorFlow in a child process (small_nets.py), as fp32, fp16, dynamic, int8 and 16x8.
 Every operator of each is then declared in its own version, in every newer one the table knows, and in one beyond.
@@ -73,7 +73,7 @@ def main() -> int:
     parser.add_argument(
         "--nets", type=Path, help="folder of small networks, or of any .tflite files; made when left out"
     )
-    parser.add_argument("--json", type=Path, default=Path("results/opcheck.json"))
+    parser.add_argument("--json", type=Path, default=Path("results/checks/opcheck.json"))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         if args.nets is None:

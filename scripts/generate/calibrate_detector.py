@@ -1,6 +1,6 @@
 """Measure how BlazeFace's boxes relate to the tight box of the 68 points, and how steady they are afterwards.
 
-    python scripts/reproduce/calibrate_detector.py ROOT_OF_300W
+    python -m scripts.generate.calibrate_detector ROOT_OF_300W
 
 Fits on the *train* folders of lfpw and helen, prints the constants for distill/detection/box_calibration.py, then the
 centre and size jitter of the finished detector on the test folders, upright and turned. The constants of the two nets

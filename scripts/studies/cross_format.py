@@ -1,4 +1,4 @@
-"""Does training on sets of other formats help? `python scripts/reproduce/cross_format.py DATA`.
+"""Does training on sets of other formats help? `python -m scripts.studies.cross_format DATA`.
 
 EFLD on 300-W alone against EFLD on 300-W, MUCT (76 points), WFLW (98) and weakly labelled YouTube frames (68), with a
 head for each format: the same network, seeds, augmentation, number of steps and passes over 300-W, no teacher. A step
@@ -11,9 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from studies import measured, options_of_run, steps_of, train_arms
-
 from distill.provenance import write_result
+from scripts.studies.common.arms import measured, options_of_run, steps_of, train_arms
 
 RUNS = Path("runs/cross_format")
 # Faces a step; both arms make 38 steps an epoch and see as many faces of 300-W in each.
@@ -52,7 +51,7 @@ def main() -> None:
         "batch": BATCH,
     }
     content |= measured(runs, options.data / "300W", "single")
-    write_result("results/cross_format.json", content)
+    write_result("results/studies/cross_format.json", content)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Score released models on faces none was trained on: `python scripts/reproduce/released.py DATA NAME=FILE ...`.
+"""Score released models on faces none was trained on: `python -m scripts.studies.released DATA NAME=FILE ...`.
 
 DATA holds the folders 300W and FaceSynthetics, whose points convert to ours only approximately. Writes
-results/released.json and the table of checkpoints/README.md, where rows of models that are not given stay as they are.
+results/studies/released.json and the table of checkpoints/README.md; rows of models that are not given stay unchanged.
 NAME=facemesh scores MediaPipe's own net.
 """
 
@@ -10,14 +10,13 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from documents import replace_between
-from split_300w import TEST
-
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.provenance import commit, write_result
+from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.split_300w import TEST
 
-OUT = Path("results/released.json")
+OUT = Path("results/studies/released.json")
 
 
 class Test(NamedTuple):

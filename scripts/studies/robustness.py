@@ -1,4 +1,6 @@
-"""How models stand worse photos: `python scripts/reproduce/robustness.py DATA --videos DIR`, results/robustness.json.
+"""Robustness to degraded photos: `python -m scripts.studies.robustness DATA --videos DIR`.
+
+Writes results/studies/robustness.json.
 
 DATA is a 300-W folder; models are the released student, or those of `--models`. MediaPipe's FaceMesh is measured at the
 crop that suits it best and, since its points are of another convention, also after one constant offset; both are fitted
@@ -13,8 +15,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from split_300w import TEST, TRAIN
-
 from distill.evaluate.agreement import agreement
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.facemesh import tuned
@@ -26,6 +26,7 @@ from distill.inference.backend import Predictor, load_predictor
 from distill.provenance import write_result
 from distill.report.page import Report
 from distill.report.plots import robustness_curves
+from scripts.studies.common.split_300w import TEST, TRAIN
 
 RUNS = Path("runs/robustness")
 
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, nargs="+", default=[Path("checkpoints/student_128.safetensors")])
     parser.add_argument("--videos", type=Path)
     parser.add_argument("--limit", type=int)
-    parser.add_argument("--out", type=Path, default=Path("results/robustness.json"))
+    parser.add_argument("--out", type=Path, default=Path("results/studies/robustness.json"))
     options = parser.parse_args()
     faces = load_faces("inner51", format="300w", root=options.data, subset=TEST, limit=options.limit)
     clips = list_videos(options.videos) if options.videos else []

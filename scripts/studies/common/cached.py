@@ -4,14 +4,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from split_300w import TEST, TRAIN
-
 from distill.cli.export import export
 from distill.data.config import FacesConfig
 from distill.evaluate.evaluate import evaluate
 from distill.export.config import CalibrationConfig
 from distill.export.verify.tolerances import Gate, GateConfig
 from distill.files import sha256, write_json, write_text
+from scripts.studies.common.split_300w import TEST, TRAIN
 
 # Tables are to show what misses a gate, too; nothing that is converted here is a release.
 OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})

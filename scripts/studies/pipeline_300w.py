@@ -1,4 +1,6 @@
-"""Measure the spine on real faces: `python scripts/reproduce/spine.py DATA` writes results/spine.json and its table.
+"""Measure the whole pipeline on 300-W: `python -m scripts.studies.pipeline_300w DATA`.
+
+Writes results/studies/pipeline_300w.json and the results table of the README.
 
 Expects what these commands leave behind (DATA is a 300-W folder):
 
@@ -14,12 +16,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from documents import replace_between
-from split_300w import TEST
-
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.provenance import write_result
+from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.split_300w import TEST
 
 RUNS = ("teacher", "student", "student_nokd")
 EXPORT = Path("runs/student/export")
@@ -72,7 +73,7 @@ def main() -> None:
     exported = json.loads((EXPORT / "export.json").read_text())
     submission = json.loads((EXPORT.parent / "submission.json").read_text())
     write_result(
-        "results/spine.json",
+        "results/studies/pipeline_300w.json",
         {
             "commands": [line.strip() for line in str(__doc__).splitlines() if line.startswith("    make")],
             "training": {name: json.loads(Path("runs", name, "summary.json").read_text()) for name in RUNS},
@@ -90,8 +91,8 @@ def main() -> None:
         f"The {first.n_faces} faces of the complete 300-W common test set, {first.points} points, inter-ocular NME, no "
         "test image in training, 128 px, seed 0, from scratch on two CPU cores. Distillation changes the "
         f"student's NME by {mean:+.2f} points (95 % interval over faces: {low:+.2f} to {high:+.2f}) against its "
-        "equal-steps twin; one seed says nothing about others. Everything else is in `results/spine.json`; "
-        "`scripts/reproduce/spine.py` makes both."
+        "equal-steps twin; one seed says nothing about others. Everything else is in `results/studies/pipeline_300w.json`; "
+        "`scripts/studies/pipeline_300w.py` makes both."
     )
     replace_between(Path("README.md"), "results", f"{note}\n\n{table(results)}")
 

@@ -1,4 +1,4 @@
-"""Small networks as TensorFlow's converter writes them: `python scripts/reproduce/small_nets.py FOLDER`.
+"""Small networks as TensorFlow's converter writes them: `python -m scripts.fuzz.small_nets FOLDER`.
 
 One TFLite file per network and kind of quantisation. A program of its own because tensorflow is heavy.
 """

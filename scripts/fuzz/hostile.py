@@ -1,4 +1,4 @@
-"""Open 2,000 damaged files: `python scripts/reproduce/hostile.py` writes results/hostile.json.
+"""Open 2,000 damaged files: `python -m scripts.fuzz.hostile` writes results/checks/hostile.json.
 
 Each file is read by our reader, checked with a sidecar (which must refuse every one), and loaded without one in every
 runtime given, in child processes. The exit status is 1 when anything took this process down, hung, or raised what is
@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--runtimes", nargs="+", default=["litert", "tflite-runtime 2.14"], help="beginnings of names")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds a file may take in a runtime")
-    parser.add_argument("--json", type=Path, default=Path("results/hostile.json"))
+    parser.add_argument("--json", type=Path, default=Path("results/checks/hostile.json"))
     args = parser.parse_args()
 
     blob, start = args.model.read_bytes(), time.monotonic()

@@ -1,23 +1,18 @@
-"""Train, score, convert and time the zoo: `python scripts/reproduce/zoo.py DATA --nets efld efld:60 pfld_025`.
+"""Train, score, convert and time the zoo: `python -m scripts.studies.zoo DATA --nets efld efld:60 pfld_025`.
 
 Every network with and without a teacher: the same faces, gentle augmentations, seed and number of epochs (`--epochs`,
 or the number behind the colon for a row of its own), the rest as its file in configs/zoo says. The teacher, one for
 all, is heard through its landmarks, asked once per face: they fit every network, whatever its crop is and whatever it
 predicts. DATA holds the folder 300W. The taught network goes to TFLite in floats and 8-bit integers, and all files are
 timed in turns with MediaPipe's FaceMesh. A run or file that is complete is not made again, one that was stopped is
-continued. Writes results/zoo.json, the table of docs/zoo.md and its picture; accuracies of rows that are not given stay
-as they are, without times, which only compare within one run.
+continued. Writes results/studies/zoo.json, the table of docs/zoo.md and its picture; accuracies of rows that are not
+given stay unchanged, without times, which only compare within one run.
 """
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
-
-from documents import replace_between
-from kept import converted, scored
-from split_300w import TEST, TRAIN
-from studies import GENTLE, options_of_run, steps_of, train, with_interval
 
 from distill.bench.run import Settings, bench
 from distill.evaluate.evaluate import evaluate
@@ -29,8 +24,12 @@ from distill.models.cards import load_cards
 from distill.provenance import commit, write_result
 from distill.report.bench import to_json
 from distill.report.pareto import pareto_plot
+from scripts.studies.common.arms import GENTLE, options_of_run, steps_of, train, with_interval
+from scripts.studies.common.cached import converted, scored
+from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.split_300w import TEST, TRAIN
 
-RUNS, OUT = Path("runs/zoo"), Path("results/zoo.json")
+RUNS, OUT = Path("runs/zoo"), Path("results/studies/zoo.json")
 PEER = "facemesh"
 # Configuration with a teacher and its twin without, by network.
 NETS = {
@@ -162,7 +161,7 @@ def main() -> None:
         evaluations=[scored(path, data, path.parent) for path in files], nme=[f"{PEER}={100 * peer.summary()['nme']}"],
         accuracy=[f"{PEER}={100 * peer.accuracy_5px()}"],
     )  # fmt: skip
-    timed = to_json(found, "scripts/reproduce/zoo.py")
+    timed = to_json(found, "scripts/studies/zoo.py")
     write_result(OUT, {"rows": rows, "bench": timed})
     write_bytes("docs/images/zoo.png", pareto_plot(found))
     replace_between(Path("docs/zoo.md"), "zoo", table(rows, timed))

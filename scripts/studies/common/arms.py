@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kept import scored
-from split_300w import TEST, TRAIN
 
 from distill.cli.options import options_of, parse
 from distill.evaluate.result import Evaluation, bootstrap_interval
 from distill.training.config import StudentConfig
 from distill.training.resume import checkpoint_to_resume
+from scripts.studies.common.cached import scored
+from scripts.studies.common.split_300w import TEST, TRAIN
 
 # What turns and covers faces less than the configurations do: in a short training no network here knows its faces by
 # heart (docs/distillation.md), so everything that makes them harder only slows it down.

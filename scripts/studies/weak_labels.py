@@ -1,20 +1,19 @@
-"""What is a teacher worth where annotations are weak? `python scripts/reproduce/weak_labels.py DATA`.
+"""What is a teacher worth where annotations are weak? `python -m scripts.studies.weak_labels DATA`.
 
 The student that `kd_study.py` starts from goes on with the frames of YouTube Faces alone, whose landmarks a machine
 has set: in one arm with these, in the other with what the teacher says instead, as many steps of the same faces. DATA
 holds the folders 300W, on whose hand-labelled test faces both are measured, and youtube_faces. A run that is complete
-is not trained again. Writes results/weak_labels.json and a table of docs/distillation.md.
+is not trained again. Writes results/studies/weak_labels.json and a table of docs/distillation.md.
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from documents import replace_between
-from kd_study import STAR, train_start, where_from
-from studies import measured, options_of_schedule, steps_of, train_arms, with_interval
-
 from distill.provenance import write_result
+from scripts.studies.common.arms import measured, options_of_schedule, steps_of, train_arms, with_interval
+from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.kd_study import STAR, train_start, where_from
 
 RUNS, CONFIG = Path("runs/weak_labels"), Path("configs/student_refine.yaml")
 ARMS = {
@@ -64,7 +63,7 @@ def main() -> None:
         "arms": ARMS,
     }
     study |= measured(runs, options.data / "300W", "weak")
-    write_result("results/weak_labels.json", study)
+    write_result("results/studies/weak_labels.json", study)
     replace_between(Path("docs/distillation.md"), "weak", table(study))
     print(table(study))
 

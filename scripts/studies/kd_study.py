@@ -1,10 +1,10 @@
-"""Which distillation helps, and how much? `python scripts/reproduce/kd_study.py DATA --teacher TEACHER.safetensors`.
+"""Which distillation helps, and how much? `python -m scripts.studies.kd_study DATA --teacher TEACHER.safetensors`.
 
 Every arm against its twin without a teacher: the same student, faces, augmentations, seeds and number of steps. All
 start from one student, trained without a teacher: from scratch, luck decides for many epochs whether a few faces are
 found at all, and says more about a short training than any teacher (docs/distillation.md). DATA holds the folders 300W
 and, for the arms with frames of videos, youtube_faces. A run that is complete is not trained again, one that was
-stopped is continued; `--arms none kl` studies some. Writes results/kd_study.json, and the table and the plot of
+stopped is continued; `--arms none kl` studies some. Writes results/studies/kd_study.json, and the table and the plot of
 docs/distillation.md.
 """
 
@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from documents import replace_between
-from kept import scored
-from studies import measured, options_of_run, steps_of, train, train_arms, with_interval
-
 from distill.drawing import COLOURS, new_axes, png
 from distill.evaluate.result import Evaluation
 from distill.files import sha256, write_bytes
 from distill.provenance import write_result
+from scripts.studies.common.arms import measured, options_of_run, steps_of, train, train_arms, with_interval
+from scripts.studies.common.cached import scored
+from scripts.studies.common.marked_blocks import replace_between
 
 RUNS, REFERENCE = Path("runs/kd_study"), "none"
 # Of seeds 0 to 2 the one whose held-out faces were found best.
@@ -153,7 +152,7 @@ def main() -> None:
             pair = measured({name: runs[name] for name in (twin, arm)}, options.data / "300W", twin)
             for boxes, scores in pair.items():
                 study[boxes][f"difference_to_{twin}"] = scores[f"difference_to_{twin}"]
-    write_result("results/kd_study.json", study)
+    write_result("results/studies/kd_study.json", study)
     replace_between(Path("docs/distillation.md"), "study", table(study))
     write_bytes("docs/images/kd_study.png", plot(study))
     print(json.dumps(study["gt"]["arms"], indent=1), table(study), sep="\n")

@@ -1,7 +1,7 @@
-"""Memory of run_model.py over one call with 1,000 photos: `python scripts/bench/submission_endurance.py`.
+"""Memory of run_model.py over one call with 1,000 photos: `python -m scripts.fuzz.submission_endurance`.
 
-Eight photos in turn, of two sizes, two of them broken, under 1,000 names. Writes results/submission_endurance.json and
-exits with 1 when the memory grows by more than 20 MB. Some minutes; Linux only.
+Eight photos in turn, of two sizes, two of them broken, under 1,000 names. Writes
+results/checks/submission_endurance.json and exits with 1 when the memory grows by more than 20 MB. Some minutes; Linux only.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--model", type=Path, default=_ROOT / "checkpoints" / "student_128_fp16.tflite")
     parser.add_argument("--photos", type=int, default=1000)
     parser.add_argument("--python", default=sys.executable, help="interpreter with the requirements of the package")
-    parser.add_argument("--json", type=Path, default=_ROOT / "results" / "submission_endurance.json")
+    parser.add_argument("--json", type=Path, default=Path("results/checks/submission_endurance.json"))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="distill-endurance-") as name:
         package, photos, work = (Path(name, part) for part in ("package", "photos", "work"))

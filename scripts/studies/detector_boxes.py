@@ -1,9 +1,9 @@
-"""Does training on the detector's boxes help who is shown them? `python scripts/reproduce/found_boxes.py DATA`.
+"""Does training on the detector's boxes help who is shown them? `python -m scripts.studies.detector_boxes DATA`.
 
 EFLD twice, on true boxes alone and on them and our detector's, as many steps of the same faces: once with the true
 boxes of 300-W, tight around 68 points as the detector's are, once with boxes tight around the 51 inside, as a data set
 of those has them. DATA holds the folder 300W. A run that is complete is not trained again. Writes
-results/found_boxes.json and the table of docs/data.md.
+results/studies/detector_boxes.json and the table of docs/data.md.
 """
 
 import argparse
@@ -11,10 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from documents import replace_between
-from split_300w import TEST, TRAIN
-from studies import GENTLE, compared, options_of_schedule, steps_of, train_arms
 
 from distill.data.detector_boxes import with_found
 from distill.data.prepare import StoreSpec, prepare_store
@@ -26,6 +22,9 @@ from distill.detection.detector import FaceDetector
 from distill.evaluate.evaluate import evaluate
 from distill.geometry import box_of_points
 from distill.provenance import write_result
+from scripts.studies.common.arms import GENTLE, compared, options_of_schedule, steps_of, train_arms
+from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.split_300w import TEST, TRAIN
 
 RUNS = Path("runs/found_boxes")
 KINDS = {"51 points": True, "68 points": False}
@@ -85,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     study: dict[str, Any] = {"epochs": options.epochs}
     study |= {kind: studied(kind, options.data, options.seeds, options.epochs) for kind in KINDS}
-    write_result("results/found_boxes.json", study)
+    write_result("results/studies/detector_boxes.json", study)
     replace_between(Path("docs/data.md"), "found", table(study))
     print(table(study))
 

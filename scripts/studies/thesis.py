@@ -1,21 +1,15 @@
-"""The thesis on landmarks for phones again: `python scripts/reproduce/thesis.py DATA --nets pfld_025 --epochs 10`.
+"""The thesis on landmarks for phones again: `python -m scripts.studies.thesis DATA --nets pfld_025 --epochs 10`.
 
 Its five networks, trained without a teacher by zoo.py's recipe, through its tests: tables 2 (size), 4 and 6 (true and
 detector boxes), 8 (kinds of faces, as far as the data tell them), 9 (stability), figures 15 to 19 (resolution, blur);
-figures 20 to 25 (latency by threads, floats and integers) are read from results/zoo.json. DATA holds the folders 300W
-and grid_video. What is complete is not made again. Writes results/thesis.json and the tables of docs/papers.md.
+figures 20 to 25 (latency by threads, floats and integers) are read from results/studies/zoo.json. DATA holds the folders
+300W and grid_video. What is complete is not made again. Writes results/studies/thesis.json and the tables of docs/papers.md.
 """
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
-
-from documents import replace_between
-from kept import scored
-from split_300w import TEST
-from zoo import OUT as ZOO
-from zoo import file_names, train_alone
 
 from distill.evaluate.faces import load_faces
 from distill.evaluate.jitter import still_stability, video_stability
@@ -27,6 +21,11 @@ from distill.files import sha256, write_json
 from distill.inference.backend import load_predictor
 from distill.models.cards import load_cards
 from distill.provenance import write_result
+from scripts.studies.common.cached import scored
+from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.split_300w import TEST
+from scripts.studies.zoo import OUT as ZOO
+from scripts.studies.zoo import file_names, train_alone
 
 NETS = ("pfld_025", "pfld_100", "dan_1", "dan_2", "hrnet_w18")
 # Table 9: video, then noise of 0.01, 0.1 and 0.2; table 8: extreme pose. Percent of the eye distance.
@@ -140,7 +139,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     found = {net: tested(net, options.data, options.epochs) for net in options.nets}
-    write_result("results/thesis.json", {"networks": found})
+    write_result("results/studies/thesis.json", {"networks": found})
     text = "\n\n".join(
         (
             accuracy_table(found),
