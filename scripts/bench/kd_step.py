@@ -162,7 +162,7 @@ def measure(pair: tuple[Any, ...], rounds: int) -> dict[str, Any]:
             "speed_up_range": [min(ratios), max(ratios)],
         }
         print(f"  {form:10} {middle:8.3f} s  x {rows[form]['speed_up']:.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
-    return {"faces_per_step": pair[3], "turns": len(seconds["naive"]), **rows}
+    return {"faces_per_step": pair[3], "rounds": len(seconds["naive"]), **rows}
 
 
 @torch.no_grad()

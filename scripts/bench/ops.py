@@ -27,7 +27,7 @@ def by_kind(operators: tuple[OpTime, ...]) -> list[dict[str, object]]:
         counts[key] += operator.count
     total = sum(milliseconds.values())
     return [
-        {"kind": kind, "xnnpack": delegated, "count": counts[kind, delegated], "ms": time, "share": time / total}
+        {"type": kind, "xnnpack": delegated, "count": counts[kind, delegated], "ms": time, "share": time / total}
         for (kind, delegated), time in sorted(milliseconds.items(), key=lambda entry: -entry[1])
     ]
 
@@ -71,13 +71,13 @@ def main() -> None:
     for heading in ("operator", "backend", "count", "ms", "%"):
         table.add_column(heading, justify="left" if heading in ("operator", "backend") else "right")
     for row in rows:
-        cells = (row["kind"], "XNNPACK" if row["xnnpack"] else "TFLite", row["count"])
+        cells = (row["type"], "XNNPACK" if row["xnnpack"] else "TFLite", row["count"])
         table.add_row(*map(str, cells), f"{row['ms']:.3f}", f"{100 * float(str(row['share'])):.1f}")
     console.print(table)
     if args.each:
         for position, operator in enumerate(operators):
             console.print(f"{position:4d} {operator.milliseconds:8.3f} ms  {operator.kind}", highlight=False)
-    found = {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "kinds": rows}
+    found = {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "operator_types": rows}
     if args.beside:
         floats, integers = by_work(operators), by_work(profile(args.beside, args.runs))
         found["beside"] = {"model": args.beside.name, "floats_ms": floats, "integers_ms": integers}

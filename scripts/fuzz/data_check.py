@@ -67,7 +67,7 @@ def recall(records: Sequence[FaceRecord]) -> dict[str, dict[str, int]]:
         faces = [damage(face, rng) if place % EVERY == 0 else face for place, face in enumerate(records)]
         damaged = {face.name for face in faces[::EVERY]}
         found = {finding.file for finding in find_odd_shapes(faces)}
-        counts[name] = {"damaged": len(damaged), "found": len(damaged & found), "sound": len(found - damaged)}
+        counts[name] = {"damaged": len(damaged), "detected": len(damaged & found), "sound": len(found - damaged)}
     return counts
 
 

@@ -97,7 +97,7 @@ def report(args: Any, counts: Any, slowest: dict[str, float], kept: int, seconds
     by: dict[str, dict[str, Any]] = {
         name: {
             "total": dict(sum(kinds.values(), Counter())),
-            "by_kind": {kind: dict(found) for kind, found in kinds.items()},
+            "by_damage": {kind: dict(found) for kind, found in kinds.items()},
             "slowest_s": round(slowest[name], 3),
         }
         for name, kinds in counts.items()
@@ -106,7 +106,7 @@ def report(args: Any, counts: Any, slowest: dict[str, float], kept: int, seconds
     return {
         "model": {"file": args.model.name, "bytes": args.model.stat().st_size, "sha256": sha256(args.model)},
         "files": args.count,
-        "kinds": list(KINDS),
+        "damages": list(KINDS),
         "parent_crashes": 0,  # a crash would have left no report
         "hangs": sum(took > HANG_S for took in slowest.values()),
         "refused_by_hash": kept,

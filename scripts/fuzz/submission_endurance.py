@@ -1,7 +1,8 @@
 """Memory of run_model.py over one call with 1,000 photos: `python -m scripts.fuzz.submission_endurance`.
 
 Eight photos in turn, of two sizes, two of them broken, under 1,000 names. Writes
-results/checks/submission_endurance.json and exits with 1 when the memory grows by more than 20 MB. Some minutes; Linux only.
+results/checks/submission_endurance.json and exits with 1 when the memory grows by more than 20 MB. Takes some minutes;
+Linux only.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 Trains every configuration that a model card names beside a published number, without a teacher, on the same faces of
 300-W for as many steps; EFLD's with the further sets of cross_format.py, whose runs serve here as well. DATA holds the
 folders 300W, muct, WFLW and youtube_faces. A run that is complete is not trained again, one that was stopped is
-continued. Writes results/ablation_NAME.json and the table of docs/papers.md.
+continued. Writes results/studies/ablation_NAME.json and its table in the documentation.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from distill.models.cards import load_cards
 from distill.provenance import write_result
 from scripts.studies import cross_format
 from scripts.studies.common.arms import measured, options_of_run, steps_of, train_arms, with_interval
-from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.marked_blocks import update_block
 
 # Network in the zoo, and the configuration the others are compared with.
 PAPERS = {"efld": ("efld", "efld_cross"), "lite_hrnet_plus": ("lite_hrnet_plus_30m", "lite_hrnet_plus_scaf")}
@@ -25,6 +25,16 @@ def published(paper: str) -> dict[str, dict[str, Any]]:
     """Return the published rows of a paper's ablation by the configuration that repeats them."""
     rows = load_cards()[PAPERS[paper][0]].published
     return {str(row["config"]): dict(row) for row in rows if "config" in row}
+
+
+def result_path(paper: str) -> str:
+    """Return the file that holds the results of a paper's ablation."""
+    return f"results/studies/ablation_{paper}.json"
+
+
+def block(paper: str, result: dict[str, Any]) -> str:
+    """Return the block of the documentation for a stored result."""
+    return table(result, result["published"], PAPERS[paper][1])
 
 
 def arguments(config: str, data: Path, epochs: int) -> list[str]:
@@ -72,8 +82,8 @@ def main() -> None:
     runs = {config: made[own.get(config, config)] for config in rows}
     study: dict[str, Any] = {"epochs": options.epochs, "steps": [steps_of(path) for path in runs[reference]]}
     study |= measured(runs, options.data / "300W", reference)
-    write_result(f"results/ablation_{options.paper}.json", {**study, "published": rows})
-    replace_between(Path("docs/papers.md"), options.paper, table(study, rows, reference))
+    write_result(result_path(options.paper), {**study, "published": rows})
+    update_block(result_path(options.paper), table(study, rows, reference))
     print(table(study, rows, reference))
 
 

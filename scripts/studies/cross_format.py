@@ -1,4 +1,4 @@
-"""Does training on sets of other formats help? `python -m scripts.studies.cross_format DATA`.
+"""Training on data sets of several formats: `python -m scripts.studies.cross_format DATA`.
 
 EFLD on 300-W alone against EFLD on 300-W, MUCT (76 points), WFLW (98) and weakly labelled YouTube frames (68), with a
 head for each format: the same network, seeds, augmentation, number of steps and passes over 300-W, no teacher. A step

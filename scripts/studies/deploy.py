@@ -15,6 +15,7 @@ release.
 import argparse
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from distill.bench.latency import compare
@@ -23,10 +24,11 @@ from distill.errors import ConfigError
 from distill.export.quantization_modes import KINDS
 from distill.provenance import commit, write_result
 from scripts.studies.common.cached import converted, scored
-from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TEST, TRAIN
 
-# Relative growth of the NME that a kind is promised to stay below.
+OUT = "results/studies/deploy.json"
+# Largest relative growth of the NME by quantization mode.
 PROMISES = {"fp16": 0.005, "dynamic": 0.02, "int8": 0.05}
 THREADS = (1, 2)
 
@@ -46,12 +48,12 @@ def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int 
             {
                 "model": name,
                 "commit": commit(),
-                "hop": rung["name"],
-                "what": rung["what"],
+                "stage": rung["name"],
+                "description": rung["what"],
                 "nme_percent": percent,
                 "nme_change_percent": 100 * change,
                 "promise_percent": None if promise is None else 100 * promise,
-                "kept": None if promise is None else change <= promise,
+                "promise_met": None if promise is None else change <= promise,
                 "max_px": hop and hop["max_px"],
                 "mean_px": hop and hop["mean_px"],
                 "groups_px": hop and hop["groups"],
@@ -79,7 +81,7 @@ def add_latencies(measured: list[dict[str, Any]], files: dict[tuple[str, str], P
     calls = {(*key, threads): load_call(path, threads) for threads in THREADS for key, path in files.items()}
     timings = compare({" ".join(map(str, key)): call for key, call in calls.items()}, rounds, progress=True)
     for row in measured:
-        own = {n: timings[f"{row['model']} {row['hop']} {n}"] for n in THREADS}
+        own = {n: timings[f"{row['model']} {row['stage']} {n}"] for n in THREADS}
         row["latency_ms"] = {str(n): timing.median_ms for n, timing in own.items()}
         row["unstable"] = not all(timing.stable for timing in own.values())
 
@@ -87,7 +89,7 @@ def add_latencies(measured: list[dict[str, Any]], files: dict[tuple[str, str], P
 def table(measured: list[dict[str, Any]]) -> str:
     """Return the rows as a Markdown table."""
     lines = [
-        "| model | hop | NME % | change % | max px | mean px | ms ×1 | ms ×2 | MB | runs in (max px) |",
+        "| model | stage | NME % | change % | max px | mean px | ms ×1 | ms ×2 | MB | runs in (max px) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in measured:
@@ -95,9 +97,9 @@ def table(measured: list[dict[str, Any]]) -> str:
         ms = (f"{row['latency_ms'][threads]:.2f}" for threads in ("1", "2"))
         size = "–" if row["bytes"] is None else f"{row['bytes'] / 1e6:.2f}"
         runs = ", ".join(f"{name} ({px:.2f})" for name, px in row["runtimes_max_px"].items()) or "–"
-        kept = "" if row["kept"] is None else (" (kept)" if row["kept"] else " (missed)")
-        change = f"{row['nme_change_percent']:+.2f}{kept}"
-        cells = [row["model"], row["hop"], f"{row['nme_percent']:.3f}", change, *px, *ms, size, runs]
+        verdict = "" if row["promise_met"] is None else (" (met)" if row["promise_met"] else " (missed)")
+        change = f"{row['nme_change_percent']:+.2f}{verdict}"
+        cells = [row["model"], row["stage"], f"{row['nme_percent']:.3f}", change, *px, *ms, size, runs]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -108,10 +110,15 @@ def note(measured: list[dict[str, Any]]) -> str:
     busy = " The machine was busy: compare latencies with care." if any(row["unstable"] for row in measured) else ""
     return (
         f"NME of {faces} faces of the 300-W common test set (51 points, inter-ocular, true boxes) in LiteRT; change "
-        "relative to PyTorch, with the promise kept or missed where there is one (fp16 0.5 %, dynamic 2 %, int8 5 %). "
+        "relative to PyTorch, with the limit met or missed where there is one (fp16 0.5 %, dynamic 2 %, int8 5 %). "
         "Distances are pixels of the crop on fewer faces, in every runtime. Milliseconds compare within a run only: "
         f"models whose rows name another commit in results/studies/deploy.json were timed in another.{busy}"
     )
+
+
+def block(result: dict[str, Any]) -> str:
+    """Return the block of the documentation for a stored result."""
+    return f"{fill(note(result['rows']), 100)}\n\n{table(result['rows'])}"
 
 
 def main() -> None:
@@ -122,8 +129,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("runs/deploy"), help="where the files and what is measured lie"
     )
-    parser.add_argument("--out", type=Path, default=Path("results/studies/deploy.json"))
-    parser.add_argument("--document", type=Path, default=Path("docs/deploy.md"), help="where the table goes")
+    parser.add_argument("--out", type=Path, default=Path(OUT))
     parser.add_argument("--faces", type=int, default=32, help="faces the hops are compared on in every runtime")
     parser.add_argument("--rounds", type=int, default=40, help="timed calls of every file")
     parser.add_argument("--limit", type=int, help="measure the NME on fewer faces, to try the command")
@@ -142,7 +148,8 @@ def main() -> None:
         measured += [row for row in json.loads(args.out.read_text())["rows"] if row["model"] not in models]
     protocol = {"calibration": TRAIN, "test": TEST, "promises_percent": {k: 100 * v for k, v in PROMISES.items()}}
     write_result(args.out, {"protocol": protocol, "rows": measured})
-    replace_between(args.document, "deploy", f"{note(measured)}\n\n{table(measured)}")
+    if args.out == Path(OUT):
+        update_block(OUT, block({"rows": measured}))
     print(table(measured))
 
 

@@ -1,9 +1,9 @@
-"""Does training on the detector's boxes help who is shown them? `python -m scripts.studies.detector_boxes DATA`.
+"""Training on detector boxes: `python -m scripts.studies.detector_boxes DATA`.
 
 EFLD twice, on true boxes alone and on them and our detector's, as many steps of the same faces: once with the true
 boxes of 300-W, tight around 68 points as the detector's are, once with boxes tight around the 51 inside, as a data set
 of those has them. DATA holds the folder 300W. A run that is complete is not trained again. Writes
-results/studies/detector_boxes.json and the table of docs/data.md.
+results/studies/detector_boxes.json and its table in the documentation.
 """
 
 import argparse
@@ -23,12 +23,13 @@ from distill.evaluate.evaluate import evaluate
 from distill.geometry import box_of_points
 from distill.provenance import write_result
 from scripts.studies.common.arms import GENTLE, compared, options_of_schedule, steps_of, train_arms
-from scripts.studies.common.marked_blocks import replace_between
-from scripts.studies.common.split_300w import TEST, TRAIN
+from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.split_300w import TEST, TRAIN, box_source
 
-RUNS = Path("runs/found_boxes")
-KINDS = {"51 points": True, "68 points": False}
-ARMS = {"gt": '["gt"]', "gt_found": '["gt", "found"]'}
+RUNS = Path("runs/detector_boxes")
+OUT = "results/studies/detector_boxes.json"
+BOXES_AROUND = {"51 points": True, "68 points": False}
+ARMS = {"gt": '["gt"]', "gt_detector": '["gt", "found"]'}
 # Wide enough for the detector's boxes around the smaller true ones.
 STORE = StoreSpec(size=300, margin=3.0)
 
@@ -49,16 +50,16 @@ def store(folder: Path, faces: Sequence[FaceRecord]) -> Path:
 
 def studied(kind: str, data: Path, seeds: int, epochs: int) -> dict[str, Any]:
     """Train both arms on boxes of one kind and measure them."""
-    folder, test = RUNS / kind.partition(" ")[0], faces_of(data, TEST, KINDS[kind])
-    train_store = store(folder / "train", without_groups_of(faces_of(data, TRAIN, KINDS[kind]), test))
+    folder, test = RUNS / kind.partition(" ")[0], faces_of(data, TEST, BOXES_AROUND[kind])
+    train_store = store(folder / "train", without_groups_of(faces_of(data, TRAIN, BOXES_AROUND[kind]), test))
     test_store = store(folder / "test", test)
     common = [*options_of_schedule("configs/zoo/efld_nokd.yaml", epochs), *GENTLE]
     common += ["--data.format", "manifest", "--data.root", str(train_store)]
     runs = train_arms({arm: [*common, "--data.boxes", boxes] for arm, boxes in ARMS.items()}, seeds, folder)
     study: dict[str, Any] = {"steps": [steps_of(path) for path in runs["gt"]]}
-    for boxes in ("gt", "found"):
+    for boxes in ("gt", "detector"):
         found = {
-            arm: [evaluate(path, format="manifest", root=test_store, boxes=boxes) for path in paths]
+            arm: [evaluate(path, format="manifest", root=test_store, boxes=box_source(boxes)) for path in paths]
             for arm, paths in runs.items()
         }
         study[boxes] = compared(found, "gt")
@@ -67,10 +68,10 @@ def studied(kind: str, data: Path, seeds: int, epochs: int) -> dict[str, Any]:
 
 def table(study: dict[str, Any]) -> str:
     """Return NME by kind of true box, arm and box shown as a Markdown table."""
-    lines = ["| true boxes around | trained on | shown true boxes | shown the detector's |", "|---|---|---:|---:|"]
-    for kind in KINDS:
+    lines = ["| true boxes around | trained on | NME %, true boxes | NME %, detector boxes |", "|---|---|---:|---:|"]
+    for kind in BOXES_AROUND:
         for arm, boxes in ARMS.items():
-            cells = [f"{study[kind][shown]['arms'][arm]['mean_percent']:.2f}" for shown in ("gt", "found")]
+            cells = [f"{study[kind][shown]['arms'][arm]['mean_percent']:.2f}" for shown in ("gt", "detector")]
             lines.append(f"| {kind} | `{boxes}` | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -83,9 +84,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
     study: dict[str, Any] = {"epochs": options.epochs}
-    study |= {kind: studied(kind, options.data, options.seeds, options.epochs) for kind in KINDS}
-    write_result("results/studies/detector_boxes.json", study)
-    replace_between(Path("docs/data.md"), "found", table(study))
+    study |= {kind: studied(kind, options.data, options.seeds, options.epochs) for kind in BOXES_AROUND}
+    write_result(OUT, study)
+    update_block(OUT, table(study))
     print(table(study))
 
 

@@ -1,11 +1,11 @@
-"""Which distillation helps, and how much? `python -m scripts.studies.kd_study DATA --teacher TEACHER.safetensors`.
+"""Comparison of distillation losses: `python -m scripts.studies.kd_study DATA --teacher TEACHER.safetensors`.
 
-Every arm against its twin without a teacher: the same student, faces, augmentations, seeds and number of steps. All
-start from one student, trained without a teacher: from scratch, luck decides for many epochs whether a few faces are
-found at all, and says more about a short training than any teacher (docs/distillation.md). DATA holds the folders 300W
-and, for the arms with frames of videos, youtube_faces. A run that is complete is not trained again, one that was
-stopped is continued; `--arms none kl` studies some. Writes results/studies/kd_study.json, and the table and the plot of
-docs/distillation.md.
+Every arm against its baseline without a teacher: the same student, faces, augmentations, seeds and number of steps.
+All start from one student, trained without a teacher: from scratch, luck decides for many epochs whether a few faces
+are found at all, and says more about a short training than any teacher . DATA holds the folders 300W and, for the
+arms with frames of videos, youtube_faces. A run that is complete is not trained again, one that was stopped is
+continued; `--arms none kl` studies some. Writes results/studies/kd_study.json, its table in the documentation and the
+plot.
 """
 
 import argparse
@@ -20,13 +20,15 @@ from distill.files import sha256, write_bytes
 from distill.provenance import write_result
 from scripts.studies.common.arms import measured, options_of_run, steps_of, train, train_arms, with_interval
 from scripts.studies.common.cached import scored
-from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.marked_blocks import update_block
 
-RUNS, REFERENCE = Path("runs/kd_study"), "none"
+RUNS = Path("runs/kd_study")
+REFERENCE = "none"
+OUT = "results/studies/kd_study.json"
 # Of seeds 0 to 2 the one whose held-out faces were found best.
 START_SEED, START_EPOCHS = "2", 16
-# What a teacher adds to the loss on landmarks, annotations with more weight add as well: a twin is only fair when its
-# own weights are tuned. Of 1, 4, 10 and 30 this is the best of STAR's without a teacher.
+# More weight on the annotations also increases the loss on landmarks: a baseline is only fair when its own
+# weights are tuned. Of 1, 4, 10 and 30 this is the best of STAR's without a teacher.
 STAR = "10"
 # Averaged, and with their answers for the mirrored face; the second has the form of the student.
 ENSEMBLE = ("checkpoints/teacher_128.safetensors", "checkpoints/student_128_refined.safetensors")
@@ -51,8 +53,8 @@ ARMS: Mapping[str, list[str]] = {
 # Frames beside, as many of 300-W a step as in the other arms: with their own weak landmarks, or the teacher's alone.
 FRAMES = {"frames": "weak", "kl_frames": "none"}
 BATCH, FRAMES_BATCH, FACES, YOUTUBE = 16, 8, 1309, 1320
-# Who sees more faces has a twin that sees them, too; the others' is REFERENCE.
-TWINS = {"kl_frames": "frames"}
+# Baseline of an arm that trains on further frames; that of the others is REFERENCE.
+BASELINES = {"kl_frames": "frames"}
 
 
 def train_start(config: Path, data: Path) -> Path:
@@ -83,21 +85,21 @@ def arguments(arm: str, config: Path, start: Path, teacher: Path, data: Path, ep
     return [*common, *ARMS[arm], "--data.batch_size", str(BATCH + FRAMES_BATCH * (arm in FRAMES))]
 
 
-def against_twin(scores: Mapping[str, Any], arm: str) -> dict[str, Any]:
-    """Return how an arm's NME differs from its twin's."""
-    found: dict[str, Any] = scores[f"difference_to_{TWINS.get(arm, REFERENCE)}"][arm]
+def against_baseline(scores: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    """Return how an arm's NME differs from its baseline's."""
+    found: dict[str, Any] = scores[f"difference_to_{BASELINES.get(arm, REFERENCE)}"][arm]
     return found
 
 
 def table(study: Mapping[str, Any]) -> str:
     """Return what was measured with true boxes as a Markdown table, the best first."""
-    lines = ["| arm | options | NME % by seed | mean | against its twin, points (95 %) |", "|---|---|---|---|---|"]
+    lines = ["| arm | options | NME % by seed | mean | against its baseline, points (95 %) |", "|---|---|---|---|---|"]
     for arm, nmes in sorted(study["gt"]["arms"].items(), key=lambda entry: entry[1]["mean_percent"]):
         seeds = ", ".join(f"{value:.2f}" for value in nmes["nme_percent"])
         against = "–"
         if arm != REFERENCE:
-            against = with_interval(against_twin(study["gt"], arm), digits=3)
-            against += f" (`{TWINS[arm]}`)" if arm in TWINS else ""
+            against = with_interval(against_baseline(study["gt"], arm), digits=3)
+            against += f" (`{BASELINES[arm]}`)" if arm in BASELINES else ""
         sets = f" --data.sets …labels: {FRAMES[arm]}" if arm in FRAMES else ""
         cells = [f"`{arm}`", f"`{' '.join(ARMS[arm])}{sets}`", seeds, f"{nmes['mean_percent']:.3f}", against]
         lines.append(f"| {' | '.join(cells)} |")
@@ -105,8 +107,8 @@ def table(study: Mapping[str, Any]) -> str:
 
 
 def plot(study: Mapping[str, Any]) -> bytes:
-    """Draw how much each arm differs from its twin, its interval over faces and its seeds, as PNG."""
-    differences = {arm: against_twin(study["gt"], arm) for arm in study["gt"]["arms"] if arm != REFERENCE}
+    """Draw how much each arm differs from its baseline, its interval over faces and its seeds, as PNG."""
+    differences = {arm: against_baseline(study["gt"], arm) for arm in study["gt"]["arms"] if arm != REFERENCE}
     arms = sorted(differences, key=lambda arm: -differences[arm]["mean"])
     figure, axes = new_axes(7, 0.9 + 0.32 * len(arms))
     axes.axvline(0, color="#999999", linewidth=1)
@@ -117,7 +119,9 @@ def plot(study: Mapping[str, Any]) -> bytes:
         axes.plot([found["mean"]], [place], "o", color=colour, markersize=6)
         axes.plot(found["by_seed"], [place] * len(found["by_seed"]), "|", color=colour, markersize=11)
     axes.set_yticks(range(len(arms)), arms)
-    axes.set(ylim=(-0.6, len(arms) - 0.4), xlabel="points of NME against the twin; line: 95 % over faces, ticks: seeds")
+    axes.set(
+        ylim=(-0.6, len(arms) - 0.4), xlabel="points of NME against the baseline; line: 95 % over faces, ticks: seeds"
+    )
     return png(figure)
 
 
@@ -132,7 +136,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     options = parser.parse_args()
     start = train_start(options.config, options.data)
-    arms = list(dict.fromkeys([REFERENCE, *(TWINS[arm] for arm in options.arms if arm in TWINS), *options.arms]))
+    arms = list(
+        dict.fromkeys([REFERENCE, *(BASELINES[arm] for arm in options.arms if arm in BASELINES), *options.arms])
+    )
     chosen = {
         arm: arguments(arm, options.config, start, options.teacher.resolve(), options.data, options.epochs)
         for arm in arms
@@ -147,13 +153,13 @@ def main() -> None:
         "frames": FRAMES,
     }
     study |= measured(runs, options.data / "300W", REFERENCE)
-    for arm, twin in TWINS.items():
+    for arm, baseline in BASELINES.items():
         if arm in runs:
-            pair = measured({name: runs[name] for name in (twin, arm)}, options.data / "300W", twin)
+            pair = measured({name: runs[name] for name in (baseline, arm)}, options.data / "300W", baseline)
             for boxes, scores in pair.items():
-                study[boxes][f"difference_to_{twin}"] = scores[f"difference_to_{twin}"]
-    write_result("results/studies/kd_study.json", study)
-    replace_between(Path("docs/distillation.md"), "study", table(study))
+                study[boxes][f"difference_to_{baseline}"] = scores[f"difference_to_{baseline}"]
+    write_result(OUT, study)
+    update_block(OUT, table(study))
     write_bytes("docs/images/kd_study.png", plot(study))
     print(json.dumps(study["gt"]["arms"], indent=1), table(study), sep="\n")
 

@@ -1,20 +1,21 @@
 """Score released models on faces none was trained on: `python -m scripts.studies.released DATA NAME=FILE ...`.
 
 DATA holds the folders 300W and FaceSynthetics, whose points convert to ours only approximately. Writes
-results/studies/released.json and the table of checkpoints/README.md; rows of models that are not given stay unchanged.
+results/studies/released.json and its table in the documentation; rows of models that are not given stay unchanged.
 NAME=facemesh scores MediaPipe's own net.
 """
 
 import argparse
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.provenance import commit, write_result
-from scripts.studies.common.marked_blocks import replace_between
-from scripts.studies.common.split_300w import TEST
+from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.split_300w import TEST, box_source
 
 OUT = Path("results/studies/released.json")
 
@@ -33,8 +34,8 @@ TESTS = (
     Test("300-W common, gt boxes", "300w", "300W", TEST, "gt"),
     Test("HELEN", "300w", "300W", "helen/testset", "gt"),
     Test("LFPW", "300w", "300W", "lfpw/testset", "gt"),
-    Test("300-W common, det boxes", "300w", "300W", TEST, "det"),
-    Test("300-W common, found boxes", "300w", "300W", TEST, "found"),
+    Test("300-W common, dataset boxes", "300w", "300W", TEST, "dataset"),
+    Test("300-W common, detector boxes", "300w", "300W", TEST, "detector"),
     Test("FaceSynthetics *", "face_synthetics", "FaceSynthetics", None, "gt"),
 )
 
@@ -48,7 +49,7 @@ def scores(model: Path, data: Path) -> dict[str, Any]:
             format=test.format,
             root=data / test.folder,
             subset=test.subset,
-            boxes=test.boxes,
+            boxes=box_source(test.boxes),
             scheme="inner51",
             approximate=test.format != "300w",
         )
@@ -73,6 +74,16 @@ def table(models: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def block(result: dict[str, Any]) -> str:
+    """Return the block of the documentation for a stored result."""
+    note = (
+        "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces. Dataset boxes come "
+        "with 300-W, detector boxes are those of our own detector. FaceSynthetics (*) shows rendered heads, a third "
+        "of them turned far; its 70 points become 51 only approximately."
+    )
+    return f"{fill(note, 100)}\n\n{table(result['models'])}"
+
+
 def main() -> None:
     """Score the models given and write."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -85,12 +96,7 @@ def main() -> None:
         digest = sha256(Path(path)) if Path(path).is_file() else None
         models[name] = {"commit": commit(), "sha256": digest, "scores": scores(Path(path), options.data)}
     write_result(OUT, {"models": models})
-    note = (
-        "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces. Det boxes come with "
-        "300-W, found boxes are those of our own detector. FaceSynthetics (*) shows rendered heads, a third of them "
-        "turned far; its 70 points become 51 only approximately."
-    )
-    replace_between(Path("checkpoints/README.md"), "released", f"{note}\n\n{table(models)}")
+    update_block(str(OUT), block({"models": models}))
     print(table(models))
 
 

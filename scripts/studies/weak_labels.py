@@ -1,9 +1,9 @@
-"""What is a teacher worth where annotations are weak? `python -m scripts.studies.weak_labels DATA`.
+"""Distillation on weakly annotated frames: `python -m scripts.studies.weak_labels DATA`.
 
-The student that `kd_study.py` starts from goes on with the frames of YouTube Faces alone, whose landmarks a machine
-has set: in one arm with these, in the other with what the teacher says instead, as many steps of the same faces. DATA
-holds the folders 300W, on whose hand-labelled test faces both are measured, and youtube_faces. A run that is complete
-is not trained again. Writes results/studies/weak_labels.json and a table of docs/distillation.md.
+The student that `kd_study.py` starts from goes on with the frames of YouTube Faces alone, which were annotated
+automatically: in one arm with these, in the other with the teacher's outputs instead, as many steps of the same
+faces. DATA holds the folders 300W, on whose hand-labelled test faces both are measured, and youtube_faces. A run that
+is complete is not trained again. Writes results/studies/weak_labels.json and its table in the documentation.
 """
 
 import argparse
@@ -12,13 +12,15 @@ from typing import Any
 
 from distill.provenance import write_result
 from scripts.studies.common.arms import measured, options_of_schedule, steps_of, train_arms, with_interval
-from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.kd_study import STAR, train_start, where_from
 
-RUNS, CONFIG = Path("runs/weak_labels"), Path("configs/student_refine.yaml")
+RUNS = Path("runs/weak_labels")
+CONFIG = Path("configs/student_refine.yaml")
+OUT = "results/studies/weak_labels.json"
 ARMS = {
     "weak": ["--kd.kind", "none"],
-    "taught": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.only", "true"],
+    "distilled": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.only", "true"],
 }
 
 
@@ -35,8 +37,8 @@ def table(study: dict[str, Any]) -> str:
         "| trained on | boxes | NME % by seed | mean | against their own, points (95 %) |",
         "|---|---|---|---|---|",
     ]
-    titles = {"weak": "the frames' own landmarks", "taught": "the teacher's, on the same frames"}
-    for boxes in ("gt", "det"):
+    titles = {"weak": "the frames' own landmarks", "distilled": "the teacher's, on the same frames"}
+    for boxes in ("gt", "dataset"):
         for arm, title in titles.items():
             nmes = study[boxes]["arms"][arm]
             seeds = ", ".join(f"{value:.2f}" for value in nmes["nme_percent"])
@@ -63,8 +65,8 @@ def main() -> None:
         "arms": ARMS,
     }
     study |= measured(runs, options.data / "300W", "weak")
-    write_result("results/studies/weak_labels.json", study)
-    replace_between(Path("docs/distillation.md"), "weak", table(study))
+    write_result(OUT, study)
+    update_block(OUT, table(study))
     print(table(study))
 
 

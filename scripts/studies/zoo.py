@@ -1,12 +1,12 @@
 """Train, score, convert and time the zoo: `python -m scripts.studies.zoo DATA --nets efld efld:60 pfld_025`.
 
 Every network with and without a teacher: the same faces, gentle augmentations, seed and number of epochs (`--epochs`,
-or the number behind the colon for a row of its own), the rest as its file in configs/zoo says. The teacher, one for
-all, is heard through its landmarks, asked once per face: they fit every network, whatever its crop is and whatever it
-predicts. DATA holds the folder 300W. The taught network goes to TFLite in floats and 8-bit integers, and all files are
-timed in turns with MediaPipe's FaceMesh. A run or file that is complete is not made again, one that was stopped is
-continued. Writes results/studies/zoo.json, the table of docs/zoo.md and its picture; accuracies of rows that are not
-given stay unchanged, without times, which only compare within one run.
+or the number behind the colon for a row of its own), the rest as its file in configs/zoo says. All are distilled from
+the cached landmarks of one teacher: these fit every network, whatever its crop is and whatever it predicts. DATA
+holds the folder 300W. The distilled network goes to TFLite in floats and 8-bit integers, and all files are timed in
+turns with MediaPipe's FaceMesh. A run or file that is complete is not made again, one that was stopped is continued.
+Writes results/studies/zoo.json, its table in the documentation and its picture; accuracies of rows that are not given
+stay unchanged, without times, which only compare within one run.
 """
 
 import argparse
@@ -21,17 +21,17 @@ from distill.evaluate.faces import load_faces
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.files import write_bytes
 from distill.models.cards import load_cards
-from distill.provenance import commit, write_result
+from distill.provenance import command_line, commit, write_result
 from distill.report.bench import to_json
 from distill.report.pareto import pareto_plot
 from scripts.studies.common.arms import GENTLE, options_of_run, steps_of, train, with_interval
 from scripts.studies.common.cached import converted, scored
-from scripts.studies.common.marked_blocks import replace_between
+from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TEST, TRAIN
 
 RUNS, OUT = Path("runs/zoo"), Path("results/studies/zoo.json")
 PEER = "facemesh"
-# Configuration with a teacher and its twin without, by network.
+# Configuration with a teacher and its baseline without, by network.
 NETS = {
     path.stem.removesuffix("_nokd"): (path.with_stem(path.stem.removesuffix("_nokd")), path)
     for path in sorted(Path("configs/zoo").glob("*_nokd.yaml"))
@@ -41,16 +41,16 @@ STARTS = {"dan_2": "dan_1"}
 KINDS = ("fp32", "int8")
 
 
-def train_alone(net: str, data: Path, epochs: int) -> Path:
+def train_baseline(net: str, data: Path, epochs: int) -> Path:
     """Train a network without a teacher; return its checkpoint."""
-    start = ["--model.init", str(train_alone(STARTS[net], data, epochs))] if net in STARTS else []
+    start = ["--model.init", str(train_baseline(STARTS[net], data, epochs))] if net in STARTS else []
     return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net][1], data, epochs), *GENTLE, *start])
 
 
-def train_taught(net: str, data: Path, teacher: Path, epochs: int) -> Path:
+def train_distilled(net: str, data: Path, teacher: Path, epochs: int) -> Path:
     """Train a network with the teacher; return its checkpoint."""
     kd = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
-    start = ["--model.init", str(train_taught(STARTS[net], data, teacher, epochs))] if net in STARTS else []
+    start = ["--model.init", str(train_distilled(STARTS[net], data, teacher, epochs))] if net in STARTS else []
     return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net][0], data, epochs), *GENTLE, *kd, *start])
 
 
@@ -73,14 +73,14 @@ def summary(found: Evaluation) -> dict[str, float]:
 
 def row(net: str, models: dict[str, Path], files: dict[str, Path], data: Path, epochs: int) -> dict[str, Any]:
     """Return what is known of one network."""
-    out: dict[str, Any] = {"network": net, "commit": commit(), "epochs": epochs, "steps": steps_of(models["kd"])}
-    for boxes in ("gt", "det"):
+    out: dict[str, Any] = {"network": net, "commit": commit(), "epochs": epochs, "steps": steps_of(models["distilled"])}
+    for boxes in ("gt", "dataset"):
         found = {arm: Evaluation.from_json(scored(path, data, path.parent, boxes)) for arm, path in models.items()}
-        gain = paired_bootstrap(found["kd"], found["alone"])
+        gain = paired_bootstrap(found["distilled"], found["baseline"])
         out[boxes] = {
             **{arm: summary(evaluation) for arm, evaluation in found.items()},
-            "kd_minus_alone_points": {name: 100 * getattr(gain, name) for name in ("mean", "low", "high")},
-            "protocol": found["kd"].protocol.to_dict(),
+            "distilled_minus_baseline_points": {name: 100 * getattr(gain, name) for name in ("mean", "low", "high")},
+            "protocol": found["distilled"].protocol.to_dict(),
         }
     out["int8"] = summary(Evaluation.from_json(scored(files["int8"], data, files["int8"].parent)))
     out["bytes"] = {kind: path.stat().st_size for kind, path in files.items()}
@@ -98,12 +98,12 @@ def table(rows: dict[str, Any], timed: dict[str, Any]) -> str:
     models = {model["name"]: model for model in timed["models"]}
     times = {entry["name"]: entry for entry in timed["times"] if entry["part"] == "model" and entry["threads"] == 1}
     lines = [
-        "| network | epochs | NME %, taught | alone | difference (95 %) | det boxes | int8 | published | MMACs "
-        "| KB fp32, int8 | x FaceMesh, fp32, int8 | score |",
+        "| network | epochs | NME %, distilled | baseline | difference (95 %) | dataset boxes "
+        "| int8 | published | MMACs | KB fp32, int8 | x FaceMesh, fp32, int8 | score |",
         "|---|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for name, values in sorted(rows.items(), key=lambda entry: entry[1]["gt"]["kd"]["nme_percent"]):
-        gain, files = values["gt"]["kd_minus_alone_points"], file_names(name).values()
+    for name, values in sorted(rows.items(), key=lambda entry: entry[1]["gt"]["distilled"]["nme_percent"]):
+        gain, files = values["gt"]["distilled_minus_baseline_points"], file_names(name).values()
         known = all(file in times for file in files)
         macs = f"{models[f'{name}_fp32.tflite']['macs'] / 1e6:.1f}" if known else "–"
         ratios = ", ".join(f"{times[file]['ratio']:.2f}" for file in files) if known else "–"
@@ -111,14 +111,19 @@ def table(rows: dict[str, Any], timed: dict[str, Any]) -> str:
         paper = published(values["network"])
         cells = [
             f"`{values['network']}`", str(values["epochs"]),
-            *(f"{values['gt'][arm]['nme_percent']:.2f}" for arm in ("kd", "alone")),
+            *(f"{values['gt'][arm]['nme_percent']:.2f}" for arm in ("distilled", "baseline")),
             with_interval(gain),
-            f"{values['det']['kd']['nme_percent']:.2f}", f"{values['int8']['nme_percent']:.2f}",
+            f"{values['dataset']['distilled']['nme_percent']:.2f}", f"{values['int8']['nme_percent']:.2f}",
             f"{paper:.2f}" if paper else "–", macs,
             ", ".join(f"{values['bytes'][kind] / 1e3:.0f}" for kind in KINDS), ratios, f"{score:.1f}" if score else "–",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def block(result: dict[str, Any]) -> str:
+    """Return the block of the documentation for a stored result."""
+    return table(result["rows"], result["bench"])
 
 
 def parse_row(text: str) -> tuple[str, int | None]:
@@ -149,9 +154,9 @@ def main() -> None:
     files: list[Path] = []
     for net, own in options.nets:
         epochs = own or options.epochs
-        name, taught = f"{net}_{epochs}", train_taught(net, data, options.teacher.resolve(), epochs)
-        models = {"kd": taught, "alone": train_alone(net, data, epochs)}
-        made = converted_files(name, taught, data)
+        name, distilled = f"{net}_{epochs}", train_distilled(net, data, options.teacher.resolve(), epochs)
+        models = {"distilled": distilled, "baseline": train_baseline(net, data, epochs)}
+        made = converted_files(name, distilled, data)
         rows[name] = row(net, models, made, data, epochs)
         files += made.values()
     _, mesh = tuned(load_faces("inner51", format="300w", root=data, subset=TRAIN))
@@ -161,10 +166,10 @@ def main() -> None:
         evaluations=[scored(path, data, path.parent) for path in files], nme=[f"{PEER}={100 * peer.summary()['nme']}"],
         accuracy=[f"{PEER}={100 * peer.accuracy_5px()}"],
     )  # fmt: skip
-    timed = to_json(found, "scripts/studies/zoo.py")
+    timed = to_json(found, command_line())
     write_result(OUT, {"rows": rows, "bench": timed})
     write_bytes("docs/images/zoo.png", pareto_plot(found))
-    replace_between(Path("docs/zoo.md"), "zoo", table(rows, timed))
+    update_block(str(OUT), table(rows, timed))
     print(table(rows, timed))
 
 

@@ -82,10 +82,10 @@ def measured(runs: Mapping[str, Sequence[Path]], data: Path, reference: str) -> 
     """Evaluate on the 554 common faces of 300-W, what was not yet, and compare every arm with one of them.
 
     Returns:
-        for each kind of box, `gt` and `det`, what `compared` says.
+        for each box source, `gt` and `dataset`, the result of `compared`.
     """
     study = {}
-    for boxes in ("gt", "det"):
+    for boxes in ("gt", "dataset"):
         found = {
             arm: [Evaluation.from_json(scored(path, data, path.parent, boxes)) for path in paths]
             for arm, paths in runs.items()
