@@ -47,13 +47,14 @@ demo: setup ## everything on generated faces, in minutes: runs/demo/report.html
 test: setup lint ## lint, then every test (no network)
 	$(BIN)/pytest -q
 
-lint: setup ## style, types, direction of imports
+lint: setup ## style, types, direction of imports, words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell distill docs README.md CONTRIBUTING.md configs tests scripts
 
-format: setup ## format the code and mend what ruff can
+format: setup ## format the code and fix what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

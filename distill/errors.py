@@ -1,4 +1,4 @@
-"""Errors a user can act on: one line that says the cause, the value seen and the next step.
+"""User errors: one line with the cause, the value and the next step.
 
 The command line prints any `DistillError` as a single line and exits with status 2; everything else is a bug and
 keeps its traceback.
@@ -6,15 +6,15 @@ keeps its traceback.
 
 
 class DistillError(Exception):
-    """Base of every error the user can mend."""
+    """Base class of all user errors."""
 
 
 class AnnotationError(DistillError):
-    """A landmark file, box file or manifest that cannot be read as what it claims to be."""
+    """A landmark file, box file or manifest that cannot be read in its declared format."""
 
 
 class ImageError(DistillError):
-    """A photo that is missing, truncated, empty or of an unusable kind."""
+    """A photo that is missing, truncated, empty or in an unsupported format."""
 
 
 class CheckpointError(DistillError):
@@ -26,7 +26,7 @@ class ConfigError(DistillError):
 
 
 class TrainingError(DistillError):
-    """A training that cannot go on."""
+    """Training that cannot continue."""
 
 
 class ExportError(DistillError):

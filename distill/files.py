@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: write beside the target, flush to disk, then rename over it."""
+"""Atomic file writing: write a temporary file beside the target, flush it to disk, then rename it."""
 
 import hashlib
 import json
@@ -44,13 +44,13 @@ def _beside(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}); name a file in another place") from error
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); name a file in another folder") from error
     os.close(handle)
     return Path(name)
 
 
 def require_writable(*paths: Path | None) -> None:
-    """Refuse places where no file can be written, before minutes of work end there; None is no place.
+    """Check that files can be written at these paths before a long computation starts; None is skipped.
 
     Raises:
         ConfigError: naming the first of them.
@@ -91,7 +91,7 @@ def write_text(path: str | Path, content: str) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` to `path` atomically as indented JSON; NaN is refused because no reader agrees on it."""
+    """Write `content` to `path` atomically as indented JSON; NaN is refused because it is not valid JSON."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 

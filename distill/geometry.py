@@ -1,4 +1,4 @@
-"""The pixel convention, boxes and the one affine every crop is made with.
+"""Pixel convention, face boxes and the affine transform of crops.
 
 Pixel centres are integers: the top-left pixel of a photo covers [-0.5, 0.5] x [-0.5, 0.5] and its centre is (0, 0);
 x runs right, y down. A coordinate *normalised* to an image of width w is (x + 0.5) / w, so 0 and 1 are the outer edges
@@ -42,7 +42,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class CropSpec:
-    """How a face box becomes the square a network sees. It travels with the weights.
+    """How a face box becomes the square input crop of a network; stored with the weights.
 
     Attributes:
         size: side of the crop in pixels.
@@ -56,9 +56,7 @@ class CropSpec:
 
     def __post_init__(self) -> None:
         if not (self.size > 0 and self.scale > 0):
-            raise ConfigError(
-                f"a crop of {self.size} px and {self.scale} times the face holds nothing; give both above 0"
-            )
+            raise ConfigError(f"a crop of {self.size} px and {self.scale} times the face is empty; give both above 0")
 
     def side_and_centre(self, box: Box) -> tuple[float, float, float]:
         """Return (side, x, y) of the square cut from the photo, in photo pixels."""
@@ -89,7 +87,8 @@ def similarity(side: float, x: float, y: float, size: int, degrees: float = 0.0,
     The square has side `side`, is centred at (x, y) and is turned by `degrees` (counter-clockwise on the screen, so
     the content of the crop turns clockwise); `flip` mirrors the crop left to right afterwards (x' = size - 1 - x).
     """
-    zoom, angle = size / side, np.deg2rad(degrees)
+    zoom = size / side
+    angle = np.deg2rad(degrees)
     cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
     middle = (size - 1) / 2
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])

@@ -1,4 +1,4 @@
-"""Photos in, crops out: decoding that never half-succeeds and warping that never aliases. No torch, no tensorflow."""
+"""Image decoding and crop extraction: truncated files are refused, crops are anti-aliased. Uses no torch."""
 
 import io
 import struct
@@ -25,7 +25,8 @@ _UNREADABLE = (
     OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError, TypeError, LookupError, AttributeError,
     struct.error, zlib.error,
 )  # fmt: skip
-_END_OF_IMAGE, _START_OF_SCAN = b"\xff\xd9", b"\xff\xda"
+_END_OF_IMAGE = b"\xff\xd9"
+_START_OF_SCAN = b"\xff\xda"
 _ORIENTATION = 0x0112
 
 
@@ -33,7 +34,7 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
     """Read the header; the pixels are not decoded yet."""
     try:
         with warnings.catch_warnings():
-            # Our own limit below says the same in one line.
+            # The limit below gives the same information in one line.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(stream)
     except UnidentifiedImageError as error:
@@ -48,7 +49,7 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
 
 
 def _describe(start: bytes) -> str:
-    """What a file that is no image seems to be, from its first bytes."""
+    """Describe a file that is not an image, from its first bytes."""
     if not start:
         return "the file is empty (0 bytes)"
     if start.lstrip().startswith(b"<"):
@@ -140,14 +141,14 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 def _needed(image: Photo, affine: Affine, size: int, margin: int) -> tuple[slice, slice]:
-    """Rows and columns of the photo that a crop of `size` pixels can see; at least one pixel."""
+    """Rows and columns of the photo that a crop of `size` pixels covers; at least one pixel."""
     low, high = -0.5, size - 0.5
     corners = np.array([[low, low], [low, high], [high, low], [high, high]])
     inverse = invert_affine(affine)
-    seen = corners @ inverse[:, :2].T + inverse[:, 2]
+    covered = corners @ inverse[:, :2].T + inverse[:, 2]
     limits = np.array([image.shape[1], image.shape[0]])
-    first = np.clip(np.floor(seen.min(0)) - margin, 0, limits - 1).astype(int)
-    last = np.clip(np.ceil(seen.max(0)) + margin + 1, first + 1, limits).astype(int)
+    first = np.clip(np.floor(covered.min(0)) - margin, 0, limits - 1).astype(int)
+    last = np.clip(np.ceil(covered.max(0)) + margin + 1, first + 1, limits).astype(int)
     return slice(first[1], last[1]), slice(first[0], last[0])
 
 
@@ -172,7 +173,8 @@ def warp(image: Photo, affine: Affine, size: int) -> Photo:
     part: NDArray[Any] = image[rows, columns]
     if block > 1:
         # Blocks at the far edge are filled up, because resize would squeeze the grid otherwise.
-        below, right = -part.shape[0] % block, -part.shape[1] % block
+        below = -part.shape[0] % block
+        right = -part.shape[1] % block
         part = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
         part = cv2.resize(part, None, fx=1 / block, fy=1 / block, interpolation=cv2.INTER_AREA)
     # The centre of cell j of `part` is photo pixel origin + (j + 0.5) * block - 0.5.

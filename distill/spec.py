@@ -1,4 +1,4 @@
-"""What travels with weights: which points a model returns and how a face is cut out for it.
+"""Model specification stored with the weights: landmark scheme and crop.
 
 Every exported file `NAME.onnx` or `NAME.tflite` has `NAME.json` beside it, which holds the spec and the file's
 SHA-256, so that a model is never run with another model's crop.
@@ -26,7 +26,7 @@ class ModelSpec:
         n_points: number of points k of the output (1, k, 2), normalised to the crop.
         crop: how a face box becomes the input.
         options: keyword arguments the architecture was built with.
-        detected: how a box of `FaceDetector` becomes the input; None: as a true box does.
+        detected: how a box of `FaceDetector` becomes the input; None: as an annotated box does.
     """
 
     arch: str
@@ -76,7 +76,8 @@ def read_sidecar(model: str | Path) -> ModelSpec:
         raw = json.loads(path.read_text())
         if raw["format"] != _FORMAT:
             raise ValueError(f"its format is {raw['format']}, not {_FORMAT}")
-        expected, spec = raw["sha256"], ModelSpec.from_dict(raw["spec"])
+        expected = raw["sha256"]
+        spec = ModelSpec.from_dict(raw["spec"])
     except (ValueError, KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path}: not a model description ({error!r}); export the model again") from error
     if sha256(model) != expected:

@@ -1,6 +1,7 @@
-"""The house rules that no single module can see: who imports whom, and what a light user does not need."""
+"""Rules of the whole package: direction of imports, and the dependencies of each part."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tomllib
@@ -37,6 +38,16 @@ def test_imports_go_one_way():
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([lint, "--no-logo"], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_layers_are_stated_once():
+    """The list in CONTRIBUTING.md is the import contract, so that the two cannot differ."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = (contract for contract in contracts if contract["type"] == "layers")
+    block = re.search(r"```layers\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert block is not None, "CONTRIBUTING.md has no fenced block `layers`"
+    assert block[1].splitlines() == contract["layers"]
+    assert len(contract["layers"]) <= 12
 
 
 def test_running_a_model_needs_neither_torch_nor_tensorflow():

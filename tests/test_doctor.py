@@ -162,7 +162,7 @@ def test_the_block_hides_the_home_folder_and_counts(monkeypatch):
     assert "someone" not in text
     assert "~/x/.venv" in text
     assert "-> free some" in text
-    assert text.endswith("1 cannot work, 0 to know about")
+    assert text.endswith("1 cannot work, 0 warnings")
 
 
 def test_exit_code_is_1_only_when_something_cannot_work():

@@ -65,7 +65,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         (file / "a.json", "File exists"),
         (Path("/proc/a/b.json"), "No such"),
     ):
-        with pytest.raises(ConfigError, match=f"cannot be written \\({why}.*; name a file in another place") as caught:
+        with pytest.raises(ConfigError, match=f"cannot be written \\({why}.*; name a file in another folder") as caught:
             files.require_writable(None, path)
         assert "\n" not in str(caught.value)
         with pytest.raises(ConfigError, match="cannot be written"):

@@ -124,7 +124,7 @@ def test_a_whole_jpeg_with_something_behind_it_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "empty"),
         (b"<!DOCTYPE html><html>404</html>", "web page"),
@@ -132,11 +132,11 @@ def test_a_whole_jpeg_with_something_behind_it_is_read() -> None:
         (b"\xff\xd8\xff\xe0", "a.jpg"),
     ],
 )
-def test_what_is_no_image_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+def test_what_is_no_image_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     for read in (read_image, image_size):
-        with pytest.raises(ImageError, match=said) as caught:
+        with pytest.raises(ImageError, match=message) as caught:
             read(path)
         assert str(path) in str(caught.value)
         assert "again" in str(caught.value)
@@ -149,10 +149,10 @@ def test_missing_and_unreadable_paths(tmp_path: Path) -> None:
         read_image(tmp_path)
 
 
-@pytest.mark.parametrize(("width", "said"), [(12000, "12000x10000"), (20000, "200000000 pixels")])
-def test_huge_images_are_refused_before_decoding(width: int, said: str) -> None:
+@pytest.mark.parametrize(("width", "message"), [(12000, "12000x10000"), (20000, "200000000 pixels")])
+def test_huge_images_are_refused_before_decoding(width: int, message: str) -> None:
     data = _encoded(Image.new("1", (width, 10000)), "PNG")
-    with pytest.raises(ImageError, match=said):
+    with pytest.raises(ImageError, match=message):
         decode_image(data, "a")
 
 

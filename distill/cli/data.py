@@ -187,22 +187,22 @@ def prepare(
         size: largest side of a crop in pixels.
         margin: side of a crop in units of the longer side of the face box.
         quality: of the JPEG files.
-        detect: also look for the faces with our detector, for `--data.boxes '[gt, found]'` and `--boxes found`.
+        detect: also run the face detector, for `--data.boxes '[gt, detector]'` and `--boxes detector`.
         workers: threads.
     """
     from rich.progress import Progress
 
-    from distill.data.detector_boxes import with_found
+    from distill.data.box_sources import DETECTOR
+    from distill.data.detector_boxes import with_detector_boxes
     from distill.data.prepare import StoreSpec, prepare_store
     from distill.data.readers import parse_subsets, read_faces
-    from distill.data.records import FOUND
     from distill.detection.detector import FaceDetector
 
     records = read_faces(data.format, data.root, parse_subsets(data.subset), scheme)
     faces = [record for record in records if record.labels != "none"]
     with Progress() as progress:
         if detect:
-            faces = with_found(progress.track(faces, description="finding faces"), FaceDetector())
+            faces = with_detector_boxes(progress.track(faces, description="finding faces"), FaceDetector())
         task = progress.add_task("cutting out faces", total=len(faces))
 
         def show(done: int) -> None:
@@ -210,7 +210,7 @@ def prepare(
 
         manifest = prepare_store(out, faces, StoreSpec(size, margin, quality), workers, show)
     left_out = f", {len(records) - len(faces)} without points left out" if len(faces) < len(records) else ""
-    found = f", {sum(FOUND in face.boxes for face in faces)} found by the detector" if detect else ""
+    found = f", {sum(DETECTOR in face.boxes for face in faces)} found by the detector" if detect else ""
     print(f"{manifest}: {len(faces)} faces{found}{left_out}")
     return 0
 
@@ -224,9 +224,9 @@ def sources(name: str | None = None, root: Path | None = None) -> int:
     """
     from rich.console import Console
 
-    from distill.data.dataset_catalog import describe, load_sources, overview, verify
+    from distill.data.dataset_catalog import describe, load_catalog, overview, verify
 
-    console, known = Console(), load_sources()
+    console, known = Console(), load_catalog()
     if name is None:
         if root is not None:
             raise ConfigError(f"which data set should lie in {root}? {suggest('', list(known))}")

@@ -13,7 +13,7 @@ _DESCRIPTION = "Measure a checkpoint (.ckpt, .safetensors), ONNX or TFLite file 
 def evaluate(
     model: Path,
     data: FacesConfig = FacesConfig(),  # noqa: B008  frozen
-    boxes: Literal["gt", "det", "found"] = "gt",
+    boxes: str = "gt",
     scheme: str | None = None,
     flip_tta: bool = False,
     limit: int | None = None,
@@ -28,7 +28,7 @@ def evaluate(
     Args:
         model: the file; `facemesh` for MediaPipe's own net.
         data: the faces.
-        boxes: cut faces out by true boxes, by a detector's that come with the data, or by those our detector finds now.
+        boxes: source of the face boxes: gt (annotation), dataset (come with the data) or detector (run now).
         scheme: measure in this landmark scheme instead of the model's.
         flip_tta: average with the prediction for the mirror image.
         limit: at most this many faces, evenly spread.

@@ -1,7 +1,7 @@
-"""Random changes to a training face: one similarity of our own for geometry, albumentations for pixels.
+"""Data augmentation: a similarity transform for geometry, albumentations for pixels.
 
 Points and pixels move by the very same affine, and a mirrored face permutes its points by the scheme. The pixel
-transforms never move anything, so they never see the points.
+transforms do not move anything, so they do not need the points.
 """
 
 import os
@@ -60,12 +60,13 @@ def sample_affine(box: Box, crop: CropSpec, config: AugmentConfig, rng: np.rando
 
     It always takes the same number of draws, so that changing one option leaves the others' outcomes as they were.
     """
-    turn, right, down = np.clip(rng.standard_normal(3), -2, 2)
-    zoom, coin = rng.uniform(-1, 1), rng.random()
+    rotation, right, down = np.clip(rng.standard_normal(3), -2, 2)
+    zoom = rng.uniform(-1, 1)
+    flip_draw = rng.random()
     side, x, y = crop.side_and_centre(box)
     x, y = x + config.shift * right * side, y + config.shift * down * side
-    flip = bool(coin < config.flip)
-    return similarity(side * (1 + config.scale) ** zoom, x, y, crop.size, config.rotate * turn, flip), flip
+    flip = bool(flip_draw < config.flip)
+    return similarity(side * (1 + config.scale) ** zoom, x, y, crop.size, config.rotate * rotation, flip), flip
 
 
 def flip_points(points: Points, visible: NDArray[np.bool_], scheme: Scheme) -> tuple[Points, NDArray[np.bool_]]:
@@ -75,7 +76,7 @@ def flip_points(points: Points, visible: NDArray[np.bool_], scheme: Scheme) -> t
 
 
 def _coarsen(image: Photo, factor: float, **_: Any) -> Photo:
-    """Show the picture as a smaller photo would; albumentations' Downscale drifts by up to 0.8 pixels to one side."""
+    """Downscale and upscale without a shift; albumentations' Downscale shifts by up to 0.8 pixels to one side."""
     height, width = image.shape[:2]
     size = (max(1, round(width / factor)), max(1, round(height / factor)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -85,12 +86,12 @@ def _coarsen(image: Photo, factor: float, **_: Any) -> Photo:
 def pixel_pipeline(config: AugmentConfig) -> "A.Compose | None":
     """Return the pixel transforms, or None where there are none.
 
-    None of them moves a point, which a test holds them to.
+    None of them moves a point, which a test checks.
     """
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version otherwise
-    import albumentations as A  # half a second that only training should pay
+    import albumentations as A  # takes half a second; only training imports it
 
-    from distill.data.sensor_noise import Grain
+    from distill.data.sensor_noise import SensorNoise
 
     p = config.pixels
     light = A.OneOf(
@@ -118,7 +119,7 @@ def pixel_pipeline(config: AugmentConfig) -> "A.Compose | None":
         ],
         p=min(1.0, 0.25 * p),
     )
-    noise = Grain((0.01, 0.08), p=min(1.0, 0.15 * p))
+    noise = SensorNoise((0.01, 0.08), p=min(1.0, 0.15 * p))
     compression = A.ImageCompression(quality_range=(25, 85), p=min(1.0, 0.2 * p))
     cover = A.CoarseDropout(
         num_holes_range=(1, 3),

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import track
 
+from distill.data.box_sources import DETECTOR
 from distill.data.class_balance import attribute_weights
 from distill.data.config import DataConfig, SetConfig
 from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
-from distill.data.detector_boxes import detected_crop, with_found
+from distill.data.detector_boxes import detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
 from distill.data.presets import official_subset
 from distill.data.readers import parse_subsets, read_faces
-from distill.data.records import FOUND, FaceRecord, known_normalisers, require_points
+from distill.data.records import FaceRecord, known_normalisers, require_points
 from distill.data.splits import split_by_group, without_groups_of
 from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError
@@ -87,8 +88,8 @@ def build_data(data: DataConfig, heads: Sequence[str], seed: int, epochs: int, p
     scheme = data.scheme
     if mixed:
         train, scheme = _as_annotated(data, train)
-    train, found_crop = _with_detector_boxes(train, data.boxes, crop, progress)
-    faces = FaceDataset(train, crop, scheme, data.augment, data.boxes, seed, data.cache, data.rounds, found_crop)
+    train, detector_crop = _with_detector_boxes(train, data.boxes, crop, progress)
+    faces = FaceDataset(train, crop, scheme, data.augment, data.boxes, seed, data.cache, data.rounds, detector_crop)
     weights = attribute_weights(train, data.balance) if data.balance else None
     further = [_further_set(data, item, seed + index, val, progress) for index, item in enumerate(data.sets, 1)]
     return FaceData(
@@ -120,8 +121,8 @@ def fit_detector_crop(
     except ConfigError as error:
         what = f"No detector ({error})"
     else:
-        fitted, found, asked, offset = detected_crop(faces, crop, source, detector)
-        what = f"The detector finds {found} of {asked} training faces"
+        fitted, found, searched, offset = detected_crop(faces, crop, source, detector)
+        what = f"The detector finds {found} of {searched} training faces"
     if fitted is None:
         notify(f"{what}: its boxes will be cut out as {source} boxes are")
         return None
@@ -129,8 +130,8 @@ def fit_detector_crop(
         f"{what}: its box is cut out {fitted.scale:.2f} times, a {source} box {crop.scale:g}, "
         f"{100 * offset:.0f} % of a crop off"
     )
-    if offset > _LARGE_OFFSET and FOUND not in boxes:
-        notify(f'--data.boxes \'["{source}", "{FOUND}"]\' would also train on the detector\'s boxes (docs/data.md)')
+    if offset > _LARGE_OFFSET and DETECTOR not in boxes:
+        notify(f'--data.boxes \'["{source}", "{DETECTOR}"]\' would also train on the detector\'s boxes (docs/data.md)')
     return fitted
 
 
@@ -146,15 +147,15 @@ def _with_detector_boxes(
     Raises:
         ConfigError: the detector finds too few faces to tell how its boxes lie to the others.
     """
-    if FOUND not in boxes:
+    if DETECTOR not in boxes:
         return records, None
     detector = FaceDetector()
-    bar = track(records, "Finding faces", console=Console(stderr=True), disable=not progress)
-    faces = with_found(bar, detector, boxes[0])
-    fitted, found, asked, _ = detected_crop(faces, crop, boxes[0], detector)
+    bar = track(records, "Detecting faces", console=Console(stderr=True), disable=not progress)
+    faces = with_detector_boxes(bar, detector, boxes[0])
+    fitted, found, searched, _ = detected_crop(faces, crop, boxes[0], detector)
     if fitted is None:
         raise ConfigError(
-            f"--data.boxes: the detector finds {found} of {asked} faces, too few to train on {FOUND} boxes"
+            f"--data.boxes: the detector finds {found} of {searched} faces, too few to train on {DETECTOR} boxes"
         )
     return faces, fitted
 
@@ -185,6 +186,6 @@ def _further_set(
     scheme = item.scheme or records[0].scheme
     boxes = item.boxes or data.boxes
     crop = data.crop.spec()
-    records, found_crop = _with_detector_boxes(records, boxes, crop, progress)
-    faces = FaceDataset(records, crop, scheme, data.augment, boxes, seed, data.cache, data.rounds, found_crop)
+    records, detector_crop = _with_detector_boxes(records, boxes, crop, progress)
+    faces = FaceDataset(records, crop, scheme, data.augment, boxes, seed, data.cache, data.rounds, detector_crop)
     return TrainingSet(faces, item.weight, item.share)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from distill.data.augment import AugmentConfig
+from distill.data.box_sources import DETECTOR, require_box_source
 from distill.data.presets import official_subset, preset
-from distill.data.records import FOUND
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
 
@@ -47,9 +47,11 @@ class SetConfig:
 
 
 def _require_boxes(what: str, boxes: list[str]) -> None:
-    if not boxes or boxes[0] == FOUND:
+    for source in boxes:
+        require_box_source(what, source)
+    if not boxes or boxes[0] == DETECTOR:
         raise ConfigError(
-            f"{what} {boxes} must begin with gt or det; {FOUND} boxes are cut out so that they show as much"
+            f"{what} {boxes} must begin with gt or dataset; the crop of {DETECTOR} boxes is fitted to them"
         )
 
 
@@ -91,7 +93,7 @@ class DataConfig:
         val_fraction: share of the training faces held out when there is no val_subset.
         test_subset: test faces; training photos among them are dropped. By default the official ones.
         scheme: landmark scheme to learn.
-        boxes: face boxes, one of them at random: `gt`, `det`, last `found` (our detector's).
+        boxes: face boxes, one of them at random: `gt`, `dataset`, last `detector`.
         crop: how a face box becomes a crop.
         augment: how training faces are changed.
         batch_size: faces per step and device.

@@ -1,4 +1,4 @@
-"""Plain crops of faces with their landmarks, for comparing models with each other."""
+"""Unaugmented face crops with landmarks, for comparing models."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,23 +15,25 @@ from distill.images import Photo, read_image, warp
 from distill.landmarks import convert
 from distill.spec import ModelSpec
 
-# Generated faces used where no data is given; not a seed anybody trains on.
+# Generated faces used where no data is given; never used in training.
 _SEED = 90001
 
 
 def face_crops(
     spec: ModelSpec, count: int, format: str | None = None, root: Path | None = None, subset: str | None = None
 ) -> tuple[Float[ndarray, "n s s 3"], Float[ndarray, "n k 2"]]:
-    """Return `count` crops as a model wants them, in [0, 1], and landmarks normalised to them, NaN where unmarked.
+    """Return `count` crops as model inputs, in [0, 1], and landmarks normalised to them, NaN where unmarked.
 
     Faces are spread evenly over the data set; without a format they are generated.
 
     Raises:
-        ConfigError: less than one face asked for.
+        ConfigError: fewer than one face requested.
     """
     if count < 1:
-        raise ConfigError(f"{count} faces show nothing; ask for 1 or more")
-    size, crops, landmarks = spec.crop.size, [], []
+        raise ConfigError(f"{count} faces requested; request 1 or more")
+    size = spec.crop.size
+    crops = []
+    landmarks = []
     if format is None or root is None:
         faces = _generated(count, spec.scheme)
     else:
@@ -43,7 +45,7 @@ def face_crops(
 
 
 def plain_crop(photo: Photo, box: Box, spec: ModelSpec) -> Float[ndarray, "s s 3"]:
-    """Return the face in `box` as a model wants it, float32 in [0, 1], unaugmented."""
+    """Return the face in `box` as a model input, float32 in [0, 1], unaugmented."""
     return warp(photo, crop_affine(box, spec.crop), spec.crop.size).astype(np.float32) / 255
 
 
@@ -56,9 +58,9 @@ def _generated(count: int, scheme: str) -> Iterator[tuple[Photo, ndarray, Box]]:
 
 
 def _read(count: int, scheme: str, format: str, root: Path, subset: str | None) -> Iterator[tuple[Photo, ndarray, Box]]:
-    # The reader is told the scheme: a data set may hold its points in several, and one of them exactly.
+    # The scheme is passed to the reader: a data set may hold its points in several, and one of them exactly.
     records = read_faces(format, root, parse_subsets(subset), scheme)
-    for place in np.linspace(0, len(records) - 1, min(count, len(records))).astype(int):
-        record = records[place]
+    for index in np.linspace(0, len(records) - 1, min(count, len(records))).astype(int):
+        record = records[index]
         points = np.where(record.known[:, None], record.landmarks, np.float32(np.nan))
         yield read_image(record.image), points, record.boxes["gt"]

@@ -1,4 +1,4 @@
-"""Faces as a network sees them. What a sample looks like depends on (seed, epoch, index) and on nothing else."""
+"""Data set of augmented face crops; a sample depends only on (seed, epoch, index)."""
 
 from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from distill.data.augment import AugmentConfig, change_pixels, flip_points, pixel_pipeline, sample_affine
-from distill.data.records import FOUND, FaceRecord
+from distill.data.box_sources import DETECTOR
+from distill.data.records import FaceRecord
 from distill.errors import AnnotationError
 from distill.geometry import Box, CropSpec, apply_affine, invert_affine, normalise
 from distill.images import Photo, read_image, warp
@@ -19,7 +20,7 @@ from distill.landmarks import load_scheme
 
 
 class Target(TypedDict):
-    """What is known of a face in one scheme; the entries are those of a `FaceSample`."""
+    """Annotation of a face in one scheme; the entries are those of a `FaceSample`."""
 
     landmarks: Float[Tensor, "k 2"]
     visible: Bool[Tensor, " k"]
@@ -30,7 +31,7 @@ class FaceSample(TypedDict):
     """One face, cut out; batches hold the same with a leading batch dimension.
 
     image: uint8 RGB. landmarks: normalised to the crop. visible: as annotated; covering a point does not change it.
-    known: where False nobody marked the point, and its position means nothing.
+    known: where False the point is not annotated, and its position is undefined.
     box_size: width and height of the true face box, in sides of the crop; without one, of the box it was cut out by.
     to_photo: 2x3 affine from crop pixels to photo pixels. index: which record it is. round: which of its augmentations.
     Of a `MixedDataset` also, for the scheme of each head, targets: landmarks, known and visible as above; and weight:
@@ -57,16 +58,17 @@ class FaceDataset(Dataset[FaceSample]):
         crop: how a face box becomes a crop.
         scheme: landmark scheme of the samples.
         augment: how to change the faces; None leaves them as they are.
-        boxes: kinds of face boxes; with several, each sample draws one of those its face has.
+        boxes: sources of the face boxes; with several, each sample draws one of those its face has.
         seed: of the augmentation.
         cache: decode all photos now and keep them in memory (w * h * 3 bytes each), for small data sets and slow disks.
-        rounds: epoch e looks as epoch e modulo `rounds` did, so that what was computed of it is of use again; 0 never.
-        found_crop: how a `found` box becomes a crop; None: as the others do.
+        rounds: number of augmentation rounds: epoch e repeats epoch e modulo `rounds`, so that cached teacher outputs
+            can be reused; 0 never repeats augmentations.
+        detector_crop: how a `detector` box becomes a crop; None: as the others do.
 
     A key is (epoch, index), or an index alone, which is epoch 0.
 
     Raises:
-        AnnotationError: no faces, or a face without a box of these kinds.
+        AnnotationError: no faces, or a face without a box of these sources.
         ConfigError: points that cannot be converted to `scheme`.
         ImageError: on access (with `cache`, at once), a photo that cannot be read.
     """
@@ -81,18 +83,23 @@ class FaceDataset(Dataset[FaceSample]):
         seed: int = 0,
         cache: bool = False,
         rounds: int = 0,
-        found_crop: CropSpec | None = None,
+        detector_crop: CropSpec | None = None,
     ) -> None:
         if not records:
             raise AnnotationError("no faces to make a data set of: choose another subset or split")
-        without = [record for record in records if not any(kind in record.boxes for kind in boxes)]
+        without = [record for record in records if not any(source in record.boxes for source in boxes)]
         if without:
-            kinds, counts = " or ".join(boxes), f"{len(without)} of {len(records)}"
-            raise AnnotationError(f"{counts} faces have no {kinds} box, '{without[0].name}' among them: use gt boxes")
+            sources = " or ".join(boxes)
+            counts = f"{len(without)} of {len(records)}"
+            raise AnnotationError(f"{counts} faces have no {sources} box, '{without[0].name}' among them: use gt boxes")
         self.records = [record.in_scheme(scheme) for record in records]
-        self.crop, self.found_crop = crop, found_crop or crop
-        self.scheme, self.augment = load_scheme(scheme), augment
-        self.boxes, self.seed, self.rounds = tuple(boxes), seed, rounds
+        self.crop = crop
+        self.detector_crop = detector_crop or crop
+        self.scheme = load_scheme(scheme)
+        self.augment = augment
+        self.boxes = tuple(boxes)
+        self.seed = seed
+        self.rounds = rounds
         self._pipeline = pixel_pipeline(augment) if augment else None
         self._photos = {path: read_image(path) for path in {r.image for r in records}} if cache else {}
 
@@ -105,21 +112,24 @@ class FaceDataset(Dataset[FaceSample]):
 
     def _box(self, record: FaceRecord, rng: np.random.Generator) -> tuple[Box, CropSpec]:
         """One of the face's boxes, and how to cut it out."""
-        kinds = [kind for kind in self.boxes if kind in record.boxes]
-        kind = kinds[rng.integers(len(kinds))]
-        return record.boxes[kind], self.found_crop if kind == FOUND else self.crop
+        sources = [source for source in self.boxes if source in record.boxes]
+        source = sources[rng.integers(len(sources))]
+        return record.boxes[source], self.detector_crop if source == DETECTOR else self.crop
 
     def __getitem__(self, key: int | tuple[int, int]) -> FaceSample:
         epoch, index = (0, key) if isinstance(key, int) else key
-        record, turn = self.records[index], epoch % self.rounds if self.rounds else epoch
-        rng = np.random.default_rng([self.seed, turn, index])
+        record = self.records[index]
+        augmentation_round = epoch % self.rounds if self.rounds else epoch
+        rng = np.random.default_rng([self.seed, augmentation_round, index])
         box, crop_spec = self._box(record, rng)
         affine, flipped = sample_affine(box, crop_spec, self.augment or _UNCHANGED, rng)
         crop = change_pixels(warp(self._photo(record), affine, self.crop.size), self._pipeline, rng)
-        points, flags = apply_affine(affine, record.landmarks), np.stack([record.visible, record.known], 1)
+        points = apply_affine(affine, record.landmarks)
+        flags = np.stack([record.visible, record.known], 1)
         if flipped:
             points, flags = flip_points(points, flags, self.scheme)
-        true_box, sides = record.boxes.get("gt", box), np.hypot(*affine[:, 0]) / self.crop.size
+        true_box = record.boxes.get("gt", box)
+        sides = np.hypot(*affine[:, 0]) / self.crop.size
         return {
             "image": torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
             "landmarks": torch.from_numpy(normalise(points, self.crop.size, self.crop.size)),
@@ -128,7 +138,7 @@ class FaceDataset(Dataset[FaceSample]):
             "box_size": torch.tensor([true_box.width * sides, true_box.height * sides], dtype=torch.float32),
             "to_photo": torch.from_numpy(invert_affine(affine).astype(np.float32)),
             "index": index,
-            "round": turn,
+            "round": augmentation_round,
         }
 
 
@@ -136,7 +146,7 @@ _UNCHANGED = AugmentConfig.none()
 
 
 def init_worker(worker: int, *_: Any) -> None:
-    """Give to `DataLoader(worker_init_fn=...)`: one thread per worker, or workers fight over the cores."""
+    """Give to `DataLoader(worker_init_fn=...)`: one thread per worker, as more threads would compete for the cores."""
     del worker
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

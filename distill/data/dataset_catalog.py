@@ -1,4 +1,4 @@
-"""Public data sets: where they are obtained, under what terms, and whether a downloaded copy is whole."""
+"""Catalog of public data sets: source, terms of use, and verification of a downloaded copy."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _TABLE = Path(__file__).with_name("public_sets.yaml")
 
-_AGAIN = "download or unpack it again, at this place"
+_AGAIN = "download or unpack it again, at this path"
 _PART = "fine if you mean to use a part; numbers on it do not compare with published ones"
 
 
@@ -40,8 +40,8 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Source:
-    """One public data set; `files` says what a whole copy holds, as far as it is known."""
+class CatalogEntry:
+    """One public data set; `files` lists what a complete copy holds, as far as it is known."""
 
     name: str
     title: str
@@ -53,16 +53,16 @@ class Source:
     files: tuple[Files, ...] = ()
 
 
-def load_sources() -> Mapping[str, Source]:
+def load_catalog() -> Mapping[str, CatalogEntry]:
     """Return the data sets of the table by name."""
     table: dict[str, dict[str, Any]] = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
     return {
-        name: Source(name=name, files=tuple(Files(**files) for files in entry.pop("files", ())), **entry)
+        name: CatalogEntry(name=name, files=tuple(Files(**files) for files in entry.pop("files", ())), **entry)
         for name, entry in table.items()
     }
 
 
-def overview(sources: Mapping[str, Source]) -> "Table":
+def overview(sources: Mapping[str, CatalogEntry]) -> "Table":
     """All data sets in a table."""
     from rich.table import Table
 
@@ -74,7 +74,7 @@ def overview(sources: Mapping[str, Source]) -> "Table":
     return table
 
 
-def describe(source: Source) -> str:
+def describe(source: CatalogEntry) -> str:
     """All that is known of one data set, as lines."""
     expected = [f"  {files.pattern}: {_wanted(files)}" for files in source.files]
     return "\n".join(
@@ -103,15 +103,15 @@ def _count_lines(path: Path) -> int:
 
 
 def _verify_files(files: Files, root: Path) -> Iterator[Finding]:
-    found = sorted(path for path in root.glob(files.pattern) if path.is_file())
-    if not found:
+    matching = sorted(path for path in root.glob(files.pattern) if path.is_file())
+    if not matching:
         if not files.optional:
             yield Finding("error", "source", files.pattern, "no such file", _AGAIN)
         return
-    if len(found) != files.count:
-        what = f"{len(found)} files where the published set has {files.count}"
+    if len(matching) != files.count:
+        what = f"{len(matching)} files where the published set has {files.count}"
         yield Finding("warning", "source", files.pattern, what, _PART)
-    for path in found if files.lines or files.sha256 else ():
+    for path in matching if files.lines or files.sha256 else ():
         name = path.relative_to(root).as_posix()
         if files.lines and (lines := _count_lines(path)) != files.lines:
             yield Finding("warning", "source", name, f"{lines} lines where the published file has {files.lines}", _PART)
@@ -119,7 +119,7 @@ def _verify_files(files: Files, root: Path) -> Iterator[Finding]:
             yield Finding("warning", "source", name, "not the published bytes", _PART)
 
 
-def verify(source: Source, root: Path) -> Iterator[Finding]:
+def verify(source: CatalogEntry, root: Path) -> Iterator[Finding]:
     """Compare a folder with what a whole copy of the set holds: missing is an error, other counts a warning.
 
     Raises:
@@ -128,6 +128,6 @@ def verify(source: Source, root: Path) -> Iterator[Finding]:
     if not root.is_dir():
         raise AnnotationError(f"{root}: no such folder; unpack {source.name} there")
     if not source.files:
-        raise AnnotationError(f"{source.name}: no count of its files is known; look with `distill data check`")
+        raise AnnotationError(f"{source.name}: no count of its files is known; check it with `distill data check`")
     for files in source.files:
         yield from _verify_files(files, root)

@@ -105,13 +105,13 @@ class MixedDataset(Dataset[FaceSample]):
 
     def __getitem__(self, key: int | tuple[int, int]) -> FaceSample:
         epoch, slot = (0, key) if isinstance(key, int) else key
-        place = bisect_right(self._ends, slot)
-        part = self.sets[place]
-        local = slot - (self._ends[place] - part.shown)
+        position = bisect_right(self._ends, slot)
+        part = self.sets[position]
+        local = slot - (self._ends[position] - part.shown)
         if part.shown < len(part.faces):
             local = int(part.order[(epoch * part.shown + local) % len(part.faces)])
         face = part.faces[epoch, local]
-        targets = {head: self._target(face, place, head) for head in self.heads}
+        targets = {head: self._target(face, position, head) for head in self.heads}
         main = targets[self.heads[0]]
         default = WEIGHTS[part.faces.records[local].labels]
         weight = default if part.weight is None else np.broadcast_to(part.weight, len(part.faces))[local]
@@ -120,14 +120,14 @@ class MixedDataset(Dataset[FaceSample]):
             "landmarks": main["landmarks"],
             "known": main["known"],
             "visible": main["visible"],
-            "index": self._starts[place] + local,
+            "index": self._starts[position] + local,
             "targets": targets,
             "weight": torch.tensor(float(weight), dtype=torch.float32),
         }
 
-    def _target(self, face: FaceSample, place: int, head: str) -> Target:
-        scheme = self.sets[place].faces.scheme.name
-        if head not in self._routes[place]:
+    def _target(self, face: FaceSample, position: int, head: str) -> Target:
+        scheme = self.sets[position].faces.scheme.name
+        if head not in self._routes[position]:
             k = load_scheme(head).n_points
             nowhere = torch.zeros(k, dtype=torch.bool)
             return {"landmarks": torch.zeros(k, 2), "known": nowhere, "visible": nowhere}

@@ -1,4 +1,4 @@
-"""How a head is turned, read off its landmarks: for test results by pose and for nets trained with pose labels."""
+"""Head pose estimation from landmarks: for evaluation by pose and for networks trained with pose labels."""
 
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ from distill.data.synthetic.render import Person
 from distill.errors import ConfigError
 from distill.landmarks import convert, load_scheme
 
-# The visible outline of a turned face slides over the head, so it says nothing about the turn.
+# The visible outline of a turned face moves over the head, so it does not determine the rotation.
 _SLIDES = ("jaw", "contour", "outline")
 
 
@@ -37,7 +37,7 @@ def head_points(scheme: str) -> NDArray[np.float64]:
 def head_pose(points: Float[Tensor, "*b k 2"], scheme: str) -> Float[Tensor, "*b 3"]:
     """Fit a neutral head to landmarks, seen from far away (scaled orthographic), by least squares.
 
-    Nothing in it waits for the device, so losses may ask.
+    It does not synchronise with the device, so losses may call it.
 
     Args:
         points: in pixels, or in any other unit; finite.
@@ -46,14 +46,14 @@ def head_pose(points: Float[Tensor, "*b k 2"], scheme: str) -> Float[Tensor, "*b
     Returns:
         yaw, pitch and roll in degrees: positive yaw turns to the viewer's right, positive pitch lifts the face,
         positive roll tilts it clockwise on the screen. Within about five degrees of the truth on generated faces.
-        Of points that all lie in one place the angles are finite and mean nothing.
+        For coinciding points the angles are finite and meaningless.
 
     Raises:
         ConfigError: a scheme whose points the head does not have.
     """
     fixed, solve = _neutral(scheme, points.device, points.dtype)
-    seen = points[..., fixed, :]
-    x, down = _nearest_rotation((solve @ (seen - seen.mean(-2, keepdim=True))).mT).unbind(-2)
+    visible = points[..., fixed, :]
+    x, down = _nearest_rotation((solve @ (visible - visible.mean(-2, keepdim=True))).mT).unbind(-2)
     y = -down
     toward = torch.linalg.cross(x, y)
     yaw = torch.atan2(-toward[..., 0], toward[..., 2])
@@ -78,7 +78,8 @@ def _nearest_rotation(affine: Float[Tensor, "*b 2 3"]) -> Float[Tensor, "*b 2 3"
     The root of a symmetric 2 x 2 matrix M of determinant s^2 is (M + s) / sqrt(trace M + 2 s).
     """
     gram = affine @ affine.mT
-    (a, b), d = gram[..., 0, :].unbind(-1), gram[..., 1, 1]
+    a, b = gram[..., 0, :].unbind(-1)
+    d = gram[..., 1, 1]
     s = (a * d - b * b).clamp_min(0).sqrt()
     adjugate = torch.stack([torch.stack([d + s, -b], -1), torch.stack([-b, a + s], -1)], -2)
     root = (s * (a + d + 2 * s).sqrt()).clamp_min(torch.finfo(affine.dtype).tiny)

@@ -1,7 +1,7 @@
-"""A training store: every face cut out of its photo once, so that training reads small pictures instead of whole ones.
+"""Training store: face crops cut out of the photos once, so that training reads small images.
 
-A store is a folder in the package's own manifest format, so whatever reads faces reads it (`--data.format manifest`).
-Crops are larger than what a network sees, by `margin`, so that augmentation may turn, shift and zoom as before; points
+A store is a folder in the package's own manifest format, so every command can read it (`--data.format manifest`).
+Crops are larger than the network input, by `margin`, so that augmentation may rotate, shift and zoom as before; points
 and boxes move with them. Faces are never enlarged.
 """
 
@@ -36,10 +36,10 @@ class StoreSpec:
     """How faces are cut out for a store.
 
     Attributes:
-        size: largest side of a crop in pixels, smaller faces keep the pixels they have. A network that sees crops of
+        size: largest side of a crop in pixels, smaller faces keep the pixels they have. A network with input crops of
             256 pixels at a scale of 1.3 loses nothing from 256 x 2.25 / 1.3 = 443 on.
-        margin: side of the crop in units of the longer side of the face box. 2.25 holds all that training with a crop
-            scale of 1.3 can see: 1.3 x 1.15 (zoom) x (1.37 (turned by 30 degrees) + 2 x 0.06 (shift)).
+        margin: side of the crop in units of the longer side of the face box. 2.25 covers all that training with a crop
+            scale of 1.3 needs: 1.3 x 1.15 (zoom) x (1.37 (rotated by 30 degrees) + 2 x 0.06 (shift)).
         quality: of the JPEG files, 1 to 100.
     """
 
@@ -56,7 +56,7 @@ class StoreSpec:
 def crop_of(record: FaceRecord, spec: StoreSpec) -> tuple[Affine, int]:
     """Return the affine from photo to crop and the crop's side in pixels.
 
-    The square holds every box the face has, so that training by any of them sees what it saw before.
+    The square holds every box the face has, so that training with any of them gets the same pixels.
     """
     boxes = list(record.boxes.values())
     if not boxes:
@@ -89,14 +89,14 @@ def _is_whole(path: Path) -> bool:
 
 
 def _moved(record: FaceRecord, spec: StoreSpec, root: Path) -> FaceRecord:
-    """The face as it lies in the store; a scheme file of one's own is called by its name beside the manifest."""
+    """The face as it lies in the store; a custom scheme file is referred to by its name beside the manifest."""
     affine, _ = crop_of(record, spec)
-    corners = {kind: np.array([[box.x0, box.y0], [box.x1, box.y1]]) for kind, box in record.boxes.items()}
+    corners = {source: np.array([[box.x0, box.y0], [box.x1, box.y1]]) for source, box in record.boxes.items()}
     return replace(
         record,
         image=root / _image_name(record),
         landmarks=apply_affine(affine, record.landmarks.astype(np.float64)),
-        boxes={kind: Box(*apply_affine(affine, ends).reshape(-1).tolist()) for kind, ends in corners.items()},
+        boxes={source: Box(*apply_affine(affine, ends).reshape(-1).tolist()) for source, ends in corners.items()},
         scheme=Path(record.scheme).name,
     )
 
@@ -106,11 +106,11 @@ def _claim(root: Path, wanted: dict[str, Any]) -> None:
     label = root / LABEL
     if label.is_file():
         try:
-            found = json.loads(label.read_text(encoding="utf-8"))
+            existing = json.loads(label.read_text(encoding="utf-8"))
         except ValueError:
-            found = None
-        if found != wanted:
-            changed = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
+            existing = None
+        if existing != wanted:
+            changed = [name for name in wanted if not isinstance(existing, dict) or existing.get(name) != wanted[name]]
             raise ConfigError(f"{root}: a store of other faces or options ({', '.join(changed)}); name an empty folder")
     elif root.is_dir() and any(root.iterdir()):
         raise ConfigError(f"{root}: holds other files and no {LABEL}; name an empty folder")

@@ -1,4 +1,4 @@
-"""One annotated face, whatever file it came from."""
+"""Record of one annotated face, independent of the file format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,10 +14,8 @@ from distill.landmarks import convert, load_scheme
 from distill.landmarks.convert import convert_visibility
 
 Attribute = bool | float | str
-# hand: a person marked or checked the points, or a renderer knows them; weak: a model made them; none: there are none.
+# hand: annotated or checked by a person, or rendered; weak: predicted by a model; none: no points.
 Labels = Literal["hand", "weak", "none"]
-# What `FaceDetector` says of a face. It is always the box of a whole face, whatever points the others are tight around.
-FOUND = "found"
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,14 @@ class FaceRecord:
         image: the photo.
         landmarks: (k, 2) float32, pixels of the photo (0-based centres).
         visible: (k,) bool; an occluded point has a position, but is not visible.
-        scheme: what the points mean.
-        boxes: face boxes by source: `gt` (tight box of all annotated points), where known `det` (of a detector, as the
-            data have it) and, where it was asked, `found` (of ours).
+        scheme: landmark scheme of the points.
+        boxes: face boxes by source: `gt` (tight box of all annotated points), where known `dataset` (of a
+            detector, as the data have it) and, where it was run, `detector` (of `FaceDetector`).
         group: faces that must stay on one side of a split share it (same photo, near duplicates).
         subset: the folder or list of the data set it belongs to.
-        known: (k,) bool; where False nobody marked the point: its position is a finite stand-in, never to be used.
-        attributes: what the data set says of the face, such as WFLW's `occlusion: True` or a pose angle in degrees.
-        labels: who made the points.
+        known: (k,) bool; where False the point is not annotated: its position is a finite placeholder.
+        attributes: annotations of the face, such as WFLW's `occlusion: True` or a pose angle in degrees.
+        labels: origin of the points.
     """
 
     name: str
@@ -81,20 +79,22 @@ def require_points(records: Sequence[FaceRecord], what: str, advice: str) -> Non
 
 
 def known_normalisers(records: Sequence[FaceRecord], scheme: str) -> tuple[str, ...]:
-    """Return those of a scheme's normalisers whose points every face knows, in its order; `box` is the last."""
+    """Return the normalisers of a scheme whose points are annotated in every face; `box` is the last."""
     meaning = load_scheme(scheme)
-    needed = {kind: meaning.points_of(kind) for kind in meaning.normalisers}
-    return tuple(kind for kind, points in needed.items() if all(record.known[points].all() for record in records))
+    needed = {name: meaning.points_of(name) for name in meaning.normalisers}
+    return tuple(name for name, points in needed.items() if all(record.known[points].all() for record in records))
 
 
 def _check_inside(
     points: Points, known: NDArray[np.bool_], boxes: Mapping[str, Box], size: tuple[int, int], source: Path
 ) -> None:
     width, height = size
-    for kind, box in boxes.items():
+    for box_source, box in boxes.items():
         if box.x1 <= -0.5 or box.y1 <= -0.5 or box.x0 >= width - 0.5 or box.y0 >= height - 0.5:
             corners = tuple(round(v, 1) for v in box)
-            raise AnnotationError(f"{source}: {kind} box {corners} lies outside the {width}x{height} photo; mend it")
+            raise AnnotationError(
+                f"{source}: {box_source} box {corners} lies outside the {width}x{height} photo; fix it"
+            )
     if not known.any():
         return
     marked = points[known]
@@ -104,13 +104,13 @@ def _check_inside(
     worst = int(np.flatnonzero(known)[beyond.argmax()])
     if beyond.max() > allowed or (beyond > 0.5).mean() > 0.5:
         where = tuple(round(float(v), 1) for v in points[worst])
-        raise AnnotationError(f"{source}: point {worst} at {where} is outside the {width}x{height} photo; mend it")
+        raise AnnotationError(f"{source}: point {worst} at {where} is outside the {width}x{height} photo; fix it")
 
 
-def _flags(values: NDArray[np.bool_] | None, k: int, kind: str, source: Path) -> NDArray[np.bool_]:
+def _flags(values: NDArray[np.bool_] | None, k: int, name: str, source: Path) -> NDArray[np.bool_]:
     flags = np.ones(k, bool) if values is None else np.asarray(values, bool)
     if flags.shape != (k,):
-        raise AnnotationError(f"{source}: {flags.size} {kind} flags for {k} points; give one for each or none")
+        raise AnnotationError(f"{source}: {flags.size} {name} flags for {k} points; give one for each or none")
     return flags
 
 
@@ -119,14 +119,14 @@ def _checked_points(landmarks: NDArray[np.floating], known: NDArray[np.bool_], s
     with np.errstate(over="ignore"):  # becomes infinite, which is refused below
         points = np.array(landmarks, np.float32)
     if points.shape != (len(known), 2):
-        seen = points.shape[0] if points.ndim else 0
-        raise AnnotationError(f"{source}: {seen} points where scheme {scheme} has {len(known)}; name another scheme")
+        count = points.shape[0] if points.ndim else 0
+        raise AnnotationError(f"{source}: {count} points where scheme {scheme} has {len(known)}; name another scheme")
     if not known.all():
         with np.errstate(all="ignore"):  # what is not finite is refused below
             points[~known] = points[known].mean(0) if known.any() else 0
     if not np.isfinite(points).all():
         bad = int(np.flatnonzero(~np.isfinite(points).all(1))[0])
-        raise AnnotationError(f"{source}: point {bad} is {points[bad].tolist()}; mend or drop this face")
+        raise AnnotationError(f"{source}: point {bad} is {points[bad].tolist()}; fix or remove this face")
     return points
 
 
@@ -146,10 +146,10 @@ def make_record(
     attributes: Mapping[str, Attribute] | None = None,
     labels: Labels = "hand",
 ) -> FaceRecord:
-    """Build a record and check what every reader must check.
+    """Build a validated record; every reader calls this.
 
-    Points may lie a little outside the photo, as annotators mark a cut-off chin; `size` (width, height of the photo)
-    makes sure that this is all, and that the boxes show something of it. `source` is the file named in errors.
+    Points may lie a little outside the photo, as with a cut-off chin; `size` (width, height of the photo)
+    limits how far, and checks that the boxes overlap the photo. `source` is the file named in errors.
     Points that are not `known` may hold anything. Without landmarks (None) no point is known and labels are "none".
 
     Raises:
@@ -158,26 +158,28 @@ def make_record(
     """
     k = load_scheme(scheme).n_points
     if landmarks is None:
-        landmarks, known, labels = np.zeros((k, 2)), np.zeros(k, bool), "none"
+        landmarks = np.zeros((k, 2))
+        known = np.zeros(k, bool)
+        labels = "none"
     marked = _flags(known, k, "known", source)
-    seen = _flags(visible, k, "visibility", source)
+    flags = _flags(visible, k, "visibility", source)
     points = _checked_points(landmarks, marked, scheme, source)
     if not marked.any() and labels != "none":
-        raise AnnotationError(f"{source}: none of the {k} points has a position; drop this face")
+        raise AnnotationError(f"{source}: none of the {k} points has a position; remove this face")
     if labels not in get_args(Labels):
         raise AnnotationError(f"{source}: labels are {labels!r}; write one of {', '.join(get_args(Labels))}")
     tight = {"gt": box_of_points(points[marked])} if marked.any() else {}
     boxes = {**tight, **(boxes or {})}
-    for kind, box in boxes.items():
+    for box_source, box in boxes.items():
         if not (np.isfinite(box).all() and box.width > 0 and box.height > 0):
-            raise AnnotationError(f"{source}: {kind} box {tuple(round(v, 1) for v in box)} has no area; mend it")
+            raise AnnotationError(f"{source}: {box_source} box {tuple(round(v, 1) for v in box)} has no area; fix it")
     if size is not None:
         _check_inside(points, marked, boxes, size, source)
     return FaceRecord(
         name=name,
         image=image,
         landmarks=points,
-        visible=seen & marked,
+        visible=flags & marked,
         scheme=scheme,
         boxes=boxes,
         group=group or name,

@@ -1,4 +1,4 @@
-"""Sensor noise as an albumentations transform, three times as fast as its own GaussNoise."""
+"""Sensor noise (albumentations transform): Gaussian luminance noise, three times as fast as A.GaussNoise."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 from distill.images import Photo
 
 
-class Grain(A.ImageOnlyTransform):
-    """Add one normal number to all channels of each pixel.
+class SensorNoise(A.ImageOnlyTransform):
+    """Add the same Gaussian noise to all channels of each pixel.
 
     Args:
         std_range: its standard deviation is drawn from this range, in shares of white.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distill.data.box_sources import name_for_hash
 from distill.data.records import FaceRecord
 from distill.errors import ConfigError
 from distill.files import sha256
@@ -63,6 +64,6 @@ def data_hash(records: Sequence[FaceRecord]) -> str:
         total.update(f"{record.name}\0{record.scheme}\0{photo}".encode())
         total.update(np.ascontiguousarray(record.landmarks, "<f4").tobytes())
         total.update(np.packbits(record.visible).tobytes())
-        for kind in sorted(record.boxes):
-            total.update(kind.encode() + np.array(record.boxes[kind], "<f8").tobytes())
+        for source in sorted(record.boxes):
+            total.update(name_for_hash(source).encode() + np.array(record.boxes[source], "<f8").tobytes())
     return total.hexdigest()

@@ -1,8 +1,8 @@
-"""Find faces with the BlazeFace nets that the mediapipe 0.10.21 wheel carries, run without importing mediapipe.
+"""Face detection with the BlazeFace nets of the mediapipe 0.10.21 wheel, without importing mediapipe.
 
 Three steps, chosen by measurement (docs of `FaceDetector`): propose with both nets over the whole photo and with the
-short-range net over overlapping tiles; look at each proposal again with the short-range net at one fixed relative
-size, which confirms it and makes its box as steady for small faces as for large ones; drop duplicates.
+short-range net over overlapping tiles; refine each proposal with the short-range net at one fixed relative
+size, which confirms it and makes its box as precise for small faces as for large ones; drop duplicates.
 
 Source of the nets, anchors and decoding: MediaPipe (Apache-2.0), modules/face_detection, 0.10.21.
 """
@@ -25,19 +25,19 @@ from distill.tflite.interpreter import TFLiteNet
 Square = tuple[float, float, float]
 Array = NDArray[np.float64]
 
-# Low, because the second look decides.
+# Low, because the refinement decides.
 _PROPOSAL_SCORE = 0.5
 
 
 class Detection(NamedTuple):
-    """A found face: its box in photo pixels, in the convention of the training boxes, and a score in [0, 1]."""
+    """A detected face: its box in photo pixels, in the convention of the training boxes, and a score in [0, 1]."""
 
     box: Box
     score: float
 
 
 @dataclass(frozen=True)
-class BlazeFaceKind:
+class BlazeFaceVariant:
     """The constants of one BlazeFace net.
 
     Attributes:
@@ -52,21 +52,21 @@ class BlazeFaceKind:
     box: tuple[float, float, float, float]
 
 
-SHORT_RANGE = BlazeFaceKind("face_detection_short_range.tflite", ((16, 2), (8, 6)), SHORT_RANGE_BOX)
-FULL_RANGE = BlazeFaceKind("face_detection_full_range_sparse.tflite", ((48, 1),), FULL_RANGE_BOX)
+SHORT_RANGE = BlazeFaceVariant("face_detection_short_range.tflite", ((16, 2), (8, 6)), SHORT_RANGE_BOX)
+FULL_RANGE = BlazeFaceVariant("face_detection_full_range_sparse.tflite", ((48, 1),), FULL_RANGE_BOX)
 
 
 def locate_model(file: str, folder: str | Path | None = None, part: str = "face_detection") -> Path:
     """Return the path of a net of MediaPipe: in `folder`, else in `part` of the wheel (which is not imported).
 
     Raises:
-        ConfigError: it is in neither place.
+        ConfigError: neither holds it.
     """
     if folder is None:
-        found = importlib.util.find_spec("mediapipe")
-        if found is None or not found.submodule_search_locations:
+        spec = importlib.util.find_spec("mediapipe")
+        if spec is None or not spec.submodule_search_locations:
             raise ConfigError(f"{file}: mediapipe is not installed; run `pip install mediapipe==0.10.21`")
-        folder = Path(found.submodule_search_locations[0]) / "modules" / part
+        folder = Path(spec.submodule_search_locations[0]) / "modules" / part
     path = Path(folder) / file
     if not path.is_file():
         raise ConfigError(f"{path}: no such net; mediapipe 0.10.21 is the last wheel that holds it")
@@ -96,9 +96,10 @@ def group(boxes: Array, scores: Array, iou: float = 0.3, inside: float = 0.6) ->
     """Weighted non-maximum suppression: return the indices of the boxes (n, 4) of each face, best face first.
 
     Boxes that overlap a better one by more than `iou` of the union belong to its face. Boxes that lie in it by more
-    than `inside` of the smaller area (what a tile sees of a face it cuts) belong to no face.
+    than `inside` of the smaller area (the part of a cut-off face in a tile) belong to no face.
     """
-    left, groups = np.argsort(-scores, kind="stable"), []
+    left = np.argsort(-scores, kind="stable")
+    groups = []
     while len(left):
         union, smaller = _overlap(boxes[left[0]], boxes[left])
         same = union > iou
@@ -128,16 +129,16 @@ def _tile_centres(length: int, side: float) -> Array:
 
 
 class BlazeFace:
-    """One BlazeFace net, looking at one square of a photo."""
+    """One BlazeFace net, applied to one square of a photo."""
 
-    def __init__(self, kind: BlazeFaceKind, folder: str | Path | None = None, threads: int = 1) -> None:
-        self.kind = kind
-        self._net = TFLiteNet(locate_model(kind.file, folder), threads)
+    def __init__(self, variant: BlazeFaceVariant, folder: str | Path | None = None, threads: int = 1) -> None:
+        self.variant = variant
+        self._net = TFLiteNet(locate_model(variant.file, folder), threads)
         self._size = self._net.input_shape[1]
-        self._anchors = anchor_centres(kind.layers)
+        self._anchors = anchor_centres(variant.layers)
 
     def __call__(self, photo: NDArray[np.uint8], square: Square, min_score: float) -> tuple[Array, Array]:
-        """Return what the net sees in a square (side, centre x, centre y), unmerged.
+        """Return the detections of the net in a square (side, centre x, centre y), unmerged.
 
         Returns:
             values (n, 8, 2): centre and size of the net's own box, then eyes, nose, mouth, ears, in photo pixels;
@@ -156,8 +157,10 @@ class BlazeFace:
 
     def boxes(self, values: Array) -> Array:
         """Return the boxes (n, 4) of `values` (n, 8, 2), brought to the training convention by constants."""
-        scale, shift = np.array(self.kind.box[:2]), np.array(self.kind.box[2:])
-        centre, half = values[:, 0] + shift * values[:, 1], scale * values[:, 1] / 2
+        scale = np.array(self.variant.box[:2])
+        shift = np.array(self.variant.box[2:])
+        centre = values[:, 0] + shift * values[:, 1]
+        half = scale * values[:, 1] / 2
         return np.concatenate([centre - half, centre + half], axis=1)
 
 
@@ -181,16 +184,16 @@ class FaceDetector:
     photos of WFLW of about 640 px (boxes; in brackets photos without any):
 
     ============================================  =======  ========  ==
-    looks                                         dlib     WFLW      ms
+    passes                                        dlib     WFLW      ms
     ============================================  =======  ========  ==
     short range, whole photo                      12 / 43  137 (54)   2
     full range, whole photo                       42 / 43  287 (7)    4
-    both, whole photo, second look: `tiles=()`    42 / 43  297 (6)    9
+    both, whole photo, refined: `tiles=()`         42 / 43  297 (6)    9
     and short range on tiles: `tiles=(2,)`        43 / 43  332 (2)   19
     and smaller tiles: `tiles=(2, 4)`             43 / 43  366 (2)   46
     ============================================  =======  ========  ==
 
-    The first two rows have no second look; it brings the centre's error on dlib's small faces from 8 % of the face's
+    The first two rows have no refinement; it brings the centre's error on dlib's small faces from 8 % of the face's
     longer side (full range) down to 3.4 %. `(2, 4)` also gave two boxes that dlib does not list. Of the 21 boxes in
     WFLW that came with the lower score for proposals, 17 were faces. The settings were chosen on these photos. Times
     are of one idle core, with proposals from score 0.6: compare them with each other only.
@@ -209,44 +212,48 @@ class FaceDetector:
         Args:
             folder: where the two BlazeFace files lie; default: inside the installed mediapipe.
             threads: threads of each net.
-            min_score: faces below are dropped at the second look.
-            tiles: besides the whole photo, look at tiles of the longer side divided by each of these; (2, 4) finds
+            min_score: faces below are removed in the refinement.
+            tiles: besides the whole photo, search tiles of the longer side divided by each of these; (2, 4) finds
                 faces half as large as (2,) for about four times the time, () is the fastest.
-            zoom: side of the square of the second look, in units of the proposal's longer side.
+            zoom: side of the square of the refinement, in units of the proposal's longer side.
 
         Raises:
             ConfigError: no detector files or no TFLite runtime.
         """
         self._short = BlazeFace(SHORT_RANGE, folder, threads)
         self._full = BlazeFace(FULL_RANGE, folder, threads)
-        self._min_score, self._tiles, self._zoom = min_score, tiles, zoom
+        self._min_score = min_score
+        self._tiles = tiles
+        self._zoom = zoom
 
     def __call__(self, photo: NDArray[np.uint8]) -> list[Detection]:
         """Find the faces of a photo (h, w, 3) uint8 RGB; an empty list when there is none."""
-        looks = (self.look_again(photo, proposal) for proposal in self.propose(photo))
-        seen = [look for look in looks if look is not None]
-        if not seen:
+        refined = (self.refine(photo, proposal) for proposal in self.propose(photo))
+        confirmed = [detection for detection in refined if detection is not None]
+        if not confirmed:
             return []
-        found = [Detection(box_from_points(values), score) for values, score in seen]
-        groups = group(np.array([face.box for face in found]), np.array([face.score for face in found]))
-        return [found[indices[0]] for indices in groups]
+        faces = [Detection(box_from_points(values), score) for values, score in confirmed]
+        groups = group(np.array([face.box for face in faces]), np.array([face.score for face in faces]))
+        return [faces[indices[0]] for indices in groups]
 
     def propose(self, photo: NDArray[np.uint8]) -> list[Box]:
         """Return roughly placed boxes, best first."""
         height, width = photo.shape[:2]
         views = [(self._full, square) for square in squares(width, height, (1,))]
         views += [(self._short, square) for square in squares(width, height, (1, *self._tiles))]
-        boxes, scores = [], []
+        boxes = []
+        scores = []
         for net, square in views:
             values, score = net(photo, square, _PROPOSAL_SCORE)
             boxes.append(net.boxes(values))
             scores.append(score)
-        every, weights = np.concatenate(boxes), np.concatenate(scores)
+        every = np.concatenate(boxes)
+        weights = np.concatenate(scores)
         means = [np.average(every[same], axis=0, weights=weights[same]) for same in group(every, weights)]
         return [Box(*(float(value) for value in mean)) for mean in means]
 
-    def look_again(self, photo: NDArray[np.uint8], proposal: Box) -> tuple[Array, float] | None:
-        """Return the short-range net's (values (8, 2), score) for a proposal at a fixed relative size, or None."""
+    def refine(self, photo: NDArray[np.uint8], proposal: Box) -> tuple[Array, float] | None:
+        """Return the short-range (values (8, 2), score) for a proposal cropped at a fixed relative size, or None."""
         side = self._zoom * max(proposal.width, proposal.height)
         values, scores = self._short(photo, (side, *proposal.centre), self._min_score)
         if not len(scores):

@@ -1,6 +1,6 @@
-"""What is installed, what does not fit together and what to do about it, as one block to paste into a bug report.
+"""Diagnose the installation: packages, conflicts and next steps, as one block to paste into a bug report.
 
-It runs where little else does: only the standard library and `packaging` are imported here, everything heavy is
+It works in broken installations: only the standard library and `packaging` are imported here, everything heavy is
 tried in child processes. Keys are reported as present or absent, never shown; the home folder is written `~`.
 """
 
@@ -22,12 +22,13 @@ from distill.doctor.probes import import_checks, probe_torch
 
 __all__ = ["Check", "Diagnosis", "diagnose"]
 
-MIN_FREE_GB, LOW_FREE_GB = 1, 10
+MIN_FREE_GB = 1
+LOW_FREE_GB = 10
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything found.
+    """Result of all checks.
 
     Attributes:
         checks: one per line, in reading order.
@@ -49,7 +50,7 @@ class Diagnosis:
             if check.step:
                 lines.append(f"{'':<6}{'':<{width}}  -> {check.step}")
         counts = {status: sum(check.status == status for check in self.checks) for status in ("FAIL", "WARN")}
-        lines.append(f"{counts['FAIL']} cannot work, {counts['WARN']} to know about")
+        lines.append(f"{counts['FAIL']} cannot work, {counts['WARN']} warnings")
         return _without_home("\n".join(lines))
 
 
@@ -59,7 +60,7 @@ def _without_home(text: str) -> str:
 
 
 def diagnose() -> Diagnosis:
-    """Look at the machine, the packages and the accounts; takes some seconds, most of them to try heavy imports."""
+    """Check the machine, the packages and the accounts; takes some seconds, most of them to try heavy imports."""
     versions = installed_versions()
     with ThreadPoolExecutor() as pool:
         torch = pool.submit(probe_torch, versions)

@@ -8,7 +8,7 @@ Status = Literal["OK", "WARN", "FAIL"]
 
 
 class Check(NamedTuple):
-    """How it stands, what was looked at, what was found and, unless fine, what to do next."""
+    """Status, name of the check, result and, unless OK, the next step."""
 
     status: Status
     name: str

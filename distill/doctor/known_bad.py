@@ -1,4 +1,4 @@
-"""Releases that must not, or should not, be used."""
+"""Known bad package releases."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

@@ -10,7 +10,7 @@ from distill.doctor.check import PROJECT, Check, Status
 
 
 def installed_versions() -> dict[str, str]:
-    """Return {canonical name: version} of every package this interpreter sees."""
+    """Return {canonical name: version} of every package this interpreter finds."""
     # The first hit on the path is the one Python imports.
     versions: dict[str, str] = {}
     for distribution in metadata.distributions():
@@ -28,7 +28,7 @@ def requirements_of(package: str) -> list[str] | None:
 
 
 def _extra_of(need: Requirement) -> str:
-    """Return the extra a requirement belongs to, '' for the base, '-' when it is for another kind of machine."""
+    """Return the extra a requirement belongs to, '' for the base, '-' when it is for another platform."""
     if need.marker is None or need.marker.evaluate({"extra": ""}):
         return ""
     for extra in metadata.metadata(PROJECT).get_all("Provides-Extra") or []:
@@ -61,7 +61,8 @@ def _group_check(extra: str, needs: list[Requirement], versions: Mapping[str, st
     text = ", ".join(f"{name} {version}" for name, version in sorted(found.items()) if version)
     missing = sorted(name for name, version in found.items() if not version)
     wrong = [need for need in needs if (version := found[need.name]) and not need.specifier.contains(version, True)]
-    name, target = f"[{extra or 'base'}]", f"{PROJECT}[{extra}]" if extra else PROJECT
+    name = f"[{extra or 'base'}]"
+    target = f"{PROJECT}[{extra}]" if extra else PROJECT
     if missing:
         status: Status = "WARN" if extra else "FAIL"
         return Check(status, name, f"missing: {', '.join(missing)}", f"make setup, or pip install '{target}'")

@@ -30,7 +30,7 @@ _PROBE_IMPORT = "import {module}, json; print(json.dumps({{}}))"
 
 
 def probe(code: str) -> tuple[dict[str, Any] | None, str]:
-    """Run Python code in a child; return the JSON of its last line, or None and the last line of its complaint."""
+    """Run Python code in a child process; return the JSON of its last line, or None and its last error line."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "NO_ALBUMENTATIONS_UPDATE": "1"}
     try:
         child = subprocess.run(
@@ -44,8 +44,8 @@ def probe(code: str) -> tuple[dict[str, Any] | None, str]:
         return None, f"no answer within {PROBE_SECONDS} s"
     if child.returncode == 0:
         return json.loads(child.stdout.strip().splitlines()[-1]), ""
-    complaint = child.stderr.strip().splitlines() or [f"exit status {child.returncode}"]
-    return None, f"killed by signal {-child.returncode}" if child.returncode < 0 else complaint[-1]
+    message = child.stderr.strip().splitlines() or [f"exit status {child.returncode}"]
+    return None, f"killed by signal {-child.returncode}" if child.returncode < 0 else message[-1]
 
 
 # Packages whose compiled parts fail on some machines, with what usually helps.
@@ -62,8 +62,8 @@ def import_checks(versions: Mapping[str, str]) -> list[Check]:
 
     def attempt(package: str) -> Check | None:
         module, step = _IMPORTS[package]
-        result, complaint = probe(_PROBE_IMPORT.format(module=module))
-        return None if result is not None else Check("FAIL", package, f"does not import: {complaint}", step)
+        result, message = probe(_PROBE_IMPORT.format(module=module))
+        return None if result is not None else Check("FAIL", package, f"does not import: {message}", step)
 
     with ThreadPoolExecutor() as pool:
         checks = pool.map(attempt, [package for package in _IMPORTS if package in versions])
@@ -71,16 +71,16 @@ def import_checks(versions: Mapping[str, str]) -> list[Check]:
 
 
 def probe_torch(versions: Mapping[str, str]) -> list[Check]:
-    """Import torch and torchvision in a child and judge what it saw."""
+    """Import torch and torchvision in a child and judge the result."""
     if "torch" not in versions:
         return []
     return torch_checks(versions["torch"], *probe(_PROBE_TORCH), has_nvidia=shutil.which("nvidia-smi") is not None)
 
 
-def torch_checks(version: str, state: dict[str, Any] | None, complaint: str, *, has_nvidia: bool) -> list[Check]:
-    """Judge what the child found out about torch and torchvision."""
+def torch_checks(version: str, state: dict[str, Any] | None, message: str, *, has_nvidia: bool) -> list[Check]:
+    """Judge the child's report on torch and torchvision."""
     if state is None:
-        return [Check("FAIL", "torch", f"{version} does not import: {complaint}", "rm -rf .venv && make setup")]
+        return [Check("FAIL", "torch", f"{version} does not import: {message}", "rm -rf .venv && make setup")]
     if state["devices"]:
         device = Check("OK", "torch", f"{version} on cuda ({', '.join(state['devices'])})")
     elif state["mps"]:

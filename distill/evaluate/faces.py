@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from distill.data.detector_boxes import Detector, with_found
+from distill.data.box_sources import DETECTOR, require_box_source
+from distill.data.detector_boxes import Detector, with_detector_boxes
 from distill.data.readers import FORMATS, parse_subsets, read_faces
-from distill.data.records import FOUND, FaceRecord, known_normalisers, require_points
+from distill.data.records import FaceRecord, known_normalisers, require_points
 from distill.detection.detector import FaceDetector
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec
@@ -27,7 +28,7 @@ class FaceSet:
 
     Attributes:
         scheme: what errors are taken in.
-        boxes: which box faces are cut out by: `gt`, `det` or `found`.
+        boxes: which box faces are cut out by: `gt`, `dataset` or `detector`.
         format: how the data lies on disk.
         subset: which part of it, `all` for everything.
         records: the faces, in order, in `scheme`.
@@ -47,7 +48,7 @@ class FaceSet:
 
     def crop(self, spec: ModelSpec) -> CropSpec:
         """How a box of these faces becomes a model's input."""
-        return spec.detected_crop if self.boxes == FOUND else spec.crop
+        return spec.detected_crop if self.boxes == DETECTOR else spec.crop
 
 
 def load_faces(
@@ -70,18 +71,19 @@ def load_faces(
         format: how the data lies on disk, a name in `data.readers.FORMATS`.
         root: folder of the data set.
         subset: parts of it joined by '+', None for everything.
-        boxes: cut faces out by true boxes (`gt`), by those of a detector that come with the data (`det`), or by those
-            that our detector finds now (`found`), as in `distill predict`; faces it misses are counted and left out.
+        boxes: cut faces out by true boxes (`gt`), by those of a detector that come with the data (`dataset`), or by
+            those of `FaceDetector` (`detector`), as in `distill predict`; faces it misses are counted and left out.
         scheme: measure in this scheme; None: in the model's. Points and predictions are converted only where exact.
         limit: at most this many faces, evenly spread over the data set.
         approximate: convert also where a map is approximate; what it is wrong by then counts as the model's error.
-        detector: what `found` asks; `FaceDetector()`.
+        detector: used for `detector` boxes; `FaceDetector()`.
         progress: show a bar on standard error while it looks.
 
     Raises:
         ConfigError: data and model do not fit together, or faces without a box of the kind asked for.
         AnnotationError, ImageError: a file that is not what it should be.
     """
+    require_box_source("--boxes", boxes)
     chosen = scheme or model_scheme
     inexact = [_inexact(model_scheme, chosen, "the model's points", approximate)]
     records = _read(chosen, format, root, subset)
@@ -91,7 +93,7 @@ def load_faces(
     records = _spread([record.in_scheme(chosen) for record in records], limit)
     require_points(records, "faces", "choose others")
     asked = len(records)
-    if boxes == FOUND:
+    if boxes == DETECTOR:
         records = _found(records, detector or FaceDetector(), progress)
     _require_boxes(records, boxes)
     names, distances = "+".join(sorted(parse_subsets(subset) or ("all",))), _distances(records, chosen)
@@ -138,7 +140,7 @@ def _spread(records: list[FaceRecord], limit: int | None) -> list[FaceRecord]:
 
 def _found(records: Sequence[FaceRecord], detector: Detector, progress: bool) -> list[FaceRecord]:
     shown = track(records, description="Finding faces", console=Console(stderr=True), disable=not progress)
-    found = [face for face in with_found(shown, detector) if FOUND in face.boxes]
+    found = [face for face in with_detector_boxes(shown, detector) if DETECTOR in face.boxes]
     if not found:
         raise AnnotationError(
             f"the detector finds none of {len(records)} faces; look at them with `distill data sheet`"
@@ -147,13 +149,11 @@ def _found(records: Sequence[FaceRecord], detector: Detector, progress: bool) ->
 
 
 def _require_boxes(records: Sequence[FaceRecord], kind: str) -> None:
-    if kind not in ("gt", "det", FOUND):
-        raise ConfigError(f"unknown boxes '{kind}': valid: gt, det, {FOUND}")
     missing = [record.name for record in records if kind not in record.boxes]
     if missing:
         raise ConfigError(
             f"{len(missing)} of {len(records)} faces have no {kind} box (first: {missing[0]}); "
-            f"use gt boxes, or {FOUND}: those of our own detector"
+            f"use gt boxes, or {DETECTOR} boxes"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from distill.data.box_sources import source_from_file
 from distill.data.records import FaceRecord
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
@@ -35,7 +36,7 @@ class Protocol:
         scheme: landmark scheme the errors were taken in.
         points: number of its points.
         normalisers: distances that errors were divided by (`ocular`, `pupil`, `box`), all from the truth.
-        boxes: where the face boxes came from: `gt`, `det` (with the data) or `found` (our detector's).
+        boxes: where the face boxes came from: `gt`, `dataset` (with the data) or `detector`.
         format: how the data lay on disk.
         subset: which part of it, `all` for everything.
         n_faces: number of faces measured.
@@ -47,7 +48,7 @@ class Protocol:
         seed: of the bootstrap and of what is random in a change.
         change: what was done to the photos first, `none` as a rule.
         conversion: `exact`, or which of the maps between schemes are only approximate.
-        missed: faces that our detector did not find, with `found` boxes; they are in no number.
+        missed: faces that the detector missed, with `detector` boxes; they are in no number.
     """
 
     scheme: str
@@ -85,7 +86,14 @@ class Protocol:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "Protocol":
-        return cls(**{**raw, "normalisers": tuple(raw["normalisers"]), "crop": CropSpec(**raw["crop"])})
+        return cls(
+            **{
+                **raw,
+                "boxes": source_from_file(raw["boxes"]),
+                "normalisers": tuple(raw["normalisers"]),
+                "crop": CropSpec(**raw["crop"]),
+            }
+        )
 
 
 def require_alike(first: Protocol, second: Protocol) -> None:

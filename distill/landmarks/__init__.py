@@ -1,4 +1,4 @@
-"""What a landmark is: schemes as data and the maps between them."""
+"""Landmark schemes and the conversions between them."""
 
 from distill.landmarks.convert import Bias, convert, is_exact, map_bias
 from distill.landmarks.parse import Edge

@@ -1,9 +1,9 @@
-"""Maps between schemes: linear in the points, each marked exact or approximate.
+"""Conversion between landmark schemes: linear maps of the points, each marked exact or approximate.
 
-A scheme's YAML says under `from:` how each of its points comes from another scheme: an index or range, the mean of
-some points, a weighted blend, or separate sources for x and y. An approximate map has a `bias`, the distance between
-what it makes and what an annotator of the target would have marked, measured on real faces (scripts/generate/
-scheme_bias.py).
+A scheme's YAML defines under `from:` how each of its points is computed from another scheme: an index or range, the
+mean of some points, a weighted blend, or separate sources for x and y. An approximate map has a `bias`, the distance
+between the converted points and the annotation of the target scheme, measured on real faces by
+scripts/generate/scheme_bias.py.
 """
 
 from collections.abc import Mapping
@@ -78,12 +78,12 @@ def _map(source: str, target: str) -> tuple[NDArray[np.float32], bool]:
     n = load_scheme(source).n_points
     beyond = max(max(_used(part)) for part in rule["points"])
     if beyond >= n:
-        raise ConfigError(f"scheme {target}: from: {source} uses point {beyond}, but it has {n} (0-{n - 1}); mend it")
+        raise ConfigError(f"scheme {target}: from: {source} uses point {beyond}, but it has {n} (0-{n - 1}); fix it")
     return np.stack([row for part in rule["points"] for row in _rows(part, n)]), rule["exact"]
 
 
 def is_exact(source: str, target: str) -> bool:
-    """Whether converting `source` to `target` gives the very points an annotator of `target` would have marked."""
+    """Whether converting `source` to `target` gives exactly the points that `target` defines."""
     return source == target or _map(source, target)[1]
 
 

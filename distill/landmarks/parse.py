@@ -1,4 +1,4 @@
-"""The YAML of a landmark scheme: read, checked key by key, and refused with one line that names the key."""
+"""Parse and validate the YAML of a landmark scheme; an error is one line that names the key."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,16 +47,16 @@ def expand_indices(spec: Any) -> tuple[int, ...]:
     """`17-21` -> (17, ..., 21); a number or a list of numbers and ranges likewise.
 
     Raises:
-        ConfigError: anything else, without the name of the file, which the caller knows.
+        ConfigError: anything else, without the file name, which the caller adds.
     """
-    found: list[int] = []
+    indices: list[int] = []
     for index in _indices(spec):
-        found.append(index)
-        if len(found) > MAX_POINTS:
+        indices.append(index)
+        if len(indices) > MAX_POINTS:
             raise ConfigError(f"more than {MAX_POINTS} indices")
-    if not found:
+    if not indices:
         raise ConfigError("no index where at least one belongs")
-    return tuple(found)
+    return tuple(indices)
 
 
 def _within(spec: Any, n: int, what: str) -> tuple[int, ...]:
@@ -81,21 +81,22 @@ def _flip(pairs: Any, n: int) -> tuple[int, ...]:
         for point in (a, b):
             if flip[point] != point:
                 raise ConfigError(f"point {point} has two partners, {flip[point]} and {b if point == a else a}")
-        flip[a], flip[b] = b, a
+        flip[a] = b
+        flip[b] = a
     return tuple(flip)
 
 
 def _groups(raw: Any, n: int) -> dict[str, tuple[int, ...]]:
     if not isinstance(raw, Mapping) or not raw:
         raise ConfigError("must name parts of the face, such as {eyes: 0-1, mouth: 2-4}")
-    owner: dict[int, str] = {}
+    group_of: dict[int, str] = {}
     groups = {str(name): _within(points, n, str(name)) for name, points in raw.items()}
     for name, points in groups.items():
         for point in points:
-            if point in owner:
-                raise ConfigError(f"point {point} is in {owner[point]} and in {name}")
-            owner[point] = name
-    missing = next((point for point in range(n) if point not in owner), None)
+            if point in group_of:
+                raise ConfigError(f"point {point} is in {group_of[point]} and in {name}")
+            group_of[point] = name
+    missing = next((point for point in range(n) if point not in group_of), None)
     if missing is not None:
         raise ConfigError(f"point {missing} is in no group")
     return groups
@@ -188,7 +189,7 @@ def parse_scheme(raw: Any) -> dict[str, Any]:
     """Return the fields of `Scheme` from the content of a scheme's YAML.
 
     Raises:
-        ConfigError: what is wrong, after the name of its key; without the name of the file, which the caller knows.
+        ConfigError: what is wrong, after the name of its key; without the file name, which the caller adds.
     """
     if not isinstance(raw, Mapping):
         raise ConfigError(f"not a landmark scheme but {type(raw).__name__}")

@@ -1,8 +1,8 @@
 """Landmark schemes as frozen data, one YAML file each.
 
-A scheme says what its points are, which of them swap when a face is mirrored, which belong together, which edges the
-anisotropic attention module draws and which distances normalise an error. Nothing else in the package may ask how
-many points there are in order to know what they mean.
+A scheme defines its points, the flip permutation, the groups of points, the edges of the anisotropic attention module
+and the distances that normalise an error (inter-ocular, inter-pupil). No other module derives the meaning of points
+from their number.
 """
 
 from collections.abc import Mapping
@@ -61,23 +61,23 @@ class Scheme:
     def eye_ends(self) -> dict[str, EyeEnds]:
         """The ends of the eye distances it has, `ocular` before `pupil`."""
         ends = {"ocular": self.ocular, "pupil": self.pupil}
-        return {kind: end for kind, end in ends.items() if end is not None}
+        return {name: end for name, end in ends.items() if end is not None}
 
     @property
     def normalisers(self) -> tuple[str, ...]:
         """What an error of these points can be divided by; a profile has no two eyes."""
         return (*self.eye_ends, "box")
 
-    def points_of(self, kind: str) -> list[int]:
+    def points_of(self, normaliser: str) -> list[int]:
         """Return the points that a normaliser lies between, none for `box`."""
-        return [point for end in self.eye_ends.get(kind, ()) for point in end]
+        return [point for end in self.eye_ends.get(normaliser, ()) for point in end]
 
-    def eye_distance(self, points: NDArray[np.floating], kind: str) -> NDArray[np.floating]:
-        """Return the `ocular` or `pupil` distance of points (..., k, 2) as (...)."""
-        if kind not in self.eye_ends:
+    def eye_distance(self, points: NDArray[np.floating], normaliser: str) -> NDArray[np.floating]:
+        """Return the inter-ocular (`ocular`) or inter-pupil (`pupil`) distance of points (..., k, 2) as (...)."""
+        if normaliser not in self.eye_ends:
             others = " or ".join(self.normalisers)
-            raise ConfigError(f"scheme {self.name} has no {kind} distance: use another normaliser ({others})")
-        right, left = (points[..., list(end), :].mean(-2) for end in self.eye_ends[kind])
+            raise ConfigError(f"scheme {self.name} has no {normaliser} distance: use another normaliser ({others})")
+        right, left = (points[..., list(end), :].mean(-2) for end in self.eye_ends[normaliser])
         return np.linalg.norm(right - left, axis=-1)
 
 

@@ -45,7 +45,7 @@ def nme_per_face(
         predicted: points in any unit.
         target: the truth, in the same unit.
         distance: what one unit of error is, from `normaliser`, in the same unit.
-        known: which points somebody marked; by default all. A face without any has NaN.
+        known: which points are annotated; by default all. A face without any has NaN.
 
     >>> nme_per_face(torch.tensor([[[3.0, 4.0]]]), torch.zeros(1, 1, 2), torch.tensor([50.0])).tolist()
     [0.1]
@@ -56,46 +56,47 @@ def nme_per_face(
     return torch.where(known, errors, 0).sum(1) / known.sum(1) / distance.double()
 
 
-def check_normaliser(scheme: Scheme, kind: str) -> None:
+def check_normaliser(scheme: Scheme, name: str) -> None:
     """Refuse a normaliser that is unknown or that the points of `scheme` do not define.
 
     Raises:
         ConfigError: naming what can be used instead.
     """
-    if kind not in NORMALISERS:
-        raise ConfigError(f"unknown normaliser '{kind}': {suggest(kind, list(NORMALISERS))}")
-    if kind not in scheme.normalisers:
+    if name not in NORMALISERS:
+        raise ConfigError(f"unknown normaliser '{name}': {suggest(name, list(NORMALISERS))}")
+    if name not in scheme.normalisers:
         others = ", ".join(scheme.normalisers)
-        raise ConfigError(f"scheme {scheme.name} has no {kind} distance: ask for another normaliser ({others})")
+        raise ConfigError(f"scheme {scheme.name} has no {name} distance: use another normaliser ({others})")
 
 
 def normaliser(
-    scheme: Scheme, target: Float[Tensor, "n k 2"], kind: str, box_size: Float[Tensor, "n 2"] | None = None
+    scheme: Scheme, target: Float[Tensor, "n k 2"], name: str, box_size: Float[Tensor, "n 2"] | None = None
 ) -> Float[Tensor, " n"]:
     """Return the distance that errors of each face are divided by, always from the truth.
 
     Args:
         scheme: what the points mean.
         target: true points.
-        kind: `ocular` (outer eye corners), `pupil` (means of the eye points) or `box` (sqrt(width * height)).
+        name: `ocular` (inter-ocular: outer eye corners), `pupil` (inter-pupil: means of the eye points) or `box`
+            (sqrt(width * height)).
         box_size: width and height of the true face box in the unit of the points; only `box` needs it.
 
     Raises:
         ConfigError: the scheme has no such distance, or `box` without boxes.
         ValueError: a face whose distance is not a positive number.
     """
-    check_normaliser(scheme, kind)
-    if kind == "box":
+    check_normaliser(scheme, name)
+    if name == "box":
         if box_size is None:
             raise ConfigError("the box normaliser needs the width and height of the true face boxes")
         distance = box_size.double().prod(-1).sqrt()
     else:
-        eyes = scheme.eye_distance(target.detach().cpu().double().numpy(), kind)
+        eyes = scheme.eye_distance(target.detach().cpu().double().numpy(), name)
         distance = torch.from_numpy(eyes).to(target.device)
     bad = torch.nonzero(~((distance > 0) & torch.isfinite(distance)))
     if len(bad):
         index = int(bad[0])
-        raise ValueError(f"face {index} has {kind} distance {float(distance[index])}: its true points are broken")
+        raise ValueError(f"face {index} has {name} distance {float(distance[index])}: its true points are broken")
     return distance
 
 
@@ -135,7 +136,7 @@ def accuracy_within(errors: Float[Tensor, "n k"], radius: float = 5.0) -> Float[
     """Return the share of points, over all faces, that lie within `radius` of the truth, the radius included.
 
     With errors in pixels of the photo and radius 5 this is the score of the ICME 2024 PAIR contest, whose rules do not
-    say whether exactly 5 counts; here it does. It depends on the resolution of the photos.
+    define whether exactly 5 counts; here it does. It depends on the resolution of the photos.
 
     >>> float(accuracy_within(torch.tensor([[5.0, 5.1]])))
     0.5

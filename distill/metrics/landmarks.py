@@ -13,12 +13,12 @@ from torchmetrics.utilities import dim_zero_cat
 from distill.landmarks import Scheme
 from distill.metrics.functional import check_normaliser, nme_per_face, normaliser, summarise
 
-# Faces without an identity are never taken for one another.
+# Faces without an identity are never treated as the same face.
 _ANONYMOUS = -1.0
 
 
 class LandmarkMetrics(Metric):
-    """NME, FR@8, FR@10, AUC@8 and AUC@10 of all faces seen, as fractions.
+    """NME, FR@8, FR@10, AUC@8 and AUC@10 of all faces so far, as fractions.
 
     The error of every face is kept, so neither the batch size nor the number of processes changes a result by one bit.
 
@@ -44,8 +44,9 @@ class LandmarkMetrics(Metric):
         """
         super().__init__()
         check_normaliser(scheme, normaliser)
-        self.scheme, self.normaliser = scheme, normaliser
-        # A process that saw no face joins the exchange with an empty tensor of this type, so both states have it.
+        self.scheme = scheme
+        self.normaliser = normaliser
+        # A process without faces joins the exchange with an empty tensor of this type, so both states have it.
         self.set_dtype(torch.float64)
         self.add_state("errors", default=[], dist_reduce_fx="cat")
         self.add_state("identities", default=[], dist_reduce_fx="cat")
@@ -65,8 +66,8 @@ class LandmarkMetrics(Metric):
             target: the truth in the same pixels.
             box_size: width and height of the true face boxes in the same pixels; only the `box` normaliser needs it.
             identities: the index >= 0 of each face in its data set. Samplers repeat faces to give all processes
-                equally many; a face with an index counts once, however often it was seen.
-            known: which points somebody marked; by default all. Those of the normaliser must be among them.
+                equally many; a face with an index counts once, however often it is added.
+            known: which points are annotated; by default all. Those of the normaliser must be among them.
         """
         distance = normaliser(self.scheme, target, self.normaliser, box_size)
         errors = nme_per_face(predicted, target, distance, known).detach()

@@ -9,39 +9,84 @@ from distill.errors import ConfigError
 from distill.losses.config import KDConfig, LossConfig
 from distill.models.config import ModelConfig
 
+# Options of the optimiser that only one choice of another option reads.
+_READ_BY = {
+    "momentum": ("name", "sgd"),
+    "milestones": ("schedule", "step"),
+    "gamma": ("schedule", "step"),
+}
+
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW with linear warm-up and cosine decay.
+    """Optimiser and learning-rate schedule, with linear warm-up.
 
     Attributes:
+        name: `adamw`, `adam` or `sgd`.
         lr: peak learning rate of backbone and neck.
-        head_lr: peak learning rate of the heads; DAN has none apart.
+        head_lr: peak learning rate of the heads; by default that of the rest.
         weight_decay: of matrices in backbone and neck; norms and biases have none.
         head_weight_decay: of the heads.
+        momentum: of `sgd` [0.9].
+        schedule: `cosine` to 0, `step` or `constant`.
+        milestones: of `step`: shares of the training at which the rate drops [0.8, 0.95].
+        gamma: of `step`: factor at each milestone [0.1].
         warmup: share of the steps over which the rate rises from 0.
         clip: largest norm of the gradient.
         ema: decay of the moving average that is validated and saved; 0 turns it off.
     """
 
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 1e-3
-    head_lr: float = 1e-3
+    head_lr: float | None = None
     weight_decay: float = 0.05
     head_weight_decay: float = 1e-4
+    momentum: float | None = None
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    milestones: list[float] | None = None
+    gamma: float | None = None
     warmup: float = 0.05
     clip: float = 5.0
     ema: float = 0.998
 
+    @property
+    def head_lr_or_lr(self) -> float:
+        return self.lr if self.head_lr is None else self.head_lr
+
+    @property
+    def momentum_or_default(self) -> float:
+        return 0.9 if self.momentum is None else self.momentum
+
+    @property
+    def milestones_or_default(self) -> list[float]:
+        return [0.8, 0.95] if self.milestones is None else self.milestones
+
+    @property
+    def gamma_or_default(self) -> float:
+        return 0.1 if self.gamma is None else self.gamma
+
     def __post_init__(self) -> None:
         for name in ("lr", "head_lr", "weight_decay", "head_weight_decay"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"--optim.{name} {getattr(self, name)} must be at least 0")
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ConfigError(f"--optim.{name} {value} must be at least 0")
         if not self.clip > 0:
             raise ConfigError(f"--optim.clip {self.clip} must be above 0; 1e9 clips nothing")
-        if not 0 <= self.ema < 1:
-            raise ConfigError(f"--optim.ema {self.ema} must be in [0, 1)")
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"--optim.warmup {self.warmup} must be in [0, 1)")
+        for name in ("ema", "warmup"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"--optim.{name} {getattr(self, name)} must be in [0, 1)")
+        for name, (option, choice) in _READ_BY.items():
+            if getattr(self, name) is not None and getattr(self, option) != choice:
+                raise ConfigError(
+                    f"--optim.{name} has no effect with --optim.{option} {getattr(self, option)}: "
+                    f"it belongs to {choice}"
+                )
+        if not 0 <= self.momentum_or_default < 1:
+            raise ConfigError(f"--optim.momentum {self.momentum} must be in [0, 1)")
+        if not all(0 < share < 1 for share in self.milestones_or_default):
+            raise ConfigError(f"--optim.milestones {self.milestones} must be shares of the training, in (0, 1)")
+        if not 0 < self.gamma_or_default < 1:
+            raise ConfigError(f"--optim.gamma {self.gamma} must be in (0, 1)")
 
 
 @dataclass(frozen=True)
@@ -50,7 +95,9 @@ class TrainerConfig:
 
     Attributes:
         epochs: passes over the training faces.
-        precision: `32`, `bf16` (activations only; losses stay in float32) or `auto`, the faster.
+        precision: `32`, `bf16` or `16` (activations only; losses stay in float32; `16` needs a GPU), or `auto`, which
+            is bf16 where the device computes in it.
+        accumulate: parts that a batch is computed in, one after the other, so that it fits the memory.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.
         num_nodes: machines.
@@ -61,7 +108,7 @@ class TrainerConfig:
     """
 
     epochs: int = 100
-    precision: Literal["auto", "32", "bf16"] = "32"
+    precision: Literal["auto", "32", "bf16", "16"] = "32"
     accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1
@@ -69,9 +116,10 @@ class TrainerConfig:
     checkpoint_every: int = 100
     patience: int = 0
     threads: int = 0
+    accumulate: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "devices", "num_nodes", "validate_every", "checkpoint_every"):
+        for name in ("epochs", "accumulate", "devices", "num_nodes", "validate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--trainer.{name} {getattr(self, name)} must be at least 1")
         if self.epochs % self.validate_every:
@@ -132,6 +180,15 @@ class RunConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
+    def __post_init__(self) -> None:
+        parts = self.trainer.accumulate
+        if self.data.batch_size % parts:
+            raise ConfigError(
+                f"--data.batch_size {self.data.batch_size} is no multiple of --trainer.accumulate {parts}"
+            )
+        if parts > 1 and self.log.gradients:
+            raise ConfigError("--log.gradients reads the loss of a whole batch: not with --trainer.accumulate above 1")
+
 
 @dataclass(frozen=True)
 class StudentConfig(RunConfig):
@@ -153,6 +210,7 @@ class StudentConfig(RunConfig):
         return [path for path in given if path is not None]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.kd.kind != "none" and not self.teachers:
             raise ConfigError("--teacher is missing: give a teacher's checkpoint, or --kd.kind none to train without")
         if self.kd.head_only and len(self.teachers) > 1:

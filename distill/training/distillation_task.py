@@ -140,7 +140,7 @@ def _body(net: nn.Module) -> nn.Module:
 
 
 def _align_group(feature: FeatureLoss, optim: OptimConfig) -> list[dict[str, Any]]:
-    return [{"params": list(feature.parameters()), "lr": optim.head_lr, "weight_decay": optim.head_weight_decay}]
+    return [{"params": list(feature.parameters()), "lr": optim.head_lr_or_lr, "weight_decay": optim.head_weight_decay}]
 
 
 def inherit_heads(student: nn.Module, teacher: nn.Module) -> None:

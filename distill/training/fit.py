@@ -69,6 +69,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
     if line := slow_precision(config.trainer):
         notify(line)
     task.origin = origin(config, data)
+    task.accumulate = config.trainer.accumulate
     task.spec = replace(task.spec, detected=detector_crop(config, data))
     started = time.monotonic()
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)

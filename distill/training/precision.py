@@ -1,17 +1,24 @@
-"""Which arithmetic a device is fast in."""
+"""Choose the floating-point precision of a training: float32, bfloat16 or float16."""
 
 import platform
 from typing import Literal
 
 import torch
 
+from distill.errors import ConfigError
 from distill.training.config import TrainerConfig
 
-Precision = Literal["32", "bf16"]
+Precision = Literal["32", "bf16", "16"]
 
 
 def resolved(config: TrainerConfig) -> Precision:
-    """Return the precision of a training here; `auto` is bfloat16 where the device computes in it."""
+    """Return the precision of a training here; `auto` is bfloat16 where the device computes in it.
+
+    Raises:
+        ConfigError: float16 without a GPU.
+    """
+    if config.precision == "16" and (config.accelerator == "cpu" or not torch.cuda.is_available()):
+        raise ConfigError("--trainer.precision 16 needs a GPU, whose gradients are scaled; take bf16 or 32")
     if config.precision != "auto":
         return config.precision
     return "bf16" if _computes_in_bfloat16(config) else "32"

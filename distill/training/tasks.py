@@ -1,6 +1,6 @@
 """The supervised task: a network, its loss and its metric. The teacher is trained by it, the student builds on it."""
 
-import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +17,7 @@ from distill.models import Prediction
 from distill.models.regression import every_head
 from distill.spec import ModelSpec
 from distill.training.config import OptimConfig
+from distill.training.optimizers import make_optimizer, make_schedule
 
 
 class LandmarkTask(pl.LightningModule):
@@ -37,6 +38,7 @@ class LandmarkTask(pl.LightningModule):
         first_faces: images, predicted and true landmarks of its first batch, to draw.
         terms: of the loss of this step, with their graph, until the backward pass.
         origin: what the run is made of; stored in every checkpoint, and a resumed run must have the same.
+        accumulate: parts that a training batch is computed in.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class LandmarkTask(pl.LightningModule):
         self.first_faces: tuple[Tensor, Tensor, Tensor] | None = None
         self.terms: dict[str, Tensor] = {}
         self.origin: dict[str, Any] = {}
+        self.accumulate = 1
 
     def forward(self, images: Tensor) -> Prediction:
         return self.net(images)
@@ -75,8 +78,29 @@ class LandmarkTask(pl.LightningModule):
         return prediction, self.loss(prediction, batch["landmarks"], batch["known"])
 
     def training_step(self, batch: FaceSample, batch_idx: int) -> dict[str, Tensor]:
+        if self.accumulate > 1:
+            return self._accumulated_step(batch)
         self.terms = losses = self.losses(batch)
         return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
+
+    def _accumulated_step(self, batch: FaceSample) -> dict[str, Tensor]:
+        """Compute the gradient of a batch in parts; Lightning does the backward pass of the last one."""
+        self.trainer.optimizers[0].zero_grad()
+        sums: dict[str, Tensor] = {}
+        *parts, last = split_batch(batch, self.accumulate)
+        for part in parts:
+            losses = {name: value / self.accumulate for name, value in self.losses(part).items()}
+            self.trainer.strategy.backward(losses["loss"], None)
+            sums = {name: sums.get(name, 0) + value.detach() for name, value in losses.items()}
+        losses = {name: value / self.accumulate for name, value in self.losses(last).items()}
+        # The loss keeps its own graph and gets the value of the whole batch.
+        total = losses["loss"] + sums["loss"]
+        return {name: total if name == "loss" else sums[name] + value.detach() for name, value in losses.items()}
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+        """Set gradients to zero; of a batch in parts they are set to zero before its first part."""
+        if self.accumulate == 1:
+            optimizer.zero_grad()
 
     def validation_step(self, batch: FaceSample, batch_idx: int) -> None:
         images = as_floats(batch["image"])
@@ -95,7 +119,11 @@ class LandmarkTask(pl.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         """Clip, and keep the norm so that it is computed once."""
-        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.trained(), self.optim.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained(), self.optim.clip)
+        if self.trainer.precision == "16-mixed":
+            # The gradient scaler skips steps whose gradients overflow, so that they do no harm.
+            norm = torch.where(norm.isfinite(), norm, 0)
+        self.grad_norm = norm
 
     def trained(self) -> list[nn.Parameter]:
         """Return the parameters that gradients are clipped over."""
@@ -106,15 +134,8 @@ class LandmarkTask(pl.LightningModule):
         return parameter_groups(self.net, self.optim)
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(self.parameter_groups())
-        warmup, total = max(1, round(self.optim.warmup * self.total_steps)), self.total_steps
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        optimizer = make_optimizer(self.parameter_groups(), self.optim)
+        schedule = make_schedule(optimizer, self.optim, self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -137,6 +158,15 @@ class LandmarkTask(pl.LightningModule):
 def as_floats(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """Crops travel as bytes and become floats in [0, 1] on the device, in the memory format convolutions like."""
     return images.to(memory_format=torch.channels_last).float() / 255
+
+
+def split_batch(batch: Any, parts: int) -> list[Any]:
+    """Split every tensor and list of a batch into equal parts along the faces; mappings keep their keys."""
+    if isinstance(batch, Mapping):
+        split = {name: split_batch(value, parts) for name, value in batch.items()}
+        return [{name: values[index] for name, values in split.items()} for index in range(parts)]
+    size = len(batch) // parts
+    return [batch[index * size : (index + 1) * size] for index in range(parts)]
 
 
 def blank_prediction(net: nn.Module, size: int) -> Prediction:
@@ -170,10 +200,12 @@ def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]
             groups.setdefault((name.startswith("head."), sum(side > 1 for side in parameter.shape) > 1), []).append(
                 parameter
             )
+    if optim.head_lr is not None and not any(head for head, _ in groups):
+        raise ConfigError("--optim.head_lr has no effect: the network has no part called head; give --optim.lr alone")
     return [
         {
             "params": parameters,
-            "lr": optim.head_lr if head else optim.lr,
+            "lr": optim.head_lr_or_lr if head else optim.lr,
             "weight_decay": (optim.head_weight_decay if head else optim.weight_decay) if matrix else 0.0,
         }
         for (head, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])

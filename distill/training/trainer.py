@@ -42,7 +42,7 @@ def make_trainer(config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoi
         num_nodes=config.trainer.num_nodes,
         # Heads of other schemes, spreads and pose nets take part in some losses only.
         strategy="ddp_find_unused_parameters_true" if several else "auto",
-        precision={"32": "32-true", "bf16": "bf16-mixed"}[resolved(config.trainer)],  # type: ignore[arg-type]
+        precision={"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[resolved(config.trainer)],  # type: ignore[arg-type]
         max_epochs=1,  # all epochs are one stream of steps
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,

@@ -52,7 +52,7 @@ def mirror(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return turned
 
 
-def net_constants(root: Path, kind: detector.BlazeFaceKind) -> NDArray[np.float64]:
+def net_constants(root: Path, kind: detector.BlazeFaceVariant) -> NDArray[np.float64]:
     """Return the medians (scale x, scale y, shift x, shift y) of one net over whole photos; shift x is 0."""
     net, found = detector.BlazeFace(kind), []
     for photo, box in faces(root, "trainset"):
@@ -74,7 +74,7 @@ def table(root: Path, finder: detector.FaceDetector) -> NDArray[np.float64]:
     turned = (faces(root, "trainset", degrees, step=4) for degrees in (-30.0, -15.0, 15.0, 30.0))
     for photo, box in chain(faces(root, "trainset"), *turned):
         for proposal in finder.propose(photo):
-            look = finder.look_again(photo, proposal)
+            look = finder.refine(photo, proposal)
             if look is None or abs(look[0][0] - np.array(box.centre)).max() > max(box.width, box.height) / 2:
                 continue
             flipped = Box(-box.x1, box.y0, -box.x0, box.y1)

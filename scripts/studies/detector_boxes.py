@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distill.data.detector_boxes import with_found
+from distill.data.detector_boxes import with_detector_boxes
 from distill.data.prepare import StoreSpec, prepare_store
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.readers.manifest import FILE_NAME
@@ -24,12 +24,12 @@ from distill.geometry import box_of_points
 from distill.provenance import write_result
 from scripts.studies.common.arms import GENTLE, compared, options_of_schedule, steps_of, train_arms
 from scripts.studies.common.marked_blocks import update_block
-from scripts.studies.common.split_300w import TEST, TRAIN, box_source
+from scripts.studies.common.split_300w import TEST, TRAIN
 
 RUNS = Path("runs/detector_boxes")
 OUT = "results/studies/detector_boxes.json"
 BOXES_AROUND = {"51 points": True, "68 points": False}
-ARMS = {"gt": '["gt"]', "gt_detector": '["gt", "found"]'}
+ARMS = {"gt": '["gt"]', "gt_detector": '["gt", "detector"]'}
 # Wide enough for the detector's boxes around the smaller true ones.
 STORE = StoreSpec(size=300, margin=3.0)
 
@@ -44,7 +44,7 @@ def faces_of(data: Path, subset: str, tight: bool) -> list[FaceRecord]:
 def store(folder: Path, faces: Sequence[FaceRecord]) -> Path:
     """Write faces with what the detector finds, once; return the folder."""
     if not (folder / FILE_NAME).is_file():
-        prepare_store(folder, with_found(faces, FaceDetector()), STORE)
+        prepare_store(folder, with_detector_boxes(faces, FaceDetector()), STORE)
     return folder
 
 
@@ -59,7 +59,7 @@ def studied(kind: str, data: Path, seeds: int, epochs: int) -> dict[str, Any]:
     study: dict[str, Any] = {"steps": [steps_of(path) for path in runs["gt"]]}
     for boxes in ("gt", "detector"):
         found = {
-            arm: [evaluate(path, format="manifest", root=test_store, boxes=box_source(boxes)) for path in paths]
+            arm: [evaluate(path, format="manifest", root=test_store, boxes=boxes) for path in paths]
             for arm, paths in runs.items()
         }
         study[boxes] = compared(found, "gt")

@@ -21,7 +21,7 @@ from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.provenance import write_result
 from scripts.studies.common.marked_blocks import update_block
-from scripts.studies.common.split_300w import TEST, box_source
+from scripts.studies.common.split_300w import TEST
 
 OUT = "results/studies/pipeline_300w.json"
 # Name in the results -> name of the run.
@@ -81,8 +81,7 @@ def measure(data: Path) -> dict[str, dict[str, Evaluation]]:
     """Evaluate every model by box source."""
     return {
         boxes: {
-            name: evaluate(path, format="300w", root=data, subset=TEST, boxes=box_source(boxes))
-            for name, path in MODELS.items()
+            name: evaluate(path, format="300w", root=data, subset=TEST, boxes=boxes) for name, path in MODELS.items()
         }
         for boxes in ("gt", "dataset")
     }

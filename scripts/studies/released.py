@@ -15,7 +15,7 @@ from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.provenance import commit, write_result
 from scripts.studies.common.marked_blocks import update_block
-from scripts.studies.common.split_300w import TEST, box_source
+from scripts.studies.common.split_300w import TEST
 
 OUT = Path("results/studies/released.json")
 
@@ -49,7 +49,7 @@ def scores(model: Path, data: Path) -> dict[str, Any]:
             format=test.format,
             root=data / test.folder,
             subset=test.subset,
-            boxes=box_source(test.boxes),
+            boxes=test.boxes,
             scheme="inner51",
             approximate=test.format != "300w",
         )

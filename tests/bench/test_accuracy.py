@@ -43,7 +43,7 @@ def test_an_evaluation_belongs_to_the_file_it_measured(subjects: list[Subject], 
 def test_unlike_protocols_are_refused(subjects: list[Subject], tmp_path: Path) -> None:
     files = [
         write(tmp_path / "a.json", subjects[0].sha256),
-        write(tmp_path / "b.json", subjects[1].sha256, boxes="det"),
+        write(tmp_path / "b.json", subjects[1].sha256, boxes="dataset"),
     ]
     with pytest.raises(ConfigError, match="boxes differs"):
         read_accuracies(subjects, files)

@@ -62,7 +62,7 @@ def test_prepare_finds_the_faces_once_where_asked(
     assert main([*words, "--data.subset", "train", "--size", "64", "--detect", "true"]) == 0
     assert "8 faces, 8 found by the detector" in capfd.readouterr().out
     for record in read_faces("manifest", tmp_path / "store", ["train"]):
-        assert record.boxes["found"] == pytest.approx(record.boxes["gt"], abs=0.01)
+        assert record.boxes["detector"] == pytest.approx(record.boxes["gt"], abs=0.01)
 
 
 def test_sources_lists_describes_and_verifies(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

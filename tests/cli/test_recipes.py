@@ -39,7 +39,7 @@ def test_a_cycle_of_bases_is_refused(tmp_path: Path) -> None:
 
 
 def test_bases_that_are_no_list_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="bases must be a list"):
+    with pytest.raises(ConfigError, match=r"bases must be a list"):
         load_recipe(_write(tmp_path / "a.yaml", "bases: b.yaml\n"))
 
 
@@ -75,21 +75,21 @@ def test_the_baseline_of_a_recipe_drops_its_teacher(
 
 
 def test_an_explicit_teacher_contradicts_the_baseline() -> None:
-    with pytest.raises(ConfigError, match="--teacher contradicts --kd.kind none"):
+    with pytest.raises(ConfigError, match=r"--teacher contradicts --kd\.kind none"):
         _config("--teacher", "t.ckpt", "--kd.kind", "none")
 
 
 def test_bare_names_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert _config("--config", "student").name == "student"
-    with pytest.raises(ConfigError, match="no recipe 'studnt': did you mean .*student"):
+    with pytest.raises(ConfigError, match=r"no recipe 'studnt': did you mean .*student"):
         _config("--config", "studnt")
 
 
 def test_retired_options_name_their_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("distill.cli.options.RENAMED", {"loss.old": "loss.star"})
     for argv in (["--loss.old", "2"], ["--config", _write(tmp_path / "r.yaml", "loss: {old: 2}\n")]):
-        with pytest.raises(ConfigError, match="'loss.old' is now 'loss.star'"):
+        with pytest.raises(ConfigError, match=r"'loss\.old' is now 'loss\.star'"):
             _config("--kd.kind", "none", *argv)
 
 

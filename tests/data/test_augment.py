@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from distill.data.augment import AugmentConfig, change_pixels, flip_points, pixel_pipeline, sample_affine
-from distill.data.sensor_noise import Grain
+from distill.data.sensor_noise import SensorNoise
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, apply_affine, crop_affine, invert_affine
 from distill.images import Photo, warp
@@ -65,7 +65,7 @@ def test_no_pixel_transform_moves_a_blob() -> None:
             weight = np.clip(weight - np.median(weight) - 60, 0, None) * (np.hypot(x - point[0], y - point[1]) < 24)
             distances.append(np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum() - point)
         assert np.abs(np.mean(distances, axis=0)).max() < 0.02, transform
-        assert np.abs(distances).max() < (0.2 if isinstance(transform, Grain) else 0.1), transform
+        assert np.abs(distances).max() < (0.2 if isinstance(transform, SensorNoise) else 0.1), transform
 
 
 def test_pixel_transforms_happen_independently() -> None:
@@ -74,16 +74,16 @@ def test_pixel_transforms_happen_independently() -> None:
 
     happened = np.zeros((2000, 6), bool)
 
-    def step(place: int) -> A.Lambda:
+    def step(position: int) -> A.Lambda:
         def note(image: Photo, **_: object) -> Photo:
-            happened[draw, place] = True
+            happened[draw, position] = True
             return image
 
-        return A.Lambda(image=note, name=str(place), p=1)
+        return A.Lambda(image=note, name=str(position), p=1)
 
     pipeline = pixel_pipeline(AugmentConfig())
     assert pipeline is not None
-    steps = [A.OneOf([step(place)], p=part.p) for place, part in enumerate(pipeline.transforms)]
+    steps = [A.OneOf([step(position)], p=part.p) for position, part in enumerate(pipeline.transforms)]
     marked, image = A.Compose(steps), np.zeros((8, 8, 3), np.uint8)
     for draw in range(len(happened)):
         change_pixels(image, marked, np.random.default_rng(draw))
@@ -91,17 +91,17 @@ def test_pixel_transforms_happen_independently() -> None:
     assert np.abs(np.corrcoef(happened.T) - np.eye(6)).max() < 0.08
 
 
-def test_grain_is_white_grey_and_as_strong_as_said() -> None:
-    grain = Grain((0.05, 0.05), p=1.0)
-    grain.set_random_state(np.random.default_rng(0), random.Random(0))
+def test_sensor_noise_is_white_grey_and_of_the_given_strength() -> None:
+    transform = SensorNoise((0.05, 0.05), p=1.0)
+    transform.set_random_state(np.random.default_rng(0), random.Random(0))
     image = np.full((200, 200, 3), 128, np.uint8)
-    noise = grain(image=image)["image"].astype(float) - 128
+    noise = transform(image=image)["image"].astype(float) - 128
     assert (noise[..., :1] == noise).all()
     assert abs(noise.mean()) < 0.2
     assert noise.std() == pytest.approx(0.05 * 255, rel=0.02)
     beside = np.corrcoef(noise[:, 1:, 0].ravel(), noise[:, :-1, 0].ravel())[0, 1]
     assert abs(beside) < 0.02
-    assert grain(image=np.full((9, 9, 3), 255, np.uint8))["image"].min() > 150, "whites wrap around"
+    assert transform(image=np.full((9, 9, 3), 255, np.uint8))["image"].min() > 150, "whites wrap around"
 
 
 @pytest.mark.parametrize("name", list_schemes())
@@ -140,16 +140,16 @@ def test_draws_stay_within_their_limits_and_reach_them() -> None:
     config, rng = AugmentConfig(rotate=10, scale=0.2, shift=0.05, flip=0.5), np.random.default_rng(0)
     box = Box(0, 0, 100, 100)
     plain = crop_affine(box, _CROP)
-    turns, zooms, shifts, flips = [], [], [], []
+    angles, zooms, shifts, flips = [], [], [], []
     for _ in range(2000):
         affine, flip = sample_affine(box, _CROP, config, rng)
         linear = affine[:, :2] * ([[-1], [1]] if flip else 1)
-        turns.append(np.degrees(np.arctan2(linear[1, 0], linear[0, 0])))
+        angles.append(np.degrees(np.arctan2(linear[1, 0], linear[0, 0])))
         zooms.append(np.sqrt(np.linalg.det(linear) / np.linalg.det(plain[:, :2])))
         middle = apply_affine(invert_affine(affine), np.full((1, 2), 47.5))
         shifts.append((middle - [50, 55]).ravel() / 130)
         flips.append(flip)
-    assert 19 < np.abs(turns).max() <= 20.001
+    assert 19 < np.abs(angles).max() <= 20.001
     assert 1 / 1.2 - 1e-6 <= min(zooms) < 0.85
     assert 1.18 < max(zooms) <= 1.2 + 1e-6
     assert 0.09 < np.abs(shifts).max() <= 0.1001

@@ -14,9 +14,9 @@ def _faces(*attributes: dict[str, bool | float | str]) -> list[FaceRecord]:
     points = np.array([[10.0, 10], [30, 10], [20, 20], [12, 30], [28, 30]])
     return [
         make_record(
-            name=str(i), image=Path("a.png"), landmarks=points, scheme="five", source=Path("a"), attributes=said
+            name=str(i), image=Path("a.png"), landmarks=points, scheme="five", source=Path("a"), attributes=values
         )
-        for i, said in enumerate(attributes)
+        for i, values in enumerate(attributes)
     ]
 
 

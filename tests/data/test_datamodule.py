@@ -39,14 +39,14 @@ def test_training_continues_at_the_step_of_the_trainer(data: Any) -> None:
     for step, workers in ((5, 0), (3, 2), (8, 0)):
         rest = _at(data(workers), step)
         assert len(rest) == 8 - step
-        assert all(torch.equal(mine, theirs) for mine, theirs in zip(rest, whole[step:], strict=True))
+        assert all(torch.equal(actual, expected) for actual, expected in zip(rest, whole[step:], strict=True))
 
 
 def test_two_processes_share_the_batches_of_a_step(data: Any) -> None:
     alone = data()
     alone.batch_size = 4
     both = [torch.cat(pair) for pair in zip(_at(data(), 0, 0, 2), _at(data(), 0, 1, 2), strict=True)]
-    assert all(torch.equal(mine, theirs) for mine, theirs in zip(both, _at(alone, 0), strict=True))
+    assert all(torch.equal(actual, expected) for actual, expected in zip(both, _at(alone, 0), strict=True))
 
 
 def test_validation_is_every_face_once_in_order(data: Any) -> None:

@@ -51,7 +51,7 @@ def _digest(dataset: FaceDataset, workers: int, batch: int, epoch: int = 0) -> s
 
 def test_workers_batches_and_order_do_not_matter(records: list[FaceRecord]) -> None:
     def make() -> FaceDataset:
-        return FaceDataset(records, _CROP, "inner51", AugmentConfig(), boxes=("gt", "det"), seed=4)
+        return FaceDataset(records, _CROP, "inner51", AugmentConfig(), boxes=("gt", "dataset"), seed=4)
 
     alone = _digest(make(), 0, 7)
     used = make()
@@ -60,8 +60,11 @@ def test_workers_batches_and_order_do_not_matter(records: list[FaceRecord]) -> N
     assert _digest(used, 0, 3) == alone
     assert _digest(make(), 2, 3) == alone
     assert _digest(make(), 0, 7, epoch=1) != alone
-    assert _digest(FaceDataset(records, _CROP, "inner51", AugmentConfig(), ("gt", "det"), seed=5), 0, 7) != alone
-    assert _digest(FaceDataset(records, _CROP, "inner51", AugmentConfig(), ("gt", "det"), 4, cache=True), 0, 7) == alone
+    assert _digest(FaceDataset(records, _CROP, "inner51", AugmentConfig(), ("gt", "dataset"), seed=5), 0, 7) != alone
+    assert (
+        _digest(FaceDataset(records, _CROP, "inner51", AugmentConfig(), ("gt", "dataset"), 4, cache=True), 0, 7)
+        == alone
+    )
 
 
 def test_shapes_types_and_a_plain_key(records: list[FaceRecord]) -> None:
@@ -120,27 +123,27 @@ def test_every_landmark_lies_on_its_own_blob(root: Path) -> None:
     assert worst <= 0.1
 
 
-def test_found_boxes_have_a_crop_of_their_own(records: list[FaceRecord]) -> None:
+def test_detector_boxes_have_a_crop_of_their_own(records: list[FaceRecord]) -> None:
     def double(record: FaceRecord) -> FaceRecord:
         box = record.boxes["gt"]
         (x, y), width, height = box.centre, box.width, box.height
-        return replace(record, boxes={"gt": box, "found": Box(x - width, y - height, x + width, y + height)})
+        return replace(record, boxes={"gt": box, "detector": Box(x - width, y - height, x + width, y + height)})
 
     both = [double(record) for record in records]
     true = FaceDataset(both, CropSpec(16, 1.2, 0.1), "five")
-    found = FaceDataset(both, CropSpec(16, 1.2, 0.1), "five", boxes=["found"], found_crop=CropSpec(16, 0.6, 0.05))
+    found = FaceDataset(both, CropSpec(16, 1.2, 0.1), "five", boxes=["detector"], detector_crop=CropSpec(16, 0.6, 0.05))
     for index in range(12):
         torch.testing.assert_close(found[index]["to_photo"], true[index]["to_photo"])
         torch.testing.assert_close(found[index]["box_size"], true[index]["box_size"])
 
 
 def test_boxes_are_drawn_from_those_a_face_has(records: list[FaceRecord]) -> None:
-    both = FaceDataset(records, CropSpec(16), "five", boxes=("gt", "det"))
-    seen = [{both[epoch, index]["to_photo"].numpy().tobytes() for epoch in range(12)} for index in range(12)]
-    assert [len(kinds) for kinds in seen] == [len(record.boxes) for record in records]
-    assert sum(len(kinds) for kinds in seen) == 18
-    with pytest.raises(AnnotationError, match="6 of 12 faces have no det box"):
-        FaceDataset(records, CropSpec(16), "five", boxes=("det",))
+    both = FaceDataset(records, CropSpec(16), "five", boxes=("gt", "dataset"))
+    distinct = [{both[epoch, index]["to_photo"].numpy().tobytes() for epoch in range(12)} for index in range(12)]
+    assert [len(affines) for affines in distinct] == [len(record.boxes) for record in records]
+    assert sum(len(affines) for affines in distinct) == 18
+    with pytest.raises(AnnotationError, match="6 of 12 faces have no dataset box"):
+        FaceDataset(records, CropSpec(16), "five", boxes=("dataset",))
 
 
 def test_rounds_repeat_the_augmentations(records: list[FaceRecord]) -> None:

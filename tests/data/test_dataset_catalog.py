@@ -1,21 +1,21 @@
-"""The table of public sets is well-formed, and a copy that is not whole is told."""
+"""The table of public sets is well-formed, and an incomplete copy is reported."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from distill.data.dataset_catalog import Files, Source, describe, load_sources, verify
+from distill.data.dataset_catalog import CatalogEntry, Files, describe, load_catalog, verify
 from distill.data.readers import FORMATS
 from distill.errors import AnnotationError
 from distill.files import sha256
 from distill.landmarks import list_schemes
 
-_SET = Source("x", "t", "https://example.org", "none", "csv", "ibug68", "3", (Files("a/*.txt", 2, lines=3),))
+_SET = CatalogEntry("x", "t", "https://example.org", "none", "csv", "ibug68", "3", (Files("a/*.txt", 2, lines=3),))
 
 
 def test_every_entry_names_a_reader_a_scheme_an_address_and_terms() -> None:
-    sources = load_sources()
+    sources = load_catalog()
     assert len(sources) >= 12
     for source in sources.values():
         assert source.format in FORMATS

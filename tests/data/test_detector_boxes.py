@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from distill.data.detector_boxes import detected_crop, with_found
+from distill.data.detector_boxes import detected_crop, with_detector_boxes
 from distill.data.records import FaceRecord, make_record
 from distill.detection.detector import Detection, FaceDetector
 from distill.geometry import Box, CropSpec, box_of_points
@@ -38,16 +38,16 @@ def whole_face(records: list[FaceRecord], photo: Photo) -> Detection:
 def test_a_detected_box_gives_the_crop_of_the_true_one(records: list[FaceRecord]) -> None:
     elsewhere = Detection(Box(-500, -500, -400, -400), 1.0)
     found = detected_crop(records, CROP, "gt", lambda photo: [elsewhere, whole_face(records, photo)])
-    assert (found.found, found.asked) == (24, 24)
+    assert (found.found, found.searched) == (24, 24)
     assert found.crop is not None
     for record in records:
         box = whole_face(records, np.full((1, 1, 3), 10 * int(record.name), np.uint8)).box
         ours, wanted = found.crop.side_and_centre(box), CROP.side_and_centre(record.boxes["gt"])
         assert ours == pytest.approx(wanted, abs=0.02)
-    assert found.wander < 1e-3
+    assert found.offset < 1e-3
 
 
-def test_how_far_detected_boxes_wander_is_told(records: list[FaceRecord]) -> None:
+def test_the_offset_of_detected_boxes_is_measured(records: list[FaceRecord]) -> None:
     def beside(photo: Photo) -> list[Detection]:
         index = int(photo[0, 0, 0]) // 10
         (box, score), (dx, dy) = whole_face(records, photo), ((0.3, 0.4), (-0.3, -0.4))[index % 2]
@@ -55,7 +55,7 @@ def test_how_far_detected_boxes_wander_is_told(records: list[FaceRecord]) -> Non
         dx, dy = 0.2 * dx * side, 0.2 * dy * side  # a tenth of the crop to the one side or the other
         return [Detection(Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy), score)]
 
-    assert detected_crop(records, CROP, "gt", beside).wander == pytest.approx(0.1, abs=0.02)
+    assert detected_crop(records, CROP, "gt", beside).offset == pytest.approx(0.1, abs=0.02)
 
 
 def test_too_few_found_faces_tell_nothing(records: list[FaceRecord]) -> None:
@@ -64,21 +64,23 @@ def test_too_few_found_faces_tell_nothing(records: list[FaceRecord]) -> None:
 
     assert detected_crop(records, CROP, "gt", some)[:3] == (None, 11, 24)
     assert detected_crop(records[:9], CROP, "gt", some)[:3] == (None, 9, 9)
-    assert detected_crop(records, CROP, "det", some)[:3] == (None, 0, 0)
+    assert detected_crop(records, CROP, "dataset", some)[:3] == (None, 0, 0)
 
 
 def test_who_is_found_has_the_detectors_box_beside_its_own(records: list[FaceRecord]) -> None:
     def every_other(photo: Photo) -> list[Detection]:
         return [whole_face(records, photo)] if photo[0, 0, 0] % 20 == 0 else []
 
-    faces = with_found(records, every_other)
+    faces = with_detector_boxes(records, every_other)
     assert faces[1::2] == records[1::2]
     for face, record in zip(faces[::2], records[::2], strict=True):
         assert face.boxes["gt"] == record.boxes["gt"]
-        assert face.boxes["found"].width == pytest.approx(2 * max(record.boxes["gt"].width, record.boxes["gt"].height))
-    assert with_found(records, every_other, kind="det") == records
+        assert face.boxes["detector"].width == pytest.approx(
+            2 * max(record.boxes["gt"].width, record.boxes["gt"].height)
+        )
+    assert with_detector_boxes(records, every_other, source="dataset") == records
     # What is found already is not looked for again: neither detector nor photos are asked.
-    assert with_found(faces[::2], lambda _: pytest.fail("asked again")) == faces[::2]
+    assert with_detector_boxes(faces[::2], lambda _: pytest.fail("asked again")) == faces[::2]
 
 
 def test_a_photo_of_several_faces_is_searched_once(records: list[FaceRecord]) -> None:
@@ -90,7 +92,7 @@ def test_a_photo_of_several_faces_is_searched_once(records: list[FaceRecord]) ->
         asked.append(1)
         return [Detection(face.boxes["gt"], 0.9) for face in (second, first)]
 
-    assert [face.boxes["found"] for face in with_found([first, second], both)] == [first.boxes["gt"], apart]
+    assert [face.boxes["detector"] for face in with_detector_boxes([first, second], both)] == [first.boxes["gt"], apart]
     assert len(asked) == 1
 
 

@@ -1,4 +1,4 @@
-"""Several data sets as one: what a face knows, in which scheme, and that nothing depends on the others."""
+"""Several data sets as one: annotations by scheme, independent of the other data sets."""
 
 from collections import Counter
 from dataclasses import replace
@@ -45,11 +45,11 @@ def mixed(tmp_path: Path) -> MixedDataset:
 def test_a_face_is_that_of_its_own_set(mixed: MixedDataset) -> None:
     assert len(mixed) == len(mixed.records) == 7
     for index in range(7):
-        place, local = (0, index) if index < 3 else (1, index - 3)
-        face, alone = mixed[2, index], mixed.sets[place].faces[2, local]
+        position, local = (0, index) if index < 3 else (1, index - 3)
+        face, alone = mixed[2, index], mixed.sets[position].faces[2, local]
         assert torch.equal(face["image"], alone["image"])
         assert face["index"] == index
-        own = ("ibug68", "wflw98")[place]
+        own = ("ibug68", "wflw98")[position]
         assert torch.equal(face["targets"][own]["landmarks"], alone["landmarks"])
 
 

@@ -14,7 +14,7 @@ from distill.errors import ConfigError
 from distill.landmarks import convert, load_scheme
 
 
-def seen(pose: tuple[float, float, float]) -> Tensor:
+def projected(pose: tuple[float, float, float]) -> Tensor:
     person = Person.build(Identity(), Expression())
     return torch.from_numpy(person.landmarks(Camera(pose, 1e5, 10.0, (100.0, 100.0)))["ibug68"][0])
 
@@ -22,7 +22,7 @@ def seen(pose: tuple[float, float, float]) -> Tensor:
 @pytest.mark.parametrize("scheme", ["ibug68", "inner51", "five"])
 @pytest.mark.parametrize("pose", [(0, 0, 0), (30, 0, 0), (0, 20, 0), (0, 0, 25), (-40, 15, -20), (60, -10, 5)])
 def test_neutral_head_seen_from_far_away_gives_its_pose_exactly(pose: tuple[float, float, float], scheme: str) -> None:
-    points = torch.from_numpy(convert(seen(pose).numpy(), "ibug68", scheme))
+    points = torch.from_numpy(convert(projected(pose).numpy(), "ibug68", scheme))
     assert head_pose(points, scheme).numpy() == pytest.approx(np.array(pose), abs=0.1)
 
 
@@ -35,7 +35,7 @@ def test_generated_people_with_expressions_seen_from_near() -> None:
 
 
 def test_mirrored_face_turns_the_other_way() -> None:
-    points = seen((25, 10, 15))
+    points = projected((25, 10, 15))
     mirrored = (points * torch.tensor([-1, 1]))[list(load_scheme("ibug68").flip)]
     expected = head_pose(points, "ibug68") * torch.tensor([-1, 1, -1])
     torch.testing.assert_close(head_pose(mirrored, "ibug68"), expected, atol=0.5, rtol=0)
@@ -43,7 +43,7 @@ def test_mirrored_face_turns_the_other_way() -> None:
 
 def test_the_unit_does_not_matter_and_single_precision_is_enough() -> None:
     """Losses ask in sides of a crop, evaluation in pixels of a photo."""
-    points = torch.stack([seen((25, 10, 15)), seen((-70, -20, 5))])
+    points = torch.stack([projected((25, 10, 15)), projected((-70, -20, 5))])
     in_crop = (points / 500 + 0.3).float()
     torch.testing.assert_close(head_pose(in_crop, "ibug68").double(), head_pose(points, "ibug68"), atol=0.01, rtol=0)
 

@@ -75,7 +75,7 @@ def test_points_stay_on_the_pixels_they_were_on(tmp_path: Path) -> None:
 
 def test_faces_are_never_enlarged_and_every_box_is_inside(records: list[FaceRecord]) -> None:
     spec = StoreSpec(size=1000)
-    record = replace(records[0], boxes={**records[0].boxes, "det": Box(10, 20, 60, 90)})
+    record = replace(records[0], boxes={**records[0].boxes, "dataset": Box(10, 20, 60, 90)})
     affine, size = crop_of(record, spec)
     assert np.linalg.det(affine[:, :2]) == pytest.approx(1, abs=0.02)
     for box in record.boxes.values():
@@ -90,9 +90,9 @@ def test_the_default_margin_holds_all_that_training_can_see(records: list[FaceRe
     for record in records:
         inside, size = crop_of(record, spec)
         for _ in range(300):
-            seen, _ = sample_affine(record.boxes["gt"], crop, config, rng)
+            affine, _ = sample_affine(record.boxes["gt"], crop, config, rng)
             corners = np.array([[-0.5, -0.5], [-0.5, 127.5], [127.5, -0.5], [127.5, 127.5]])
-            photo = (corners - seen[:, 2]) @ np.linalg.inv(seen[:, :2]).T
+            photo = (corners - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T
             placed = apply_affine(inside, photo)
             assert placed.min() > -1.5
             assert placed.max() < size + 0.5

@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from distill.data.readers import FORMATS, parse_subsets, read_faces
+from distill.data.readers import FORMATS, parse_subsets, read_faces, register_format, with_own_scheme
 from distill.data.readers.manifest import FILE_NAME, FORMAT
 from distill.data.readers.pts import format_pts, parse_pts, parse_pts_blocks, read_pts, write_pts
+from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError, DistillError, ImageError
 from distill.geometry import Box, box_of_points
 
@@ -76,7 +78,7 @@ def test_mutated_text_raises_nothing_but_annotation_error(data: st.DataObject) -
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "ends where"),
         ("<html>404</html>", "web page"),
@@ -93,10 +95,10 @@ def test_mutated_text_raises_nothing_but_annotation_error(data: st.DataObject) -
         (_GOOD + _GOOD, "2 faces"),
     ],
 )
-def test_broken_pts_names_file_and_cause(text: str, said: str) -> None:
+def test_broken_pts_names_file_and_cause(text: str, message: str) -> None:
     with pytest.raises(AnnotationError) as caught:
         parse_pts(text, "face.pts")
-    _one_line(caught, "face.pts", said)
+    _one_line(caught, "face.pts", message)
 
 
 def test_binary_missing_and_oversized_pts(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_official_boxes_are_shifted_to_zero_based_and_det_is_optional(root: Path
     columns = "image,det_x0,det_y0,det_x1,det_y1,gt_x0,gt_y0,gt_x1,gt_y1"
     (root / "bounding_boxes.csv").write_text(f"{columns}\nafw/a.jpg,11,12,41,42,21,22,51,52\n")
     first, second = read_faces("300w", root)
-    assert first.boxes == {"det": Box(10, 11, 40, 41), "gt": Box(20, 21, 50, 51)}
+    assert first.boxes == {"dataset": Box(10, 11, 40, 41), "gt": Box(20, 21, 50, 51)}
     assert set(second.boxes) == {"gt"}
 
 
@@ -230,7 +232,7 @@ def _spoil(root: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "kind", "file", "said"),
+    ("case", "error", "file", "message"),
     [
         ("html photo", ImageError, "a.png", "web page"),
         ("empty photo", ImageError, "a.png", "empty"),
@@ -241,20 +243,20 @@ def _spoil(root: Path, case: str) -> None:
         ("far point", AnnotationError, "a.pts", "outside the 96x80 photo"),
         ("face outside", AnnotationError, "a.pts", "outside the 96x80 photo"),
         ("no area", AnnotationError, "a.pts", "no area"),
-        ("box outside", AnnotationError, "a.pts", "det box"),
+        ("box outside", AnnotationError, "a.pts", "dataset box"),
         ("broken boxes", AnnotationError, "bounding_boxes.csv", "line 2"),
         ("box columns", AnnotationError, "bounding_boxes.csv", "no column"),
         ("broken pairs", AnnotationError, "near_duplicates.csv", "line 2"),
     ],
 )
 def test_bad_data_is_one_line(
-    root: Path, make_face: Any, case: str, kind: type[DistillError], file: str, said: str
+    root: Path, make_face: Any, case: str, error: type[DistillError], file: str, message: str
 ) -> None:
     make_face("afw/a")
     _spoil(root, case)
-    with pytest.raises(kind) as caught:
+    with pytest.raises(error) as caught:
         read_faces("300w", root)
-    _one_line(caught, file, said)
+    _one_line(caught, file, message)
 
 
 def test_the_box_of_a_manifest_holds_marked_points_only(root: Path, make_face: Any) -> None:
@@ -267,6 +269,23 @@ def test_the_box_of_a_manifest_holds_marked_points_only(root: Path, make_face: A
     (root / FILE_NAME).write_text(json.dumps({"format": FORMAT, "faces": [face]}))
     (record,) = read_faces("manifest", root)
     assert record.boxes["gt"] == box_of_points(points[1:])
+
+
+def test_a_format_can_be_registered(root: Path, make_face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distill.data import readers
+
+    monkeypatch.setattr(readers, "_FORMATS", formats := dict(FORMATS))
+    monkeypatch.setattr(readers, "FORMATS", formats)
+    make_face("afw/a")
+
+    @with_own_scheme
+    def read_custom(folder: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+        return read_faces("300w", folder, subsets)
+
+    assert register_format("custom", read_custom) is read_custom
+    assert [record.name for record in read_faces("custom", root, scheme="inner51")] == ["afw/a"]
+    with pytest.raises(ConfigError, match="data format '300w' is registered already; choose another name"):
+        register_format("300w", read_custom)
 
 
 def test_unknown_format_folder_and_subset(root: Path, make_face: Any) -> None:
@@ -349,7 +368,7 @@ def test_a_scheme_of_ones_own_lies_beside_the_manifest(root: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"points": {"ibug68": [[1, 2]]}}, "1 points"),
         ({"points": {"ibug68": [[float("nan"), 2]] * 68}}, "nan"),
@@ -364,20 +383,20 @@ def test_a_scheme_of_ones_own_lies_beside_the_manifest(root: Path, monkeypatch: 
         ({"name": "val/0"}, "2 faces are called"),
     ],
 )
-def test_bad_manifest_faces_are_one_line(root: Path, changes: dict[str, Any], said: str) -> None:
+def test_bad_manifest_faces_are_one_line(root: Path, changes: dict[str, Any], message: str) -> None:
     _manifest(root, **changes)
     with pytest.raises(DistillError) as caught:
         read_faces("manifest", root)
-    _one_line(caught, said)
+    _one_line(caught, message)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [("<html>", "not JSON"), ("[]", "format is 'list'"), ('{"format": "coco"}', "'coco'"), ("[" * 9999, "not JSON")],
 )
-def test_what_is_no_manifest_is_named(root: Path, content: str, said: str) -> None:
+def test_what_is_no_manifest_is_named(root: Path, content: str, message: str) -> None:
     (root / FILE_NAME).write_text(content)
-    with pytest.raises(AnnotationError, match=said):
+    with pytest.raises(AnnotationError, match=message):
         read_faces("manifest", root)
 
 
@@ -409,6 +428,6 @@ def test_real_300w_is_complete(real_300w: Path) -> None:
     test = read_faces("300w", real_300w, parse_subsets("helen/testset+lfpw/testset"), scheme="inner51")
     train = read_faces("300w", real_300w, parse_subsets("helen/trainset+lfpw/trainset"))
     assert (len(test), len(train)) == (554, 1345)
-    assert all({"gt", "det"} == set(record.boxes) for record in test + train)
+    assert all({"gt", "dataset"} == set(record.boxes) for record in test + train)
     # The official tight boxes and our points must agree on where pixel 0 is.
     assert max(np.abs(np.subtract(r.boxes["gt"], box_of_points(r.landmarks))).max() for r in train) < 0.01

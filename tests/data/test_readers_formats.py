@@ -140,7 +140,7 @@ def test_wflw_subsets_boxes_attributes_and_groups(root: Path) -> None:
     assert len({record.name for record in records}) == 6
     first, second, third = read_faces("wflw", root, ["test"])
     assert first.group == second.group != third.group, "faces of one photo must stay on one side of a split"
-    assert first.boxes == {"gt": box_of_points(first.landmarks), "det": Box(1.25, 2.5, 90.0, 70.0)}
+    assert first.boxes == {"gt": box_of_points(first.landmarks), "dataset": Box(1.25, 2.5, 90.0, 70.0)}
     assert set(first.attributes) == set(ATTRIBUTES)
     occluded = read_faces("wflw", root, ["test/occlusion"])
     assert [r.name for r in occluded] == [r.name for r in (first, second, third) if r.attributes["occlusion"]]
@@ -154,7 +154,7 @@ def test_wflw_boxes_that_only_repeat_the_points_are_no_detector(root: Path) -> N
     make_wflw(root)
     (root / LISTS["test"]).write_text(format_wflw(faces))
     assert all(set(record.boxes) == {"gt"} for record in read_faces("wflw", root, ["test"]))
-    assert all(set(record.boxes) == {"gt", "det"} for record in read_faces("wflw", root, ["train"]))
+    assert all(set(record.boxes) == {"gt", "dataset"} for record in read_faces("wflw", root, ["train"]))
 
 
 def test_wflw_reads_ten_thousand_faces_in_seconds(root: Path) -> None:
@@ -298,13 +298,13 @@ def test_cofw_round_trip(root: Path) -> None:
     np.testing.assert_allclose(first.landmarks, random_points(29, 0), atol=1e-5)
     assert first.visible.all()
     assert np.flatnonzero(~second.visible).tolist() == [5, 6, 7, 8]
-    assert second.known.all(), "an occluded point has a place"
-    assert first.boxes["det"] == Box(2, 3, 72, 63)
+    assert second.known.all(), "an occluded point has a position"
+    assert first.boxes["dataset"] == Box(2, 3, 72, 63)
     for index, record in enumerate((first, second)):
         shape = (3, *SIZE) if index == 0 else SIZE
         pixels = np.random.default_rng(index).integers(0, 256, shape, dtype=np.uint8).T
-        seen = cv2.imread(str(record.image))[..., ::-1]
-        np.testing.assert_array_equal(seen, pixels if index == 0 else np.repeat(pixels[..., None], 3, 2))
+        unpacked = cv2.imread(str(record.image))[..., ::-1]
+        np.testing.assert_array_equal(unpacked, pixels if index == 0 else np.repeat(pixels[..., None], 3, 2))
 
 
 def test_cofw_says_how_to_unpack_and_resumes(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -406,9 +406,9 @@ def test_tables(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('a,b\n1,"x\ny"\n')
     assert [row for _, row in read_csv_rows(path, ["a", "b"])] == [{"a": "1", "b": "x\ny"}]
-    for text, said in (("a\n1\n", "no column 'b'"), ("a,b\n1\n", "not 2 cells"), ("a,b\n1,2,3\n", "not 2 cells")):
+    for text, message in (("a\n1\n", "no column 'b'"), ("a,b\n1\n", "not 2 cells"), ("a,b\n1,2,3\n", "not 2 cells")):
         path.write_text(text)
-        with pytest.raises(AnnotationError, match=said):
+        with pytest.raises(AnnotationError, match=message):
             list(read_csv_rows(path, ["a", "b"]))
     for text in ("", "x", "nan", "-inf", "1e999"):
         with pytest.raises(AnnotationError, match="width"):
@@ -455,9 +455,9 @@ def test_real_wflw_attribute_lists_hold_the_faces_with_that_attribute(real_data:
         listed = sorted((line[-1], float(line[0])) for line in lines)
         read = read_faces("wflw", real_data / "WFLW", [f"test/{subset}"])
         photos = real_data / "WFLW" / PHOTOS
-        seen = sorted((record.image.relative_to(photos).as_posix(), record.landmarks[0, 0]) for record in read)
-        assert [path for path, _ in seen] == [path for path, _ in listed]
-        np.testing.assert_allclose([x for _, x in seen], [x for _, x in listed], rtol=1e-6)
+        listed_photos = sorted((record.image.relative_to(photos).as_posix(), record.landmarks[0, 0]) for record in read)
+        assert [path for path, _ in listed_photos] == [path for path, _ in listed]
+        np.testing.assert_allclose([x for _, x in listed_photos], [x for _, x in listed], rtol=1e-6)
 
 
 def test_every_format_is_in_the_registry() -> None:

@@ -167,7 +167,7 @@ def test_csv_round_trip_and_what_it_says(root: Path) -> None:
     first, second, third = read_faces("csv", root)
     assert [r.name for r in (first, second, third)] == ["a, b.jpg#0", "a, b.jpg#1", "sub/c.jpg"]
     assert (first.known.sum(), first.visible.sum(), first.group) == (67, 66, second.group)
-    assert (third.subset, third.group, third.boxes["det"]) == ("test", "Ann", Box(1.5, 2.5, 80.0, 70.25))
+    assert (third.subset, third.group, third.boxes["dataset"]) == ("test", "Ann", Box(1.5, 2.5, 80.0, 70.25))
     assert [r.name for r in read_faces("csv", root, ["train"])] == [first.name, second.name]
 
 
@@ -177,21 +177,26 @@ def test_long_csv_gives_the_same_faces_as_wide(root: Path) -> None:
     lines = ["image,face,point,x,y,visible,subset,group,box_x0,box_y0,box_x1,box_y1"]
     for number, face in enumerate(csv_faces()):
         about = f"{face.subset},{face.group}," + (",".join(map(str, face.box)) if face.box else ",,,")
-        for i, ((x, y), seen) in enumerate(zip(face.points, face.visible, strict=True)):
-            place = "," if np.isnan(x) else f"{float(x)!r},{float(y)!r}"
-            lines.append(f'"{face.image}",{number},{i},{place},{int(seen)},{about}')
+        for i, ((x, y), is_visible) in enumerate(zip(face.points, face.visible, strict=True)):
+            cells = "," if np.isnan(x) else f"{float(x)!r},{float(y)!r}"
+            lines.append(f'"{face.image}",{number},{i},{cells},{int(is_visible)},{about}')
     path.write_text("\n".join(lines) + "\n")
-    for one, other in zip(read_faces("csv", root), wide, strict=True):
-        assert np.array_equal(one.landmarks, other.landmarks)
-        assert np.array_equal(one.known, other.known)
-        assert np.array_equal(one.visible, other.visible)
-        assert (one.name, one.group, one.subset, one.boxes) == (other.name, other.group, other.subset, other.boxes)
+    for actual, other in zip(read_faces("csv", root), wide, strict=True):
+        assert np.array_equal(actual.landmarks, other.landmarks)
+        assert np.array_equal(actual.known, other.known)
+        assert np.array_equal(actual.visible, other.visible)
+        assert (actual.name, actual.group, actual.subset, actual.boxes) == (
+            other.name,
+            other.group,
+            other.subset,
+            other.boxes,
+        )
 
 
 def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_photo(root / "a.jpg")
-    (root / "mine.csv").write_text("image,x0,y0,x1,y1\na.jpg,10,11,50,60\n")
-    with pytest.raises(ConfigError, match=r"2 points could be anything; add scheme\.yaml"):
+    (root / "custom.csv").write_text("image,x0,y0,x1,y1\na.jpg,10,11,50,60\n")
+    with pytest.raises(ConfigError, match=r"2 points fit no single scheme; add scheme\.yaml"):
         read_faces("csv", root)
     text = "name: two\ntitle: two points\nn_points: 2\nflip: [[0, 1]]\ngroups: {eyes: 0-1}\nedges: []\n"
     (root / "scheme.yaml").write_text(text)
@@ -210,9 +215,9 @@ def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.M
 def test_dlib_boxes_cover_whole_pixels_and_missing_parts_are_unknown(root: Path) -> None:
     make_dlib(root)
     full, half, bare = read_faces("dlib", root)
-    assert full.boxes == {"det": Box(4.5, 6.0, 74.5, 66.0), "gt": box_of_points(full.landmarks)}
+    assert full.boxes == {"dataset": Box(4.5, 6.0, 74.5, 66.0), "gt": box_of_points(full.landmarks)}
     assert (full.known.all(), int(half.known.sum()), half.known[5]) == (True, 67, False)
-    assert (bare.labels, set(bare.boxes)) == ("none", {"det"})
+    assert (bare.labels, set(bare.boxes)) == ("none", {"dataset"})
     assert full.group == half.group != bare.group
 
 
@@ -270,7 +275,7 @@ def test_muct_may_miss_a_camera_but_not_a_photo(root: Path) -> None:
         read_faces("muct", root)
 
 
-def test_muct_twins_are_one_group(root: Path) -> None:
+def test_muct_identical_siblings_are_one_group(root: Path) -> None:
     rows = {name: random_points(76, i).astype(float) for i, name in enumerate(("i247qa-fn", "i248qa-fn"))}
     for name in rows:
         write_photo(root / "jpg" / f"{name}.jpg")
@@ -296,7 +301,7 @@ def test_wider_faces_keep_their_boxes_and_flags(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parse", "text", "said"),
+    ("parse", "text", "message"),
     [
         (parse_tem, "2\n1 2\n3 x\n0\n", "not a number"),
         (parse_tem, "2\n1 2\n3 4\n1\n0\n2\n0 2\n", "from 0 to 1"),
@@ -312,8 +317,8 @@ def test_wider_faces_keep_their_boxes_and_flags(root: Path) -> None:
         (parse_muct, "name,x\n", "first line"),
     ],
 )
-def test_broken_text_names_file_and_cause(parse: Callable[..., Any], text: str, said: str) -> None:
-    with pytest.raises(AnnotationError, match=said) as caught:
+def test_broken_text_names_file_and_cause(parse: Callable[..., Any], text: str, message: str) -> None:
+    with pytest.raises(AnnotationError, match=message) as caught:
         list(parse(text, Path("face.txt")))
     assert "face.txt" in str(caught.value)
 
@@ -333,7 +338,7 @@ def test_any_bytes_as_xml_raise_nothing_but_annotation_error(data: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    ("header", "row", "said"),
+    ("header", "row", "message"),
     [
         ("image,x0,y0", "a.jpg,1,", "not a number"),
         ("image,x0,y0", "a.jpg,1", "cells"),
@@ -344,11 +349,11 @@ def test_any_bytes_as_xml_raise_nothing_but_annotation_error(data: bytes) -> Non
         ("photo,x0,y0", "a.jpg,1,2", "no column 'image'"),
     ],
 )
-def test_broken_csv_is_one_line(root: Path, header: str, row: str, said: str) -> None:
+def test_broken_csv_is_one_line(root: Path, header: str, row: str, message: str) -> None:
     write_photo(root / "a.jpg")
     (root / "faces.csv").write_text(f"{header}\n{row}\n")
     (root / "scheme.yaml").write_text("name: one\ntitle: t\nn_points: 1\nflip: []\ngroups: {a: [0]}\nedges: []\n")
-    with pytest.raises(DistillError, match=said):
+    with pytest.raises(DistillError, match=message):
         read_faces("csv", root)
 
 
@@ -359,7 +364,7 @@ def test_csv_faces_of_one_long_file_need_numbers(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "file", "text", "said"),
+    ("format", "file", "text", "message"),
     [
         ("wider", "train/label.txt", "# a b.jpg\n1 2 0 0\n", "no face with a box"),
         pytest.param("dlib", "train.xml", "<a><image file='a b.jpg'/></a>", "no <box>", marks=_xml),
@@ -372,12 +377,12 @@ def test_csv_faces_of_one_long_file_need_numbers(root: Path) -> None:
         ),
     ],
 )
-def test_lists_without_a_single_face_are_refused(root: Path, format: str, file: str, text: str, said: str) -> None:
+def test_lists_without_a_single_face_are_refused(root: Path, format: str, file: str, text: str, message: str) -> None:
     """Fuzzing found that they came back as an empty list, which no caller expects."""
     write_photo(root / "train" / "images" / "a b.jpg")
     write_photo(root / "a b.jpg")
     (root / file).write_text(text)
-    with pytest.raises(AnnotationError, match=said) as caught:
+    with pytest.raises(AnnotationError, match=message) as caught:
         read_faces(format, root)
     assert Path(file).name in str(caught.value)
 

@@ -28,7 +28,7 @@ def test_defaults() -> None:
 def test_conversion_keeps_boxes_and_follows_visibility() -> None:
     hidden = np.ones(68, bool)
     hidden[[0, 36, 30]] = False
-    record = _record(visible=hidden, boxes={"det": Box(0, 0, 9, 9)})
+    record = _record(visible=hidden, boxes={"dataset": Box(0, 0, 9, 9)})
     inner, five = record.in_scheme("inner51"), record.in_scheme("five")
     assert inner.boxes is record.boxes
     assert inner.visible.sum() == 49
@@ -37,19 +37,19 @@ def test_conversion_keeps_boxes_and_follows_visibility() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"landmarks": np.zeros((5, 2))}, "5 points"),
         ({"landmarks": np.full((68, 2), np.nan)}, "point 0"),
         ({"visible": np.ones(5, bool)}, "5 visibility flags"),
-        ({"boxes": {"det": Box(5, 5, 5, 9)}}, "no area"),
-        ({"boxes": {"det": Box(5, 5, float("inf"), 9)}}, "no area"),
-        ({"boxes": {"det": Box(-20, 5, -1, 9)}, "size": (64, 64)}, "det box"),
+        ({"boxes": {"dataset": Box(5, 5, 5, 9)}}, "no area"),
+        ({"boxes": {"dataset": Box(5, 5, float("inf"), 9)}}, "no area"),
+        ({"boxes": {"dataset": Box(-20, 5, -1, 9)}, "size": (64, 64)}, "dataset box"),
         ({"size": (9, 9)}, "lies outside"),
     ],
 )
-def test_nonsense_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(AnnotationError, match=said) as caught:
+def test_nonsense_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnnotationError, match=message) as caught:
         _record(**changes)
     assert "a.pts" in str(caught.value)
 

@@ -39,12 +39,12 @@ def test_a_later_start_is_the_tail_of_the_same_stream(start: int, seed: int, ran
 
 
 def test_epochs_and_seeds_differ_and_repeat() -> None:
-    one = list(StepSampler(20, 5, 2, seed=0))
-    first, second = ([index for keys in part for _, index in keys] for part in (one[:4], one[4:]))
+    sampled = list(StepSampler(20, 5, 2, seed=0))
+    first, second = ([index for keys in part for _, index in keys] for part in (sampled[:4], sampled[4:]))
     assert sorted(first) == sorted(second) == list(range(20))
     assert first != second
-    assert one == list(StepSampler(20, 5, 2, seed=0))
-    assert one != list(StepSampler(20, 5, 2, seed=1))
+    assert sampled == list(StepSampler(20, 5, 2, seed=0))
+    assert sampled != list(StepSampler(20, 5, 2, seed=1))
 
 
 def test_the_first_epoch_does_not_depend_on_how_many_follow() -> None:

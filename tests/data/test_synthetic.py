@@ -113,9 +113,11 @@ def test_schemes_agree_with_each_other(yaw: float) -> None:
 
 @pytest.mark.parametrize("scheme", ["ibug68", "wflw98"])
 def test_mirrored_parameters_give_mirrored_points(scheme: str) -> None:
-    one = Expression(smile=0.5, skew=0.2, close_right=0.6, raise_left=0.5, gaze=(0.4, 0.1))
-    other = replace(one, skew=-0.2, close_right=0.0, close_left=0.6, raise_left=0.0, raise_right=0.5, gaze=(-0.4, 0.1))
-    right = points(Person.build(Identity(), one), camera(35, 10, 12), scheme)
+    expression = Expression(smile=0.5, skew=0.2, close_right=0.6, raise_left=0.5, gaze=(0.4, 0.1))
+    other = replace(
+        expression, skew=-0.2, close_right=0.0, close_left=0.6, raise_left=0.0, raise_right=0.5, gaze=(-0.4, 0.1)
+    )
+    right = points(Person.build(Identity(), expression), camera(35, 10, 12), scheme)
     left = points(Person.build(Identity(), other), camera(-35, 10, -12), scheme)
     flip = list(load_scheme(scheme).flip)
     np.testing.assert_allclose(np.stack([256 - left[:, 0], left[:, 1]], 1)[flip], right, atol=1e-6)
@@ -223,20 +225,20 @@ def test_expressions_move_the_points() -> None:
 def test_the_far_side_of_a_profile_is_hidden_and_the_near_side_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     import distill.data.synthetic.render as module
 
-    seen = {-65.0: np.zeros(68), 65.0: np.zeros(68)}
-    for yaw, count in seen.items():
+    counts = {-65.0: np.zeros(68), 65.0: np.zeros(68)}
+    for yaw, count in counts.items():
         monkeypatch.setattr(module, "draw_pose", lambda rng, difficulty, yaw=yaw: (yaw, 0.0, 0.0))
         for index in range(8):
             count += render_face(31, index, 128, difficulty=0.0).visible["ibug68"]
     for far, near, yaw in ((range(9, 17), range(2, 8), 65.0), (range(8), range(9, 15), -65.0)):
-        assert seen[yaw][list(far)].mean() < 1.0, "of 8 faces"
-        assert seen[yaw][list(near)].mean() > 4.0, "hair and beards may hide some"
-    assert seen[65.0][[42, 45]].mean() < seen[65.0][[36, 39]].mean()
+        assert counts[yaw][list(far)].mean() < 1.0, "of 8 faces"
+        assert counts[yaw][list(near)].mean() > 4.0, "hair and beards may hide some"
+    assert counts[65.0][[42, 45]].mean() < counts[65.0][[36, 39]].mean()
 
 
 def test_frontal_clean_faces_show_their_inner_points() -> None:
-    seen = np.stack([render_face(8, index, 128, difficulty=0.0).visible["ibug68"] for index in range(10)])
-    assert seen[:, 27:].mean() > 0.93
+    visible = np.stack([render_face(8, index, 128, difficulty=0.0).visible["ibug68"] for index in range(10)])
+    assert visible[:, 27:].mean() > 0.93
 
 
 def test_poses_and_difficulty_stay_within_their_ranges() -> None:
@@ -292,9 +294,9 @@ def test_writing_again_renders_only_what_is_missing(tmp_path: Path, monkeypatch:
 
 
 def test_processes_write_the_same_files(tmp_path: Path) -> None:
-    one = write_faces(tmp_path / "one", 3, seed=6, size=48, subsets={"train": 1.0})
-    two = write_faces(tmp_path / "two", 3, seed=6, size=48, subsets={"train": 1.0}, workers=1)
-    assert one.read_bytes() == two.read_bytes()
+    first = write_faces(tmp_path / "one", 3, seed=6, size=48, subsets={"train": 1.0})
+    second = write_faces(tmp_path / "two", 3, seed=6, size=48, subsets={"train": 1.0}, workers=1)
+    assert first.read_bytes() == second.read_bytes()
     for path in (tmp_path / "one" / "images").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / "images" / path.name).read_bytes()
 
@@ -307,7 +309,7 @@ def test_a_folder_of_other_faces_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds other faces"):
         write_faces(tmp_path / "a", 1, seed=1, size=48)
     (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "photo.jpg").write_bytes(b"mine")
+    (tmp_path / "b" / "photo.jpg").write_bytes(b"custom")
     with pytest.raises(ConfigError, match=r"no generator\.json"):
         write_faces(tmp_path / "b", 1, seed=1, size=48)
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["photo.jpg"]

@@ -40,7 +40,7 @@ def test_group_merges_copies_and_drops_parts() -> None:
 
 
 def test_group_ends_on_boxes_without_area() -> None:
-    """A box that does not overlap itself must not loop for ever."""
+    """A box that does not overlap itself must not loop forever."""
     assert len(group(np.zeros((3, 4)), np.ones(3))) >= 1
     assert group(np.zeros((0, 4)), np.zeros(0)) == []
 
@@ -48,13 +48,13 @@ def test_group_ends_on_boxes_without_area() -> None:
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1000, 90), (7, 7)])
 def test_tiles_cover_every_pixel_and_overlap(width: int, height: int) -> None:
     """Catches a gap between tiles, in which a small face would be lost."""
-    seen = np.zeros((height, width), bool)
+    covered = np.zeros((height, width), bool)
     found = list(squares(width, height, (2,)))
     for side, x, y in found:
         rows = slice(max(0, round(y - side / 2 + 0.5)), round(y + side / 2 + 0.5))
         columns = slice(max(0, round(x - side / 2 + 0.5)), round(x + side / 2 + 0.5))
-        seen[rows, columns] = True
-    assert seen.all()
+        covered[rows, columns] = True
+    assert covered.all()
     across = sorted({x for _, x, _ in found})
     assert all(right - left <= 0.75 * found[0][0] + 1e-9 for left, right in itertools.pairwise(across))
 

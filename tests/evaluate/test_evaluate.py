@@ -26,7 +26,7 @@ from distill.spec import ModelSpec
 from tests.support.evaluation import N_FACES, STEP, MakeOracle, Measure, Oracle
 
 
-@pytest.mark.parametrize("boxes", ["gt", "det"])
+@pytest.mark.parametrize("boxes", ["gt", "dataset"])
 def test_the_truth_scores_zero_through_any_box(root: Path, oracle: MakeOracle, boxes: str) -> None:
     options = {"limit": None, "subset": "common"}
     found = evaluate(oracle(boxes=boxes), format="manifest", root=root, boxes=boxes, progress=False, **options)  # type: ignore[arg-type]
@@ -48,7 +48,7 @@ def test_a_shift_gives_the_nme_worked_out_by_hand(measure: Measure) -> None:
 
 def test_box_normaliser_uses_the_true_box_whatever_crops(measure: Measure, oracle: MakeOracle, root: Path) -> None:
     arguments = {"format": "manifest", "root": root, "subset": "common", "progress": False}
-    detected = evaluate(oracle(boxes="det", shift=(3, 4)), boxes="det", **arguments)  # type: ignore[arg-type]
+    detected = evaluate(oracle(boxes="dataset", shift=(3, 4)), boxes="dataset", **arguments)  # type: ignore[arg-type]
     true = measure(shift=(3, 4), subset="common")
     assert detected.nme("box") == pytest.approx(true.nme("box"), abs=1e-5)
     faces = json.loads((root / "faces.json").read_text())["faces"]
@@ -86,7 +86,7 @@ def test_boxes_found_now_are_cut_out_as_the_model_says_and_missed_faces_are_coun
     records = read_faces("manifest", root)
     model = Oracle(records, "inner51", shift=(3, 4))  # knows the crops of true boxes
     model.spec = replace(model.spec, detected=replace(model.spec.crop, scale=0.65, shift_y=-0.05))
-    faces = load_faces("inner51", format="manifest", root=root, boxes="found", detector=detector)
+    faces = load_faces("inner51", format="manifest", root=root, boxes="detector", detector=detector)
     result = measure_model(model, faces, "oracle", progress=False)["none"]
     assert result.nme("ocular") == pytest.approx(np.full(N_FACES - 1, 5 / 40), abs=1e-5)
     assert (result.protocol.n_faces, result.protocol.missed) == (N_FACES - 1, 1)
@@ -95,13 +95,15 @@ def test_boxes_found_now_are_cut_out_as_the_model_says_and_missed_faces_are_coun
         Console(file=out, width=200).print(render(result))
         assert "missed 1 faces more" in out.getvalue()
     with pytest.raises(AnnotationError, match="finds none of 9 faces"):
-        load_faces("inner51", format="manifest", root=root, boxes="found", detector=lambda _: [])
+        load_faces("inner51", format="manifest", root=root, boxes="detector", detector=lambda _: [])
 
 
 def test_missing_detector_boxes_are_counted(measure: Measure) -> None:
-    with pytest.raises(ConfigError, match=r"1 of 9 faces have no det box \(first: hard/8\); use gt boxes, or found"):
-        measure(boxes="det")
-    with pytest.raises(ConfigError, match="unknown boxes 'dlib'"):
+    with pytest.raises(
+        ConfigError, match=r"1 of 9 faces have no dataset box \(first: hard/8\); use gt boxes, or detector"
+    ):
+        measure(boxes="dataset")
+    with pytest.raises(ConfigError, match="unknown --boxes 'dlib'"):
         measure(boxes="dlib")
 
 
@@ -223,7 +225,7 @@ def test_real_faces_at_the_mean_shape() -> None:
             return np.full((len(crops), 51, 2), 0.5, np.float32)
 
     options = {"format": "300w", "root": folder, "subset": "lfpw/testset", "limit": 20, "progress": False}
-    for boxes in ("gt", "det"):
+    for boxes in ("gt", "dataset"):
         found = evaluate(Middle(), boxes=boxes, **options)  # type: ignore[arg-type]
         assert found.protocol.n_faces == 20
         assert 0.2 < found.summary("ocular")["nme"] < 0.8

@@ -20,7 +20,7 @@ PROTOCOL = Protocol(
     ("field", "value"),
     [
         ("scheme", "ibug68"),
-        ("boxes", "det"),
+        ("boxes", "dataset"),
         ("subset", "ibug"),
         ("n_faces", 329),
         ("data_hash", "xy"),
@@ -47,7 +47,7 @@ def test_hash_sees_points_names_and_boxes(root: Path) -> None:
     assert digest == hash_faces(read_faces("manifest", root)[:8], "gt")
     moved = replace(records[0], landmarks=records[0].landmarks + 0.001)
     others = {
-        hash_faces(records, "det"),
+        hash_faces(records, "dataset"),
         hash_faces(records[::-1], "gt"),
         hash_faces([moved, *records[1:]], "gt"),
         hash_faces([replace(records[0], name="other"), *records[1:]], "gt"),

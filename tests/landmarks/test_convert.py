@@ -56,8 +56,8 @@ def test_landmarks_of_98_are_found_in_68(points: np.random.Generator) -> None:
     face = points.uniform(0, 100, (98, 2)).astype(np.float32)
     ibug = convert(face, "wflw98", "ibug68")
     # Chin, nose tip, outer eye corners, mouth corners.
-    for ours, theirs in {8: 16, 30: 54, 36: 60, 45: 72, 48: 76, 54: 82, 60: 88, 64: 92}.items():
-        np.testing.assert_allclose(ibug[ours], face[theirs], atol=1e-4)
+    for source, target in {8: 16, 30: 54, 36: 60, 45: 72, 48: 76, 54: 82, 60: 88, 64: 92}.items():
+        np.testing.assert_allclose(ibug[source], face[target], atol=1e-4)
 
 
 def test_visibility_needs_every_source() -> None:
@@ -109,7 +109,7 @@ def test_stored_biases_are_the_measured_ones() -> None:
 
 
 def test_a_rule_beyond_its_source_names_the_key(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
+    path = tmp_path / "custom.yaml"
     path.write_text(
         "name: m\ntitle: m\nn_points: 1\nflip: []\ngroups: {a: [0]}\nedges: []\n"
         "from: {five: {exact: true, points: [{mean: 3-5}]}}\n"

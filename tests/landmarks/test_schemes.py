@@ -170,9 +170,9 @@ def test_brows_that_the_template_of_webmorph_swaps_are_right(real_data: Path) ->
 
 
 def test_users_scheme_with_a_profile_and_own_groups(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
+    path = tmp_path / "custom.yaml"
     path.write_text(
-        "name: mine\ntitle: m\nn_points: 4\nflip: [[0, 1]]\nedges: []\npupil: [[0], [1]]\n"
+        "name: custom\ntitle: m\nn_points: 4\nflip: [[0, 1]]\nedges: []\npupil: [[0], [1]]\n"
         "groups: {right_eye: [0], left_eye: [1], rest: 2-3}\n"
         "from: {ibug68: {exact: false, points: [36, 45, {mean: 0-16}, {blend: {3: 0.25, 8: 0.75}}]}}\n"
     )
@@ -182,8 +182,8 @@ def test_users_scheme_with_a_profile_and_own_groups(tmp_path: Path) -> None:
 
 
 _GOOD = {
-    "name": "mine",
-    "title": "mine",
+    "name": "custom",
+    "title": "custom",
     "n_points": 4,
     "flip": [[0, 1]],
     "groups": {"eyes": "0-1", "rest": [2, 3]},
@@ -192,7 +192,7 @@ _GOOD = {
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"n_points": 0}, "n_points: 0"),
         ({"n_points": True}, "n_points: True"),
@@ -229,12 +229,12 @@ _GOOD = {
         ({"grups": {}}, "unknown key 'grups': did you mean 'groups'"),
     ],
 )
-def test_a_broken_scheme_is_one_line_that_names_the_key(tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    path = tmp_path / "mine.yaml"
+def test_a_broken_scheme_is_one_line_that_names_the_key(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "custom.yaml"
     path.write_text(yaml.safe_dump({**_GOOD, **change}))
     with pytest.raises(ConfigError) as caught:
         load_scheme(str(path))
-    assert str(caught.value).startswith(f"{path}: {said}")
+    assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
@@ -244,9 +244,9 @@ def test_a_broken_scheme_is_one_line_that_names_the_key(tmp_path: Path, change: 
 def test_no_damage_to_a_scheme_raises_anything_else(tmp_path: Path, data: st.DataObject) -> None:
     text = bytearray(yaml.safe_dump({**_GOOD, "from": {"five": {"exact": False, "points": ["0-3"]}}}).encode())
     for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(text) - 1))
-        text[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
-    path = tmp_path / "mine.yaml"
+        position = data.draw(st.integers(0, len(text) - 1))
+        text[position : position + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    path = tmp_path / "custom.yaml"
     path.write_bytes(text)
     load_scheme.cache_clear()
     with suppress(ConfigError):
@@ -257,8 +257,8 @@ def test_no_damage_to_a_scheme_raises_anything_else(tmp_path: Path, data: st.Dat
 def test_unknown_schemes_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'ibug68'"):
         load_scheme("ibug86")
-    path = tmp_path / "mine.yaml"
-    for text in ("<html>", "name: mine", "a: [", "", "\x00"):
+    path = tmp_path / "custom.yaml"
+    for text in ("<html>", "name: custom", "a: [", "", "\x00"):
         path.write_text(text)
         load_scheme.cache_clear()
         with pytest.raises(ConfigError, match="not a landmark scheme") as caught:

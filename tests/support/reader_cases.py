@@ -74,7 +74,7 @@ def coco_records(root: Path) -> list[FaceRecord]:
     visible, known = np.ones(29, bool), np.ones(29, bool)
     visible[3], known[4] = False, False
     rest = {"image": photo, "scheme": "cofw29", "source": root, "group": "a", "subset": "faces"}
-    box = {"det": Box(1.5, 2.5, 80.25, 70.0)}
+    box = {"dataset": Box(1.5, 2.5, 80.25, 70.0)}
     return [
         make_record(name="faces/a#0", landmarks=points, visible=visible, known=known, boxes=box, **rest),
         make_record(name="faces/a#1", landmarks=random_points(29, 1), **rest),
@@ -178,17 +178,17 @@ def mutations(content: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
     for _ in range(count):
         data = bytearray(content)
         for _ in range(rng.randint(1, 4)):
-            place = rng.randrange(len(data) + 1)
+            position = rng.randrange(len(data) + 1)
             length = rng.choice((1, 1, 2, 8, 200))
             match rng.randrange(5):
                 case 0:
-                    data[place : place + 1] = bytes([rng.randrange(256)])
+                    data[position : position + 1] = bytes([rng.randrange(256)])
                 case 1:
-                    del data[place : place + length]
+                    del data[position : position + length]
                 case 2:
-                    data[place:place] = data[place : place + length]
+                    data[position:position] = data[position : position + length]
                 case 3:
-                    data[place : place + rng.choice((0, 1))] = rng.choice(spice)
+                    data[position : position + rng.choice((0, 1))] = rng.choice(spice)
                 case 4 if rng.random() < 0.3:
-                    del data[place:]
+                    del data[position:]
         yield bytes(data)

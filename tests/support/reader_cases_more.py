@@ -78,8 +78,8 @@ def wider_faces() -> list[tuple[str, list[WiderFace]]]:
     four[4] = np.nan
     none = np.full((5, 2), np.nan)
     box = (10.0, 12.0, 60.0, 55.5)
-    seen = np.array([True, False, True, True, True])
-    first = [WiderFace(box, points, seen, 0.82), WiderFace(box, four, np.isfinite(four[:, 0]), 0.5)]
+    visible = np.array([True, False, True, True, True])
+    first = [WiderFace(box, points, visible, 0.82), WiderFace(box, four, np.isfinite(four[:, 0]), 0.5)]
     return [
         ("0--Parade/a b.jpg", first),
         ("1--X/c.jpg", [WiderFace(box, none, np.zeros(5, bool), 0.2), WiderFace(box, none, np.zeros(5, bool), None)]),
@@ -94,7 +94,7 @@ def make_wider(root: Path) -> Path:
 
 
 def csv_faces() -> list[CsvFace]:
-    """Two faces of one photo, one of them with a point missing and one hidden, and one that says everything."""
+    """Two faces of one photo, one of them with a point missing and one hidden, and one with every optional column."""
     half = random_points(68).astype(float)
     half[7] = np.nan
     visible = np.ones(68, bool)

@@ -171,30 +171,30 @@ def test_a_run_knows_how_to_cut_out_detected_boxes(
     assert spec.detected.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
     assert "The detector finds 18 of 18 training faces: its box is cut out 0." in (said := capsys.readouterr().out)
     assert re.search(r"a gt box 1\.\d+, \d+ % of a crop off", said)
-    assert """--data.boxes '["gt", "found"]' would also train""" in said
+    assert """--data.boxes '["gt", "detector"]' would also train""" in said
     monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [])
     _, spec = load_model(train_teacher(make_config("other", trainer={"epochs": 1})) / "best.ckpt")
     assert spec.detected is None
     assert "finds 0 of 18 training faces: its boxes will be cut out as gt boxes are" in capsys.readouterr().out
 
 
-def test_training_on_found_boxes_shows_as_much_of_every_face(
+def test_training_on_detector_boxes_shows_as_much_of_every_face(
     make_config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = Detection(Box(10.0, 10.0, 70.0, 70.0), 0.9)
     monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [whole])
-    config = make_config("run", trainer={"epochs": 1}, data={"boxes": ["gt", "found"]})
+    config = make_config("run", trainer={"epochs": 1}, data={"boxes": ["gt", "detector"]})
     data = build_data(config.data, [config.data.scheme], config.seed, config.trainer.epochs)
     assert isinstance(data.train, FaceDataset)
-    assert data.train.found_crop.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
-    assert all(record.boxes["found"] == whole.box for record in data.train.records)
+    assert data.train.detector_crop.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
+    assert all(record.boxes["detector"] == whole.box for record in data.train.records)
     _, spec = load_model(train_teacher(config) / "best.ckpt")
-    assert spec.detected == data.train.found_crop
+    assert spec.detected == data.train.detector_crop
     monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [])
-    with pytest.raises(ConfigError, match="finds 0 of 18 faces, too few to train on found boxes"):
-        train_teacher(make_config("other", data={"boxes": ["gt", "found"]}))
-    with pytest.raises(ConfigError, match="must begin with gt or det"):
-        make_config("other", data={"boxes": ["found", "gt"]})
+    with pytest.raises(ConfigError, match="finds 0 of 18 faces, too few to train on detector boxes"):
+        train_teacher(make_config("other", data={"boxes": ["gt", "detector"]}))
+    with pytest.raises(ConfigError, match="must begin with gt or dataset"):
+        make_config("other", data={"boxes": ["detector", "gt"]})
 
 
 def test_workers_change_nothing(make_config: Any) -> None:

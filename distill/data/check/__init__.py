@@ -1,4 +1,4 @@
-"""Is this data set what its owner thinks it is? Everything `distill data check` says, as plain functions."""
+"""Validation of data sets, as used by `distill data check`."""
 
 from distill.data.check.check import CheckOptions, check_data
 from distill.data.check.finding import Finding, Report, SubsetCounts

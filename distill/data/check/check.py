@@ -1,4 +1,4 @@
-"""All checks of one folder."""
+"""Run all checks of a data set folder."""
 
 import time
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ Progress = Callable[[str, int], Callable[[], None]]
 _REPLACE = "copy or download it again, or remove it with its points"
 _UNUSED = "nothing to do, or annotate them"
 _NAME = "give each face a name of its own"
-_SPLIT = "name the test subsets (--test a+b), or nothing is said about leaks"
+_SPLIT = "name the test subsets (--test a+b), otherwise leaks are not checked"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _silent(name: str, total: int) -> Callable[[], None]:
 
 
 def _count(records: Sequence[FaceRecord]) -> SubsetCounts:
-    boxes = [box for r in records if (box := r.boxes.get("gt") or r.boxes.get("det")) is not None]
+    boxes = [box for r in records if (box := r.boxes.get("gt") or r.boxes.get("dataset")) is not None]
     sides = [max(box.width, box.height) for box in boxes]
     low, middle, high = (round(float(v), 1) for v in np.percentile(sides, (5, 50, 95))) if sides else (0.0, 0.0, 0.0)
     return SubsetCounts(
@@ -95,29 +95,30 @@ def _unused_photos(photos: Sequence[Path], records: Sequence[FaceRecord], root: 
 def _names(records: Sequence[FaceRecord]) -> Iterator[Finding]:
     for name, count in Counter(record.name for record in records).items():
         if count > 1:
-            yield Finding("error", "same name", name, f"{count} faces are called so", _NAME)
+            yield Finding("error", "same name", name, f"{count} faces have this name", _NAME)
 
 
 def _verify(root: Path, options: CheckOptions, progress: Progress) -> list[Finding]:
     if options.hashes is None:
         return []
     wanted = read_hashes(options.hashes) if options.hashes.is_file() else None
-    found = hash_folder(root, options.hashes, options.workers, progress("hashing", 0))
+    actual = hash_folder(root, options.hashes, options.workers, progress("hashing", 0))
     if wanted is None:
-        write_hashes(options.hashes, found)
-        return [Finding("note", "hash list", options.hashes.name, f"written, {len(found)} files", "keep it")]
-    return list(compare_hashes(wanted, found))
+        write_hashes(options.hashes, actual)
+        return [Finding("note", "hash list", options.hashes.name, f"written, {len(actual)} files", "keep it")]
+    return list(compare_hashes(wanted, actual))
 
 
 def _findings(
     root: Path, records: Sequence[FaceRecord], options: CheckOptions, progress: Progress
 ) -> Iterator[Finding]:
-    photos, test = photos_below(root), options.test
+    photos = photos_below(root)
+    test = options.test
     facts = scan_photos(photos, records, options.workers, progress("reading photos", len(photos)))
     yield from _broken_photos(facts, root)
     yield from _names(records)
     if not any(is_test(record.subset, test) for record in records):
-        yield Finding("note", "leak", ".", "no subset is called a test or validation set", _SPLIT)
+        yield Finding("note", "leak", ".", "no subset is named as a test or validation set", _SPLIT)
     yield from find_group_leaks(records, test)
     yield from find_same_bytes(facts, records, root, test)
     yield from find_near_duplicates(facts, records, test)
@@ -143,7 +144,7 @@ def check_data(
         format: a name in `FORMATS`.
         root: folder of the data set.
         subsets: names as the format defines them; None for everything.
-        scheme: scheme the points are in, for formats whose files do not say it.
+        scheme: scheme the points are in, for formats whose files do not define it.
         options: what to look for.
         progress: called with the name and length of each long step; returns what is called after each item.
 
@@ -165,8 +166,8 @@ def check_data(
     records, findings = read_all_sound(FORMATS[format], root, subsets, scheme)
     for name in options.test or ():
         if records and not any(is_test(record.subset, [name]) for record in records):
-            seen = sorted({record.subset for record in records})
-            raise ConfigError(f"--test {name}: no face is of such a subset: {suggest(name, seen)}")
+            present = sorted({record.subset for record in records})
+            raise ConfigError(f"--test {name}: no face is of such a subset: {suggest(name, present)}")
     findings += _findings(root, records, options, progress)
     findings += _verify(root, options, progress)
     unread = {finding.file for finding in findings if finding.check == "broken photo"}

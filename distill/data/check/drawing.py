@@ -1,4 +1,4 @@
-"""Faces with their points numbered, to see with one's own eyes what the numbers mean."""
+"""Draw faces with numbered landmarks, for a visual check of the point order."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,13 +12,16 @@ from distill.geometry import CropSpec, apply_affine, box_of_points, crop_affine
 from distill.images import Photo, read_image, warp
 
 _LABEL = 36
-_SEEN, _HIDDEN, _TEXT, _SHADE = (60, 230, 90), (250, 90, 60), (255, 255, 255), (0, 0, 0)
+_VISIBLE = (60, 230, 90)
+_HIDDEN = (250, 90, 60)
+_TEXT = (255, 255, 255)
+_SHADE = (0, 0, 0)
 
 
 def evenly(records: Sequence[FaceRecord], count: int) -> list[FaceRecord]:
     """At most `count` of the faces, spread evenly."""
-    places = np.linspace(0, len(records) - 1, min(count, len(records))).astype(int)
-    return [records[place] for place in places]
+    indices = np.linspace(0, len(records) - 1, min(count, len(records))).astype(int)
+    return [records[index] for index in indices]
 
 
 def numbered_face(record: FaceRecord, size: int = 420) -> tuple[Photo, NDArray[np.float32]]:
@@ -30,20 +33,21 @@ def numbered_face(record: FaceRecord, size: int = 420) -> tuple[Photo, NDArray[n
         ImageError: the photo cannot be read.
     """
     points = record.landmarks[record.known]
-    box = record.boxes.get("gt") or record.boxes.get("det") or box_of_points(points)
+    box = record.boxes.get("gt") or record.boxes.get("dataset") or box_of_points(points)
     affine = crop_affine(box, CropSpec(size, 1.3))
     picture = warp(read_image(record.image), affine, size)
-    places = apply_affine(affine, points)
-    numbers, seen = np.flatnonzero(record.known), record.visible[record.known]
-    for number, place, shown in zip(numbers, places, seen, strict=True):
-        x, y = (round(float(v)) for v in place)
-        cv2.circle(picture, (x, y), 2, _SEEN if shown else _HIDDEN, -1, cv2.LINE_AA)
+    positions = apply_affine(affine, points)
+    numbers = np.flatnonzero(record.known)
+    visible = record.visible[record.known]
+    for number, position, shown in zip(numbers, positions, visible, strict=True):
+        x, y = (round(float(v)) for v in position)
+        cv2.circle(picture, (x, y), 2, _VISIBLE if shown else _HIDDEN, -1, cv2.LINE_AA)
         # Dark below light, so that the number is read on any skin.
         for colour, thickness in ((_SHADE, 2), (_TEXT, 1)):
             cv2.putText(
                 picture, str(number), (x + 3, y + 3), cv2.FONT_HERSHEY_SIMPLEX, 0.28, colour, thickness, cv2.LINE_AA
             )
-    return picture, places
+    return picture, positions
 
 
 def numbered_sheet(records: Sequence[FaceRecord], captions: Mapping[str, str], columns: int = 4) -> Photo | None:

@@ -1,4 +1,4 @@
-"""Who occurs twice, and who occurs on both sides of a split: bytes, groups (photo, person, video) and looks."""
+"""Duplicates and split leakage: identical files, shared groups (photo, person, video) and near duplicates."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ NEAR_DETAIL = 0.25
 
 _LEAK = "leave it out of training: give the test faces as such, and faces of their groups are left out"
 _SAME = "keep one of the two, or give both the same group"
-_NEAR = "look at both; if it is one photo, give both the same group (300-W: near_duplicates.csv)"
+_NEAR = "compare the two; if it is one photo, give both the same group (300-W: near_duplicates.csv)"
 _TEST_WORDS = ("test", "val", "valid", "validation")
 
 
@@ -30,7 +30,7 @@ def is_test(subset: str, named: Sequence[str] | None) -> bool:
 
 
 def find_group_leaks(records: Sequence[FaceRecord], test: Sequence[str] | None) -> Iterator[Finding]:
-    """Faces to train on whose group (photo, person, video) is also tested on."""
+    """Training faces whose group (photo, person, video) is also in a test subset."""
     tested: dict[str, FaceRecord] = {}
     for record in records:
         if is_test(record.subset, test):
@@ -62,14 +62,14 @@ def find_same_bytes(
 def find_near_duplicates(
     facts: Mapping[Path, PhotoFacts], records: Sequence[FaceRecord], test: Sequence[str] | None
 ) -> Iterator[Finding]:
-    """Faces that look alike though their groups say they have nothing to do with each other."""
-    seen = [record for record in records if record.name in facts[record.image].looks]
-    if not seen:
+    """Near-duplicate faces that belong to different groups."""
+    hashed = [record for record in records if record.name in facts[record.image].hashes]
+    if not hashed:
         return
-    looks = [facts[record.image].looks[record.name] for record in seen]
-    for i, j, bits in close_pairs(np.stack([look.bits for look in looks]), NEAR_BITS):
-        first, second = seen[i], seen[j]
-        difference = 1 - float(looks[i].detail @ looks[j].detail)
+    hashes = [facts[record.image].hashes[record.name] for record in hashed]
+    for i, j, bits in close_pairs(np.stack([face_hash.bits for face_hash in hashes]), NEAR_BITS):
+        first, second = hashed[i], hashed[j]
+        difference = 1 - float(hashes[i].detail @ hashes[j].detail)
         same_file = facts[first.image].sha256 == facts[second.image].sha256
         if first.group == second.group or same_file or difference > NEAR_DETAIL:
             continue

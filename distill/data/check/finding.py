@@ -1,4 +1,4 @@
-"""What a check found: one thing, in one file, with what to do about it."""
+"""Findings of the data check and the report that collects them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +11,14 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong or worth knowing.
+    """One problem or remark, in one file, with the next step.
 
     Attributes:
         severity: `error` spoils training or a number; `warning` may be meant so; `note` only informs.
-        check: which check found it, a short name such as `leak`.
+        check: name of the check, a short name such as `leak`.
         file: the face or file it is about.
-        what: what was seen, with numbers.
-        todo: what to do about it; the same words for every finding of a kind.
+        what: description, with numbers.
+        todo: what to do about it; the same text for every finding of a check.
     """
 
     severity: Severity
@@ -44,7 +44,7 @@ class SubsetCounts:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a check of one folder says.
+    """Result of the check of one folder.
 
     Attributes:
         subsets: counts by subset, `all` last.
@@ -76,5 +76,5 @@ class Report:
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort by severity; within one, in the order found."""
+    """Sort by severity; within one, in their given order."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

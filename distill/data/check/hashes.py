@@ -1,4 +1,4 @@
-"""A list of SHA-256 sums of a folder, to notice a changed, lost or added file later.
+"""SHA-256 list of a folder, to detect changed, missing or added files.
 
 The format is that of `sha256sum`, so `cd DIR && sha256sum -c LIST` checks it without this package.
 """
@@ -23,14 +23,14 @@ def hash_folder(
     skipped = leave_out.resolve()
     files = sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".") and p.resolve() != skipped)
 
-    def one(path: Path) -> str:
+    def hash_file(path: Path) -> str:
         digest = sha256(path)
         if progress is not None:
             progress()
         return digest
 
     with ThreadPoolExecutor(workers) as pool:
-        return dict(zip((path.relative_to(root).as_posix() for path in files), pool.map(one, files), strict=True))
+        return dict(zip((path.relative_to(root).as_posix() for path in files), pool.map(hash_file, files), strict=True))
 
 
 def write_hashes(path: Path, sums: Mapping[str, str]) -> None:
@@ -53,13 +53,13 @@ def read_hashes(path: Path) -> dict[str, str]:
     return sums
 
 
-def compare_hashes(wanted: Mapping[str, str], found: Mapping[str, str]) -> Iterator[Finding]:
+def compare_hashes(wanted: Mapping[str, str], actual: Mapping[str, str]) -> Iterator[Finding]:
     """Changed and lost files are errors, added ones warnings."""
     for name, digest in wanted.items():
-        if name not in found:
+        if name not in actual:
             yield Finding("error", "hash list", name, "is gone", _CHANGED)
-        elif found[name] != digest:
+        elif actual[name] != digest:
             yield Finding("error", "hash list", name, "has changed since the list was made", _CHANGED)
-    for name in found:
+    for name in actual:
         if name not in wanted:
             yield Finding("warning", "hash list", name, "is not in the list", _CHANGED)

@@ -22,8 +22,8 @@ _CROP = CropSpec(size=64, scale=1.3)
 _DETAIL = 32
 
 
-class FaceLook(NamedTuple):
-    """How a face looks: 256 bits to find candidates by, and (1024,) details of unit length to compare them by."""
+class FaceHash(NamedTuple):
+    """Perceptual hash of a face: 256 bits that find candidates, and a (1024,) unit vector that compares them."""
 
     bits: NDArray[np.bool_]
     detail: NDArray[np.float32]
@@ -31,22 +31,22 @@ class FaceLook(NamedTuple):
 
 @dataclass(frozen=True)
 class PhotoFacts:
-    """What one photo file is: SHA-256 of its bytes, (width, height), the fault if it cannot be decoded, its faces."""
+    """Facts of one photo file: SHA-256 of its bytes, (width, height), the fault if it cannot be decoded, its faces."""
 
     sha256: str
     size: tuple[int, int] | None
     fault: str | None
-    looks: Mapping[str, FaceLook] = field(default_factory=dict)
+    hashes: Mapping[str, FaceHash] = field(default_factory=dict)
 
 
-def face_look(photo: Photo, record: FaceRecord) -> FaceLook | None:
-    """Return what stays nearly the same when a photo is scaled, cut, brightened or saved again; None without a box.
+def face_hash(photo: Photo, record: FaceRecord) -> FaceHash | None:
+    """Return a hash that is robust to scaling, cropping, brightness and compression; None without a box.
 
     It is taken of the face's crop, not of the photo, as the same photo is often cut differently in two data sets.
-    Bit (row, column) says whether the face gets brighter from one cell of a 16 x 17 grid to the next ("difference
+    Bit (row, column) is set where the face gets brighter from one cell of a 16 x 17 grid to the next ("difference
     hash"); the details are the crop's Laplacian at 32 x 32 pixels.
     """
-    box = record.boxes.get("gt") or record.boxes.get("det")
+    box = record.boxes.get("gt") or record.boxes.get("dataset")
     if box is None:
         return None
     grey = cv2.cvtColor(warp(photo, crop_affine(box, _CROP), _CROP.size), cv2.COLOR_RGB2GRAY)
@@ -55,7 +55,7 @@ def face_look(photo: Photo, record: FaceRecord) -> FaceLook | None:
     detail = cv2.Laplacian(cv2.GaussianBlur(small, (0, 0), 1), cv2.CV_32F).reshape(-1)
     detail -= detail.mean()
     bits = (cells[:, 1:] > cells[:, :-1]).reshape(HASH_BITS)
-    return FaceLook(bits, detail / max(1e-6, float(np.linalg.norm(detail))))
+    return FaceHash(bits, detail / max(1e-6, float(np.linalg.norm(detail))))
 
 
 def _facts(path: Path, faces: Sequence[FaceRecord]) -> PhotoFacts:
@@ -68,9 +68,9 @@ def _facts(path: Path, faces: Sequence[FaceRecord]) -> PhotoFacts:
         photo = decode_image(data, path.name)
     except ImageError as error:
         return PhotoFacts(digest, None, str(error).removeprefix(f"{path.name}: "))
-    looks = {record.name: face_look(photo, record) for record in faces}
-    seen = {name: look for name, look in looks.items() if look is not None}
-    return PhotoFacts(digest, (photo.shape[1], photo.shape[0]), None, seen)
+    hashes = {record.name: face_hash(photo, record) for record in faces}
+    hashed = {name: value for name, value in hashes.items() if value is not None}
+    return PhotoFacts(digest, (photo.shape[1], photo.shape[0]), None, hashed)
 
 
 def scan_photos(
@@ -89,14 +89,14 @@ def scan_photos(
         faces[record.image].append(record)
     files = sorted({*paths, *faces})
 
-    def one(path: Path) -> PhotoFacts:
+    def inspect(path: Path) -> PhotoFacts:
         facts = _facts(path, faces.get(path, ()))
         if progress is not None:
             progress()
         return facts
 
     with ThreadPoolExecutor(workers) as pool:
-        return dict(zip(files, pool.map(one, files), strict=True))
+        return dict(zip(files, pool.map(inspect, files), strict=True))
 
 
 def close_pairs(hashes: NDArray[np.bool_], limit: int, block: int = 1024) -> list[tuple[int, int, int]]:
@@ -105,7 +105,8 @@ def close_pairs(hashes: NDArray[np.bool_], limit: int, block: int = 1024) -> lis
     A product of +-1 vectors counts equal minus differing bits, so all pairs of 8,000 faces take about a second.
     """
     signs = hashes.astype(np.float32) * 2 - 1
-    bits, pairs = hashes.shape[1], []
+    bits = hashes.shape[1]
+    pairs = []
     for start in range(0, len(signs), block):
         distance = (bits - signs[start : start + block] @ signs[start:].T) / 2
         rows, columns = np.nonzero(distance <= limit)

@@ -1,4 +1,4 @@
-"""Points that cannot be right by themselves: outside the photo, on top of each other, never marked; faces too small."""
+"""Checks of single points: outside the photo, coinciding, never annotated; and of faces that are too small."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ from distill.landmarks import load_scheme
 # A cut-off chin is guessed a little outside; more than this share of the face is another mistake.
 _FAR = 0.25
 
-_OUTSIDE = "look at it: a wrong scale, a crop made without its points, or 1-based points read as 0-based"
+_OUTSIDE = "check it: a wrong scale, a crop made without its points, or 1-based points read as 0-based"
 _TINY = "leave it out, or train for small faces on purpose"
-_COINCIDE = "look at it: points were left where the tool first put them"
+_COINCIDE = "check it: points were left where the tool first put them"
 _NEVER = "nothing to do if the set has no such points; else the file is cut short"
 _NO_POINTS = "nothing to do: such faces serve detectors and label-free training"
 
@@ -23,7 +23,8 @@ _NO_POINTS = "nothing to do: such faces serve detectors and label-free training"
 def find_outside(facts: Mapping[Path, PhotoFacts], records: Sequence[FaceRecord]) -> Iterator[Finding]:
     """Faces with known points outside the photo, if far or many."""
     for record in records:
-        size, known = facts[record.image].size, record.known
+        size = facts[record.image].size
+        known = record.known
         if size is None or not known.any():
             continue
         points = record.landmarks[known]
@@ -33,7 +34,8 @@ def find_outside(facts: Mapping[Path, PhotoFacts], records: Sequence[FaceRecord]
             continue
         share = float(beyond.max()) / max(1.0, float(np.ptp(points, axis=0).max()))
         worst = int(np.flatnonzero(known)[beyond.argmax()])
-        photo, furthest = f"{size[0]}x{size[1]} photo", f"point {worst} by {beyond.max():.1f} px"
+        photo = f"{size[0]}x{size[1]} photo"
+        furthest = f"point {worst} by {beyond.max():.1f} px"
         what = f"{int(outside.sum())} points outside the {photo}, {furthest}"
         yield Finding("warning" if share > _FAR else "note", "outside photo", record.name, what, _OUTSIDE)
 
@@ -41,14 +43,14 @@ def find_outside(facts: Mapping[Path, PhotoFacts], records: Sequence[FaceRecord]
 def find_tiny(records: Sequence[FaceRecord], smallest: float) -> Iterator[Finding]:
     """Faces whose box has a longer side below `smallest` pixels."""
     for record in records:
-        box = record.boxes.get("gt") or record.boxes.get("det")
+        box = record.boxes.get("gt") or record.boxes.get("dataset")
         if box is not None and max(box.width, box.height) < smallest:
             what = f"the face is {max(box.width, box.height):.0f} px, below {smallest:g}"
             yield Finding("warning", "tiny face", record.name, what, _TINY)
 
 
 def find_coinciding(records: Sequence[FaceRecord]) -> Iterator[Finding]:
-    """Faces with a quarter or more of their points exactly on another: nobody marked those."""
+    """Faces with a quarter or more of their points exactly on another: they were not annotated."""
     for record in records:
         points = record.landmarks[record.known]
         doubled = len(points) - len(np.unique(points, axis=0))

@@ -1,8 +1,8 @@
-"""Faces against the mean face of their scheme: swapped left and right, wrong order, single points astray.
+"""Shape checks against the mean face of a scheme: left and right swapped, wrong order, single outliers.
 
 A point (x, y) is the complex number x + iy, so that one complex factor scales and turns a face. Faces are compared
-after the similarity that fits them best to the mean (Procrustes), which never mirrors: that is what tells left from
-right. The mean is the median of each point over the faces themselves, so most of them must be right.
+after the similarity that fits them best to the mean (Procrustes), which never mirrors, so that left and right are
+distinguished. The mean is the median of each point over the faces themselves, so most of them must be right.
 Distances are in units of the root mean square distance of the mean's points from their centre.
 """
 
@@ -24,19 +24,24 @@ _ROUNDS = 6
 # exchanged: sound >= 1.09 times, exchanged <= 0.92 (FaceSynthetics with its profiles) or 0.61 (all others).
 SWAPPED_RATIO = 0.8
 # Sound faces are at most 0.37 away (300-W), shuffled ones about 1; in a set of wide poses, 3 times the median.
-ODD, ODD_TIMES = 0.5, 3.0
+ODD = 0.5
+ODD_TIMES = 3.0
 # A point of a sound face of 300-W or MUCT is at most 0.98 away, and then where all faces vary.
-ASTRAY, ASTRAY_TIMES = 0.75, 6.0
+OUTLIER = 0.75
+OUTLIER_TIMES = 6.0
 # Sound means: steps <= 0.18 and 0.24 from their mirror image; in random order: 0.9 and 0.98.
-EDGE_RATIO, ASYMMETRY = 0.5, 0.5
-# Two points are exchanged when each lies much nearer to the other's place, and the places are not close anyway.
-_EXCHANGED, _APART, _APART_TIMES = 0.4, 0.3, 2.0
+EDGE_RATIO = 0.5
+ASYMMETRY = 0.5
+# Two points are exchanged when each lies much nearer to the other's position, and these are not close.
+_EXCHANGED = 0.4
+_APART = 0.3
+_APART_TIMES = 2.0
 
 _SWAP = "exchange its left and right points by the scheme's flip pairs"
 _SET_SWAP = "exchange left and right points of the whole set, or turn its photos upright"
 _ORDER = "name the scheme these points were marked in, or write one (docs: a scheme of one's own)"
-_LOOK = "look at it (--sheets): wrong face, wrong order, or a very unusual pose"
-_POINT = "look at it (--sheets): mark the point again, unless the face is a profile"
+_LOOK = "check it (--sheets): wrong face, wrong order, or a very unusual pose"
+_POINT = "check it (--sheets): mark the point again, unless the face is a profile"
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Fit:
     """Faces laid on their mean.
 
     shapes: (n, k) complex. mean: (k,). distance: (n, k) from the mean. error: (n,), its root mean square over a face.
-    What nobody marked is NaN.
+    Points that are not annotated are NaN.
     """
 
     shapes: Shapes
@@ -67,13 +72,13 @@ def lay_on(shapes: Shapes, mean: Shapes) -> Fit:
     weight = 1 / known.sum(1, keepdims=True)
     source, target = np.where(known, shapes, 0), np.where(known, mean, 0)
     source = np.where(known, source - source.sum(1, keepdims=True) * weight, 0)
-    place = target.sum(1, keepdims=True) * weight
-    target = np.where(known, target - place, 0)
+    centre = target.sum(1, keepdims=True) * weight
+    target = np.where(known, target - centre, 0)
     size = np.maximum((np.abs(source) ** 2).sum(1, keepdims=True), 1e-9)
     laid = (np.conj(source) * target).sum(1, keepdims=True) / size * source
     distance = np.where(known, np.abs(laid - target), np.nan)
     error = np.sqrt((np.abs(laid - target) ** 2).sum(1) * weight[:, 0])
-    return Fit(np.where(known, laid + place, np.nan), mean, distance, error)
+    return Fit(np.where(known, laid + centre, np.nan), mean, distance, error)
 
 
 def _unit(mean: Shapes) -> Shapes:
@@ -110,15 +115,17 @@ def edge_ratio(mean: Shapes, scheme: Scheme) -> float:
     ends = [pair for edge in scheme.edges for pair in zip(edge.points, edge.points[1:], strict=False)]
     steps = np.array([abs(mean[b] - mean[a]) for a, b in ends])
     pairs = np.abs(mean[:, None] - mean[None])[np.triu_indices(len(mean), 1)]
-    steps, pairs = steps[~np.isnan(steps)], pairs[~np.isnan(pairs)]
+    steps = steps[~np.isnan(steps)]
+    pairs = pairs[~np.isnan(pairs)]
     if len(steps) < 8:
-        return 0.0  # too few to tell, as in the scheme of five points
+        return 0.0  # too few to judge, as in the scheme of five points
     return float(np.median(steps) / np.median(pairs))
 
 
 def _check_set(shapes: Shapes, mean: Shapes, scheme: Scheme) -> Iterator[Finding]:
-    """What can be said of the mean alone; it goes for every face."""
-    ratio, skew = edge_ratio(mean, scheme), asymmetry(mean, scheme)
+    """Check the mean face alone; a finding applies to every face."""
+    ratio = edge_ratio(mean, scheme)
+    skew = asymmetry(mean, scheme)
     if ratio > EDGE_RATIO or skew > ASYMMETRY:
         what = f"points do not follow the scheme (steps along its edges {ratio:.2f}, mirror image {skew:.2f} away)"
         yield Finding("error", "wrong scheme", scheme.name, what, _ORDER)
@@ -136,7 +143,7 @@ def _check_set(shapes: Shapes, mean: Shapes, scheme: Scheme) -> Iterator[Finding
 
 def _exchanged(laid: Shapes, mean: Shapes, usual: NDArray[np.float64]) -> tuple[int, int] | None:
     """The two points of one face (k,) that are most surely exchanged with each other, if any are."""
-    gap = np.abs(laid[:, None] - mean[None])  # of point i to the place of point j
+    gap = np.abs(laid[:, None] - mean[None])  # of point i to the position of point j
     own = np.diagonal(gap)
     before, after = own[:, None] + own[None], gap + gap.T
     away = own > np.maximum(_APART, _APART_TIMES * usual)
@@ -154,15 +161,15 @@ def _check_face(record: FaceRecord, fit: Fit, index: int, usual: NDArray[np.floa
         return
     pair = _exchanged(fit.shapes[index], fit.mean, usual)
     if pair is not None:
-        what = f"points {pair[0]} and {pair[1]} lie in each other's place"
+        what = f"points {pair[0]} and {pair[1]} lie at each other's position"
         yield Finding("warning", "points exchanged", record.name, what, _POINT)
         return
     distance = np.nan_to_num(fit.distance[index])
-    astray = np.flatnonzero(distance > np.maximum(ASTRAY, ASTRAY_TIMES * usual))
-    if len(astray):
-        worst = int(astray[distance[astray].argmax()])
-        more = f", and {len(astray) - 1} more" if len(astray) > 1 else ""
-        what = f"point {worst} is {distance[worst]:.2f} from its usual place{more}"
+    outliers = np.flatnonzero(distance > np.maximum(OUTLIER, OUTLIER_TIMES * usual))
+    if len(outliers):
+        worst = int(outliers[distance[outliers].argmax()])
+        more = f", and {len(outliers) - 1} more" if len(outliers) > 1 else ""
+        what = f"point {worst} is {distance[worst]:.2f} from its usual position{more}"
         yield Finding("warning", "point astray", record.name, what, _POINT)
 
 
@@ -170,15 +177,17 @@ def _check_scheme(records: Sequence[FaceRecord], scheme: Scheme) -> Iterator[Fin
     shapes = complex_shapes(records)
     marked = ~np.isnan(shapes).all(0)
     enough = (~np.isnan(shapes)).sum(1) >= min(4, int(marked.sum()))
-    records, shapes = [record for record, keep in zip(records, enough, strict=True) if keep], shapes[enough]
+    records = [record for record, keep in zip(records, enough, strict=True) if keep]
+    shapes = shapes[enough]
     if len(records) < 3 or marked.sum() < 3:
-        return  # no mean to speak of
+        return  # too few for a mean
     mean = mean_shape(shapes)
     whole = list(_check_set(shapes, mean, scheme))
     yield from whole
     if any(finding.check == "wrong scheme" for finding in whole):
         return  # single faces cannot be judged
-    fit, flipped = lay_on(shapes, mean), lay_on(shapes[:, list(scheme.flip)], mean)
+    fit = lay_on(shapes, mean)
+    flipped = lay_on(shapes[:, list(scheme.flip)], mean)
     usual = np.nan_to_num(np.array([np.median(d[~np.isnan(d)]) if (~np.isnan(d)).any() else 0 for d in fit.distance.T]))
     odd = max(ODD, ODD_TIMES * float(np.median(fit.error)))
     for index, record in enumerate(records):

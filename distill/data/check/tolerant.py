@@ -1,8 +1,8 @@
-"""Reading a data set that has faults: every face that is sound, and a finding for each that is not.
+"""Read a data set that has errors: return all valid faces and a finding for each invalid one.
 
 Readers stop at the first fault, as training must. Here the file that was named is left out and the rest read again,
 from a folder of links, as often as needed. Where one file holds many faces, as a CSV does, that is not possible: then
-the fault is told and there are no faces.
+the error is reported and no faces are returned.
 """
 
 import tempfile
@@ -16,8 +16,8 @@ from distill.data.readers.tables import PHOTO_SUFFIXES
 from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError, DistillError
 
-_TODO = "mend, replace or remove the file"
-_MORE = "mend the first ones and check again: there may be more"
+_TODO = "fix, replace or remove the file"
+_MORE = "fix the first ones and check again: there may be more"
 # One file of many faces is not left out with all of them.
 _TABLES = (".csv", ".json", ".xml", ".mat", ".sqlite", ".yaml", ".yml")
 _LISTS = ("label.txt",)
@@ -29,10 +29,10 @@ def _named(message: str, view: Path) -> Path | None:
     while text:
         path = Path(text)
         try:
-            found = path.is_relative_to(view) and path.is_file()
+            is_file = path.is_relative_to(view) and path.is_file()
         except (OSError, ValueError):
-            found = False
-        if found:
+            is_file = False
+        if is_file:
             is_table = path.suffix.lower() in _TABLES or path.name in _LISTS or path.name.startswith("list_")
             return None if is_table else path
         text = text.rpartition(":")[0]
@@ -57,7 +57,7 @@ def read_all_sound(
     """Return the faces that can be read and a finding of severity error for each file, at most `limit`, that cannot.
 
     Raises:
-        ConfigError: the scheme or format asked for makes no sense: nothing a file could be blamed for.
+        ConfigError: the scheme or format asked for is invalid: not the fault of a file.
     """
     findings: list[Finding] = []
     left_out: set[Path] = set()
@@ -73,12 +73,13 @@ def read_all_sound(
             except ConfigError:
                 raise
             except DistillError as error:
-                message, path = str(error), _named(str(error), view)
-                said = message.replace(f"{view}/", "")
+                message = str(error)
+                path = _named(str(error), view)
+                text = message.replace(f"{view}/", "")
                 if findings and _nothing_left(error, message):
                     return [], findings
-                file = path.relative_to(view).as_posix() if path else said.partition(":")[0]
-                findings.append(Finding("error", "unreadable", file, said, _TODO))
+                file = path.relative_to(view).as_posix() if path else text.partition(":")[0]
+                findings.append(Finding("error", "unreadable", file, text, _TODO))
                 if path is None or len(findings) >= limit:
                     findings.append(Finding("error", "unreadable", ".", "reading stopped here", _MORE))
                     return [], findings
@@ -86,7 +87,7 @@ def read_all_sound(
 
 
 def _nothing_left(error: DistillError, message: str) -> bool:
-    """Whether the reader only complains that leaving out the broken files left none."""
+    """Whether the reader fails only because leaving out the broken files left none."""
     return isinstance(error, AnnotationError) and ": no " in message and " in it" in message
 
 
@@ -95,7 +96,7 @@ def _at(record: FaceRecord, view: Path, root: Path) -> FaceRecord:
 
 
 def photos_below(root: Path) -> list[Path]:
-    """Every file below a folder that calls itself a photo, sorted, without hidden ones."""
+    """Every file below a folder with the suffix of a photo, sorted, without hidden ones."""
     return sorted(
         path
         for path in root.rglob("*")

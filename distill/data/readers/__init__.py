@@ -1,7 +1,7 @@
-"""Annotated photos from disk: one file per format, all of them give `FaceRecord`s."""
+"""Readers of annotated data sets: one module per format, each returns `FaceRecord`s."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from distill.data.readers.face_synthetics import read_face_synthetics
 from distill.data.readers.lapa import read_lapa
 from distill.data.readers.manifest import read_manifest
 from distill.data.readers.muct import read_muct
+from distill.data.readers.reader import Reader, with_own_scheme
 from distill.data.readers.udacity import read_udacity
 from distill.data.readers.w300 import read_300w
 from distill.data.readers.webmorph import read_webmorph
@@ -22,31 +23,40 @@ from distill.data.readers.wider import read_wider
 from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError, suggest
 
-Reader = Callable[[Path, Sequence[str] | None, str | None], list[FaceRecord]]
+# Menpo and IVSFD are laid out as 300-W is; they are listed so that their names are found.
+_FORMATS: dict[str, Reader] = {
+    "300w": read_300w,
+    "aflw": read_aflw,
+    "coco": read_coco,
+    "cofw": read_cofw,
+    "csv": read_csv_points,
+    "dlib": read_dlib_xml,
+    "face_synthetics": read_face_synthetics,
+    "ivsfd": read_300w,
+    "lapa": read_lapa,
+    "manifest": read_manifest,
+    "menpo": read_300w,
+    "muct": read_muct,
+    "udacity": read_udacity,
+    "webmorph": read_webmorph,
+    "wflw": read_wflw,
+    "wider": read_wider,
+}
+FORMATS: Mapping[str, Reader] = MappingProxyType(_FORMATS)
 
-# Menpo and IVSFD are laid out as 300-W is; their names are here because users look for them.
-FORMATS: Mapping[str, Reader] = MappingProxyType(
-    {
-        "300w": read_300w,
-        "aflw": read_aflw,
-        "coco": read_coco,
-        "cofw": read_cofw,
-        "csv": read_csv_points,
-        "dlib": read_dlib_xml,
-        "face_synthetics": read_face_synthetics,
-        "ivsfd": read_300w,
-        "lapa": read_lapa,
-        "manifest": read_manifest,
-        "menpo": read_300w,
-        "muct": read_muct,
-        "udacity": read_udacity,
-        "webmorph": read_webmorph,
-        "wflw": read_wflw,
-        "wider": read_wider,
-    }
-)
+__all__ = ["FORMATS", "Reader", "parse_subsets", "read_faces", "register_format", "with_own_scheme"]
 
-__all__ = ["FORMATS", "Reader", "parse_subsets", "read_faces"]
+
+def register_format(name: str, reader: Reader) -> Reader:
+    """Add a data format, for `--data.format NAME`; returns the reader.
+
+    Raises:
+        ConfigError: the name is in use.
+    """
+    if name in _FORMATS:
+        raise ConfigError(f"data format '{name}' is registered already; choose another name")
+    _FORMATS[name] = reader
+    return reader
 
 
 def parse_subsets(text: str | None) -> tuple[str, ...] | None:

@@ -1,6 +1,6 @@
-"""AFLW's own database: `aflw.sqlite` (or `data/aflw.sqlite`), photos in `flickr/` (or `data/flickr/`).
+"""AFLW's database: `aflw.sqlite` (or `data/aflw.sqlite`), photos in `flickr/` (or `data/flickr/`).
 
-21 features per face, 0-based pixels; a feature without a row was not visible, and its place is not known. The official
+21 features per face, 0-based pixels; a feature without a row was not visible, and its position is unknown. The official
 release has no split: the usual AFLW-19 protocol (20,000 / 4,386) comes as mmpose's JSON, which `coco` reads.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photo_within
 from distill.data.records import Attribute, FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -74,9 +75,9 @@ def _features(rows: Sequence[tuple[Any, ...]], path: Path) -> dict[Any, NDArray[
     for face_id, feature, x, y in rows:
         if not isinstance(feature, int) or not 1 <= feature <= k:
             raise AnnotationError(f"{path}: face {face_id} has feature {str(feature)[:20]} of 1-{k}; copy it again")
-        place = _numbers([x, y], f"feature {feature} of face {face_id}", path)
-        if place is not None:
-            points.setdefault(face_id, np.full((k, 2), np.nan))[feature - 1] = place
+        position = _numbers([x, y], f"feature {feature} of face {face_id}", path)
+        if position is not None:
+            points.setdefault(face_id, np.full((k, 2), np.nan))[feature - 1] = position
     return points
 
 
@@ -92,7 +93,8 @@ def parse_aflw(path: Path) -> Iterator[AflwFace]:
         if face_id not in features:
             continue
         what = f"box of face {face_id}"
-        box, angles = _numbers(rest[:4], what, path), _numbers(rest[4:], f"pose of face {face_id}", path)
+        box = _numbers(rest[:4], what, path)
+        angles = _numbers(rest[4:], f"pose of face {face_id}", path)
         if not isinstance(name, str):
             raise AnnotationError(f"{path}: face {face_id} has no photo's name; copy it again")
         yield AflwFace(
@@ -106,7 +108,7 @@ def parse_aflw(path: Path) -> Iterator[AflwFace]:
 
 
 def write_aflw(path: Path, faces: Sequence[AflwFace]) -> None:
-    """Write a database of the tables this reader needs; reading it gives the same numbers back."""
+    """Write a database of the tables this reader needs; reading it returns the same numbers."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript("""
             CREATE TABLE Faces (face_id INTEGER, file_id TEXT, db_id TEXT);
@@ -132,15 +134,15 @@ def write_aflw(path: Path, faces: Sequence[AflwFace]) -> None:
         database.commit()
 
 
-def read_aflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+@with_own_scheme
+def read_aflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read AFLW's database, by photo; photos are not opened. `scheme` is not needed, subsets are flickr's folders.
 
-    `boxes['det']` is the database's square, `group` the photo, `attributes` roll, pitch and yaw in degrees.
+    `boxes['dataset']` is the database's square, `group` the photo, `attributes` roll, pitch and yaw in degrees.
 
     Raises:
         AnnotationError: no database, a broken one, or a face without photo.
     """
-    del scheme
     path = next((root / name for name in DATABASES if (root / name).is_file()), None)
     if path is None:
         raise AnnotationError(
@@ -154,7 +156,8 @@ def read_aflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
     for face in faces:
         if folders[face.face_id] not in wanted:
             continue
-        source, known = Path(f"{path} face {face.face_id}"), ~np.isnan(face.points[:, 0])
+        source = Path(f"{path} face {face.face_id}")
+        known = ~np.isnan(face.points[:, 0])
         angles: dict[str, Attribute] = dict(face.angles)
         record = make_record(
             name=str(face.face_id),
@@ -163,7 +166,7 @@ def read_aflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
             scheme=SCHEME,
             source=source,
             known=known,
-            boxes={} if face.box is None else {"det": face.box},
+            boxes={} if face.box is None else {"dataset": face.box},
             group=str(PurePosixPath(face.path).with_suffix("")),
             subset=folders[face.face_id],
             size=face.size,

@@ -3,9 +3,9 @@
     {"images": [{"id": 7, "file_name": "a.jpg", "width": 640, "height": 480}],
      "annotations": [{"id": 1, "image_id": 7, "keypoints": [x, y, v, ...], "bbox": [x, y, w, h]}]}
 
-The number of keypoints decides the scheme (`SCHEMES`), or the scheme asked for where it has as many points. v = 0 says
-that a point was not marked, 2 that it is visible, 1 that it is hidden; files that never say 2, such as mmpose's of
-WFLW and 300-W, mean visible by 1. Coordinates are taken as 0-based pixels.
+The number of keypoints decides the scheme (`SCHEMES`), or the requested scheme where it has as many points. v = 0 is
+a point that is not annotated, 2 a visible and 1 a hidden one; in files without any 2, such as mmpose's of WFLW and
+300-W, 1 means visible. Coordinates are taken as 0-based pixels.
 """
 
 import json
@@ -31,7 +31,8 @@ SCHEMES: Mapping[int, str] = MappingProxyType(
 )  # fmt: skip
 # Where photos lie, below the folder given.
 _PHOTO_FOLDERS = ("", "images")
-_HIDDEN, _VISIBLE = 1, 2
+_HIDDEN = 1
+_VISIBLE = 2
 
 
 def _objects(content: Any, key: str, path: Path) -> list[Mapping[str, Any]]:
@@ -51,7 +52,7 @@ def _load(path: Path) -> tuple[dict[Any, Mapping[str, Any]], list[Mapping[str, A
     try:
         by_id = {image["id"]: image for image in images}
     except (KeyError, TypeError) as error:
-        raise AnnotationError(f"{path}: an image without a usable id ({error!r}); mend it") from error
+        raise AnnotationError(f"{path}: an image without a usable id ({error!r}); fix it") from error
     if not annotations:
         raise AnnotationError(f"{path}: no annotation; use the file with the keypoints")
     return by_id, annotations
@@ -63,13 +64,13 @@ def _keypoints(annotation: Mapping[str, Any], source: Path) -> np.ndarray[Any, n
         if values.ndim != 1 or values.size % 3 or not values.size:
             raise ValueError(f"{values.shape} numbers are not x, y, v of each point")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise AnnotationError(f"{source}: no usable keypoints ({str(error)[:100]}); mend it") from error
+        raise AnnotationError(f"{source}: no usable keypoints ({str(error)[:100]}); fix it") from error
     return values.reshape(-1, 3)
 
 
-def _scheme_of(k: int, asked: str | None, source: Path) -> str:
-    if asked is not None and load_scheme(asked).n_points == k:
-        return asked
+def _scheme_of(k: int, requested: str | None, source: Path) -> str:
+    if requested is not None and load_scheme(requested).n_points == k:
+        return requested
     if k not in SCHEMES:
         raise ConfigError(f"{source}: {k} keypoints fit no built-in scheme; name yours with --data.scheme FILE.yaml")
     return SCHEMES[k]
@@ -81,8 +82,8 @@ def _box(annotation: Mapping[str, Any], source: Path) -> dict[str, Box]:
     except KeyError:
         return {}
     except (TypeError, ValueError, OverflowError) as error:
-        raise AnnotationError(f"{source}: bbox is not [x, y, width, height]; mend it") from error
-    return {"det": Box(x, y, x + w, y + h)}
+        raise AnnotationError(f"{source}: bbox is not [x, y, width, height]; fix it") from error
+    return {"dataset": Box(x, y, x + w, y + h)}
 
 
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -94,7 +95,7 @@ def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
 def _image_path(root: Path, image: Mapping[str, Any], source: Path) -> Path:
     name = image.get("file_name")
     if not isinstance(name, str):
-        raise AnnotationError(f"{source}: its image has no file_name; mend it")
+        raise AnnotationError(f"{source}: its image has no file_name; fix it")
     for folder in _PHOTO_FOLDERS[1:]:
         try:
             return photo_within(root / folder, name, source)
@@ -108,17 +109,17 @@ def _read_file(root: Path, path: Path, subset: str, scheme: str | None) -> list[
     sources = [Path(f"{path} annotation {annotation.get('id', index)}") for index, annotation in enumerate(annotations)]
     keypoints = [_keypoints(*pair) for pair in zip(annotations, sources, strict=True)]
     visible = _VISIBLE if any((points[:, 2] == _VISIBLE).any() for points in keypoints) else _HIDDEN
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     records = []
     for annotation, source, points in zip(annotations, sources, keypoints, strict=True):
         try:
             image = images[annotation["image_id"]]
         except (KeyError, TypeError) as error:
-            raise AnnotationError(f"{source}: its image is not in the file; mend it") from error
+            raise AnnotationError(f"{source}: its image is not in the file; fix it") from error
         photo = _image_path(root, image, source)
         stem = str(PurePosixPath(str(image["file_name"]).replace("\\", "/")).with_suffix(""))
         record = make_record(
-            name=f"{subset}/{stem}#{seen[stem]}",
+            name=f"{subset}/{stem}#{counts[stem]}",
             image=photo,
             landmarks=points[:, :2],
             scheme=_scheme_of(len(points), scheme, source),
@@ -130,7 +131,7 @@ def _read_file(root: Path, path: Path, subset: str, scheme: str | None) -> list[
             subset=subset,
             size=_size(image),
         )
-        seen[stem] += 1
+        counts[stem] += 1
         records.append(record)
     return records
 
@@ -138,7 +139,7 @@ def _read_file(root: Path, path: Path, subset: str, scheme: str | None) -> list[
 def format_coco(records: Sequence[FaceRecord], root: Path, sizes: Sequence[tuple[int, int]]) -> str:
     """Return the JSON of faces of one scheme, whose photos lie below `root` and have these (width, height).
 
-    Reading it gives the very same points, visibility and `det` boxes back.
+    Reading it returns exactly the same points, visibility and `dataset` boxes.
     """
     files = {record.image: index for index, record in reversed(list(enumerate(records)))}
     images = [
@@ -157,8 +158,8 @@ def format_coco(records: Sequence[FaceRecord], root: Path, sizes: Sequence[tuple
         face: dict[str, Any] = {"id": index, "image_id": files[record.image], "category_id": 1, "iscrowd": 0}
         face["keypoints"] = [value for point, flag in rows for value in (*point, flag)]
         face["num_keypoints"] = int(record.known.sum())
-        if "det" in record.boxes:
-            box = record.boxes["det"]
+        if "dataset" in record.boxes:
+            box = record.boxes["dataset"]
             face["bbox"] = [box.x0, box.y0, box.width, box.height]
         annotations.append(face)
     categories = [{"id": 1, "name": "face"}]
@@ -169,7 +170,7 @@ def format_coco(records: Sequence[FaceRecord], root: Path, sizes: Sequence[tuple
 def read_coco(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
     """Read COCO-style keypoint files in file order; photos are not opened. A subset is a file's name without `.json`.
 
-    `boxes['det']` is the file's bbox; `group` is the photo.
+    `boxes['dataset']` is the file's bbox; `group` is the photo.
 
     Raises:
         AnnotationError: no such file, not COCO keypoints, a face without photo, or one that makes no sense.

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ConfigError
@@ -87,7 +88,8 @@ def parse_cofw(path: Path, ending: str) -> CofwFaces:
     """
     k = load_scheme(SCHEME).n_points
     with open_mat(path) as file:
-        phis, boxes = _array(file, f"phis{ending}", 3 * k), _array(file, f"bboxes{ending}", 4)
+        phis = _array(file, f"phis{ending}", 3 * k)
+        boxes = _array(file, f"bboxes{ending}", 4)
         if len(phis) != len(boxes) or file[f"Is{ending}"].size != len(phis):
             raise ValueError(f"{len(phis)} faces, {len(boxes)} boxes and {file[f'Is{ending}'].size} photos")
     with np.errstate(over="ignore"):  # becomes infinite, which the record refuses
@@ -106,24 +108,25 @@ def _file_of(root: Path, subset: str) -> Path | None:
 
 
 def mat_files(root: Path) -> dict[str, Path]:
-    found = {subset: path for subset in FILES if (path := _file_of(root, subset)) is not None}
-    if not found:
+    files = {subset: path for subset in FILES if (path := _file_of(root, subset)) is not None}
+    if not files:
         raise AnnotationError(
             f"{root / FILES['train'][1][0]}: no such file; give the folder that holds COFW's .mat files"
         )
-    return found
+    return files
 
 
-def read_cofw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read COFW, subsets `train` and `test`; the photos must have been unpacked. `scheme` is not needed.
+@with_own_scheme
+def read_cofw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read COFW, subsets `train` and `test`; the photos must have been unpacked.
 
-    `boxes['det']` is the file's box; occluded points have a place, but are not visible.
+    `boxes['dataset']` is the file's box; occluded points have a position, but are not visible.
 
     Raises:
         AnnotationError: no such file, a broken one, or photos not unpacked. ConfigError: h5py is not installed.
     """
-    del scheme
-    present, records = mat_files(root), []
+    present = mat_files(root)
+    records = []
     for subset in check_subsets(root, subsets, present):
         faces = parse_cofw(present[subset], FILES[subset][0])
         for index, (points, occluded, box) in enumerate(zip(*faces, strict=True)):
@@ -139,7 +142,7 @@ def read_cofw(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
                 scheme=SCHEME,
                 source=Path(f"{present[subset]} face {index + 1}"),
                 visible=~occluded,
-                boxes={"det": box},
+                boxes={"dataset": box},
                 subset=subset,
             )
             records.append(record)

@@ -1,6 +1,6 @@
-"""A plain CSV for one's own data, in either of two forms, beside or above the photos.
+"""CSV format for custom data sets, in either of two forms, beside or above the photos.
 
-One line for each face (an empty cell is a point nobody marked):
+One line for each face (an empty cell is a point that is not annotated):
 
     image,x0,y0,x1,y1,...[,visible0,...][,box_x0,box_y0,box_x1,box_y1][,subset][,group]
 
@@ -9,11 +9,11 @@ or one line for each point:
     image,point,x,y[,face][,visible][,subset][,group]
 
 `image` is a path from the folder; x and y are pixels, 0-based: the middle of the top-left pixel is (0, 0). `visible` is
-0 for a hidden point whose place is guessed; `box` the detector's face box; faces of one `group` (a person, a video) are
-kept on one side of a split, by default the faces of one photo; `subset` (train, test) is else the file's name. With
-several faces in a photo the first form has several lines, the second numbers them in `face`.
+0 for a hidden point whose position is estimated; `box` the detector's face box; faces of one `group` (a person, a
+video) are kept on one side of a split, by default the faces of one photo; `subset` (train, test) is else the
+file's name. With several faces in a photo the first form has several lines, the second numbers them in `face`.
 
-`scheme.yaml` in the folder says what the points are; without it the number of points must fit one known scheme.
+`scheme.yaml` in the folder defines the points; without it the number of points must fit one known scheme.
 """
 
 import csv
@@ -42,7 +42,7 @@ _NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 class CsvFace(NamedTuple):
-    """One face: points (k, 2), NaN where not marked, (k,) visible, and what else the file says, '' or None if not."""
+    """One face: points (k, 2), NaN where not marked, (k,) visible, and the optional columns, '' or None if absent."""
 
     image: str
     points: NDArray[np.float64]
@@ -54,12 +54,12 @@ class CsvFace(NamedTuple):
 
 def _flag(text: str, source: Path) -> bool:
     if text not in ("0", "1", ""):
-        raise AnnotationError(f"{source}: visible is {text[:20]!r}; write 1 (seen) or 0 (hidden)")
+        raise AnnotationError(f"{source}: visible is {text[:20]!r}; write 1 (visible) or 0 (hidden)")
     return text != "0"
 
 
-def _place(x: str, y: str, what: str, source: Path) -> tuple[float, float]:
-    """The two cells of a point; both empty is a point nobody marked."""
+def _parse_point(x: str, y: str, what: str, source: Path) -> tuple[float, float]:
+    """The two cells of a point; both empty is a point that is not annotated."""
     if not x and not y:
         return np.nan, np.nan
     return to_number(x, f"x of {what}", source), to_number(y, f"y of {what}", source)
@@ -74,7 +74,7 @@ def _read_wide(path: Path, k: int) -> list[CsvFace]:
     faces = []
     for line, row in read_csv_rows(path, ["image", *(f"{axis}{i}" for i in range(k) for axis in "xy")]):
         source = Path(f"{path} line {line}")
-        points = np.array([_place(row[f"x{i}"], row[f"y{i}"], f"point {i}", source) for i in range(k)])
+        points = np.array([_parse_point(row[f"x{i}"], row[f"y{i}"], f"point {i}", source) for i in range(k)])
         visible = np.array([_flag(row.get(f"visible{i}", ""), source) for i in range(k)])
         face = CsvFace(row["image"], points, visible, _box(row, source), row.get("subset", ""), row.get("group", ""))
         faces.append(face)
@@ -82,23 +82,30 @@ def _read_wide(path: Path, k: int) -> list[CsvFace]:
 
 
 def _read_long(path: Path) -> list[CsvFace]:
-    places: dict[tuple[str, str], dict[int, tuple[float, float, bool]]] = {}
+    points_by_face: dict[tuple[str, str], dict[int, tuple[float, float, bool]]] = {}
     about: dict[tuple[str, str], dict[str, str]] = {}
     for line, row in read_csv_rows(path, _LONG):
-        source, key = Path(f"{path} line {line}"), (row["image"], row.get("face", ""))
+        source = Path(f"{path} line {line}")
+        key = (row["image"], row.get("face", ""))
         if not _NUMBER.fullmatch(row["point"]):
             raise AnnotationError(f"{source}: point is {row['point'][:20]!r}; number the points from 0")
-        index, points = int(row["point"]), places.setdefault(key, {})
+        index = int(row["point"])
+        points = points_by_face.setdefault(key, {})
         if index in points:
             raise AnnotationError(f"{source}: point {index} of {key[0]} occurs twice; number its faces in column face")
-        points[index] = *_place(row["x"], row["y"], f"point {index}", source), _flag(row.get("visible", ""), source)
+        points[index] = (
+            *_parse_point(row["x"], row["y"], f"point {index}", source),
+            _flag(row.get("visible", ""), source),
+        )
         about.setdefault(key, row)
-    k = 1 + max((index for points in places.values() for index in points), default=-1)
+    k = 1 + max((index for points in points_by_face.values() for index in points), default=-1)
     faces = []
-    for key, points in places.items():
-        xy, visible = np.full((k, 2), np.nan), np.ones(k, bool)
-        for index, (x, y, seen) in points.items():
-            xy[index], visible[index] = (x, y), seen
+    for key, points in points_by_face.items():
+        xy = np.full((k, 2), np.nan)
+        visible = np.ones(k, bool)
+        for index, (x, y, is_visible) in points.items():
+            xy[index] = (x, y)
+            visible[index] = is_visible
         row = about[key]
         faces.append(CsvFace(key[0], xy, visible, _box(row, path), row.get("subset", ""), row.get("group", "")))
     return faces
@@ -124,7 +131,7 @@ def read_csv_faces(path: Path) -> list[CsvFace]:
 
 
 def format_csv_faces(faces: Sequence[CsvFace]) -> str:
-    """Return the text of faces of one number of points, one line each; reading it gives the very same numbers back."""
+    """Return the text of faces of one number of points, one line each; reading it returns exactly the same numbers."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     k = len(faces[0].points)
@@ -132,23 +139,25 @@ def format_csv_faces(faces: Sequence[CsvFace]) -> str:
     writer.writerow(["image", *columns, *_BOX, "subset", "group"])
     for face in faces:
         marked = np.isfinite(face.points).all(1)
-        places = [repr(float(v)) if seen else "" for at, seen in zip(face.points, marked, strict=True) for v in at]
+        cells = [
+            repr(float(v)) if is_marked else "" for at, is_marked in zip(face.points, marked, strict=True) for v in at
+        ]
         box = [""] * 4 if face.box is None else [repr(float(v)) for v in face.box]
-        flags = [int(seen) for seen in face.visible]
-        writer.writerow([face.image, *places, *flags, *box, face.subset, face.group])
+        flags = [int(flag) for flag in face.visible]
+        writer.writerow([face.image, *cells, *flags, *box, face.subset, face.group])
     return out.getvalue()
 
 
-def _scheme_of(root: Path, k: int, asked: str | None, source: Path) -> str:
+def _scheme_of(root: Path, k: int, requested: str | None, source: Path) -> str:
     own = root / SCHEME_FILE
     if own.is_file():
         return str(own)
-    if asked is not None and load_scheme(asked).n_points == k:
-        return asked
+    if requested is not None and load_scheme(requested).n_points == k:
+        return requested
     fitting = [name for name in list_schemes() if load_scheme(name).n_points == k]
     if len(fitting) != 1:
         hint = f"add {SCHEME_FILE} to the folder" + (f", or name one of {', '.join(fitting)}" if fitting else "")
-        raise ConfigError(f"{source}: {k} points could be anything; {hint}")
+        raise ConfigError(f"{source}: {k} points fit no single scheme; {hint}")
     return fitting[0]
 
 
@@ -170,10 +179,12 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
     for path, faces in tables.items():
         actual = _scheme_of(root, len(faces[0].points), scheme, path)
         own = Path(scheme).resolve() == Path(actual).resolve() if scheme else False
-        total, seen = Counter(face.image for face in faces), Counter[str]()
+        total = Counter(face.image for face in faces)
+        counts = Counter[str]()
         for face in faces:
-            index, subset = seen[face.image], face.subset or path.stem
-            seen[face.image] += 1
+            index = counts[face.image]
+            subset = face.subset or path.stem
+            counts[face.image] += 1
             if subset not in chosen:
                 continue
             image = photo_within(root, face.image, path)
@@ -186,7 +197,7 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
                 visible=face.visible,
                 scheme=scheme if own and scheme else actual,
                 source=Path(f"{path} {name}"),
-                boxes=None if face.box is None else {"det": face.box},
+                boxes=None if face.box is None else {"dataset": face.box},
                 group=face.group or face.image,
                 subset=subset,
                 size=image_size(image),

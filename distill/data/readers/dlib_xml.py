@@ -5,9 +5,9 @@
         <box top='181' left='274' width='52' height='53' ignore='0'>
           <part name='00' x='277' y='194'/> ...
 
-Coordinates are 0-based pixels. The box is the one dlib's detector would give, hence `det`; the tight box of the points
-is `gt`. A part that is missing is not marked; a box with ignore='1' is passed over; a box without parts has labels
-`none`. XML with a document type or entities is refused: such files can eat the memory or read other files.
+Coordinates are 0-based pixels. The box is the one dlib's detector would give, hence `dataset`; the tight box of the
+points is `gt`. A part that is missing is not marked; a box with ignore='1' is skipped; a box without parts has labels
+`none`. XML with a document type or entities is refused: such files can exhaust the memory or read other files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def _tree(data: bytes, source: Path) -> Any:
 def _number(element: Any, name: str, source: Path) -> float:
     text = element.get(name)
     if text is None:
-        raise AnnotationError(f"{source}: a <{element.tag}> without {name}; mend the file")
+        raise AnnotationError(f"{source}: a <{element.tag}> without {name}; fix the file")
     return to_number(text, f"{name} of a <{element.tag}>", source)
 
 
@@ -87,11 +87,12 @@ def parse_dlib_xml(data: bytes, source: Path) -> list[XmlImage]:
     Raises:
         AnnotationError: not XML, dangerous XML, or not such a list of photos.
     """
-    tree, images = _tree(data, source), []
+    tree = _tree(data, source)
+    images = []
     for image in tree.iter("image"):
         file = image.get("file")
         if not file:
-            raise AnnotationError(f"{source}: an <image> without file; mend the file")
+            raise AnnotationError(f"{source}: an <image> without file; fix the file")
         where = Path(f"{source} {file}")
         faces = (_face(box, where) for box in image.iter("box") if box.get("ignore", "0") in ("0", "false"))
         images.append(XmlImage(file, tuple(faces)))
@@ -101,7 +102,7 @@ def parse_dlib_xml(data: bytes, source: Path) -> list[XmlImage]:
 
 
 def format_dlib_xml(images: Sequence[XmlImage]) -> bytes:
-    """Return imglab XML; reading it gives the very same numbers back."""
+    """Return imglab XML; reading it returns exactly the same numbers."""
     lines = ["<?xml version='1.0' encoding='UTF-8'?>", "<dataset>", "<images>"]
     for image in images:
         lines.append(f"  <image file={quoteattr(image.file)}>")
@@ -114,14 +115,14 @@ def format_dlib_xml(images: Sequence[XmlImage]) -> bytes:
     return "\n".join([*lines, "</images>", "</dataset>", ""]).encode()
 
 
-def _scheme_of(images: Sequence[XmlImage], asked: str | None, source: Path) -> str:
-    """The scheme the parts are numbered by: 300-W's, or the one asked for where the numbers fit it alone."""
+def _scheme_of(images: Sequence[XmlImage], requested: str | None, source: Path) -> str:
+    """The scheme the parts are numbered by: 300-W's, or the requested one where the numbers fit it alone."""
     last = max((max(face.parts) for image in images for face in image.faces if face.parts), default=None)
     k = load_scheme(DEFAULT_SCHEME).n_points
     if last is None or last == k - 1:
         return DEFAULT_SCHEME
-    if asked is not None and load_scheme(asked).n_points == last + 1:
-        return asked
+    if requested is not None and load_scheme(requested).n_points == last + 1:
+        return requested
     fitting = [name for name in list_schemes() if load_scheme(name).n_points == last + 1]
     valid = ", ".join(fitting) or "a .yaml of your own"
     raise ConfigError(f"{source}: parts 0-{last} are not the {k} of {DEFAULT_SCHEME}; give the scheme: {valid}")
@@ -132,10 +133,11 @@ def _record(
 ) -> FaceRecord:
     left, top, width, height = face.box
     k = load_scheme(scheme).n_points
-    points, source = np.full((k, 2), np.nan), Path(f"{subset}.xml {file} face {index}")
+    points = np.full((k, 2), np.nan)
+    source = Path(f"{subset}.xml {file} face {index}")
     beyond = [number for number in face.parts if number >= k]
     if beyond:
-        raise AnnotationError(f"{source}: part {beyond[0]} where scheme {scheme} has {k} points; mend the file")
+        raise AnnotationError(f"{source}: part {beyond[0]} where scheme {scheme} has {k} points; fix the file")
     for number, at in face.parts.items():
         points[number] = at
     known: NDArray[np.bool_] = np.isfinite(points).all(1)
@@ -147,7 +149,7 @@ def _record(
         scheme=scheme,
         source=source,
         # dlib's rectangle covers whole pixels, from the left edge of the first to the right edge of the last.
-        boxes={"det": Box(left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)},
+        boxes={"dataset": Box(left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5)},
         group=group,
         subset=subset,
         size=size,
@@ -157,7 +159,7 @@ def _record(
 def read_dlib_xml(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
     """Read the XML files of a folder; a subset is one of them, by its name without `.xml`.
 
-    Without subsets, files that hold boxes only are passed over where others hold points: they list the same photos.
+    Without subsets, files that hold boxes only are skipped where others hold points: they list the same photos.
     `scheme` says what the parts mean where they are not the 68 of 300-W.
 
     Raises:
@@ -171,12 +173,14 @@ def read_dlib_xml(root: Path, subsets: Sequence[str] | None = None, scheme: str 
     chosen = check_subsets(root, subsets, files)
     lists = {name: parse_dlib_xml(read_bytes(files[name], _MAX_BYTES), files[name]) for name in chosen}
     pointed = {n: images for n, images in lists.items() if any(face.parts for image in images for face in image.faces)}
-    groups, records = Groups(root / "near_duplicates.csv"), []
+    groups = Groups(root / "near_duplicates.csv")
+    records = []
     for subset, images in (pointed if subsets is None and pointed else lists).items():
         actual = _scheme_of(images, scheme, files[subset])
         for image in images:
             photo = photo_within(root, image.file, files[subset])
-            size, group = image_size(photo), groups.of(Path(image.file).with_suffix("").as_posix())
+            size = image_size(photo)
+            group = groups.of(Path(image.file).with_suffix("").as_posix())
             records += [
                 _record(photo, face, index, image.file, actual, subset, group, size)
                 for index, face in enumerate(image.faces)

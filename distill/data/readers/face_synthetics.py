@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, read_text, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -44,20 +45,18 @@ def parse_ldmks(text: str, source: str | Path) -> Points:
 
 
 def format_ldmks(points: NDArray[np.floating]) -> str:
-    """Return the text of points (k, 2); reading it gives the very same float32 numbers back."""
+    """Return the text of points (k, 2); reading it returns exactly the same float32 numbers."""
     return "".join(f"{float(x)!r} {float(y)!r}\n" for x, y in np.asarray(points, np.float32))
 
 
-def read_face_synthetics(
-    root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None
-) -> list[FaceRecord]:
+@with_own_scheme
+def read_face_synthetics(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read every `*_ldmks.txt` below a folder, sorted by name; a subset is a folder, `.` the root itself.
 
     Raises:
         AnnotationError: no or broken point files, or points without photo.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     files = sorted(path for path in root.rglob(f"*{SUFFIX}") if not path.name.startswith("."))
     if not files:
         raise AnnotationError(f"{root}: no file *{SUFFIX} in it or below; give the folder that holds 000000{SUFFIX}")

@@ -3,7 +3,7 @@
     LaPa: {train,val,test}/images/NAME.jpg, {train,val,test}/landmarks/NAME.txt
     JD:   {AFW,HELEN,IBUG,LFPW,...}/picture/NAME.jpg, .../landmark/NAME.jpg.txt
 
-The two number the same points differently; the names of the folders say which it is.
+The two number the same points differently; the names of the folders determine which applies.
 """
 
 import re
@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import PHOTO_SUFFIXES, photos_by_stem, read_text
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
@@ -30,10 +31,10 @@ _FACE_OF_PHOTO = re.compile(r"(?P<photo>.+)_\d{1,2}")
 
 
 def parse_lapa(text: str, source: str | Path) -> Points:
-    """Parse a LaPa landmark file to points (k, 2), 0-based pixels, k as its first line says.
+    """Parse a LaPa landmark file to points (k, 2), 0-based pixels, k as given on its first line.
 
     Raises:
-        AnnotationError: another number of lines than the first says, or lines that are not two finite numbers.
+        AnnotationError: a number of lines that differs from the first line, or lines that are not two finite numbers.
     """
     lines = [line.strip() for line in text.split("\n")]
     while lines and not lines[-1]:
@@ -47,44 +48,44 @@ def parse_lapa(text: str, source: str | Path) -> Points:
         try:
             x, y = (float(cell) for cell in line.split())
         except ValueError as error:
-            raise AnnotationError(f"{source}: line {number} is {line[:40]!r}, not 'x y'; mend it") from error
+            raise AnnotationError(f"{source}: line {number} is {line[:40]!r}, not 'x y'; fix it") from error
         if not abs(x) + abs(y) < 1e6:  # also catches NaN and infinity
-            raise AnnotationError(f"{source}: line {number} is {line[:40]!r}, not finite coordinates; mend it")
+            raise AnnotationError(f"{source}: line {number} is {line[:40]!r}, not finite coordinates; fix it")
         points.append((x, y))
     return np.array(points, np.float32).reshape(-1, 2)
 
 
 def format_lapa(points: NDArray[np.floating]) -> str:
-    """Return the text of a landmark file for points (k, 2); parsing it gives the very same numbers back."""
+    """Return the text of a landmark file for points (k, 2); parsing it returns exactly the same numbers."""
     rows = (" ".join(np.format_float_positional(v, trim="0") for v in row) for row in points.astype(np.float32))
     return "\n".join([str(len(points)), *rows, ""])
 
 
 def _files(root: Path, subsets: Sequence[str] | None) -> list[Path]:
-    found = [path for path in sorted(root.rglob("*.txt")) if path.parent.name in LAYOUTS and path.name[0] != "."]
-    if not found:
+    files = [path for path in sorted(root.rglob("*.txt")) if path.parent.name in LAYOUTS and path.name[0] != "."]
+    if not files:
         raise AnnotationError(
             f"{root}: no landmarks/*.txt in it or below; give the folder that holds train/, val/, test/"
         )
     if subsets is None:
-        return found
-    folders = {path: PurePosixPath(path.parent.parent.relative_to(root).as_posix()) for path in found}
+        return files
+    folders = {path: PurePosixPath(path.parent.parent.relative_to(root).as_posix()) for path in files}
     names = sorted({str(folder) for folder in folders.values()})
     for subset in subsets:
         if not any(folder.is_relative_to(subset) for folder in folders.values()):
             raise AnnotationError(f"{root}: no subset '{subset}': {suggest(subset, names)}")
-    return [path for path in found if any(folders[path].is_relative_to(subset) for subset in subsets)]
+    return [path for path in files if any(folders[path].is_relative_to(subset) for subset in subsets)]
 
 
-def read_lapa(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read LaPa or JD-landmark, sorted by name; photos are not opened. `scheme` is not needed.
+@with_own_scheme
+def read_lapa(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read LaPa or JD-landmark, sorted by name; photos are not opened.
 
     A subset is a folder: LaPa's `train`, `val`, `test`. Faces of one photo share a `group`.
 
     Raises:
         AnnotationError: no landmark file, a broken one, or a face without photo.
     """
-    del scheme
     photos: dict[Path, Mapping[str, Path]] = {}
     records = []
     for path in _files(root, subsets):

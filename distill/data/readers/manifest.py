@@ -1,11 +1,11 @@
-"""Our own format: `faces.json` beside a folder of photos, points in as many schemes as are known exactly.
+"""Native format (manifest): `faces.json` beside a folder of photos, points in as many schemes as are known exactly.
 
     {"format": "distill-faces/1",
      "faces": [{"name": "train/000000", "image": "images/000000.jpg",
                 "points": {"ibug68": [[x, y], ...], "wflw98": [...]},
                 "visible": {"ibug68": [1, 0, ...]},                      optional
                 "boxes": {"gt": [x0, y0, x1, y1]},                       optional
-                "known": {"ibug68": [1, 1, ...]},                        optional, 0 where nobody marked the point
+                "known": {"ibug68": [1, 1, ...]},                        optional, 0 where the point is not annotated
                 "attributes": {"yaw": 12.5, "occlusion": true},          optional
                 "labels": "hand", or "weak" when a model made them,      optional
                 "group": "000000", "subset": "train"}]}                  optional
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from distill.data.box_sources import source_from_file
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
 from distill.geometry import Box, box_of_points
@@ -38,8 +39,8 @@ def _load(path: Path) -> list[dict[str, Any]]:
     except (ValueError, OSError, RecursionError) as error:
         raise AnnotationError(f"{path}: not JSON ({error}); write it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        seen = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise AnnotationError(f'{path}: format is {seen!r} where "{FORMAT}" belongs; write it again')
+        actual = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise AnnotationError(f'{path}: format is {actual!r} where "{FORMAT}" belongs; write it again')
     faces = content.get("faces")
     if not isinstance(faces, list) or not faces or not all(isinstance(face, dict) for face in faces):
         raise AnnotationError(f'{path}: "faces" is not a list of at least one face; write it again')
@@ -49,8 +50,8 @@ def _load(path: Path) -> list[dict[str, Any]]:
 def _choose(points: Mapping[str, Any], scheme: str | None, root: Path) -> tuple[str, str]:
     """Return the key of the points to read and their scheme.
 
-    They are the ones asked for, else the first listed that can become them, else the first listed. A key may be a
-    scheme file of the data set's own, named from `root`; asked for by any path to it, it keeps the name asked by.
+    They are the requested ones, else the first listed that can become them, else the first listed. A key may be a
+    scheme file of the data set's own, named relative to `root`; requested by any path, it keeps the requested name.
     """
     schemes = {key: str(root / key) if key.endswith((".yaml", ".yml")) else key for key in points}
     if scheme is not None:
@@ -71,8 +72,11 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
     attributes = face.get("attributes", {})
     if not all(isinstance(value, bool | int | float | str) for value in attributes.values()):
         raise TypeError("an attribute is neither number nor text nor true or false")
-    boxes = {kind: Box(*(float(value) for value in corners)) for kind, corners in face.get("boxes", {}).items()}
-    # The box must not depend on the scheme asked for, or every scheme would be scored on other crops.
+    boxes = {
+        source_from_file(name): Box(*(float(value) for value in corners))
+        for name, corners in face.get("boxes", {}).items()
+    }
+    # The box must not depend on the requested scheme, or each scheme would be evaluated on different crops.
     first = next(iter(points))
     marked = face.get("known", {}).get(first)
     around = points[first] if marked is None else points[first][np.array(marked, bool)]
@@ -108,7 +112,7 @@ def _in_subsets(path: Path, faces: list[dict[str, Any]], subsets: Sequence[str] 
 
 
 def format_manifest(records: Sequence[FaceRecord], root: Path) -> str:
-    """Return the text of `faces.json` for faces whose photos lie below `root`; reading it gives the same faces back."""
+    """Return the text of `faces.json` for faces whose photos lie below `root`; reading it returns the same faces."""
     faces = []
     for record in records:
         face: dict[str, Any] = {"name": record.name, "image": record.image.relative_to(root).as_posix()}
@@ -116,7 +120,7 @@ def format_manifest(records: Sequence[FaceRecord], root: Path) -> str:
         for name, flags in (("visible", record.visible), ("known", record.known)):
             if not flags.all():
                 face[name] = {record.scheme: flags.astype(int).tolist()}
-        face["boxes"] = {kind: list(box) for kind, box in record.boxes.items()}
+        face["boxes"] = {name: list(box) for name, box in record.boxes.items()}
         optional = {"attributes": dict(record.attributes), "labels": record.labels}
         face |= {key: value for key, value in optional.items() if value not in ({}, "hand")}
         faces.append(face | {"group": record.group, "subset": record.subset})
@@ -137,5 +141,5 @@ def read_manifest(root: Path, subsets: Sequence[str] | None = None, scheme: str 
         try:
             records.append(_record(root, face, scheme, source))
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError) as error:
-            raise AnnotationError(f"{source}: not a face as the format describes it ({error!r}); mend it") from error
+            raise AnnotationError(f"{source}: not a face as the format describes it ({error!r}); fix it") from error
     return records

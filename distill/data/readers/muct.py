@@ -1,6 +1,6 @@
 """MUCT (Milborrow, Morkel, Nicolls 2010): `muct-landmarks/muct76-opencv.csv` and the photos in `jpg/`.
 
-A row is `name,tag,x00,y00,...,x75,y75`, 0-based, origin top left; (0, 0) is a point that could not be seen or guessed.
+A row is `name,tag,x00,y00,...,x75,y75`, 0-based, origin top left; (0, 0) is a point that is not annotated.
 `i123qa-mn` is person 123 in light q before camera a, male, no glasses; `ir123qa-mn` the same mirrored, which has a row
 but no photo in the published set. The published CSV ends each row after 76 points; copies exist whose header names 76
 and whose rows hold the first 68: what is not there counts as not marked.
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photos_by_stem, read_text, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -27,7 +28,7 @@ CSV = "muct-landmarks/muct76-opencv.csv"
 FIRST_POINTS = 68
 
 _NAME = re.compile(r"i(?P<mirror>r?)(?P<person>\d{3})(?P<light>[q-z])(?P<camera>[a-e])-(?P<sex>[fm])(?P<glasses>[ng])")
-_TWINS = {"248": "247"}  # identical, says MUCT's README: they must not be on two sides of a split
+_SAME_GROUP = {"248": "247"}  # identical siblings (MUCT's README): they must stay on one side of a split
 
 
 def _header(k: int) -> list[str]:
@@ -61,7 +62,7 @@ def parse_muct(text: str, source: Path) -> Iterator[tuple[str, NDArray[np.float6
 
 
 def format_muct(rows: Mapping[str, NDArray[np.floating]]) -> str:
-    """Return the CSV text of points (76, 2), NaN where not marked; reading it gives the very same numbers back."""
+    """Return the CSV text of points (76, 2), NaN where not marked; reading it returns exactly the same numbers."""
     lines = [",".join(_header(load_scheme(SCHEME).n_points))]
     for name, points in rows.items():
         marked = np.isfinite(points).all(1)
@@ -89,7 +90,7 @@ def _record(root: Path, name: str, match: re.Match[str], points: NDArray[np.floa
         known=np.isfinite(points).all(1),
         scheme=SCHEME,
         source=Path(f"{root / CSV} {name}"),
-        group=_TWINS.get(match["person"], match["person"]),
+        group=_SAME_GROUP.get(match["person"], match["person"]),
         subset=match["camera"],
         size=image_size(image),
         attributes={
@@ -103,15 +104,16 @@ def _record(root: Path, name: str, match: re.Match[str], points: NDArray[np.floa
     )
 
 
-def read_muct(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+@with_own_scheme
+def read_muct(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read the photos that are there, in the order of the CSV; a subset is a camera, `a` (frontal) to `e`.
 
     Raises:
         AnnotationError: no or a broken CSV, no photos, or single photos missing.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
-    path, photos = root / CSV, photos_by_stem(root / "jpg")
+    path = root / CSV
+    photos = photos_by_stem(root / "jpg")
     rows = []
     for name, points in parse_muct(read_text(path), path):
         match = _NAME.fullmatch(name)

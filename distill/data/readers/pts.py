@@ -43,8 +43,8 @@ class _Lines:
             [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         )
 
-    def error(self, number: int, seen: str, wanted: str) -> AnnotationError:
-        return AnnotationError(f"{self.source}: line {number} is {seen[:40]!r} where {wanted} belongs; mend the file")
+    def error(self, number: int, line: str, wanted: str) -> AnnotationError:
+        return AnnotationError(f"{self.source}: line {number} is {line[:40]!r} where {wanted} belongs; fix the file")
 
     def next(self, wanted: str) -> tuple[int, str]:
         for number, line in self.lines:
@@ -89,7 +89,8 @@ def parse_pts_blocks(text: str, source: str | Path) -> list[PtsFace]:
     """
     if text.lstrip().startswith("<"):
         raise AnnotationError(f"{source}: a web page or XML, not landmarks; download the .pts file again")
-    lines, faces = _Lines(text, source), []
+    lines = _Lines(text, source)
+    faces = []
     lines_wanted = "'version: 1'"
     faces.append(_block(lines, lines.match(_VERSION, lines_wanted)))
     for number, line in lines.lines:

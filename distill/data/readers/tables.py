@@ -1,4 +1,4 @@
-"""What readers of text share: files of a sane size, CSV rows with their line numbers, photos by name, subsets."""
+"""Helpers of the readers: size-limited files, CSV rows with line numbers, photos by name, subsets."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from distill.errors import AnnotationError, suggest
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
-# A whole public data set in one text file is below 100 MB; what is larger was not meant to be read.
+# A whole public data set in one text file is below 100 MB; larger files are refused.
 _MAX_BYTES = 500_000_000
 
 
@@ -55,7 +55,7 @@ def read_csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dic
             )
         for row in reader:
             if None in row or None in row.values():
-                raise AnnotationError(f"{path}: line {reader.line_num} has not {len(header)} cells; mend it")
+                raise AnnotationError(f"{path}: line {reader.line_num} has not {len(header)} cells; fix it")
             yield reader.line_num, row
     except csv.Error as error:
         raise AnnotationError(
@@ -68,9 +68,9 @@ def to_number(text: str, what: str, source: Path) -> float:
     try:
         value = float(text)
     except (ValueError, OverflowError) as error:
-        raise AnnotationError(f"{source}: {what} is {text[:40]!r}, not a number; mend it") from error
+        raise AnnotationError(f"{source}: {what} is {text[:40]!r}, not a number; fix it") from error
     if not abs(value) <= sys.float_info.max:
-        raise AnnotationError(f"{source}: {what} is {text[:40]!r}, not a finite number; mend it")
+        raise AnnotationError(f"{source}: {what} is {text[:40]!r}, not a finite number; fix it")
     return value
 
 
@@ -84,13 +84,13 @@ def photo_within(root: Path, relative: str, source: Path) -> Path:
     try:
         path = root / name
         inside = bool(name) and path.resolve().is_relative_to(root.resolve())
-        found = inside and path.is_file()
+        exists = inside and path.is_file()
     except (OSError, ValueError, RuntimeError) as error:  # NUL bytes, names too long, loops of links
-        raise AnnotationError(f"{source}: photo name {relative[:60]!r} is not a file name; mend it") from error
+        raise AnnotationError(f"{source}: photo name {relative[:60]!r} is not a file name; fix it") from error
     if not inside:
         raise AnnotationError(f"{source}: photo {relative[:60]!r} lies outside {root}; give a path within it")
-    if not found:
-        raise AnnotationError(f"{source}: no photo {path}; copy it there or drop the face")
+    if not exists:
+        raise AnnotationError(f"{source}: no photo {path}; copy it there or remove the face")
     return path
 
 
@@ -98,12 +98,12 @@ def photos_by_stem(folder: Path) -> Mapping[str, Path]:
     """The photos of a folder by file name without suffix; empty where there is no such folder."""
     if not folder.is_dir():
         return {}
-    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in PHOTO_SUFFIXES)
-    return {path.stem: path for path in found if not path.name.startswith(".")}
+    photos = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in PHOTO_SUFFIXES)
+    return {path.stem: path for path in photos if not path.name.startswith(".")}
 
 
 def check_subsets(root: Path, subsets: Sequence[str] | None, known: Iterable[str]) -> list[str]:
-    """Return the subsets to read: the ones asked for, or all known, each once and in the order known.
+    """Return the subsets to read: the requested ones, or all known, each once and in the order known.
 
     Raises:
         AnnotationError: a subset that is not there.

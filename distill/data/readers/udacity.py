@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_csv_rows, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -42,7 +43,7 @@ def read_frames(path: Path) -> list[tuple[str, NDArray[np.float64]]]:
 
 
 def format_frames(rows: Mapping[str, NDArray[np.floating]]) -> str:
-    """Return the CSV text of points (k, 2) by file name; reading it gives the very same numbers back."""
+    """Return the CSV text of points (k, 2) by file name; reading it returns exactly the same numbers."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["", *_columns(load_scheme(SCHEME).n_points)])
@@ -50,14 +51,14 @@ def format_frames(rows: Mapping[str, NDArray[np.floating]]) -> str:
     return out.getvalue()
 
 
-def read_udacity(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+@with_own_scheme
+def read_udacity(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read the frames in the order of the CSV files; a subset is a CSV's folder, `training` or `test`.
 
     Raises:
         AnnotationError: no or a broken CSV, or a row without photo.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     known = [path.name.removesuffix(SUFFIX) for path in sorted(root.glob(f"*{SUFFIX}"))]
     if not known:
         raise AnnotationError(f"{root}: no file *{SUFFIX} in it; give the folder that holds training{SUFFIX}")

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from distill.data.readers.pts import PtsFace, parse_pts_blocks, read_pts_text
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import PHOTO_SUFFIXES, photos_by_stem, read_csv_rows
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
@@ -27,24 +28,27 @@ SCHEMES = ("ibug68", "inner51", "menpo39")
 # Folders of labels, and where their photos are.
 _PHOTO_FOLDERS = {"labels": "images", "annot": "imgs"}
 _POINTS = re.compile(r"(?:(?P<folder>.+)/)?(?P<count>\d+)pt")
+# Columns of bounding_boxes.csv and the box source they hold.
+_BOX_PREFIXES = {"det": "dataset", "gt": "gt"}
 _CORNERS = ("x0", "y0", "x1", "y1")
 # 123_2 is the second face of photo 123 (HELEN, AFW), image_012_1 likewise (iBUG).
 _FACE_OF_PHOTO = re.compile(r"(?P<photo>(?:image_)?\d+)_\d{1,2}")
 
 
 def _read_boxes(path: Path) -> dict[str, dict[str, Box]]:
-    """Face boxes by image stem and kind, 0-based."""
-    columns = ["image", *(f"{kind}_{corner}" for kind in ("det", "gt") for corner in _CORNERS)]
+    """Face boxes by image stem and source, 0-based."""
+    columns = ["image", *(f"{prefix}_{corner}" for prefix in _BOX_PREFIXES for corner in _CORNERS)]
     boxes: dict[str, dict[str, Box]] = {}
     if not path.is_file():
         return boxes
     for line, row in read_csv_rows(path, columns):
         try:
             boxes[_stem(row["image"])] = {
-                kind: Box(*(float(row[f"{kind}_{corner}"]) - 1 for corner in _CORNERS)) for kind in ("det", "gt")
+                source: Box(*(float(row[f"{prefix}_{corner}"]) - 1 for corner in _CORNERS))
+                for prefix, source in _BOX_PREFIXES.items()
             }
         except (ValueError, TypeError) as error:
-            raise AnnotationError(f"{path}: line {line} must hold an image and eight numbers; mend it") from error
+            raise AnnotationError(f"{path}: line {line} must hold an image and eight numbers; fix it") from error
     return boxes
 
 
@@ -68,7 +72,7 @@ class Groups:
         rows = read_csv_rows(duplicates, ("image_a", "image_b")) if duplicates.is_file() else iter(())
         for line, row in rows:
             if not (row["image_a"] and row["image_b"]):
-                raise AnnotationError(f"{duplicates}: line {line} does not name two images; mend it")
+                raise AnnotationError(f"{duplicates}: line {line} does not name two images; fix it")
             first, second = sorted(self._root(_photo(row[column])) for column in ("image_a", "image_b"))
             if first != second:
                 self._parent[second] = first
@@ -110,10 +114,12 @@ def _annotation_files(root: Path, subsets: Sequence[str] | None) -> dict[Path, i
     for subset in subsets:
         match = _POINTS.fullmatch(subset)
         folder = PurePosixPath((match["folder"] or ".") if match else subset)
-        found = [path for path in everything if PurePosixPath(path.relative_to(root).as_posix()).is_relative_to(folder)]
-        if not found:
+        matching = [
+            path for path in everything if PurePosixPath(path.relative_to(root).as_posix()).is_relative_to(folder)
+        ]
+        if not matching:
             raise AnnotationError(f"{root}: no subset '{subset}' with .pts files: {suggest(subset, folders)}")
-        chosen |= dict.fromkeys(found, int(match["count"]) if match else None)
+        chosen |= dict.fromkeys(matching, int(match["count"]) if match else None)
     return dict(sorted(chosen.items()))
 
 
@@ -124,9 +130,9 @@ def _image_of(annotation: Path, photos: dict[Path, Mapping[str, Path]]) -> Path:
         photos[folder] = photos_by_stem(folder)
     image = photos[folder].get(annotation.stem)
     if image is None:
-        kinds = ", ".join(PHOTO_SUFFIXES)
+        suffixes = ", ".join(PHOTO_SUFFIXES)
         where = "beside it" if folder == annotation.parent else f"in {folder}"
-        raise AnnotationError(f"{annotation}: no photo {annotation.stem}.* {where} ({kinds}); copy it there")
+        raise AnnotationError(f"{annotation}: no photo {annotation.stem}.* {where} ({suffixes}); copy it there")
     return image
 
 
@@ -154,16 +160,16 @@ def _record(annotation: Path, face: PtsFace, image: Path, stem: str, name: str, 
     )
 
 
-def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read a 300-W, Menpo, IVSFD or 300-VW folder, sorted by name; `scheme` is not needed, each file says its own.
+@with_own_scheme
+def read_300w(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read a 300-W, Menpo, IVSFD or 300-VW folder, sorted by name.
 
-    `boxes['gt']` is the official tight box, `boxes['det']` the official detector's where the CSV has one.
+    `boxes['gt']` is the official tight box, `boxes['dataset']` the official detector's where the CSV has one.
 
     Raises:
-        AnnotationError: a file that is not what it claims to be, a face without photo, or a box outside its photo.
+        AnnotationError: a file that is not in the expected format, a face without photo, or a box outside its photo.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     info = _Info(_read_boxes(root / "bounding_boxes.csv"), Groups(root / "near_duplicates.csv"))
     photos: dict[Path, Mapping[str, Path]] = {}
     records = []
@@ -178,6 +184,6 @@ def read_300w(root: Path, subsets: Sequence[str] | None = None, scheme: str | No
             records.append(_record(annotation, face, image, stem, name, info))
     if not records:
         raise AnnotationError(
-            f"{root}: no face with as many points as {'+'.join(subsets or ())} says; check the subset"
+            f"{root}: no face with as many points as {'+'.join(subsets or ())} names; check the subset"
         )
     return records

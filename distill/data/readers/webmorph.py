@@ -9,7 +9,7 @@
     2 3 4 5 6 7 8 9 2   which
     43                  some programs end the file with one more number
 
-The number of points says which template it is. Photos without a `.tem` are not faces to train on and are passed over.
+The number of points determines the template. Photos without a `.tem` are not faces to train on and are skipped.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photos_by_stem, read_text, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -54,8 +55,8 @@ class _Lines:
             [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         )
 
-    def error(self, number: int, seen: str, wanted: str) -> AnnotationError:
-        return AnnotationError(f"{self.source}: line {number} is {seen[:40]!r} where {wanted} belongs; mend the file")
+    def error(self, number: int, line: str, wanted: str) -> AnnotationError:
+        return AnnotationError(f"{self.source}: line {number} is {line[:40]!r} where {wanted} belongs; fix the file")
 
     def next(self, wanted: str) -> tuple[int, str]:
         for number, line in self._lines:
@@ -108,21 +109,21 @@ def parse_tem(text: str, source: str | Path) -> Template:
 
 
 def format_tem(template: Template) -> str:
-    """Return the text of a template; reading it gives the very same float32 points back."""
+    """Return the text of a template; reading it returns exactly the same float32 points."""
     rows = [f"{float(x)!r}\t{float(y)!r}" for x, y in template.points]
     curves = [f"{int(c.closed)}\n{len(c.points)}\n{' '.join(map(str, c.points))}" for c in template.curves]
     last = [] if template.last is None else [str(template.last)]
     return "\n".join([str(len(rows)), *rows, str(len(curves)), *curves, *last, ""])
 
 
-def read_webmorph(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read every `.tem` below a folder, sorted by name; a subset is a folder. `scheme` is not needed: files say it.
+@with_own_scheme
+def read_webmorph(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read every `.tem` below a folder, sorted by name; a subset is a folder.
 
     Raises:
         AnnotationError: no or broken templates, a number of points no template has, or a template without photo.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     files = sorted(path for path in root.rglob("*.tem") if not path.name.startswith("."))
     if not files:
         raise AnnotationError(f"{root}: no .tem file in it or below; give the folder that holds the templates")

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_text
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -54,7 +55,8 @@ def parse_wflw(text: str, source: Path) -> list[WflwFace]:
     Raises:
         AnnotationError: a line of another form, naming it.
     """
-    k, faces = load_scheme(SCHEME).n_points, []
+    k = load_scheme(SCHEME).n_points
+    faces = []
     for number, line in enumerate(text.split("\n"), 1):
         # A photo's path may hold blanks.
         cells = line.strip().split(maxsplit=2 * k + 4 + len(ATTRIBUTES))
@@ -66,12 +68,12 @@ def parse_wflw(text: str, source: Path) -> list[WflwFace]:
             )
         flags = cells[2 * k + 4 : -1]
         if not set(flags) <= {"0", "1"}:
-            raise AnnotationError(f"{source}: line {number} has attributes {' '.join(flags)[:40]}, not 0 or 1; mend it")
+            raise AnnotationError(f"{source}: line {number} has attributes {' '.join(flags)[:40]}, not 0 or 1; fix it")
         try:
             with np.errstate(over="ignore"):  # becomes infinite, which the record refuses
                 numbers = np.array(cells[: 2 * k + 4], np.float64).astype(np.float32)
         except ValueError as error:
-            raise AnnotationError(f"{source}: line {number} has a cell that is no number ({error}); mend it") from error
+            raise AnnotationError(f"{source}: line {number} has a cell that is no number ({error}); fix it") from error
         box = Box(*(float(value) for value in numbers[2 * k :]))
         attributes = {name: flag == "1" for name, flag in zip(ATTRIBUTES, flags, strict=True)}
         faces.append(WflwFace(numbers[: 2 * k].reshape(k, 2), box, attributes, cells[-1]))
@@ -79,7 +81,7 @@ def parse_wflw(text: str, source: Path) -> list[WflwFace]:
 
 
 def format_wflw(faces: Sequence[WflwFace]) -> str:
-    """Return the list's text; parsing it gives the very same numbers back."""
+    """Return the list's text; parsing it returns exactly the same numbers."""
 
     def line(face: WflwFace) -> str:
         numbers = np.concatenate([face.points.ravel(), face.box]).astype(np.float32)
@@ -96,7 +98,9 @@ def _is_tight(faces: Sequence[WflwFace]) -> bool:
 
 def _read_list(root: Path, name: str) -> list[FaceRecord]:
     path = root / LISTS[name]
-    faces, seen, records = parse_wflw(read_text(path), path), Counter[str](), []
+    faces = parse_wflw(read_text(path), path)
+    counts = Counter[str]()
+    records = []
     if not faces:
         raise AnnotationError(f"{path}: no face in it; copy or download it again")
     tight = _is_tight(faces)
@@ -104,31 +108,31 @@ def _read_list(root: Path, name: str) -> list[FaceRecord]:
         photo = str(PurePosixPath(face.path).with_suffix("")) if face.path.strip("./") else face.path
         source = Path(f"{path} face {number}")
         record = make_record(
-            name=f"{name}/{photo}#{seen[photo]}",
+            name=f"{name}/{photo}#{counts[photo]}",
             image=photo_within(root / PHOTOS, face.path, source),
             landmarks=face.points,
             scheme=SCHEME,
             source=source,
-            boxes={} if tight else {"det": face.box},
+            boxes={} if tight else {"dataset": face.box},
             group=photo,
             subset=name,
             attributes=face.attributes,
         )
-        seen[photo] += 1
+        counts[photo] += 1
         records.append(record)
     return records
 
 
-def read_wflw(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read WFLW, in the order of its lists; photos are not opened. `scheme` is not needed.
+@with_own_scheme
+def read_wflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read WFLW, in the order of its lists; photos are not opened.
 
-    `boxes['det']` is the list's box, left out where the whole list holds nothing but the tight boxes of the points.
+    `boxes['dataset']` is the list's box, left out where the whole list holds nothing but the tight boxes of the points.
     `group` is the photo.
 
     Raises:
         AnnotationError: no list, a broken one, or a face without photo.
     """
-    del scheme
     present = [name for name in LISTS if (root / LISTS[name]).is_file()]
     if not present:
         raise AnnotationError(f"{root / LISTS['train']}: no such file; give the folder that holds WFLW_annotations")

@@ -4,7 +4,7 @@
     361 98 263 339 424.143 251.656 0.0 547.134 232.571 0.0 ... 561.978 342.839 0.0 0.89
     78 221 7 8 -1.0 -1.0 -1.0 ... -1.0 0.2
 
-A face is `x y width height`, then for each point `x y flag` (0 seen, 1 hidden, -1 absent), then a number that is the
+A face is `x y width height`, then for each point `x y flag` (0 visible, 1 hidden, -1 absent), then a number that is the
 higher the sharper; or the four numbers alone. Faces without points have labels `none`: they train detectors, not
 landmark networks. The hand-made box is `gt`, as the tight box of five points would show no face.
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_text, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
@@ -30,7 +31,7 @@ _LENGTHS = (4, 4 + 3 * _N_POINTS + 1)
 
 
 class WiderFace(NamedTuple):
-    """One line: box (x, y, width, height), points (5, 2) with NaN where absent, who is seen, sharpness or None."""
+    """One line: box (x, y, width, height), points (5, 2) with NaN where absent, visibility flags, sharpness or None."""
 
     box: tuple[float, float, float, float]
     points: NDArray[np.float64]
@@ -62,7 +63,8 @@ def parse_label(text: str, source: Path) -> Iterator[tuple[str, list[WiderFace]]
         if line.startswith("#"):
             if photo is not None:
                 yield photo, faces
-            photo, faces = line[1:].strip(), []
+            photo = line[1:].strip()
+            faces = []
         elif line.strip():
             if photo is None:
                 raise AnnotationError(f"{source}: line {number} comes before any '# photo'; use label.txt as it is")
@@ -73,16 +75,18 @@ def parse_label(text: str, source: Path) -> Iterator[tuple[str, list[WiderFace]]
 
 
 def format_label(photos: Sequence[tuple[str, Sequence[WiderFace]]]) -> str:
-    """Return the text of photos and their faces; reading it gives the very same numbers back."""
+    """Return the text of photos and their faces; reading it returns exactly the same numbers."""
     lines = []
     for photo, faces in photos:
         lines.append(f"# {photo}")
         for face in faces:
             words = [repr(float(value)) for value in face.box]
             if face.sharpness is not None:
-                for point, seen in zip(face.points, face.visible, strict=True):
+                for point, is_visible in zip(face.points, face.visible, strict=True):
                     absent = not np.isfinite(point).all()
-                    words += ["-1.0"] * 3 if absent else [*(repr(float(v)) for v in point), "0.0" if seen else "1.0"]
+                    words += (
+                        ["-1.0"] * 3 if absent else [*(repr(float(v)) for v in point), "0.0" if is_visible else "1.0"]
+                    )
                 words.append(repr(float(face.sharpness)))
             lines.append(" ".join(words))
     return "\n".join([*lines, ""])
@@ -108,16 +112,16 @@ def _record(name: str, photo: str, image: Path, face: WiderFace, subset: str, si
     )
 
 
-def read_wider(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read the faces in file order; a subset is a folder with a `label.txt`. Boxes without area are passed over.
+@with_own_scheme
+def read_wider(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
+    """Read the faces in file order; a subset is a folder with a `label.txt`. Boxes without area are skipped.
 
-    WIDER FACE itself marks a handful of faces with a width or height of 0; they show nothing.
+    WIDER FACE itself marks a handful of faces with a width or height of 0; these are skipped.
 
     Raises:
         AnnotationError: no or a broken `label.txt`, or a photo that is not there.
         ImageError: a photo that cannot be opened.
     """
-    del scheme
     known = [path.parent.name for path in sorted(root.glob(f"*/{FILE}"))]
     if not known:
         raise AnnotationError(f"{root}: no */{FILE} in it; give the folder that holds train/{FILE} and train/images/")
@@ -126,7 +130,8 @@ def read_wider(root: Path, subsets: Sequence[str] | None = None, scheme: str | N
         path = root / subset / FILE
         for photo, faces in parse_label(read_text(path), path):
             image = photo_within(root / subset / "images", photo, path)
-            size, stem = image_size(image), str(Path(photo).with_suffix("").as_posix())
+            size = image_size(image)
+            stem = str(Path(photo).with_suffix("").as_posix())
             whole = [(index, face) for index, face in enumerate(faces) if face.box[2] > 0 and face.box[3] > 0]
             records += [_record(f"{subset}/{stem}#{i}", photo, image, face, subset, size) for i, face in whole]
     if not records:

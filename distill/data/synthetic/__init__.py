@@ -1,4 +1,4 @@
-"""Faces rendered from a 3-D head model of our own, with exact landmarks; no data needed."""
+"""Synthetic faces rendered from a built-in 3-D head model, with exact landmarks; no data needed."""
 
 from distill.data.synthetic.render import GeneratedFace, render_face
 from distill.data.synthetic.sheet import contact_sheet, draw_landmarks

@@ -1,4 +1,4 @@
-"""What is behind a person: gradients, noise, blurred shapes, stripes."""
+"""Background of a synthetic face: gradients, noise, blurred shapes, stripes."""
 
 import cv2
 import numpy as np
@@ -23,12 +23,13 @@ def _scene(rng: np.random.Generator, size: int) -> Floats:
     picture = np.ascontiguousarray(cv2.resize(_gradient(rng, small), (small, small)).astype(np.uint8))
     for colour in _colours(rng, int(rng.integers(5, 16))):
         a, b = rng.integers(-small // 4, small * 5 // 4, 2), rng.integers(-small // 4, small * 5 // 4, 2)
-        kind, shade = rng.integers(4), colour.tolist()
-        if kind == 0:
+        style = rng.integers(4)
+        shade = colour.tolist()
+        if style == 0:
             cv2.rectangle(picture, a.tolist(), b.tolist(), shade, -1)
-        elif kind == 1:
+        elif style == 1:
             cv2.circle(picture, a.tolist(), int(rng.integers(4, small // 4)), shade, -1)
-        elif kind == 2:
+        elif style == 2:
             cv2.line(picture, a.tolist(), b.tolist(), shade, int(rng.integers(2, small // 8)))
         else:
             cv2.fillPoly(picture, [rng.integers(0, small, (3, 2)).astype(np.int32)], shade)
@@ -37,21 +38,21 @@ def _scene(rng: np.random.Generator, size: int) -> Floats:
 
 
 def _texture(rng: np.random.Generator, size: int) -> Floats:
-    one, two = _colours(rng, 2)
-    grain = noise(rng, size, size, (1.0, 3.0, 8.0)[int(rng.integers(3))], (1.0, 3.0, 8.0, 20.0)[int(rng.integers(4))])
-    share = np.clip(0.5 + 0.3 * grain, 0, 1)[..., None]
-    return (one + share * (two - one)).astype(np.float32)
+    first, second = _colours(rng, 2)
+    grey = noise(rng, size, size, (1.0, 3.0, 8.0)[int(rng.integers(3))], (1.0, 3.0, 8.0, 20.0)[int(rng.integers(4))])
+    share = np.clip(0.5 + 0.3 * grey, 0, 1)[..., None]
+    return (first + share * (second - first)).astype(np.float32)
 
 
 def paint_backdrop(rng: np.random.Generator, size: int) -> Floats:
     """Return (size, size, 3) float32 RGB in 0-255."""
-    kind = draw(rng, (0.15, 0.25, 0.45, 0.15))
-    if kind == 0:
+    style = draw(rng, (0.15, 0.25, 0.45, 0.15))
+    if style == 0:
         picture = _gradient(rng, size)
-    elif kind == 1:
+    elif style == 1:
         picture = patches(rng, size, size, int(rng.integers(3, 10)), 3)
         picture = _colours(rng, 1).astype(np.float32) * (0.45 + picture)
-    elif kind == 2:
+    elif style == 2:
         picture = _scene(rng, size)
     else:
         picture = _texture(rng, size)

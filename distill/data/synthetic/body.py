@@ -1,4 +1,4 @@
-"""Ears, neck and shoulders."""
+"""Surfaces of ears, neck and shoulders."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,13 +67,14 @@ def make_ears(head: Array, identity: Identity, look: Look) -> list[Surface]:
     """Two ears fixed to the sides of a shaped head (r, c, 3); none where long hair or a scarf lies over them."""
     if look.hair_style in ("long", "long_fringe", "scarf"):
         return []
-    ring, turn = np.linspace(0, 1, 7)[:, None], np.linspace(0, 2 * np.pi, 15)[:-1][None]
+    ring = np.linspace(0, 1, 7)[:, None]
+    angle = np.linspace(0, 2 * np.pi, 15)[:-1][None]
     # Rings run from the rim inwards; an egg that is wider above.
-    one = np.ones_like(turn)
-    high = 3.1 * identity.ear_size * (1 - ring) * np.sin(turn)
-    wide = 1.65 * identity.ear_size * (1 - ring) * np.cos(turn) * (1 + 0.22 * np.sin(turn))
-    depth = spline([0, 0.12, 0.3, 0.55, 1.0], [0.0, 0.45, 0.3, -0.1, -0.35], ring[:, 0])[:, None] * one
-    dark = spline([0, 0.15, 0.35, 0.55, 1.0], [0.9, 1.0, 0.72, 0.85, 0.6], ring[:, 0])[:, None] * one
+    ones = np.ones_like(angle)
+    high = 3.1 * identity.ear_size * (1 - ring) * np.sin(angle)
+    wide = 1.65 * identity.ear_size * (1 - ring) * np.cos(angle) * (1 + 0.22 * np.sin(angle))
+    depth = spline([0, 0.12, 0.3, 0.55, 1.0], [0.0, 0.45, 0.3, -0.1, -0.35], ring[:, 0])[:, None] * ones
+    dark = spline([0, 0.15, 0.35, 0.55, 1.0], [0.9, 1.0, 0.72, 0.85, 0.6], ring[:, 0])[:, None] * ones
     half = _half_width(head, -1.5)
     lean = np.deg2rad(24 * identity.ear_out)
     ears = []

@@ -1,4 +1,4 @@
-"""From the head's centimetres to pixels of the picture.
+"""Camera: head space in centimetres to pixels.
 
 Head space: x to the viewer's right, y up, z towards the viewer, origin between the ears at the height of the eyes.
 Positive yaw turns the face to the viewer's right, positive pitch lifts it, positive roll tilts it clockwise on the
@@ -19,10 +19,10 @@ _BODY_FOLLOWS = (0.3, 0.15, 0.2)
 def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     """Return the 3x3 matrix of a pose in degrees: yaw first, then pitch, then roll."""
     a, b, c = np.deg2rad([yaw, -pitch, -roll])
-    turn = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    yawed = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     nod = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
     tilt = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return tilt @ nod @ turn
+    return tilt @ nod @ yawed
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Camera:
     scale: float
     centre: tuple[float, float]
 
-    def turn(self, points: NDArray[np.floating], body: NDArray[np.floating] | float = 0.0) -> NDArray[np.float64]:
+    def to_view(self, points: NDArray[np.floating], body: NDArray[np.floating] | float = 0.0) -> NDArray[np.float64]:
         """Points (..., 3) of head space -> view space; `body` (...,) in [0, 1] is how much a point belongs to it."""
         yaw, pitch, roll = self.pose
         local = points - _PIVOT

@@ -1,4 +1,4 @@
-"""The face's texture: the template seen from the front, as an RGB picture one paints on in centimetres."""
+"""Texture of a synthetic face: the frontal template as an RGB image, painted in centimetres."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from distill.data.synthetic.noise import Floats
 
 Array = NDArray[np.float64]
-_LEFT, _RIGHT, _TOP, _BOTTOM = -8.0, 8.0, 9.0, -12.0
+_LEFT = -8.0
+_RIGHT = 8.0
+_TOP = 9.0
+_BOTTOM = -12.0
 _SHIFT = 4
 
 
@@ -64,7 +67,7 @@ class Window:
         return self.pixels.shape[1], self.pixels.shape[2]
 
     def empty(self, colour: tuple[float, float, float]) -> "Window":
-        """A separate picture of the same place, of one colour."""
+        """A separate picture of the same area, of one colour."""
         return Window(np.broadcast_to(_planes(colour), self.pixels.shape).copy(), self.density, self.left, self.top)
 
     def to_pixels(self, points: Array) -> Array:
@@ -104,8 +107,8 @@ class Window:
     def disc(self, centre: Array, radius: float | tuple[float, float], blur: float = 0.0) -> Floats:
         """Coverage of an ellipse with these radii in cm."""
         radii = np.broadcast_to(radius, 2)
-        turn = np.linspace(0, 2 * np.pi, 25)[:-1]
-        return self.fill(centre + np.stack([radii[0] * np.cos(turn), radii[1] * np.sin(turn)], 1), blur=blur)
+        angle = np.linspace(0, 2 * np.pi, 25)[:-1]
+        return self.fill(centre + np.stack([radii[0] * np.cos(angle), radii[1] * np.sin(angle)], 1), blur=blur)
 
     def soften(self, mask: NDArray[np.uint8], blur: float) -> Floats:
         """A mask (h, w) of 0-255 as coverage in [0, 1], smoothed over `blur` cm."""

@@ -1,4 +1,4 @@
-"""Putting surfaces into the picture: texture, light and depth."""
+"""Composition of surfaces into an image: texture, light and depth."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ _SHIFT = 4
 
 @dataclass
 class Picture:
-    """A picture in the making.
+    """A picture while it is rendered.
 
     Attributes:
         pixels: (size, size, 3) float32 RGB in 0-255.
@@ -36,14 +36,15 @@ class Picture:
         return len(self.pixels)
 
 
-def _sample(texture: Floats, places: Floats, border: int) -> Floats:
-    """Texture (h, w) or (h, w, 3) at pixel places (2, n), bilinear: (n,) or (3, n)."""
+def _sample(texture: Floats, positions: Floats, border: int) -> Floats:
+    """Texture (h, w) or (h, w, 3) at pixel positions (2, n), bilinear: (n,) or (3, n)."""
     # OpenCV maps pictures, not lists, and none higher than 32767: fold the list into rows.
-    count, columns = places.shape[1], 256
+    count = positions.shape[1]
+    columns = 256
     if not count:
         return np.zeros((*texture.shape[2:], 0), np.float32)
     padded = np.zeros((2, -(-count // columns) * columns), np.float32)
-    padded[:, :count] = places
+    padded[:, :count] = positions
     x, y = padded.reshape(2, -1, columns)
     out = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=border)
     return np.ascontiguousarray(out.reshape(-1, *texture.shape[2:])[:count].T)
@@ -56,10 +57,11 @@ def _draw(
 
     Only pixels in front of what is there; where `cover` lies below `cut` the surface has a hole.
     """
-    view = camera.turn(surface.position, surface.body)
+    view = camera.to_view(surface.position, surface.body)
     normal = camera.turn_normals(surface.normal, surface.body)
     xy = camera.project(view).astype(np.float32)
-    depth, size = view[:, 2].astype(np.float32), picture.size
+    depth = view[:, 2].astype(np.float32)
+    size = picture.size
     cover = None if cut is None else (surface.cover - cut).astype(np.float32)
     fragments = rasterise(xy, depth, surface.faces, size, size, cover)
     near = fragments.depth.take(fragments.pixel) > picture.depth.reshape(-1).take(fragments.pixel)
@@ -127,7 +129,7 @@ def draw_hair(
 
 def _segments(picture: Picture, curve: NDArray[np.floating], camera: Camera, slack: float) -> list[NDArray[np.int32]]:
     """The parts of a curve (n, 3) of head space that nothing hides, as fixed-point pixels."""
-    view = camera.turn(curve)
+    view = camera.to_view(curve)
     xy = camera.project(view)
     at = np.clip(np.round(xy).astype(int), 0, picture.size - 1)
     shown = view[:, 2] > picture.depth[at[:, 1], at[:, 0]] - slack
@@ -141,7 +143,7 @@ def draw_glasses(picture: Picture, glasses: Glasses, camera: Camera, look: Look,
     lens, frame = (np.zeros((picture.size,) * 2, np.uint8) for _ in range(2))
     thickness = max(1, round(glasses.width * camera.scale))
     for rim in glasses.rims:
-        outline = np.round(camera.project(camera.turn(rim)) * (1 << _SHIFT)).astype(np.int32)
+        outline = np.round(camera.project(camera.to_view(rim)) * (1 << _SHIFT)).astype(np.int32)
         cv2.fillPoly(lens, [outline], 255, cv2.LINE_AA, _SHIFT)
     for curve in (*glasses.rims, *glasses.bars):
         segments = _segments(picture, curve, camera, 0.6)

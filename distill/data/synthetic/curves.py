@@ -1,4 +1,4 @@
-"""Smooth curves through control points and smooth steps: the pens everything else draws with."""
+"""Splines through control points, and smooth steps."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,11 +17,13 @@ def smoothstep(x: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=512)
-def _weights(knots: bytes, places: bytes) -> Array:
-    """Weights (m, n) of values at n knots for m places: cubic Hermite with the tangents of Catmull and Rom."""
-    t, x = np.frombuffer(knots), np.frombuffer(places)
+def _weights(knots: bytes, positions: bytes) -> Array:
+    """Weights (m, n) of values at n knots for m positions: cubic Hermite with the tangents of Catmull and Rom."""
+    t = np.frombuffer(knots)
+    x = np.frombuffer(positions)
     count = len(t)
-    eye, slope = np.eye(count), np.diff(np.eye(count), axis=0) / np.diff(t)[:, None]
+    eye = np.eye(count)
+    slope = np.diff(np.eye(count), axis=0) / np.diff(t)[:, None]
     tangent = np.concatenate([slope[:1], (slope[1:] + slope[:-1]) / 2, slope[-1:]])
     x = np.clip(x, t[0], t[-1])
     i = np.clip(np.searchsorted(t, x, side="right") - 1, 0, count - 2)
@@ -32,12 +34,13 @@ def _weights(knots: bytes, places: bytes) -> Array:
 
 
 def spline(knots: ArrayLike, values: ArrayLike, x: ArrayLike) -> Array:
-    """A smooth curve through `values` (n, ...) at increasing `knots` (n,), read at places x (m,): (m, ...).
+    """A smooth curve through `values` (n, ...) at increasing `knots` (n,), evaluated at positions x (m,): (m, ...).
 
-    Constant beyond the ends. The weights are kept: faces differ in values, seldom in knots and places.
+    Constant beyond the ends. The weights are cached: faces differ in values, seldom in knots and positions.
     """
-    t, places = np.asarray(knots, np.float64), np.asarray(x, np.float64)
-    return _weights(t.tobytes(), places.tobytes()) @ np.asarray(values, np.float64)
+    t = np.asarray(knots, np.float64)
+    positions = np.asarray(x, np.float64)
+    return _weights(t.tobytes(), positions.tobytes()) @ np.asarray(values, np.float64)
 
 
 def along(points: ArrayLike, u: Array) -> Array:

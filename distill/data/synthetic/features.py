@@ -1,4 +1,4 @@
-"""The curves of the face in template centimetres: the one source of what is painted and of what is a landmark.
+"""Facial curves in template centimetres: the common source of texture and landmarks.
 
 The template is seen from the front: x to the viewer's right, y up. `side` is -1 for the subject's right half (the
 viewer's left) and +1 for the other.
@@ -72,7 +72,8 @@ class Brow:
 
     def at(self, u: Array) -> tuple[Array, Array]:
         """Upper and lower edge (k, 2) at fractions u from the outer tip to the inner end."""
-        centre, half = along(self.middle, u), along(self.thickness, u)[:, None] / 2
+        centre = along(self.middle, u)
+        half = along(self.thickness, u)[:, None] / 2
         return centre + half * [0.0, 1.0], centre - half * [0.0, 1.0]
 
 
@@ -131,7 +132,8 @@ def _height(curve: Array, x: Array) -> Array:
 
 def make_mouth(identity: Identity, expression: Expression) -> Mouth:
     """Build the lips: width, fullness, cupid's bow, opening, smile, pucker."""
-    smile, pucker = expression.smile, expression.pucker
+    smile = expression.smile
+    pucker = expression.pucker
     half = 2.55 * identity.mouth_width * (1 + 0.24 * max(smile, 0) - 0.05 * max(-smile, 0)) * (1 - 0.38 * pucker)
     gap = expression.part + expression.jaw_degrees * 0.055
     half *= 1 - 0.09 * min(gap, 1.5)
@@ -156,9 +158,14 @@ def make_mouth(identity: Identity, expression: Expression) -> Mouth:
     shift = expression.skew
     tilt = np.array([1.0, 0.5 * expression.skew])
 
-    def place(x: Array, heights: Array) -> Array:
+    def lip_points(x: Array, heights: Array) -> Array:
         points = np.stack([half * x + shift, heights], 1)
         points[:, 1] += tilt[1] * x
         return points
 
-    return Mouth(place(across, top), place(across, bottom), place(inside, inner_top), place(inside, inner_bottom))
+    return Mouth(
+        lip_points(across, top),
+        lip_points(across, bottom),
+        lip_points(inside, inner_top),
+        lip_points(inside, inner_bottom),
+    )

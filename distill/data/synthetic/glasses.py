@@ -29,13 +29,14 @@ def make_glasses(look: Look, identity: Identity, head: Array) -> Glasses | None:
     corners, weights = locate(np.array([[0.0, 0.9]]))
     nasion = weights[0] @ head.reshape(-1, 3)[corners[0]]
     ears = float(np.abs(head[corners[0, 0] // head.shape[1], :, 0]).max())
-    turn = np.linspace(0, 2 * np.pi, 41)
+    angle = np.linspace(0, 2 * np.pi, 41)
     power = 1.0 if look.glasses == "round" else 0.62
-    across = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** power
-    up = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** power
+    across = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** power
+    up = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power
     half, high = (2.3, 2.1) if look.glasses == "round" else (2.65, 1.75)
     if look.glasses == "sun":
-        half, high = 2.8, 2.2
+        half = 2.8
+        high = 2.2
     eye_x = identity.eye_x * identity.face_width + 0.05
     y = float(nasion[1]) - 0.75 - 0.25 * (look.glasses == "sun")
     front = float(nasion[2]) + 0.75

@@ -45,7 +45,8 @@ def _line(look: Look) -> str:
 def _cover(angle: Array, y: Array, paint: Array, look: Look) -> Array:
     """How far inside the hair each vertex lies, cm."""
     if look.hair_style == "scarf":
-        x, height = paint[..., 0] / 6.25, (paint[..., 1] + 2.6) / 8.6
+        x = paint[..., 0] / 6.25
+        height = (paint[..., 1] + 2.6) / 8.6
         return (np.sqrt(x**2 + height**2) - 1) * 5 + 6 * (np.abs(angle) > np.pi / 2)
     line = spline(_ANGLES, _LINES[_line(look)], np.rad2deg(np.abs(angle[0])))
     if look.hair_style in ("short", "quiff", "long", "bun"):
@@ -123,11 +124,13 @@ def _curtain(look: Look) -> Surface:
 def _knot(head: Array) -> Surface:
     """A bun on the crown."""
     lift = np.linspace(-np.pi / 2, np.pi / 2, 9)[:, None]
-    turn = np.linspace(-np.pi, np.pi, 15)[:-1][None]
-    ball = np.stack([np.cos(lift) * np.sin(turn), np.sin(lift) * np.ones_like(turn), np.cos(lift) * np.cos(turn)], -1)
+    angle = np.linspace(-np.pi, np.pi, 15)[:-1][None]
+    ball = np.stack(
+        [np.cos(lift) * np.sin(angle), np.sin(lift) * np.ones_like(angle), np.cos(lift) * np.cos(angle)], -1
+    )
     top = float(head[..., 1].max())
     position = ball * [2.9, 2.3, 2.9] + [0, top + 1.4, -3.5]
-    paint = np.stack([np.rad2deg(turn) * np.ones_like(lift), 8 * np.sin(lift) * np.ones_like(turn)], -1)
+    paint = np.stack([np.rad2deg(angle) * np.ones_like(lift), 8 * np.sin(lift) * np.ones_like(angle)], -1)
     return make_surface(position, ball, grid_faces(9, 14, closed=True), paint=paint, tint=0.85)
 
 

@@ -1,6 +1,6 @@
 """The head: a loft of horizontal sections, modelled on measured proportions of adults, all in centimetres.
 
-Every point of the skin has *template* coordinates: its place on one fixed smooth head, before any identity or
+Every point of the skin has *template* coordinates: its position on one fixed smooth head, before any identity or
 expression. Features (lids, lips, brows) are curves drawn on the template, the face's texture is the template seen from
 the front, and the mesh carries both into space. A landmark is therefore a template point, and lies exactly where the
 feature is rendered, whatever the shape and pose.
@@ -19,7 +19,7 @@ from distill.data.synthetic.parameters import Expression, Identity
 
 Array = NDArray[Any]
 
-# Sections from under the chin to the crown: height y, half-width, z of the widest place, z of the front and the back.
+# Sections from under the chin to the crown: height y, half-width, z of the widest point, z of the front and the back.
 _SECTIONS = np.array(
     [
         [-11.35, 0.05, 7.10, 7.15, 7.05],
@@ -154,12 +154,15 @@ def _lips(x: Array, y: Array, mouth: Mouth, expression: Expression) -> Array:
 
 def _move_jaw(position: Array, rest: Array, expression: Expression) -> None:
     """Turn the lower jaw about the ears, in place."""
-    y, z = rest[..., 1], rest[..., 2]
+    y = rest[..., 1]
+    z = rest[..., 2]
     weight = smoothstep(y, -6.3, -8.4) * smoothstep(z, -2.0, 4.0)
     angle = np.deg2rad(expression.jaw_degrees) * weight
     # Behind the true joint: an opening jaw also slides forwards.
-    hinge_y, hinge_z = -3.0, -1.0
-    dy, dz = position[..., 1] - hinge_y, position[..., 2] - hinge_z
+    hinge_y = -3.0
+    hinge_z = -1.0
+    dy = position[..., 1] - hinge_y
+    dz = position[..., 2] - hinge_z
     position[..., 1] = hinge_y + dy * np.cos(angle) - dz * np.sin(angle)
     position[..., 2] = hinge_z + dy * np.sin(angle) + dz * np.cos(angle)
 
@@ -201,7 +204,8 @@ def normals(position: Array, closed: bool = True) -> Array:
     across = np.roll(position, -1, 1) - np.roll(position, 1, 1) if closed else np.gradient(position, axis=1)
     up = np.empty_like(position)
     up[1:-1] = position[2:] - position[:-2]
-    up[0], up[-1] = position[1] - position[0], position[-1] - position[-2]
+    up[0] = position[1] - position[0]
+    up[-1] = position[-1] - position[-2]
     normal = np.cross(across, up)
     return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
 
@@ -218,19 +222,27 @@ def locate(points: Array) -> tuple[NDArray[np.int32], Array]:
     lines = x[j] + up[:, None] * (x[j + 1] - x[j])
     i = np.clip((lines <= points[:, :1]).sum(1) - 1, 0, len(facing) - 2)
     a = j * columns + facing[i]
-    b, c, d = a + 1, a + columns, a + columns + 1
+    b = a + 1
+    c = a + columns
+    d = a + columns + 1
     flat = grid.position.reshape(-1, 3)[:, :2]
     corners, others = _cut(a, b, c, d, facing[i] < _middle_column())
-    weights, other_weights = _barycentric(flat, corners, points), _barycentric(flat, others, points)
+    weights = _barycentric(flat, corners, points)
+    other_weights = _barycentric(flat, others, points)
     better = other_weights.min(1) > weights.min(1)
-    corners[better], weights[better] = others[better], other_weights[better]
+    corners[better] = others[better]
+    weights[better] = other_weights[better]
     return corners, weights
 
 
 def _barycentric(flat: Array, corners: NDArray[np.integer], points: Array) -> Array:
-    p, q, r = flat[corners[:, 0]], flat[corners[:, 1]], flat[corners[:, 2]]
-    e, f, g = q - p, r - p, points - p
+    p = flat[corners[:, 0]]
+    q = flat[corners[:, 1]]
+    r = flat[corners[:, 2]]
+    e = q - p
+    f = r - p
+    g = points - p
     area = e[:, 0] * f[:, 1] - e[:, 1] * f[:, 0]
-    one = (g[:, 0] * f[:, 1] - g[:, 1] * f[:, 0]) / area
-    two = (e[:, 0] * g[:, 1] - e[:, 1] * g[:, 0]) / area
-    return np.stack([1 - one - two, one, two], 1)
+    weight1 = (g[:, 0] * f[:, 1] - g[:, 1] * f[:, 0]) / area
+    weight2 = (e[:, 0] * g[:, 1] - e[:, 1] * g[:, 0]) / area
+    return np.stack([1 - weight1 - weight2, weight1, weight2], 1)

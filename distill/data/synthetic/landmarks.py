@@ -1,6 +1,6 @@
 """Landmarks of a generated face as template points, in every scheme a head can define.
 
-The jaw is a line of fixed places on the head, the widest place of each horizontal section: it is the outline of a
+The jaw is a line of fixed positions on the head, the widest one of each horizontal section: it is the outline of a
 frontal face, runs from the front of the ears over the jaw's angle to the chin, and does not slide to the visible
 outline when the head turns (as in 3-D annotations); the far half is then marked as not visible.
 """
@@ -47,8 +47,8 @@ def _jaw(count: int) -> Array:
     line = line[line[:, 1] <= _JAW_TOP_Y]
     line[-1, 0] = 0.0
     along = np.r_[0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
-    places = np.linspace(0, along[-1], count // 2 + 1)
-    y = np.interp(places, along, line[:, 1])
+    positions = np.linspace(0, along[-1], count // 2 + 1)
+    y = np.interp(positions, along, line[:, 1])
     x = np.interp(y, grid[:, edge, 1], grid[:, edge, 0])
     x[-1] = 0.0
     left = np.stack([x, y], 1)

@@ -1,4 +1,4 @@
-"""Light: one sun, a soft sky and a weak fill from the other side."""
+"""Lighting: one sun, a soft sky and a weak fill from the other side."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,8 @@ class Light:
         direct = np.maximum((facing + 0.18) / 1.18, 0)
         above = 0.82 + 0.18 * normal[1]
         fill = 0.10 * np.maximum((self.sun * np.array([-1, 0.2, 1], np.float32)) @ normal, 0)
-        direct, soft = direct * tint, (above + fill) * tint
+        direct = direct * tint
+        soft = (above + fill) * tint
         half = self.sun + np.array([0, 0, 1], np.float32)
         half /= max(float(np.linalg.norm(half)), 1e-3)
         # The 24th power by squaring: np.power is slow.
@@ -32,7 +33,8 @@ class Light:
         shine = (shine * shine * shine) ** 2
         shine = (shine * shine) ** 2
         shine *= np.float32(56 * self.gloss) * gloss * tint
-        sun, sky = self.sun_colour[:, None], self.sky[:, None]
+        sun = self.sun_colour[:, None]
+        sky = self.sky[:, None]
         return albedo * (direct * sun + soft * sky) + shine * sun
 
 

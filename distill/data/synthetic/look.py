@@ -1,4 +1,4 @@
-"""What can vary about the surface of a person: colours, hair, beard, marks, glasses, clothes."""
+"""Appearance parameters of a synthetic person: colours, hair, beard, marks, glasses, clothes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -61,7 +61,8 @@ def _pick(rng: np.random.Generator, colours: tuple[Colour, ...] | tuple[tuple[in
 
 
 def _random_colour(rng: np.random.Generator) -> Colour:
-    value, tint = rng.uniform(30, 235), rng.uniform(-1, 1, 3) * (8, 60)[int(rng.integers(2))]
+    value = rng.uniform(30, 235)
+    tint = rng.uniform(-1, 1, 3) * (8, 60)[int(rng.integers(2))]
     red, green, blue = np.clip(value + tint, 10, 245)
     return float(red), float(green), float(blue)
 
@@ -93,7 +94,8 @@ def _lips(rng: np.random.Generator, skin: Colour, feminine: bool) -> tuple[Colou
 
 def draw_look(rng: np.random.Generator) -> Look:
     """Draw an appearance."""
-    feminine, age = bool(rng.integers(2)), float(rng.beta(1.2, 2.2))
+    feminine = bool(rng.integers(2))
+    age = float(rng.beta(1.2, 2.2))
     tone, skin = _skin(rng)
     hair = _hair_colour(rng, tone, age)
     styles: tuple[HairStyle, ...]

@@ -29,7 +29,8 @@ def noise(rng: np.random.Generator, height: int, width: int, sigma_x: float, sig
     tile = _tile(sigma_x, sigma_x if sigma_y is None else sigma_y)
     if max(height, width) > _SIDE:
         tile = np.pad(tile, ((0, max(0, height - _SIDE)), (0, max(0, width - _SIDE))), mode="symmetric")
-    top, left = rng.integers(0, tile.shape[0] - height + 1), rng.integers(0, tile.shape[1] - width + 1)
+    top = rng.integers(0, tile.shape[0] - height + 1)
+    left = rng.integers(0, tile.shape[1] - width + 1)
     window = tile[top : top + height, left : left + width]
     return window[:, ::-1] if rng.integers(2) else window
 

@@ -17,10 +17,11 @@ def _fixed(points: np.ndarray) -> NDArray[np.int32]:
 
 def _hand(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> tuple[Mask, Floats]:
     """Forearm, palm, thumb and fingers: where they are and how bright, each limb round and before the last."""
-    turn = rng.uniform(-1.2, 1.2)
-    up = np.array([np.sin(turn), -np.cos(turn)])
+    angle = rng.uniform(-1.2, 1.2)
+    up = np.array([np.sin(angle), -np.cos(angle)])
     side = np.array([-up[1], up[0]]) * (-1, 1)[int(rng.integers(2))]
-    palm, width = at - up * face * 0.2, face * rng.uniform(0.08, 0.1)
+    palm = at - up * face * 0.2
+    width = face * rng.uniform(0.08, 0.1)
     spread = rng.uniform(0.05, 0.2)
     limbs = [(palm - up * size, palm - up * face * 0.34, 3.1), (palm - up * face * 0.36, palm - up * face * 0.06, 3.9)]
     base = palm - side * width * 1.5 - up * face * 0.2
@@ -39,8 +40,8 @@ def _hand(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> t
 
 def _bar(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> Mask:
     mask = np.zeros((size, size), np.uint8)
-    turn = rng.uniform(0, np.pi)
-    along = np.array([np.cos(turn), np.sin(turn)]) * size * 1.5
+    angle = rng.uniform(0, np.pi)
+    along = np.array([np.cos(angle), np.sin(angle)]) * size * 1.5
     width = max(2, round(face * rng.uniform(0.06, 0.22)))
     cv2.line(mask, _fixed(at - along).tolist(), _fixed(at + along).tolist(), 255, width, cv2.LINE_AA, _SHIFT)
     return mask
@@ -48,9 +49,9 @@ def _bar(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> Ma
 
 def _blob(rng: np.random.Generator, size: int, at: np.ndarray, face: float) -> Mask:
     mask = np.zeros((size, size), np.uint8)
-    turn = np.linspace(0, 2 * np.pi, int(rng.integers(4, 12)), endpoint=False) + rng.uniform(0, 6)
-    radius = face * rng.uniform(0.12, 0.3) * rng.uniform(0.7, 1.2, len(turn))
-    outline = at + np.stack([np.cos(turn), np.sin(turn)], 1) * radius[:, None]
+    angle = np.linspace(0, 2 * np.pi, int(rng.integers(4, 12)), endpoint=False) + rng.uniform(0, 6)
+    radius = face * rng.uniform(0.12, 0.3) * rng.uniform(0.7, 1.2, len(angle))
+    outline = at + np.stack([np.cos(angle), np.sin(angle)], 1) * radius[:, None]
     cv2.fillPoly(mask, [_fixed(outline)], 255, cv2.LINE_AA, _SHIFT)
     return mask
 

@@ -42,7 +42,8 @@ def paint_eye(canvas: Canvas, eye: Eye, identity: Identity, look: Look) -> None:
     """Paint lids, crease, eyeball and lashes."""
     left, right = sorted((eye.outer[0] + eye.side * 0.9, eye.inner[0] - eye.side * 0.7))
     window = canvas.window(left, right, -1.7, 2.0)
-    upper, lower = eye.lid(_U, True), eye.lid(_U, False)
+    upper = eye.lid(_U, True)
+    lower = eye.lid(_U, False)
     fold = upper + [0, max(0.12, identity.lid_fold)]
     fold[:, 1] += 0.16 * np.sin(np.pi * _U)
     if look.eye_shadow is not None:

@@ -40,7 +40,8 @@ def paint_mouth(canvas: Canvas, mouth: Mouth, look: Look, rng: np.random.Generat
     window = canvas.window(low[0], high[0], low[1], high[1])
     height, width = window.shape
     top, bottom = through(mouth.outer_top), through(mouth.outer_bottom)
-    inner_top, inner_bottom = through(mouth.inner_top), through(mouth.inner_bottom)
+    inner_top = through(mouth.inner_top)
+    inner_bottom = through(mouth.inner_bottom)
     upper = window.fill(np.concatenate([top, inner_top[::-1]]), blur=0.03)
     lower = window.fill(np.concatenate([inner_bottom, bottom[::-1]]), blur=0.03)
     colour = np.array(look.lips, np.float32)[:, None, None]

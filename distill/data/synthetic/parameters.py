@@ -1,4 +1,4 @@
-"""What can vary about the face itself and how often: identity, expression and pose."""
+"""Distributions of identity, expression and pose."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from distill.data.synthetic.curves import draw
 
 @dataclass(frozen=True)
 class Identity:
-    """Proportions; 1 is average unless said otherwise, lengths in cm of the template."""
+    """Proportions; 1 is average unless noted otherwise, lengths in cm of the template."""
 
     face_width: float = 1.0
     jaw_width: float = 1.0
@@ -48,7 +48,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Expression:
-    """Muscles; 0 is rest and 1 a full movement unless said otherwise."""
+    """Muscles; 0 is rest and 1 a full movement unless noted otherwise."""
 
     jaw_degrees: float = 0.0  # 0 closed, 18 wide open
     part: float = 0.0  # lips apart, cm
@@ -115,7 +115,7 @@ def draw_identity(rng: np.random.Generator, feminine: bool) -> Identity:
 
 def draw_expression(rng: np.random.Generator) -> Expression:
     """Draw a momentary expression: neutral, speaking, laughing, astonished, kissing, grim or a mixture."""
-    kind = draw(rng, (0.3, 0.22, 0.2, 0.08, 0.07, 0.13))
+    index = draw(rng, (0.3, 0.22, 0.2, 0.08, 0.07, 0.13))
     u = rng.uniform(0, 1, 12)
     jaw, part, smile, pucker, raised, frown = (
         (0.0, 0.0, 0.3 * u[1] - 0.15, 0.0, 0.2 * u[0] - 0.1, 0.1 * u[2]),
@@ -124,7 +124,7 @@ def draw_expression(rng: np.random.Generator) -> Expression:
         (7 + 11 * u[0], 0.6 + 0.6 * u[1], 0.2 * u[2] - 0.1, 0.4 * u[3], 0.4 + 0.6 * u[5], 0.2 * u[6]),
         (0.0, 0.2 * u[1], 0.0, 0.5 + 0.5 * u[3], 0.4 * u[5] - 0.1, 0.2 * u[6]),
         (3 * u[0], 0.2 * u[1], -0.3 - 0.7 * u[2], 0.2 * u[3], -0.3 * u[5], 0.4 + 0.6 * u[6]),
-    )[kind]
+    )[index]
     shut = 1.0 if rng.uniform() < 0.06 else float(np.clip(rng.normal(0.08, 0.16), -0.3, 0.8)) + 0.25 * max(smile, 0)
     wink = float(rng.uniform() < 0.04)
     side = int(rng.integers(2))

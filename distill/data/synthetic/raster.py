@@ -15,7 +15,7 @@ class Fragments:
 
     Attributes:
         pixel: (n,) position in the flattened picture, unique.
-        corners: (3, n) vertices of the triangle seen.
+        corners: (3, n) vertices of the visible triangle.
         weights: (3, n) barycentric coordinates of the pixel's centre.
         depth: (height * width,) larger is nearer; -inf where nothing is.
     """
@@ -26,7 +26,7 @@ class Fragments:
     depth: Floats
 
     def where(self, chosen: NDArray[np.integer]) -> "Fragments":
-        """Only some of the pixels, by their place in the list."""
+        """Only some of the pixels, by index."""
         return Fragments(
             self.pixel.take(chosen), self.corners.take(chosen, 1), self.weights.take(chosen, 1), self.depth
         )
@@ -43,7 +43,7 @@ def _bounds(starts: list[Floats], steps: list[Floats]) -> tuple[Floats, Floats]:
     """Where all of start + step * x >= 0 hold: lowest and highest x."""
     low, high = np.full_like(starts[0], -np.inf), np.full_like(starts[0], np.inf)
     for start, step in zip(starts, steps, strict=True):
-        # A step of zero leaves the row in or out as a whole; a tiny one says the same with a far root.
+        # A step of zero leaves the row in or out as a whole; a tiny one gives the same result with a far root.
         step = np.where(np.abs(step) < 1e-9, np.float32(1e-9), step)
         root = -start / step
         low = np.maximum(low, np.where(step > 0, root, -np.inf))
@@ -59,31 +59,33 @@ def _spread(x: Floats, y: Floats, area: Floats, width: int, height: int) -> tupl
     top = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2])), 0).astype(np.int32)
     bottom = np.minimum(np.floor(np.maximum(np.maximum(y[0], y[1]), y[2])), height - 1).astype(np.int32)
     rows = np.maximum(bottom - top + 1, 0)
-    owner = np.repeat(np.arange(len(area), dtype=np.int32), rows)
-    row = np.arange(len(owner), dtype=np.int32) + (top - np.cumsum(rows) + rows).astype(np.int32)[owner]
+    triangle = np.repeat(np.arange(len(area), dtype=np.int32), rows)
+    row = np.arange(len(triangle), dtype=np.int32) + (top - np.cumsum(rows) + rows).astype(np.int32)[triangle]
     # Both weights are linear in (x, y); on a row they are start + step * x with x counted from corner 0.
     planes = np.stack([y[2] - y[0], x[0] - x[2], y[0] - y[1], x[1] - x[0]]) / area
-    step1, turn1, step2, turn2 = planes.take(owner, 1)
+    step1, turn1, step2, turn2 = planes.take(triangle, 1)
     # float32 minus int32 would be float64.
-    down, origin = row.astype(np.float32) - y[0].take(owner), x[0].take(owner)
-    start1, start2 = turn1 * down, turn2 * down
+    down = row.astype(np.float32) - y[0].take(triangle)
+    origin = x[0].take(triangle)
+    start1 = turn1 * down
+    start2 = turn2 * down
     slack = np.float32(1e-4)  # pixels on a shared edge may belong to both triangles but never to none
     low, high = _bounds([start1 + slack, start2 + slack, 1 + slack - start1 - start2], [step1, step2, -step1 - step2])
     first = np.ceil(np.maximum(low + origin, 0)).astype(np.int32)
     last = np.floor(np.minimum(high + origin, width - 1)).astype(np.int32)
     long = np.maximum(last - first + 1, 0)
-    line = np.repeat(np.arange(len(owner), dtype=np.int32), long)
+    line = np.repeat(np.arange(len(triangle), dtype=np.int32), long)
     column = np.arange(len(line), dtype=np.int32) + (first - np.cumsum(long) + long).astype(np.int32)[line]
     shift = column.astype(np.float32) - origin.take(line)
-    one = start1.take(line) + step1.take(line) * shift
-    two = start2.take(line) + step2.take(line) * shift
-    return owner.take(line), (row * np.int32(width)).take(line) + column, one, two
+    weight1 = start1.take(line) + step1.take(line) * shift
+    weight2 = start2.take(line) + step2.take(line) * shift
+    return triangle.take(line), (row * np.int32(width)).take(line) + column, weight1, weight2
 
 
-def _mix(corners: Floats, triangle: Ints, one: Floats, two: Floats) -> Floats:
-    """Values at the corners (3, f) of triangles -> at places inside them."""
+def _mix(corners: Floats, triangle: Ints, weight1: Floats, weight2: Floats) -> Floats:
+    """Values at the corners (3, f) of triangles -> at positions inside them."""
     zero, first, second = corners
-    return zero.take(triangle) + one * (first - zero).take(triangle) + two * (second - zero).take(triangle)
+    return zero.take(triangle) + weight1 * (first - zero).take(triangle) + weight2 * (second - zero).take(triangle)
 
 
 def rasterise(
@@ -98,19 +100,22 @@ def rasterise(
     area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
     keep = np.flatnonzero(area < -1e-6)
     faces = np.ascontiguousarray(faces.T).take(keep, 1)
-    triangle, pixel, one, two = _spread(x.take(keep, 1), y.take(keep, 1), area.take(keep), width, height)
+    triangle, pixel, weight1, weight2 = _spread(x.take(keep, 1), y.take(keep, 1), area.take(keep), width, height)
     if cover is not None:
-        there = np.flatnonzero(_mix(cover.take(faces), triangle, one, two) >= 0)
-        triangle, pixel = triangle.take(there), pixel.take(there)
-        one, two = one.take(there), two.take(there)
-    z = _mix(depth.take(faces), triangle, one, two)
+        there = np.flatnonzero(_mix(cover.take(faces), triangle, weight1, weight2) >= 0)
+        triangle = triangle.take(there)
+        pixel = pixel.take(there)
+        weight1 = weight1.take(there)
+        weight2 = weight2.take(there)
+    z = _mix(depth.take(faces), triangle, weight1, weight2)
     nearest = np.full(width * height, -np.inf, np.float32)
     np.maximum.at(nearest, pixel, z)
-    owner = np.full(width * height, -1, np.int32)
-    seen = np.flatnonzero(z == nearest.take(pixel))
-    owner[pixel.take(seen)] = seen
-    pixel_out = np.flatnonzero(owner >= 0)
-    chosen = owner.take(pixel_out)
-    one, two = one.take(chosen), two.take(chosen)
-    weights = np.stack([1 - one - two, one, two])
+    fragment_of = np.full(width * height, -1, np.int32)
+    visible = np.flatnonzero(z == nearest.take(pixel))
+    fragment_of[pixel.take(visible)] = visible
+    pixel_out = np.flatnonzero(fragment_of >= 0)
+    chosen = fragment_of.take(pixel_out)
+    weight1 = weight1.take(chosen)
+    weight2 = weight2.take(chosen)
+    weights = np.stack([1 - weight1 - weight2, weight1, weight2])
     return Fragments(pixel_out, faces.take(triangle.take(chosen), 1), weights, nearest)

@@ -1,4 +1,4 @@
-"""One face, from its seed to its pixels and landmarks."""
+"""Rendering of one synthetic face from its seed: pixels and landmarks."""
 
 from dataclasses import dataclass
 
@@ -73,16 +73,17 @@ class Person:
 
     def landmarks(self, camera: Camera) -> dict[str, tuple[Array, Array, Array]]:
         """By scheme: pixels (k, 2), depth (k,) and how much each point faces the camera (k,) in [-1, 1]."""
-        grid, normal = self.grid.reshape(-1, 3), self.normal.reshape(-1, 3)
-        found = {}
+        grid = self.grid.reshape(-1, 3)
+        normal = self.normal.reshape(-1, 3)
+        projected = {}
         for scheme, (corners, weights) in self.anchors.items():
-            view = camera.turn(grid[corners])
+            view = camera.to_view(grid[corners])
             facing = camera.turn_normals(normal[corners], np.zeros(corners.shape))[..., 2:]
             # The camera is projective, the picture's triangles are flat: interpolate what the picture interpolates.
             values = np.concatenate([camera.project(view), view[..., 2:], facing], -1)
             at = np.einsum("kc,kcd->kd", weights, values)
-            found[scheme] = (at[:, :2], at[:, 2], at[:, 3])
-        return found
+            projected[scheme] = (at[:, :2], at[:, 2], at[:, 3])
+        return projected
 
 
 def _aim(rng: np.random.Generator, person: Person, pose: tuple[float, float, float], size: int) -> Camera:
@@ -103,7 +104,7 @@ def _hidden(points: Array, depth: Array, picture: Picture, masks: list[NDArray[n
     at = np.round(points).astype(int)
     outside = ((at < 0) | (at >= picture.size)).any(1)
     at = np.clip(at, 0, picture.size - 1)
-    # The least covered of the nine pixels around: a point on an outline is seen.
+    # The least covered of the nine pixels around: a point on an outline is visible.
     steps = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(1, 9, 2)
     around = np.clip(at[:, None] + steps, 0, picture.size - 1)
     nearest = picture.depth[around[..., 1], around[..., 0]].min(1)
@@ -151,7 +152,8 @@ def render_face(seed: int, index: int, size: int = 256, difficulty: float = 1.0)
     light = draw_light(rngs[1], difficulty)
     occluders = int(rngs[1].uniform() < 0.2 * difficulty)
     picture, masks = _paint(person, look, camera, light, size, rngs[2:], occluders)
-    landmarks, visible = {}, {}
+    landmarks = {}
+    visible = {}
     for scheme, (points, depth, facing) in person.landmarks(camera).items():
         landmarks[scheme] = points.astype(np.float32)
         visible[scheme] = ~_hidden(points, depth, picture, masks) & (facing > _TURNED_AWAY)

@@ -1,4 +1,4 @@
-"""Contact sheets: many faces in one picture, to look at."""
+"""Contact sheets: many faces in one image."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,8 @@ from distill.data.synthetic.render import GeneratedFace, render_face
 from distill.errors import ConfigError
 from distill.landmarks import load_scheme
 
-_SEEN, _HIDDEN = (60, 230, 90), (250, 90, 60)
+_VISIBLE = (60, 230, 90)
+_HIDDEN = (250, 90, 60)
 _SHIFT = 4
 
 
@@ -16,13 +17,14 @@ def draw_landmarks(face: GeneratedFace, scheme: str) -> NDArray[np.uint8]:
     """Return the picture with the scheme's edges and points; hidden points in another colour."""
     if scheme not in face.landmarks:
         raise ConfigError(f"generated faces have no {scheme} points: choose from {', '.join(face.landmarks)}")
-    picture, size = face.image.copy(), len(face.image)
+    picture = face.image.copy()
+    size = len(face.image)
     fixed = np.round(face.landmarks[scheme] * (1 << _SHIFT)).astype(np.int32)
     for edge in load_scheme(scheme).edges:
         cv2.polylines(picture, [fixed[list(edge.points)]], edge.closed, (235, 235, 235), 1, cv2.LINE_AA, _SHIFT)
     radius = round(max(1.0, size / 150) * (1 << _SHIFT))
-    for point, seen in zip(fixed, face.visible[scheme], strict=True):
-        cv2.circle(picture, point.tolist(), radius, _SEEN if seen else _HIDDEN, -1, cv2.LINE_AA, _SHIFT)
+    for point, is_visible in zip(fixed, face.visible[scheme], strict=True):
+        cv2.circle(picture, point.tolist(), radius, _VISIBLE if is_visible else _HIDDEN, -1, cv2.LINE_AA, _SHIFT)
     return picture
 
 

@@ -29,7 +29,7 @@ def _arc_columns(width: int) -> tuple[np.ndarray, int]:
 
 
 def _wrapped_noise(rng: np.random.Generator, shape: tuple[int, int], sigma_x: float, sigma_y: float) -> Floats:
-    """Noise (h, w) that is even on the head: squeezed where the canvas sees the cheeks from the side."""
+    """Noise (h, w) that is even on the head: compressed where the cheeks are foreshortened on the canvas."""
     columns, count = _arc_columns(shape[1])
     return noise(rng, shape[0], count, sigma_x, sigma_y)[:, columns]
 
@@ -47,8 +47,10 @@ def _shades(look: Look, identity: Identity, rng: np.random.Generator) -> Floats:
     hollow += 0.5 * smoothstep(y, -10.6, -11.6) + 0.15 * smoothstep(a, 5.5, 7.5)
     light = 0.10 * gauss(x, y, 0, 4.5, 3.0, 1.8) + 0.12 * gauss(x, y, 0, -2.2, 0.5, 2.0)
     mottle = 0.07 * (patches(rng, *_COARSE[::-1], 14) - 0.5)
-    blush, deep = np.array([0.02, -0.16, -0.13]) * look.redness, np.array([0.26, 0.36, 0.38])
-    blush, deep = blush[:, None, None], deep[:, None, None]
+    blush = np.array([0.02, -0.16, -0.13]) * look.redness
+    deep = np.array([0.26, 0.36, 0.38])
+    blush = blush[:, None, None]
+    deep = deep[:, None, None]
     return ((1 + red * blush + light * 0.6) * (1 - hollow * deep) + mottle).astype(np.float32)
 
 
@@ -94,7 +96,8 @@ def _grow_beard(canvas: Canvas, look: Look, rng: np.random.Generator) -> None:
 
 def _creases(features: Features, look: Look, expression: Expression) -> Iterator[tuple[np.ndarray, float, float]]:
     """Curves, widths in cm and strengths: around nose and mouth, beside the eyes, between and above the brows."""
-    smile, age = max(expression.smile, 0.0), look.age
+    smile = max(expression.smile, 0.0)
+    age = look.age
     corner = abs(features.mouth.outer_top[-1, 0])
     for side in (-1, 1):
         fold = np.array([[1.7, -4.1], [2.5, -5.2], [corner + 0.75, -6.5], [corner + 0.7, -7.6]]) * [side, 1]

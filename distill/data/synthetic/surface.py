@@ -1,4 +1,4 @@
-"""A piece of the scene: vertices with what shading needs to know, and triangles."""
+"""Triangle mesh: vertices with shading attributes, and triangles."""
 
 from dataclasses import dataclass, replace
 

@@ -51,7 +51,7 @@ class _Task:
 
 def _annotation(face: GeneratedFace) -> dict[str, Any]:
     points = {scheme: np.round(at.astype(float), 3).tolist() for scheme, at in face.landmarks.items()}
-    visible = {scheme: seen.astype(int).tolist() for scheme, seen in face.visible.items()}
+    visible = {scheme: flags.astype(int).tolist() for scheme, flags in face.visible.items()}
     box = [round(float(v), 3) for v in box_of_points(face.landmarks["ibug68"])]
     return {"points": points, "visible": visible, "boxes": {"gt": box}}
 
@@ -75,16 +75,16 @@ def _finish(task: _Task, indices: Iterable[int], workers: int) -> Iterator[int]:
 
 
 def _claim(task: _Task) -> None:
-    """Mark the folder as ours, or refuse one that holds anything else."""
+    """Mark the folder as a generated data set, or refuse one that holds anything else."""
     label = task.root / "generator.json"
     wanted = {"seed": task.seed, "size": task.size, "difficulty": task.difficulty, "version": VERSION}
     if label.is_file():
         try:
-            found = json.loads(label.read_text())
+            existing = json.loads(label.read_text())
         except ValueError:
-            found = "not JSON"
-        if found != wanted:
-            raise ConfigError(f"{task.root}: holds other faces ({found}, asked for {wanted}); name an empty folder")
+            existing = "not JSON"
+        if existing != wanted:
+            raise ConfigError(f"{task.root}: holds other faces ({existing}, requested {wanted}); name an empty folder")
     elif task.root.is_dir() and any(task.root.iterdir()):
         raise ConfigError(f"{task.root}: holds other files and no generator.json; name an empty folder")
     else:
@@ -94,16 +94,17 @@ def _claim(task: _Task) -> None:
 def _subset(index: int, shares: Mapping[str, float]) -> str:
     """Which subset a face belongs to: spread evenly, and the same however many faces are written."""
     # Multiples of the golden ratio fill [0, 1) evenly from the first one on.
-    place = (index * 0.6180339887498949) % 1.0 * sum(shares.values())
+    position = (index * 0.6180339887498949) % 1.0 * sum(shares.values())
     for name, share in shares.items():
-        if place < share:
+        if position < share:
             return name
-        place -= share
+        position -= share
     return next(reversed(dict(shares)))
 
 
 def _entry(task: _Task, index: int, shares: Mapping[str, float]) -> dict[str, Any]:
-    subset, number = _subset(index, shares), f"{index:06d}"
+    subset = _subset(index, shares)
+    number = f"{index:06d}"
     try:
         annotation = json.loads(task.points(index).read_text())
     except ValueError as error:

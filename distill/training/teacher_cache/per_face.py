@@ -79,5 +79,5 @@ class LandmarksOnce(KeptAnswers):
 
 def _plain(faces: FaceDataset, size: int) -> FaceDataset:
     """The same faces in crops of `size` pixels, without augmentation."""
-    crop, found = (replace(crop, size=size) for crop in (faces.crop, faces.found_crop))
-    return FaceDataset(faces.records, crop, faces.scheme.name, None, faces.boxes, faces.seed, found_crop=found)
+    crop, found = (replace(crop, size=size) for crop in (faces.crop, faces.detector_crop))
+    return FaceDataset(faces.records, crop, faces.scheme.name, None, faces.boxes, faces.seed, detector_crop=found)

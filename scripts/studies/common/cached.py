@@ -10,7 +10,7 @@ from distill.evaluate.evaluate import evaluate
 from distill.export.config import CalibrationConfig
 from distill.export.verify.tolerances import Gate, GateConfig
 from distill.files import sha256, write_json, write_text
-from scripts.studies.common.split_300w import TEST, TRAIN, box_source
+from scripts.studies.common.split_300w import TEST, TRAIN
 
 # Tables are to show what misses a gate, too; nothing that is converted here is a release.
 OPEN = GateConfig(**{entry.name: Gate(1e9, 1e9, 1e9) for entry in fields(GateConfig)})
@@ -21,9 +21,7 @@ def scored(model: Path, data: Path, folder: Path, boxes: str = "gt", limit: int 
     faces = boxes if limit is None else f"{boxes}_{limit}"
     path = folder / f"{model.name}_{faces}_{sha256(model)[:8]}.json"
     if not path.is_file():
-        write_json(
-            path, evaluate(model, format="300w", root=data, subset=TEST, boxes=box_source(boxes), limit=limit).to_json()
-        )
+        write_json(path, evaluate(model, format="300w", root=data, subset=TEST, boxes=boxes, limit=limit).to_json())
     return path
 
 

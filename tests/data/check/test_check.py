@@ -140,7 +140,7 @@ def test_exchanged_and_astray_points_are_numbered(faces: Path) -> None:
     _change(faces, "face6", exchange)
     _change(faces, "face7", astray)
     found = {f.file: f for f in _check(faces).findings}
-    assert found["a/trainset/face6"].what == "points 36 and 54 lie in each other's place"
+    assert found["a/trainset/face6"].what == "points 36 and 54 lie at each other's position"
     assert found["a/trainset/face7"].what.startswith("point 30 is ")
     assert len(found) == 2
 
