@@ -41,10 +41,10 @@ def test_a_result_is_written_with_its_provenance(tmp_path: Path) -> None:
 
 
 def test_the_data_hash_is_that_of_the_only_data_set() -> None:
-    one = {"gt": {"protocol": {"data_hash": HASH}}, "rows": [{"data_hash": HASH}]}
-    assert list(data_hashes(one)) == [HASH, HASH]
-    assert provenance(one).data_hash == HASH
-    several = provenance({**one, "other": {"data_hash": "cd" * 32}})
+    single = {"gt": {"protocol": {"data_hash": HASH}}, "rows": [{"data_hash": HASH}]}
+    assert list(data_hashes(single)) == [HASH, HASH]
+    assert provenance(single).data_hash == HASH
+    several = provenance({**single, "other": {"data_hash": "cd" * 32}})
     assert several.data_hash is None
     assert "several data sets" in str(several.note)
     assert "no annotated data set" in str(provenance({"ms": 1}).note)
