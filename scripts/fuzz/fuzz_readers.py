@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from distill.data.readers import FORMATS, read_faces
+from distill.data.readers.lapa import parse_lapa
 from distill.errors import AnnotationError, ConfigError, ImageError
 from distill.provenance import write_result
 from tests.support import reader_cases, reader_cases_more
@@ -87,6 +88,25 @@ def _mutations(format: str, root: Path, path: Path, count: int) -> Counter[str]:
     return outcomes
 
 
+def _lapa_texts(cases: int) -> Counter[str]:
+    """Parse any texts, and texts close to a LaPa file, as one."""
+    outcomes = Counter[str]()
+
+    @settings(
+        max_examples=cases, database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.one_of(st.text(), st.from_regex(r"[0-9]{1,3}\n(-?[0-9.e]{1,6} [0-9nai.]{1,5}\n){0,4}")))
+    def run(text: str) -> None:
+        try:
+            parse_lapa(text, "a")
+            outcomes["read"] += 1
+        except AnnotationError:
+            outcomes["refused"] += 1
+
+    run()
+    return outcomes
+
+
 def _fuzz(format: str, make: Callable[[Path], Path], cases: int, mutations: int) -> dict[str, Any]:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -121,6 +141,8 @@ def main() -> int:
             console.print(f"{format}: no small data set to damage; add a Case to tests/support/reader_cases.py")
             return 1
         results[format] = _fuzz(format, makers[format], options.cases, options.mutations)
+        if format == "lapa":
+            results[format]["texts"] = dict(sorted(_lapa_texts(options.cases).items()))
         console.print(f"{format}: {results[format]}")
         write_result(options.out, {**about, "formats": results})  # after each, as all of them take long
     return 0
