@@ -70,7 +70,7 @@ open({str(path)!r}, "wb").write(tf.lite.TFLiteConverter.from_concrete_functions(
     assert report.matrix()["2.12"]
     (sentence,) = sentences(report)
     assert "unfold" in sentence
-    assert "rewrite.py" in sentence
+    assert "mobilevit_v2_export.py" in sentence
     assert "refused by tflite-runtime 2.11.0 and accepted by tflite-runtime 2.12.0" in sentence
 
 

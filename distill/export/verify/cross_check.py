@@ -141,7 +141,7 @@ def save_program(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
     except (RuntimeError, ValueError, TypeError, torch._export.verifier.SpecViolationError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ExportError(
-            f"{spec.arch} has no torch form to export: {reason}; rewrite the layer in rewrite.py"
+            f"{spec.arch} has no torch form to export: {reason}; register a rewrite of the layer (distill.models.rewrite)"
         ) from error
     return Path(path)
 

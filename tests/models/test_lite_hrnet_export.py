@@ -1,7 +1,8 @@
 import torch
 from torch import Tensor, nn
 
-from distill.export.rewrites.lite_hrnet import WholeChannels, dense
+from distill.export.rewrites.generic import dense
+from distill.models.lite_hrnet_export import WholeChannels
 from distill.models.channel_weighting import ChannelWeighting
 
 
