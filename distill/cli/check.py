@@ -40,7 +40,7 @@ def check(
     from distill.export.architecture import check_architecture, load_everywhere
     from distill.files import require_writable, write_json
     from distill.opcheck.check import check_model
-    from distill.opcheck.report import render, render_matrix, sentences
+    from distill.opcheck.report import render, render_matrix, sentences, verdict
 
     if (file is None) == (model is None):
         raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
@@ -63,7 +63,7 @@ def check(
     for line in (*sentences(report), *(f"{name}: {outcome}" for name, outcome in loads.items())):
         console.print(line, markup=False, highlight=False)
     passed = report.passed and all(outcome == "runs" for outcome in loads.values())
-    console.print(f"[bold]{'runs' if passed else 'does NOT run'} on TFLite {runtime}[/bold]")
+    console.print(f"[bold]{verdict(report, loads)}[/bold]")
     if json is not None:
         write_json(json, report.to_dict() | {"loads": loads, "runs": passed})
     return 0 if passed else 1

@@ -10,6 +10,18 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
 from distill.errors import ConfigError, suggest
 
+# Retired options and configuration keys, and what replaces them.
+RENAMED = {
+    "kinds": "modes",
+    "ladder": "parity_report",
+    "quantise": "quantize",
+    "quantise.float_modules": "quantize.float_modules",
+    "quantise.float_ops": "quantize.float_ops",
+    "quantise.float_statistics": "quantize.float_statistics",
+    "quantise.hybrid_modules": "quantize.hybrid_modules",
+    "second_opinion": "cross_check",
+}
+
 
 class _OneLinePerOption(DefaultHelpFormatter):
     """Shows `--name VALUE  what it is [default]`, so that the help of a training fits two screens."""

@@ -1,1 +1,1 @@
-"""PyTorch -> ONNX -> TensorFlow Lite, each hop checked in pixels, each operator checked against old runtimes."""
+"""PyTorch -> ONNX -> TensorFlow Lite, each result checked in pixels, each operator checked against old runtimes."""

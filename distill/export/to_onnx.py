@@ -83,7 +83,8 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
         except (RuntimeError, AssertionError, torch.onnx.errors.OnnxExporterError) as error:
             reason = str(error).strip().splitlines()[0][:200]
             raise ExportError(
-                f"{spec.arch} has no ONNX form: {reason}; try another input size, or register a rewrite of the layer (distill.models.rewrite)"
+                f"{spec.arch} has no ONNX form: {reason}; try another input size, "
+                "or register a rewrite of the layer (distill.models.rewrite)"
             ) from error
         onnx.save(_described(compose(simplify(temporary)), spec), str(temporary))
     write_sidecar(path, spec)

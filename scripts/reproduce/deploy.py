@@ -22,7 +22,7 @@ from split_300w import TEST, TRAIN
 from distill.bench.latency import compare
 from distill.bench.subjects import load_call
 from distill.errors import ConfigError
-from distill.export.quantization_modes import KINDS
+from distill.export.quantization_modes import MODES
 from distill.provenance import commit, write_result
 
 # Relative growth of the NME that a kind is promised to stay below.
@@ -32,21 +32,21 @@ THREADS = (1, 2)
 
 def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int | None) -> list[dict[str, Any]]:
     """Return one row for each hop of a model."""
-    converted(name, model, data, work, faces=faces, ladder=True)
-    found, out = json.loads((work / "ladder.json").read_text()), []
+    converted(name, model, data, work, faces=faces, parity_report=True)
+    found, out = json.loads((work / "parity.json").read_text()), []
     files = files_of(name, model, work)
     scores = {hop: json.loads(scored(file, data, work, limit=limit).read_text()) for hop, file in files.items()}
     reference = scores["torch"]["metrics"]["ocular"]["nme_percent"]
-    for rung in found["rungs"]:
-        hop, measured = rung["hop"], scores[rung["name"]]
+    for row in found["rows"]:
+        hop, measured = row["parity"], scores[row["name"]]
         percent = measured["metrics"]["ocular"]["nme_percent"]
-        change, promise = percent / reference - 1, PROMISES.get(rung["name"])
+        change, promise = percent / reference - 1, PROMISES.get(row["name"])
         out.append(
             {
                 "model": name,
                 "commit": commit(),
-                "hop": rung["name"],
-                "what": rung["what"],
+                "hop": row["name"],
+                "what": row["what"],
                 "nme_percent": percent,
                 "nme_change_percent": 100 * change,
                 "promise_percent": None if promise is None else 100 * promise,
@@ -55,14 +55,14 @@ def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int 
                 "mean_px": hop and hop["mean_px"],
                 "groups_px": hop and hop["groups"],
                 "latency_ms": {},
-                "bytes": rung["bytes"],
-                "peak_bytes": rung["peak_bytes"],
-                "runtimes_max_px": rung["runtimes"],
+                "bytes": row["bytes"],
+                "peak_bytes": row["peak_bytes"],
+                "runtimes_max_px": row["runtimes"],
                 "data_hash": measured["protocol"]["data_hash"],
                 "faces": measured["protocol"]["n_faces"],
                 "unstable": None,
-                "calibration": found["calibration"] if rung["name"] in KINDS else None,
-                "sensitive": [cost["module"] for cost in found["layers"].get(rung["name"], [])[:3]],
+                "calibration": found["calibration"] if row["name"] in MODES else None,
+                "sensitive": [cost["module"] for cost in found["layers"].get(row["name"], [])[:3]],
             }
         )
     return out
@@ -70,7 +70,7 @@ def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int 
 
 def files_of(name: str, model: Path, work: Path) -> dict[str, Path]:
     """Return the file of each hop."""
-    return {"torch": model, "onnx": work / f"{name}.onnx"} | {kind: work / f"{name}_{kind}.tflite" for kind in KINDS}
+    return {"torch": model, "onnx": work / f"{name}.onnx"} | {kind: work / f"{name}_{kind}.tflite" for kind in MODES}
 
 
 def add_latencies(measured: list[dict[str, Any]], files: dict[tuple[str, str], Path], rounds: int) -> None:

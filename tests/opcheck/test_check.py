@@ -111,7 +111,7 @@ open({str(path)!r}, "wb").write(c.convert())
     (sentence,) = sentences(report)
     for words in (
         "FULLY_CONNECTED v12 needs 2.17.0", "one scale per output channel", "dynamic range", "by default",
-        "_experimental_disable_per_channel_quantization_for_dense_layers", "distill export --kinds dynamic",
+        "_experimental_disable_per_channel_quantization_for_dense_layers", "distill export --modes dynamic",
         "measured: refused by",
     ):  # fmt: skip
         assert words in sentence
