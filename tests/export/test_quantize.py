@@ -95,3 +95,13 @@ def test_every_runtime_computes_the_same_integers(exported: ExportResult) -> Non
     for mode in ("w8", "int8", "int16x8"):
         found = [result.mean_px for result in exported.parity.results if result.name.startswith(f"{mode} on")]
         assert max(found) - min(found) < 0.2, (mode, found)
+
+
+def test_what_the_network_declares_is_the_default_and_a_given_list_wins() -> None:
+    class Net:
+        float_modules = ("head",)
+        hybrid_modules = ("neck",)
+
+    assert QuantizeConfig().for_network(Net()).modules("int8_hybrid") == ["head", "neck"]
+    assert QuantizeConfig(float_modules=[]).for_network(Net()).modules("int8") == []
+    assert QuantizeConfig().for_network(object()).modules("int8_hybrid") == []

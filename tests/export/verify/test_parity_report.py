@@ -17,11 +17,11 @@ from distill.report.runs import build, read_source
 
 
 @pytest.fixture
-def conversion(exported: ExportResult, spec, crops, tmp_path: Path) -> Conversion:
+def conversion(exported: ExportResult, net, spec, crops, tmp_path: Path) -> Conversion:
     files = {mode: exported.files[mode] for mode in ("onnx", "fp32", "int8")}
     results = tuple(result for result in exported.parity.results if result.name.partition(" on ")[0] in files)
     measured = replace(exported.parity, results=results)
-    return Conversion(files, measured, exported.ops, spec, crops[:1], QuantizeConfig(), None, tmp_path)
+    return Conversion(files, measured, exported.ops, spec, crops[:1], QuantizeConfig().for_network(net), None, tmp_path)
 
 
 @pytest.mark.slow
