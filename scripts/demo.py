@@ -21,7 +21,7 @@ COUNT, SEED, DIFFICULTY = 1500, 1, 0.4
 MODELS = {
     "teacher": RUN / "teacher" / "best.ckpt",
     "student, distilled": RUN / "student" / "best.ckpt",
-    "student, no teacher": RUN / "student_nokd" / "best.ckpt",
+    "student, no teacher": RUN / "student_baseline" / "best.ckpt",
     "student, TFLite fp16": EXPORT / "student_fp16.tflite",
 }
 _console = Console()
@@ -40,7 +40,7 @@ def step(title: str, *command: str) -> float:
 
 def run_all() -> dict[str, float]:
     """Run the road; return seconds by step."""
-    for old in ("teacher", "student", "student_nokd"):
+    for old in ("teacher", "student", "student_baseline"):
         shutil.rmtree(RUN / old, ignore_errors=True)
     seconds = {
         "render faces": step(
@@ -56,9 +56,11 @@ def run_all() -> dict[str, float]:
             str(DIFFICULTY),
         )
     }
-    for name in ("teacher", "student", "student_nokd"):
+    for name in ("teacher", "student", "student_baseline"):
         command = "teacher" if name == "teacher" else "student"
-        seconds[f"train {name}"] = step(f"Train: {name}", command, "--config", f"configs/demo/{name}.yaml")
+        recipe = name.removesuffix("_baseline")
+        baseline = ["--kd.kind", "none", "--name", name] if name != recipe else []
+        seconds[f"train {name}"] = step(f"Train: {name}", command, "--config", f"configs/demo/{recipe}.yaml", *baseline)
     seconds["export"] = step("Export", "export", str(MODELS["student, distilled"]), "--out", str(EXPORT), *DATA)
     fp16 = str(EXPORT / "student_fp16.tflite")
     seconds["op check"] = step("Op check", "check", fp16, "--runtime", "2.11.0")
@@ -109,7 +111,7 @@ def write_report(results: dict[str, Any], seconds: dict[str, float], summary: di
         {
             "teacher NME %": 100 * summary["teacher_nme"],
             "student NME %": 100 * summary["student_nme"],
-            "without teacher NME %": 100 * summary["student_nokd_nme"],
+            "without teacher NME %": 100 * summary["student_baseline_nme"],
             "TFLite max px": summary["tflite_max_px"],
             "op check 2.11.0": Verdict(summary["opcheck"], summary["opcheck"] == "pass"),
             "submission": Verdict(summary["submission"], summary["submission"] == "pass"),
@@ -118,7 +120,7 @@ def write_report(results: dict[str, Any], seconds: dict[str, float], summary: di
     report.heading("Accuracy on unseen generated faces")
     report.evaluations(results, pictures=pictures(results["student, TFLite fp16"]))
     report.heading("Training")
-    runs = {name: RUN / name / "metrics.csv" for name in ("teacher", "student", "student_nokd")}
+    runs = {name: RUN / name / "metrics.csv" for name in ("teacher", "student", "student_baseline")}
     report.figure(training_plot(runs, ["train/loss", "train/star", "val/nme"]), "Losses and validation NME")
     report.heading("Parity with PyTorch")
     rows = [
@@ -129,9 +131,9 @@ def write_report(results: dict[str, Any], seconds: dict[str, float], summary: di
             h["gate"]["max_px"],
             Verdict(passes(h["max_px"] <= h["gate"]["max_px"]), h["max_px"] <= h["gate"]["max_px"]),
         ]
-        for h in exported["parity"]["hops"]
+        for h in exported["parity"]["results"]
     ]
-    report.table(("hop", "max px", "mean px", "gate px", "verdict"), rows)
+    report.table(("stage", "max px", "mean px", "gate px", "verdict"), rows)
     report.heading("Operators")
     ops = exported["ops"]["fp16"]["rows"]
     report.table(
@@ -154,14 +156,14 @@ def main() -> None:
     _console.rule("[bold]Measure[/bold]")
     results = measure()
     exported = json.loads((EXPORT / "export.json").read_text())
-    hops = exported["parity"]["hops"]
+    results = exported["parity"]["results"]
     summary = {
         **{
             f"{key}_nme": results[name].summary()["nme"]
-            for key, name in zip(("teacher", "student", "student_nokd"), MODELS, strict=False)
+            for key, name in zip(("teacher", "student", "student_baseline"), MODELS, strict=False)
         },
-        "onnx_max_px": max(hop["max_px"] for hop in hops if hop["name"].startswith("onnx")),
-        "tflite_max_px": max(hop["max_px"] for hop in hops if hop["name"].startswith("fp")),
+        "onnx_max_px": max(result["max_px"] for result in results if result["name"].startswith("onnx")),
+        "tflite_max_px": max(result["max_px"] for result in results if result["name"].startswith("fp")),
         "opcheck": passes(all(row["verdict"] == "ok" for row in exported["ops"]["fp16"]["rows"])),
         "submission": passes(json.loads((RUN / "submission.json").read_text())["dry_run"]["max_px"] <= TOLERANCE_PX),
     }

@@ -8,7 +8,7 @@ import pytest
 
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
-from distill.inference.landmarker import load_model as load_tflite
+from distill.inference.load import open_backend
 from distill.models.checkpoint import load_model
 from distill.spec import read_sidecar
 
@@ -43,12 +43,12 @@ def test_weights_load(path: Path) -> None:
 
 @pytest.mark.parametrize("path", files(".tflite"), ids=lambda path: path.stem)
 def test_tflite_files_load_and_predict(path: Path) -> None:
-    network, spec = load_tflite(path)
-    assert spec == read_sidecar(path)
-    size = spec.crop.size
-    crop = np.full((1, size, size, 3), 0.5, np.float32)
-    points = np.asarray(network(crop))
-    assert points.shape[-2:] == (spec.n_points, 2)
+    backend = open_backend(path)
+    assert backend.spec == read_sidecar(path)
+    assert backend.sha256 == sha256(path)
+    size = backend.spec.crop.size
+    points = backend(np.full((1, size, size, 3), 0.5, np.float32))
+    assert points.shape == (1, backend.spec.n_points, 2)
     assert np.isfinite(points).all()
 
 

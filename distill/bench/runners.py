@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.errors import CheckpointError, ConfigError
+from distill.errors import CheckpointError
+from distill.inference.onnx_session import first_line, open_session
 from distill.tflite.interpreter import interpreter_class
 
 _ONNX_TYPES = {
@@ -51,7 +52,7 @@ def load_tflite(model: str | Path | bytes, threads: int) -> Any:
             interpreter.set_tensor(entry["index"], random_values(shape, entry["dtype"], name))
         interpreter.invoke()
     except (ValueError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [repr(error)])[0]
+        reason = first_line(error)
         raise CheckpointError(f"{name}: this TFLite runtime cannot run it ({reason})") from error
     return interpreter
 
@@ -63,16 +64,8 @@ def load_onnx(path: str | Path, threads: int) -> tuple[Any, Any]:
         CheckpointError: a file ONNX Runtime cannot load or feed.
         ConfigError: ONNX Runtime is not installed.
     """
+    session = open_session(path, threads, stop_spinning=True)
     try:
-        import onnxruntime
-    except ImportError as error:
-        raise ConfigError("ONNX Runtime is not installed; run `pip install onnxruntime`") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    # Its threads would keep a core busy after the call, in the next model's turn.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         binding = session.io_binding()
         for entry in session.get_inputs():
             binding.bind_cpu_input(entry.name, random_values(_fixed(entry.shape), _onnx_type(entry, path), str(path)))
@@ -82,7 +75,7 @@ def load_onnx(path: str | Path, threads: int) -> tuple[Any, Any]:
     except CheckpointError:
         raise
     except Exception as error:  # its errors share no base class but Exception
-        reason = (str(error).strip().splitlines() or [repr(error)])[0]
+        reason = first_line(error)
         raise CheckpointError(f"{path}: ONNX Runtime cannot run it ({reason})") from error
     return session, binding
 

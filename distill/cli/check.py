@@ -37,36 +37,26 @@ def check(
     """
     from rich.console import Console
 
-    from distill.export.architecture import check_architecture, load_everywhere
+    from distill.export.check import check as check_api
     from distill.files import require_writable, write_json
-    from distill.opcheck.check import check_model
     from distill.opcheck.report import render, render_matrix, sentences
 
     if (file is None) == (model is None):
         raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
-    asked: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
-    of_model = {name: value for name, value in asked.items() if value is not None}
-    if file is not None and of_model:
-        raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model); {file} is what it is")
-    if onnx is not None and not onnx.is_file():
-        raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
     require_writable(json)
-    if file is not None:
-        report, loads = check_model(file, runtime, onnx, sha256), load_everywhere(file, runtime)
-    else:
-        result = check_architecture(str(model), runtime, **of_model)
-        report, loads = result.ops, result.loads
+    chosen = file if file is not None else str(model)
+    result = check_api(chosen, runtime, onnx=onnx, sha256=sha256, scheme=scheme, size=size, options=options)
+    report, loads = result.ops, result.loads
     console = Console()
     console.print(render(report))
     if matrix:
         console.print(render_matrix(report))
     for line in (*sentences(report), *(f"{name}: {outcome}" for name, outcome in loads.items())):
         console.print(line, markup=False, highlight=False)
-    passed = report.passed and all(outcome == "runs" for outcome in loads.values())
-    console.print(f"[bold]{'runs' if passed else 'does NOT run'} on TFLite {runtime}[/bold]")
+    console.print(f"[bold]{'runs' if result.ok else 'does NOT run'} on TFLite {runtime}[/bold]")
     if json is not None:
-        write_json(json, report.to_dict() | {"loads": loads, "runs": passed})
-    return 0 if passed else 1
+        write_json(json, result.to_dict())
+    return 0 if result.ok else 1
 
 
 def run(argv: list[str]) -> int:

@@ -44,16 +44,16 @@ def evaluate(
     from distill.evaluate.faces import load_faces
     from distill.evaluate.suite import list_videos, render_suite, run_suite
     from distill.files import require_writable, write_json
-    from distill.inference.backend import load_predictor
+    from distill.inference.load import open_backend
 
     if suite == "none" and (teacher or videos):
         raise ConfigError("--teacher and --videos are questions of --suite full; add it, or leave them out")
     require_writable(json)
     clips = list_videos(videos) if videos else []
-    other = load_predictor(teacher) if teacher else None
-    predictor = load_predictor(model)
+    other = open_backend(teacher) if teacher else None
+    backend = open_backend(model)
     faces = load_faces(
-        predictor.spec.scheme,
+        backend.spec.scheme,
         format=data.format,
         root=data.root,
         subset=data.subset,
@@ -62,11 +62,11 @@ def evaluate(
         limit=limit,
         approximate=approximate,
     )
-    result = measure(predictor, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
+    result = measure(backend, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
     console, content = Console(), result.to_json()
     console.print(render(result))
     if suite == "full":
-        content["suite"] = run_suite(predictor, faces, result, other, clips)
+        content["suite"] = run_suite(backend, faces, result, other, clips)
         console.print(render_suite(content["suite"]))
     if json is not None:
         write_json(json, content)

@@ -18,6 +18,9 @@ RENAMED = {
     "kd.only": "kd.supervised",
     "data.rounds": "data.augment_period",
     "kd.cache.gigabytes": "kd.cache.max_gb",
+    "ladder": "parity_report",
+    "second_opinion": "cross_check",
+    "kinds": "modes",
 }
 
 
@@ -106,7 +109,7 @@ def _compose(argv: list[str], parser: ArgumentParser) -> list[str]:
     for _, path in recipes:
         merged = merge(merged, load_recipe(path, free), free)
     if "kd.kind" in names and typed.get("kd.kind") == "none":
-        if "teacher" in typed:
+        if typed.get("teacher", "null") not in ("null", '["null"]'):
             raise ConfigError("--teacher contradicts --kd.kind none: leave one of them out")
         merged = merge(merged, nested("kd.kind", "none"), free)
     _require_current(option_names(merged), names)
@@ -146,7 +149,7 @@ def _mapping(text: str) -> dict[str, Any] | None:
 
 def _require_current(given: Sequence[str], names: Collection[str]) -> None:
     for name in given:
-        if name in RENAMED and name not in names:
+        if name in RENAMED and name not in names and RENAMED[name] in names:
             raise ConfigError(f"option '{name}' is now '{RENAMED[name]}': write --{RENAMED[name]}")
 
 

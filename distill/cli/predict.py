@@ -27,11 +27,10 @@ def predict(
         draw: folder for copies of the photos with the points drawn in.
         threads: CPU threads.
     """
-    import cv2
-
-    from distill.files import atomic_path, require_writable, write_json
+    from distill.files import require_writable, write_json
     from distill.images import read_image
     from distill.inference.landmarker import Landmarker
+    from distill.inference.overlay import draw_points, write_image
 
     if not photos:
         raise ConfigError("no photos given: distill predict PHOTO ...")
@@ -56,13 +55,7 @@ def predict(
         ]
         print(f"{path}: {len(faces)} face{'s' * (len(faces) != 1)}")
         if path in pictures:
-            canvas = photo[:, :, ::-1].copy()
-            radius = max(1, round(max(photo.shape[:2]) / 400))
-            for face in faces:
-                for x, y in face.landmarks:
-                    cv2.circle(canvas, (round(float(x)), round(float(y))), radius, (80, 230, 80), -1, cv2.LINE_AA)
-            with atomic_path(pictures[path]) as temporary:
-                cv2.imwrite(str(temporary), canvas)
+            write_image(pictures[path], draw_points(photo, [face.landmarks for face in faces]))
     if json is not None:
         write_json(json, {"model": model.name, "scheme": landmarker.spec.scheme, "photos": found})
     return 1 if broken else 0

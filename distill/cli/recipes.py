@@ -9,7 +9,7 @@ import yaml
 
 from distill.errors import ConfigError, suggest
 
-_FOLDERS = ("configs", "configs/recipes")
+_FOLDER = Path("configs")
 
 
 class _Loader(yaml.SafeLoader):
@@ -107,14 +107,15 @@ def _find(name: str) -> Path:
         return path.resolve()
     if path.suffix or len(path.parts) > 1:
         raise ConfigError(f"--config: no such file {name}")
-    known = {file.stem: file for folder in _FOLDERS for file in _files(Path(folder))}
+    known = {file.stem: file for file in _recipes()}
     if name not in known:
         raise ConfigError(f"--config: no recipe '{name}': {suggest(name, sorted(known) or ['configs/student.yaml'])}")
     return known[name].resolve()
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.yaml") if folder.name == "recipes" else folder.glob("*.yaml"))
+def _recipes() -> list[Path]:
+    """Return the files that a bare name may mean; those of `demo` and the bases are given by path."""
+    return [path for path in sorted(_FOLDER.rglob("*.yaml")) if path.parent.name in ("configs", "kd", "zoo")]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class DataConfig:
 
     Attributes:
         preset: public data set whose format and official split are used: `300w`, `wflw`, `cofw`, `lapa` ...
-        format: how the data lie on disk: a name of docs/data.md.
+        format: how the data lie on disk: a name of docs/reference/formats.md.
         root: folder of the data.
         subset: training faces, names joined by `+`; `all` for every face; by default the official training faces.
         val_subset: validation faces; by default the official ones, else some training faces are held out.
@@ -136,7 +136,7 @@ class FacesConfig:
     """Annotated faces to measure on.
 
     Attributes:
-        format: how the data lie on disk: a name of docs/data.md.
+        format: how the data lie on disk: a name of docs/reference/formats.md.
         root: folder of the data.
         subset: names joined by `+`, any folder or list the format knows; `all` for every face. By default the official
             test faces for what measures a model, and every face for what looks at data.

@@ -1,18 +1,7 @@
-"""Evaluate finished models on annotated faces."""
+"""Accuracy of models on annotated faces; the package itself is callable, as `distill.evaluate`."""
 
-from distill.evaluate.evaluate import evaluate, render
-from distill.evaluate.protocol import Protocol, require_alike
-from distill.evaluate.result import Evaluation, PairedDifference, paired_bootstrap
-from distill.inference.backend import Predictor, load_predictor
+import sys
 
-__all__ = [
-    "Evaluation",
-    "PairedDifference",
-    "Predictor",
-    "Protocol",
-    "evaluate",
-    "load_predictor",
-    "paired_bootstrap",
-    "render",
-    "require_alike",
-]
+from distill import CallablePackage
+
+sys.modules[__name__].__class__ = CallablePackage

@@ -19,7 +19,9 @@ from distill.evaluate.protocol import Protocol, hash_faces
 from distill.evaluate.result import Evaluation
 from distill.geometry import Affine, Box, CropSpec, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import Photo, read_image, warp
-from distill.inference.backend import Predictor, load_predictor, predict_with_flip
+from distill.inference.backend import Backend
+from distill.inference.flip import predict_with_flip
+from distill.inference.load import open_backend
 from distill.landmarks import convert, load_scheme
 
 UNCHANGED = "none"
@@ -45,10 +47,10 @@ AS_THEY_ARE: Mapping[str, Change] = MappingProxyType({UNCHANGED: lambda view, _:
 
 
 def evaluate(
-    model: str | Path | Predictor,
+    model: str | Path | Backend,
     *,
-    format: str,
-    root: str | Path,
+    format: str = "300w",
+    root: str | Path = "data/300W",
     subset: str | None = None,
     boxes: str = "gt",
     scheme: str | None = None,
@@ -61,7 +63,7 @@ def evaluate(
     """Run a model over a data set and keep every error.
 
     Args:
-        model: a checkpoint, ONNX or TFLite file, or a predictor already loaded.
+        model: a checkpoint, ONNX or TFLite file, or a backend already loaded.
         format, root, subset, boxes, scheme, limit, approximate: the faces, as in `load_faces`.
         batch_size: crops held at a time.
         flip_tta: average with the prediction for the mirror image.
@@ -71,9 +73,9 @@ def evaluate(
         ConfigError: data and model do not fit together, or faces without a box of the kind asked for.
         AnnotationError, ImageError, CheckpointError: a file that is not what it should be.
     """
-    predictor = model if isinstance(model, Predictor) else load_predictor(model)
+    backend = open_backend(model) if isinstance(model, str | Path) else model
     faces = load_faces(
-        predictor.spec.scheme,
+        backend.spec.scheme,
         format=format,
         root=root,
         subset=subset,
@@ -83,12 +85,12 @@ def evaluate(
         approximate=approximate,
         progress=progress,
     )
-    name = predictor.spec.arch if isinstance(model, Predictor) else Path(model).name
-    return measure(predictor, faces, name, batch_size=batch_size, flip_tta=flip_tta, progress=progress)[UNCHANGED]
+    name = Path(model).name if isinstance(model, str | Path) else backend.spec.arch
+    return measure(backend, faces, name, batch_size=batch_size, flip_tta=flip_tta, progress=progress)[UNCHANGED]
 
 
 def measure(
-    predictor: Predictor,
+    backend: Backend,
     faces: FaceSet,
     name: str,
     changes: Mapping[str, Change] = AS_THEY_ARE,
@@ -100,7 +102,7 @@ def measure(
     """Run a model over faces, as they are or changed; every photo is decoded once, whatever is done to it.
 
     Args:
-        predictor: the model.
+        backend: the model.
         faces: read with the model's scheme.
         name: of the model, for people.
         changes: by name, what to do to a photo before the crop. Its randomness depends on the face and the name only,
@@ -124,15 +126,15 @@ def measure(
             rngs = [np.random.default_rng([_SEED, crc32(change.encode()), start + i]) for i in range(len(batch))]
             plain = (View(p, r.boxes[faces.boxes]) for p, r in zip(photos, batch, strict=True))
             views = [apply(view, rng) for view, rng in zip(plain, rngs, strict=True)]
-            found[change] += _predict(predictor, faces.crop(predictor.spec), views, batch, flip_tta)
+            found[change] += _predict(backend, faces.crop(backend.spec), views, batch, flip_tta)
     target = np.stack([record.landmarks for record in faces.records]).astype(np.float64)
     target[~np.stack([record.known for record in faces.records])] = np.nan
     return {
         change: Evaluation(
             model=name,
-            protocol=_protocol(predictor, faces, flip_tta, change),
+            protocol=_protocol(backend, faces, flip_tta, change),
             names=tuple(record.name for record in faces.records),
-            offsets=(convert(np.stack(points), predictor.spec.scheme, faces.scheme) - target).astype(np.float32),
+            offsets=(convert(np.stack(points), backend.spec.scheme, faces.scheme) - target).astype(np.float32),
             distances=faces.distances,
         )
         for change, points in found.items()
@@ -140,12 +142,12 @@ def measure(
 
 
 def _predict(
-    predictor: Predictor, crop: CropSpec, views: Sequence[View], batch: Sequence[FaceRecord], flip_tta: bool
+    backend: Backend, crop: CropSpec, views: Sequence[View], batch: Sequence[FaceRecord], flip_tta: bool
 ) -> list[NDArray[np.float32]]:
     """Points (k, 2) of each view in pixels of the original photos, in the model's scheme."""
     affines = [crop_affine(view.box, crop) for view in views]
     crops = np.stack([warp(view.photo, affine, crop.size) for view, affine in zip(views, affines, strict=True)])
-    points = predict_with_flip(predictor, crops) if flip_tta else predictor(crops)
+    points = predict_with_flip(backend, crops) if flip_tta else backend(crops)
     _require_finite(points, batch)
     pixels = denormalise(points, crop.size, crop.size)
     back = [apply_affine(invert_affine(affine), p) for affine, p in zip(affines, pixels, strict=True)]
@@ -155,7 +157,7 @@ def _predict(
     ]
 
 
-def _protocol(predictor: Predictor, faces: FaceSet, flip_tta: bool, change: str) -> Protocol:
+def _protocol(backend: Backend, faces: FaceSet, flip_tta: bool, change: str) -> Protocol:
     return Protocol(
         scheme=faces.scheme,
         points=load_scheme(faces.scheme).n_points,
@@ -169,9 +171,9 @@ def _protocol(predictor: Predictor, faces: FaceSet, flip_tta: bool, change: str)
         change=change,
         conversion=faces.conversion,
         missed=faces.missed,
-        crop=faces.crop(predictor.spec),
-        runtime=predictor.runtime,
-        model_sha256=predictor.sha256,
+        crop=faces.crop(backend.spec),
+        runtime=backend.runtime,
+        model_sha256=backend.sha256,
         seed=_SEED,
     )
 

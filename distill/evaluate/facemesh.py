@@ -11,13 +11,13 @@ from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.faces import FaceSet
 from distill.geometry import CropSpec, apply_affine, crop_affine, normalise
 from distill.images import read_image, warp
-from distill.inference.backend import FACEMESH
-from distill.inference.facemesh import SIZE, FaceMeshPredictor
+from distill.inference.facemesh import SIZE, FaceMeshBackend
+from distill.inference.load import FACEMESH
 
 _SCALES, _SHIFTS = (1.2, 1.35, 1.5, 1.65, 1.8), (-0.2, -0.1, 0.0)
 
 
-def tuned(faces: FaceSet) -> tuple[FaceMeshPredictor, FaceMeshPredictor]:
+def tuned(faces: FaceSet) -> tuple[FaceMeshBackend, FaceMeshBackend]:
     """Return the peer at its best crop, raw and with its constant offset, both chosen on `faces` (training faces).
 
     Raises:
@@ -26,25 +26,25 @@ def tuned(faces: FaceSet) -> tuple[FaceMeshPredictor, FaceMeshPredictor]:
     few = replace(faces, records=faces.records[:: max(1, len(faces.records) // 100)])
     few = replace(few, distances={k: v[:: max(1, len(faces.records) // 100)] for k, v in faces.distances.items()})
     crops = [CropSpec(SIZE, scale, shift) for scale, shift in product(_SCALES, _SHIFTS)]
-    errors = [_error(FaceMeshPredictor(crop), few) for crop in crops]
+    errors = [_error(FaceMeshBackend(crop), few) for crop in crops]
     best = crops[int(np.argmin(errors))]
-    offset = _residual(FaceMeshPredictor(best), faces.records, faces.boxes)
-    return FaceMeshPredictor(best), FaceMeshPredictor(best, offset)
+    offset = _residual(FaceMeshBackend(best), faces.records, faces.boxes)
+    return FaceMeshBackend(best), FaceMeshBackend(best, offset)
 
 
-def _error(predictor: FaceMeshPredictor, faces: FaceSet) -> float:
-    found = measure(predictor, faces, FACEMESH, progress=False)[UNCHANGED]
+def _error(backend: FaceMeshBackend, faces: FaceSet) -> float:
+    found = measure(backend, faces, FACEMESH, progress=False)[UNCHANGED]
     residual = found.offsets
     # The spread about the mean error, because that mean is what the offset takes away.
     spread = np.linalg.norm(residual - residual.mean(0), axis=-1).mean(1)
     return float((spread / found.distances[found.primary]).mean())
 
 
-def _residual(predictor: FaceMeshPredictor, records: Sequence, boxes: str) -> NDArray[np.float32]:
+def _residual(backend: FaceMeshBackend, records: Sequence, boxes: str) -> NDArray[np.float32]:
     """Mean error (51, 2) over faces, normalised to the crop."""
-    residuals, crop = [], predictor.spec.crop
+    residuals, crop = [], backend.spec.crop
     for record in records:
         affine = crop_affine(record.boxes[boxes], crop)
         truth = normalise(apply_affine(affine, record.landmarks), crop.size, crop.size)
-        residuals.append(predictor(warp(read_image(record.image), affine, crop.size)[None])[0] - truth)
+        residuals.append(backend(warp(read_image(record.image), affine, crop.size)[None])[0] - truth)
     return np.mean(residuals, axis=0).astype(np.float32)

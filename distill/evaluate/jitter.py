@@ -22,7 +22,7 @@ from distill.evaluate.faces import FaceSet
 from distill.evaluate.robustness import change
 from distill.geometry import Box, CropSpec, apply_affine, crop_affine, denormalise, invert_affine, similarity
 from distill.images import Photo, read_image, warp
-from distill.inference.backend import Predictor
+from distill.inference.backend import Backend
 from distill.landmarks import load_scheme
 
 SIGMAS = (0.01, 0.1, 0.2)
@@ -53,7 +53,7 @@ def _spread(faces: FaceSet, count: int) -> list[int]:
 
 
 def still_stability(
-    predictor: Predictor, faces: FaceSet, count: int = 20, copies: int = 50, progress: bool = True
+    backend: Backend, faces: FaceSet, count: int = 20, copies: int = 50, progress: bool = True
 ) -> dict[str, Any]:
     """Measure equation 6 under Gaussian noise and under small known motions of the photo.
 
@@ -69,7 +69,7 @@ def still_stability(
     """
     if "ocular" not in faces.distances:
         raise ConfigError(f"stability is measured in outer eye distances, which scheme {faces.scheme} does not have")
-    chosen, crop = _spread(faces, count), faces.crop(predictor.spec)
+    chosen, crop = _spread(faces, count), faces.crop(backend.spec)
     points: dict[str, list[NDArray[np.float32]]] = {name: [] for name in (*map(str, SIGMAS), "motion")}
     for index in track(chosen, description="Stability", console=Console(stderr=True), disable=not progress):
         record, rng = faces.records[index], np.random.default_rng([_SEED, index])
@@ -77,9 +77,9 @@ def still_stability(
         fixed = crop_affine(box, crop)
         for sigma in SIGMAS:
             noisy = (change("noise", sigma)(View(photo, box), rng).photo for _ in range(copies))
-            points[str(sigma)].append(_points(predictor, [warp(p, fixed, crop.size) for p in noisy], [fixed] * copies))
+            points[str(sigma)].append(_points(backend, [warp(p, fixed, crop.size) for p in noisy], [fixed] * copies))
         moved = [_moved(box, crop, rng) for _ in range(copies)]
-        points["motion"].append(_points(predictor, [warp(photo, affine, crop.size) for affine in moved], moved))
+        points["motion"].append(_points(backend, [warp(photo, affine, crop.size) for affine in moved], moved))
     distances = faces.distances["ocular"][chosen]
     values = {name: 100 * standard_deviation(np.stack(found), distances) for name, found in points.items()}
     return {
@@ -97,12 +97,10 @@ def _moved(box: Box, crop: CropSpec, rng: np.random.Generator) -> NDArray[np.flo
     return similarity(side * zoom, x + dx, y + dy, crop.size, turn)
 
 
-def _points(
-    predictor: Predictor, crops: Sequence[Photo], affines: Sequence[NDArray[np.float64]]
-) -> NDArray[np.float32]:
+def _points(backend: Backend, crops: Sequence[Photo], affines: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
     """Predictions (n, k, 2) in pixels of the photo."""
-    size = predictor.spec.crop.size
-    pixels = denormalise(predictor(np.stack(crops)), size, size)
+    size = backend.spec.crop.size
+    pixels = denormalise(backend(np.stack(crops)), size, size)
     return np.stack([apply_affine(invert_affine(a), p) for a, p in zip(affines, pixels, strict=True)])
 
 
@@ -127,7 +125,7 @@ def read_video(path: str | Path) -> list[Photo]:
 
 
 def video_stability(
-    predictor: Predictor, videos: Sequence[Path], detector: FaceDetector | None = None, progress: bool = True
+    backend: Backend, videos: Sequence[Path], detector: FaceDetector | None = None, progress: bool = True
 ) -> dict[str, Any]:
     """Measure `tremble` on videos of one face.
 
@@ -148,7 +146,7 @@ def video_stability(
             raise ConfigError(f"{path}: {len(frames)} frames show no trembling; give a clip of 3 or more")
         boxes = [_face(detector, frame, path) for frame in frames]
         for name, used in (("fixed_box_percent", [boxes[0]] * len(frames)), ("detected_box_percent", boxes)):
-            values[name].append(100 * _video(predictor, frames, used))
+            values[name].append(100 * _video(backend, frames, used))
     return {"videos": len(videos), **{name: float(np.mean(found)) for name, found in values.items()}}
 
 
@@ -159,9 +157,9 @@ def _face(detector: FaceDetector, frame: Photo, path: Path) -> Box:
     return found[0].box
 
 
-def _video(predictor: Predictor, frames: Sequence[Photo], boxes: Sequence[Box]) -> float:
-    crop, scheme = predictor.spec.detected_crop, load_scheme(predictor.spec.scheme)
+def _video(backend: Backend, frames: Sequence[Photo], boxes: Sequence[Box]) -> float:
+    crop, scheme = backend.spec.detected_crop, load_scheme(backend.spec.scheme)
     affines = [crop_affine(box, crop) for box in boxes]
     crops = [warp(frame, affine, crop.size) for frame, affine in zip(frames, affines, strict=True)]
-    points = _points(predictor, crops, affines)
+    points = _points(backend, crops, affines)
     return tremble(points, float(scheme.eye_distance(points, "ocular").mean()))

@@ -16,7 +16,7 @@ from distill.evaluate.evaluate import Change, View, measure
 from distill.evaluate.faces import FaceSet
 from distill.evaluate.result import Evaluation
 from distill.geometry import Affine, Box, apply_affine
-from distill.inference.backend import Predictor
+from distill.inference.backend import Backend
 
 # Test -> what its level means, and its levels.
 TESTS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType(
@@ -95,7 +95,7 @@ def _move_box(view: View, rng: np.random.Generator, level: float) -> View:
 
 
 def robustness(
-    predictor: Predictor,
+    backend: Backend,
     faces: FaceSet,
     plain: Evaluation,
     progress: bool = True,
@@ -113,7 +113,7 @@ def robustness(
     """
     changes = {f"{test} {level:g}": change(test, level) for test in tests for level in TESTS[test][1]}
     flip = plain.protocol.flip_tta
-    found = measure(predictor, faces, plain.model, changes, flip_tta=flip, progress=progress)
+    found = measure(backend, faces, plain.model, changes, flip_tta=flip, progress=progress)
     return {
         test: {
             "level": TESTS[test][0],

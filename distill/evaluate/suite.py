@@ -16,16 +16,16 @@ from distill.evaluate.result import Evaluation
 from distill.evaluate.robustness import robustness
 from distill.evaluate.subgroups import by_slice
 from distill.evaluate.uncertainty import calibration
-from distill.inference.backend import Predictor
+from distill.inference.backend import Backend
 
 _VIDEOS = (".mpg", ".mpeg", ".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
 def run_suite(
-    predictor: Predictor,
+    backend: Backend,
     faces: FaceSet,
     evaluation: Evaluation,
-    teacher: Predictor | None = None,
+    teacher: Backend | None = None,
     videos: Sequence[Path] = (),
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def run_suite(
 
     Args:
         faces: what `evaluation` was measured on.
-        evaluation: of `predictor` on the faces as they are.
+        evaluation: of `backend` on the faces as they are.
         teacher: another model for the same points.
         videos: clips that show one face throughout.
 
@@ -42,13 +42,13 @@ def run_suite(
     """
     found: dict[str, Any] = {
         "slices": by_slice(evaluation, faces),
-        "robustness": robustness(predictor, faces, evaluation, progress),
-        "calibration": calibration(predictor, faces),
+        "robustness": robustness(backend, faces, evaluation, progress),
+        "calibration": calibration(backend, faces),
     }
     if "ocular" in faces.distances:
-        found["stability"] = still_stability(predictor, faces, progress=progress)
+        found["stability"] = still_stability(backend, faces, progress=progress)
         if videos:
-            found["stability"]["video"] = video_stability(predictor, videos, progress=progress)
+            found["stability"]["video"] = video_stability(backend, videos, progress=progress)
     if teacher is not None:
         theirs = measure(teacher, faces, "teacher", flip_tta=evaluation.protocol.flip_tta, progress=progress)
         found["agreement"] = agreement(evaluation, theirs[UNCHANGED])

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from distill.evaluate.faces import FaceSet
 from distill.geometry import apply_affine, crop_affine, normalise
 from distill.images import read_image, warp
-from distill.inference.backend import Predictor, TorchPredictor
+from distill.inference.backend import Backend
+from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
 from distill.losses.star import moments
 
@@ -58,21 +59,21 @@ def map_covariances(heatmaps: Float[torch.Tensor, "b k h w"]) -> NDArray[np.floa
     return covariance.cpu().double().numpy() / 4
 
 
-def calibration(predictor: Predictor, faces: FaceSet, batch_size: int = 32) -> dict[str, Any] | None:
+def calibration(backend: Backend, faces: FaceSet, batch_size: int = 32) -> dict[str, Any] | None:
     """Compare a network's own ellipses with its errors on faces.
 
     Returns:
         as `coverage`; None where the model is an exported file or predicts no maps: it tells no covariance.
     """
-    if not isinstance(predictor, TorchPredictor) or faces.scheme != predictor.spec.scheme:
+    if not isinstance(backend, TorchBackend) or faces.scheme != backend.spec.scheme:
         return None
-    crop, squared = faces.crop(predictor.spec), []
+    crop, squared = faces.crop(backend.spec), []
     for start in range(0, len(faces.records), batch_size):
         batch = faces.records[start : start + batch_size]
         affines = [crop_affine(record.boxes[faces.boxes], crop) for record in batch]
         pairs = list(zip(batch, affines, strict=True))
         crops = np.stack([warp(read_image(record.image), affine, crop.size) for record, affine in pairs])
-        prediction = predictor.prediction(crops)
+        prediction = backend.outputs(crops)
         if prediction.heatmaps is None:
             return None
         truth = np.stack([apply_affine(affine, record.landmarks) for record, affine in pairs])

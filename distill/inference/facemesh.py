@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from distill.detection.detector import locate_model
 from distill.files import sha256
 from distill.geometry import CropSpec
-from distill.inference.backend import FACEMESH, Crops, Landmarks, Predictor
+from distill.inference.backend import Backend, Images, Landmarks, as_float
+from distill.inference.load import FACEMESH
 from distill.spec import ModelSpec
 from distill.tflite.interpreter import TFLiteNet
 
@@ -26,11 +27,11 @@ _VERTICES = (
 )
 
 
-class FaceMeshPredictor(Predictor):
+class FaceMeshBackend(Backend):
     """The landmark net of MediaPipe FaceMesh, from the mediapipe wheel.
 
     Args:
-        crop: how faces are cut out for it; `tuned` finds what suits its training.
+        crop: how faces are cut out for it; `tuned` finds the best one.
         offset: (51, 2) to subtract, normalised to the crop.
 
     Raises:
@@ -39,17 +40,18 @@ class FaceMeshPredictor(Predictor):
 
     def __init__(self, crop: CropSpec | None = None, offset: NDArray[np.float32] | None = None) -> None:
         path = locate_model("face_landmark.tflite", part="face_landmark")
-        self._net, self.sha256 = TFLiteNet(path), sha256(path)
+        self._net = TFLiteNet(path)
+        self.sha256 = sha256(path)
         self.spec = ModelSpec(FACEMESH, _SCHEME, len(_VERTICES), crop or CropSpec(SIZE, 1.5, -0.1))
         self.runtime = "mediapipe's face_landmark.tflite" + ("" if offset is None else ", offset fitted")
         self.offset = offset
 
-    def __call__(self, crops: Crops) -> Landmarks:
-        points = np.stack([self._mesh(crop)[list(_VERTICES)] for crop in crops])
+    def __call__(self, images: Images, /) -> Landmarks:
+        points = np.stack([self._mesh(image)[list(_VERTICES)] for image in as_float(images)])
         return points if self.offset is None else points - self.offset
 
-    def _mesh(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-        outputs = self._net(crop[None].astype(np.float32) / 255)
+    def _mesh(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        outputs = self._net(image[None])
         mesh = max(outputs, key=np.size).reshape(-1, 3)[:, :2]
         # The net counts pixels from the outer edge of the first.
         return (mesh / SIZE).astype(np.float32)

@@ -11,26 +11,26 @@ KDName = Literal["mse", "l2", "kl", "covariance", "feature", "coordinate", "gaus
 
 @dataclass(frozen=True)
 class LossConfig:
-    """The supervised loss.
+    """The supervised loss; an option left at None has the default of the chosen loss, which must have that option.
 
     Attributes:
         kind: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, or the network's own.
-        star: weight of the STAR loss on the decoded landmarks; for `maps`, as what follows.
-        star_eigen: weight of its eigenvalue restriction.
-        point: weight of adaptive wing on the point maps.
-        edge: weight of adaptive wing on the edge maps.
-        sigma: standard deviation of the target maps, in heatmap cells.
+        star: weight of the STAR loss on the decoded landmarks, for `maps` [1].
+        star_eigen: weight of its eigenvalue restriction, for `maps` [1].
+        point: weight of adaptive wing on the point maps, for `maps` [10].
+        edge: weight of adaptive wing on the edge maps, for `maps` [10].
+        sigma: standard deviation of the target maps in heatmap cells, for `maps`, `bce` and `mse` [1].
     """
 
     kind: str = "default"
-    star: float = 1.0
-    star_eigen: float = 1.0
-    point: float = 10.0
-    edge: float = 10.0
-    sigma: float = 1.0
+    star: float | None = None
+    star_eigen: float | None = None
+    point: float | None = None
+    edge: float | None = None
+    sigma: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.sigma > 0:
+        if self.sigma is not None and not self.sigma > 0:
             raise ConfigError(f"--loss.sigma {self.sigma} must be above 0")
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -122,46 +123,90 @@ def inside_crop(landmarks: Float[Tensor, "b k 2"]) -> Bool[Tensor, "b k"]:
     return ((landmarks >= 0) & (landmarks <= 1)).all(-1)
 
 
+@dataclass(frozen=True)
+class NoOptions:
+    """Options of a loss that has none."""
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """Options of a loss between heatmaps and Gaussian targets; see `MapLoss`."""
+
+    sigma: float = 1.0
+
+
+@dataclass(frozen=True)
+class StarOptions(MapOptions):
+    """Options of STAR with adaptive wing on point and edge maps; see `SupervisedLoss`."""
+
+    star: float = 1.0
+    star_eigen: float = 1.0
+    point: float = 10.0
+    edge: float = 10.0
+
+
 class LossKind(NamedTuple):
-    """One kind of supervised loss.
+    """Entry of a supervised loss in the registry.
 
     Attributes:
-        make: (scheme, **options of `LossConfig`) -> module; it maps (prediction, landmarks (b, k, 2), valid (b, k)) to
-            its terms by name and their sum, `loss`.
+        make: (scheme, **options) -> module; it maps (prediction, landmarks (b, k, 2), valid (b, k)) to its terms by
+            name and their sum, `loss`.
         needs: the parts of a `Prediction` it reads.
+        options: dataclass of its options and their defaults.
     """
 
     make: Callable[..., nn.Module]
     needs: tuple[str, ...]
+    options: type = NoOptions
+
+    def option_names(self) -> tuple[str, ...]:
+        """Return the names of its options."""
+        return tuple(field.name for field in fields(self.options))
 
 
-def _on_maps(kind: str) -> LossKind:
-    return LossKind(lambda scheme, sigma=1.0, **_: MapLoss(kind, sigma), ("heatmaps",))
+def _map_loss(name: str) -> LossKind:
+    return LossKind(lambda scheme, sigma: MapLoss(name, sigma), ("heatmaps",), MapOptions)
 
 
-def _on_points(kind: str) -> LossKind:
-    return LossKind(lambda scheme, **_: PointLoss(kind, scheme), ("landmarks",))
+def _point_loss(name: str) -> LossKind:
+    return LossKind(lambda scheme: PointLoss(name, scheme), ("landmarks",))
 
 
 LOSSES: Mapping[str, LossKind] = MappingProxyType(
     {
-        "maps": LossKind(SupervisedLoss, _MAPS),
-        **{kind: _on_maps(kind) for kind in MAP_LOSSES},
-        **{kind: _on_points(kind) for kind in POINT_LOSSES},
-        "pfld": LossKind(lambda scheme, **_: PfldLoss(scheme), ("landmarks",)),
+        "maps": LossKind(SupervisedLoss, _MAPS, StarOptions),
+        **{name: _map_loss(name) for name in MAP_LOSSES},
+        **{name: _point_loss(name) for name in POINT_LOSSES},
+        "pfld": LossKind(PfldLoss, ("landmarks",)),
     }
 )
 
 
-def make_loss(kind: str, scheme: Scheme, **options: float) -> nn.Module:
-    """Return a supervised loss by its kind.
+def make_loss(kind: str, scheme: Scheme, **options: float | None) -> nn.Module:
+    """Build a supervised loss by name.
+
+    Args:
+        kind: a name of `LOSSES`.
+        scheme: landmark scheme of the annotations.
+        options: options of this loss; None is its default.
 
     Raises:
-        ConfigError: unknown kind, or one that the scheme has no points for.
+        ConfigError: unknown name, an option the loss does not have, or a scheme without the points it needs.
     """
     if kind not in LOSSES:
         raise ConfigError(f"unknown --loss.kind '{kind}': {suggest(kind, ['default', *LOSSES])}")
-    return LOSSES[kind].make(scheme, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        _require_option(kind, name)
+    chosen = LOSSES[kind].options(**given)
+    return LOSSES[kind].make(scheme, **{name: getattr(chosen, name) for name in LOSSES[kind].option_names()})
+
+
+def _require_option(kind: str, name: str) -> None:
+    if name not in LOSSES[kind].option_names():
+        having = ", ".join(other for other, entry in LOSSES.items() if name in entry.option_names())
+        hint = f"leave it out, or choose --loss.kind {having}" if having else "no loss has it; leave it out"
+        raise ConfigError(f"--loss.{name} has no effect with --loss.kind {kind}: {hint}")
 
 
 def require_loss_fits(kind: str, prediction: Prediction) -> None:

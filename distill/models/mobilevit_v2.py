@@ -26,7 +26,7 @@ def mobilevit_v2(
 ) -> HeatmapNet:
     """Build a MobileViT-v2 heatmap student; the digits of its name are the width in hundredths.
 
-    What each choice costs in an exported file is measured in docs/graph.md.
+    What each choice costs in an exported file is measured in docs/explanation/latency.md.
 
     Args:
         name: the zoo name.

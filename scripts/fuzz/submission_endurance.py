@@ -15,7 +15,7 @@ from distill.files import sha256, write_bytes
 from distill.provenance import write_result
 from distill.submission.build import package_files
 from distill.submission.contest_rules import load_contest
-from distill.submission.endurance import endure, mixed_photos
+from tests.support.endurance import endure, mixed_photos
 
 _ROOT = Path(__file__).resolve().parents[2]
 _RULES = _ROOT / "configs" / "contest" / "icme2024_pair.yaml"

@@ -21,11 +21,11 @@ from typing import Any
 
 from rich.progress import track
 
-from distill.export.small_graphs import catalogue
 from distill.files import atomic_path, write_bytes
 from distill.tflite.builder import Node, side, write
 from distill.tflite.reader import builtin_names, read_graph
 from distill.tflite.runtimes import Runtime, RuntimeServer
+from tests.support.single_op_cases import catalogue
 
 VERSIONS = range(1, 15)
 # Operators outside the schema that some runtimes know all the same.

@@ -39,8 +39,8 @@ def block(paper: str, result: dict[str, Any]) -> str:
 
 def arguments(config: str, data: Path, epochs: int) -> list[str]:
     """Return the options of one configuration."""
-    if config in ("efld_nokd", "efld_cross"):
-        return cross_format.arguments("single" if config == "efld_nokd" else "cross", data, epochs)
+    if config in ("efld", "efld_cross"):
+        return cross_format.arguments("single" if config == "efld" else "cross", data, epochs)
     common = options_of_run(f"configs/zoo/{config}.yaml", data / "300W", epochs)
     if not config.startswith("efld"):
         return common
@@ -75,7 +75,7 @@ def main() -> None:
     options = parser.parse_args()
     reference, rows = PAPERS[options.paper][1], published(options.paper)
     # Names that the runs of cross_format.py have.
-    own = {"efld_nokd": "single", "efld_cross": "cross"}
+    own = {"efld": "single", "efld_cross": "cross"}
     arms = {own.get(config, config): arguments(config, options.data, options.epochs) for config in rows}
     folder = cross_format.RUNS if options.paper == "efld" else Path("runs/ablations")
     made = train_arms(arms, options.seeds, folder)

@@ -30,7 +30,7 @@ def further_sets(data: Path) -> list[dict[str, Any]]:
 
 def arguments(arm: str, data: Path, epochs: int) -> list[str]:
     """Return the options of an arm."""
-    common = options_of_run("configs/zoo/efld_nokd.yaml", data / "300W", epochs)
+    common = [*options_of_run("configs/zoo/efld.yaml", data / "300W", epochs), "--kd.kind", "none"]
     common += ["--data.batch_size", str(BATCH[arm])]
     heads = {"others": ["ibug68", "muct76", "wflw98"]}
     several = ["--data.sets", json.dumps(further_sets(data)), "--model.options", json.dumps(heads)]

@@ -21,7 +21,7 @@ from typing import Any
 from distill.bench.latency import compare
 from distill.bench.subjects import load_call
 from distill.errors import ConfigError
-from distill.export.quantization_modes import KINDS
+from distill.export.quantization_modes import MODES
 from distill.provenance import commit, write_result
 from scripts.studies.common.cached import converted, scored
 from scripts.studies.common.marked_blocks import update_block
@@ -34,46 +34,46 @@ THREADS = (1, 2)
 
 
 def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int | None) -> list[dict[str, Any]]:
-    """Return one row for each hop of a model."""
-    converted(name, model, data, work, faces=faces, ladder=True)
-    found, out = json.loads((work / "ladder.json").read_text()), []
+    """Return one row for each stage of a model."""
+    converted(name, model, data, work, faces=faces, parity_report=True)
+    found, out = json.loads((work / "parity.json").read_text()), []
     files = files_of(name, model, work)
-    scores = {hop: json.loads(scored(file, data, work, limit=limit).read_text()) for hop, file in files.items()}
+    scores = {stage: json.loads(scored(file, data, work, limit=limit).read_text()) for stage, file in files.items()}
     reference = scores["torch"]["metrics"]["ocular"]["nme_percent"]
-    for rung in found["rungs"]:
-        hop, measured = rung["hop"], scores[rung["name"]]
+    for stage in found["rows"]:
+        parity, measured = stage["parity"], scores[stage["name"]]
         percent = measured["metrics"]["ocular"]["nme_percent"]
-        change, promise = percent / reference - 1, PROMISES.get(rung["name"])
+        change, promise = percent / reference - 1, PROMISES.get(stage["name"])
         out.append(
             {
                 "model": name,
                 "commit": commit(),
-                "stage": rung["name"],
-                "description": rung["what"],
+                "stage": stage["name"],
+                "description": stage["what"],
                 "nme_percent": percent,
                 "nme_change_percent": 100 * change,
                 "promise_percent": None if promise is None else 100 * promise,
                 "promise_met": None if promise is None else change <= promise,
-                "max_px": hop and hop["max_px"],
-                "mean_px": hop and hop["mean_px"],
-                "groups_px": hop and hop["groups"],
+                "max_px": parity and parity["max_px"],
+                "mean_px": parity and parity["mean_px"],
+                "groups_px": parity and parity["groups"],
                 "latency_ms": {},
-                "bytes": rung["bytes"],
-                "peak_bytes": rung["peak_bytes"],
-                "runtimes_max_px": rung["runtimes"],
+                "bytes": stage["bytes"],
+                "peak_bytes": stage["peak_bytes"],
+                "runtimes_max_px": stage["runtimes"],
                 "data_hash": measured["protocol"]["data_hash"],
                 "faces": measured["protocol"]["n_faces"],
                 "unstable": None,
-                "calibration": found["calibration"] if rung["name"] in KINDS else None,
-                "sensitive": [cost["module"] for cost in found["layers"].get(rung["name"], [])[:3]],
+                "calibration": found["calibration"] if stage["name"] in MODES else None,
+                "sensitive": [cost["module"] for cost in found["layers"].get(stage["name"], [])[:3]],
             }
         )
     return out
 
 
 def files_of(name: str, model: Path, work: Path) -> dict[str, Path]:
-    """Return the file of each hop."""
-    return {"torch": model, "onnx": work / f"{name}.onnx"} | {kind: work / f"{name}_{kind}.tflite" for kind in KINDS}
+    """Return the file of each stage."""
+    return {"torch": model, "onnx": work / f"{name}.onnx"} | {kind: work / f"{name}_{kind}.tflite" for kind in MODES}
 
 
 def add_latencies(measured: list[dict[str, Any]], files: dict[tuple[str, str], Path], rounds: int) -> None:
@@ -130,7 +130,7 @@ def main() -> None:
         "--work", type=Path, default=Path("runs/deploy"), help="where the files and what is measured lie"
     )
     parser.add_argument("--out", type=Path, default=Path(OUT))
-    parser.add_argument("--faces", type=int, default=32, help="faces the hops are compared on in every runtime")
+    parser.add_argument("--faces", type=int, default=32, help="faces the stages are compared on in every runtime")
     parser.add_argument("--rounds", type=int, default=40, help="timed calls of every file")
     parser.add_argument("--limit", type=int, help="measure the NME on fewer faces, to try the command")
     args = parser.parse_args()
@@ -142,7 +142,7 @@ def main() -> None:
     for name, path in models.items():
         measured += rows(name, Path(path), args.data, args.work / name, args.faces, args.limit)
     paths = {name: files_of(name, Path(path), args.work / name) for name, path in models.items()}
-    files = {(name, hop): path for name, hops in paths.items() for hop, path in hops.items()}
+    files = {(name, stage): path for name, stages in paths.items() for stage, path in stages.items()}
     add_latencies(measured, files, args.rounds)
     if args.out.is_file():
         measured += [row for row in json.loads(args.out.read_text())["rows"] if row["model"] not in models]

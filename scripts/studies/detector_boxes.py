@@ -53,7 +53,7 @@ def studied(kind: str, data: Path, seeds: int, epochs: int) -> dict[str, Any]:
     folder, test = RUNS / kind.partition(" ")[0], faces_of(data, TEST, BOXES_AROUND[kind])
     train_store = store(folder / "train", without_groups_of(faces_of(data, TRAIN, BOXES_AROUND[kind]), test))
     test_store = store(folder / "test", test)
-    common = [*options_of_schedule("configs/zoo/efld_nokd.yaml", epochs), *GENTLE]
+    common = [*options_of_schedule("configs/zoo/efld.yaml", epochs), "--kd.kind", "none", *GENTLE]
     common += ["--data.format", "manifest", "--data.root", str(train_store)]
     runs = train_arms({arm: [*common, "--data.boxes", boxes] for arm, boxes in ARMS.items()}, seeds, folder)
     study: dict[str, Any] = {"steps": [steps_of(path) for path in runs["gt"]]}

@@ -2,7 +2,7 @@
 
 Every arm against its baseline without a teacher: the same student, faces, augmentations, seeds and number of steps.
 All start from one student, trained without a teacher: from scratch, luck decides for many epochs whether a few faces
-are found at all, and says more about a short training than any teacher . DATA holds the folders 300W and, for the
+are found at all, and says more about a short training than any teacher. DATA holds the folders 300W and, for the
 arms with frames of videos, youtube_faces. A run that is complete is not trained again, one that was stopped is
 continued; `--arms none kl` studies some. Writes results/studies/kd_study.json, its table in the documentation and the
 plot.

@@ -22,7 +22,8 @@ from distill.evaluate.faces import FaceSet, load_faces
 from distill.evaluate.result import Evaluation
 from distill.evaluate.suite import list_videos, run_suite
 from distill.files import sha256, write_json
-from distill.inference.backend import Predictor, load_predictor
+from distill.inference.backend import Backend
+from distill.inference.load import open_backend
 from distill.provenance import write_result
 from distill.report.page import Report
 from distill.report.plots import robustness_curves
@@ -31,15 +32,15 @@ from scripts.studies.common.split_300w import TEST, TRAIN
 RUNS = Path("runs/robustness")
 
 
-def models(data: Path, given: list[Path]) -> dict[str, Callable[[], Predictor]]:
+def models(data: Path, given: list[Path]) -> dict[str, Callable[[], Backend]]:
     """Return how to load each predictor, by its name and, of ours, a part of the file's hash."""
     mesh = cache(lambda: tuned(load_faces("inner51", format="300w", root=data, subset=TRAIN)))
     named = {f"{path.parent.name if path.stem == 'best' else path.stem}-{sha256(path)[:8]}": path for path in given}
-    ours = {name: partial(load_predictor, path) for name, path in named.items()}
+    ours = {name: partial(open_backend, path) for name, path in named.items()}
     return {**ours, "FaceMesh": lambda: mesh()[0], "FaceMesh, offset fitted": lambda: mesh()[1]}
 
 
-def measured(name: str, load: Callable[[], Predictor], faces: FaceSet, clips: list[Path]) -> Path:
+def measured(name: str, load: Callable[[], Backend], faces: FaceSet, clips: list[Path]) -> Path:
     """Measure one model, unless that was done, and return the file with its errors and the answers of the suite."""
     path = RUNS / f"{name}-{len(faces.records)}-{len(clips)}.json"
     if not path.is_file():

@@ -19,7 +19,7 @@ from distill.evaluate.robustness import TESTS, robustness
 from distill.evaluate.subgroups import by_slice
 from distill.evaluate.suite import list_videos
 from distill.files import sha256, write_json
-from distill.inference.backend import load_predictor
+from distill.inference.load import open_backend
 from distill.models.cards import load_cards
 from distill.provenance import write_result
 from scripts.studies.common.cached import scored
@@ -78,7 +78,7 @@ def worse_photos(model: Path, plain: Evaluation, data: Path) -> Path:
     path = model.parent / f"thesis_{sha256(model)[:8]}.json"
     if not path.is_file():
         faces = load_faces("inner51", format="300w", root=data / "300W", subset=TEST)
-        predictor = load_predictor(model)
+        predictor = open_backend(model)
         found = {
             "slices": by_slice(plain, faces),
             "robustness": robustness(predictor, faces, plain, tests=SHRUNK),

@@ -31,38 +31,40 @@ from scripts.studies.common.split_300w import TEST, TRAIN
 
 RUNS, OUT = Path("runs/zoo"), Path("results/studies/zoo.json")
 PEER = "facemesh"
-# Configuration with a teacher and its baseline without, by network.
-NETS = {
-    path.stem.removesuffix("_nokd"): (path.with_stem(path.stem.removesuffix("_nokd")), path)
-    for path in sorted(Path("configs/zoo").glob("*_nokd.yaml"))
-} | {"mobilevit_v2_050": (Path("configs/student.yaml"), Path("configs/student_nokd.yaml"))}
+# Recipe by network; the baseline is the same recipe with `--kd.kind none`.
+_NAMES = (
+    *("dan_1", "dan_2", "efld", "hrnet_w18", "lite_hrnet_18", "lite_hrnet_plus_10m", "lite_hrnet_plus_30m"),
+    *("pfld_025", "pfld_100"),
+)
+NETS = {name: Path(f"configs/zoo/{name}.yaml") for name in _NAMES} | {"mobilevit_v2_050": Path("configs/student.yaml")}
+BASELINE = ["--kd.kind", "none"]
 # What a network that is trained in stages starts from; its epochs come on top.
 STARTS = {"dan_2": "dan_1"}
-KINDS = ("fp32", "int8")
+MODES = ("fp32", "int8")
 
 
 def train_baseline(net: str, data: Path, epochs: int) -> Path:
     """Train a network without a teacher; return its checkpoint."""
     start = ["--model.init", str(train_baseline(STARTS[net], data, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net][1], data, epochs), *GENTLE, *start])
+    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net], data, epochs), *GENTLE, *BASELINE, *start])
 
 
 def train_distilled(net: str, data: Path, teacher: Path, epochs: int) -> Path:
     """Train a network with the teacher; return its checkpoint."""
     kd = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
     start = ["--model.init", str(train_distilled(STARTS[net], data, teacher, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net][0], data, epochs), *GENTLE, *kd, *start])
+    return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net], data, epochs), *GENTLE, *kd, *start])
 
 
 def converted_files(name: str, model: Path, data: Path) -> dict[str, Path]:
     """Convert a checkpoint to TFLite; return the files by kind."""
-    folder = converted(name, model, data, model.parent / "export", kinds=list(KINDS))
+    folder = converted(name, model, data, model.parent / "export", modes=list(MODES))
     return {kind: folder / file for kind, file in file_names(name).items()}
 
 
 def file_names(name: str) -> dict[str, str]:
     """Return what the files of a row are called, by kind."""
-    return {kind: f"{name}_{kind}.tflite" for kind in KINDS}
+    return {kind: f"{name}_{kind}.tflite" for kind in MODES}
 
 
 def summary(found: Evaluation) -> dict[str, float]:
@@ -115,7 +117,7 @@ def table(rows: dict[str, Any], timed: dict[str, Any]) -> str:
             with_interval(gain),
             f"{values['dataset']['distilled']['nme_percent']:.2f}", f"{values['int8']['nme_percent']:.2f}",
             f"{paper:.2f}" if paper else "–", macs,
-            ", ".join(f"{values['bytes'][kind] / 1e3:.0f}" for kind in KINDS), ratios, f"{score:.1f}" if score else "–",
+            ", ".join(f"{values['bytes'][kind] / 1e3:.0f}" for kind in MODES), ratios, f"{score:.1f}" if score else "–",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

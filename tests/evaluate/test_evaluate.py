@@ -14,13 +14,14 @@ from rich.console import Console
 from distill.data.readers import read_faces
 from distill.detection.detector import Detection
 from distill.errors import AnnotationError, CheckpointError, ConfigError
-from distill.evaluate import Predictor, evaluate, render
+from distill.evaluate.evaluate import evaluate, render
 from distill.evaluate.evaluate import measure as measure_model
 from distill.evaluate.faces import load_faces
 from distill.evaluate.protocol import require_alike
 from distill.files import write_json
 from distill.geometry import Box, CropSpec
 from distill.images import Photo
+from distill.inference.backend import Backend
 from distill.landmarks import map_bias
 from distill.spec import ModelSpec
 from tests.support.evaluation import N_FACES, STEP, MakeOracle, Measure, Oracle
@@ -149,8 +150,8 @@ def test_a_data_set_in_several_schemes_is_read_in_the_one_that_suits(oracle: Mak
     assert evaluate(model, format="manifest", root=root, progress=False).errors.max() < 1e-4
 
 
-def oracle_of_98() -> Predictor:
-    class Fixed(Predictor):
+def oracle_of_98() -> Backend:
+    class Fixed(Backend):
         spec = ModelSpec("fixed", "wflw98", 98, CropSpec(32))
         runtime, sha256 = "none", "0"
 
@@ -173,7 +174,7 @@ def test_flip_tta_of_a_model_that_ignores_the_mirror(root: Path, oracle: MakeOra
 
 
 def test_nan_is_refused_by_name(root: Path) -> None:
-    class Broken(Predictor):
+    class Broken(Backend):
         spec = ModelSpec("broken", "inner51", 51, CropSpec(32))
         runtime, sha256 = "none", "0"
 
@@ -217,7 +218,7 @@ def test_real_faces_at_the_mean_shape() -> None:
     if not folder.is_dir():
         pytest.skip("real faces not found: set DISTILL_DATA")
 
-    class Middle(Predictor):
+    class Middle(Backend):
         spec = ModelSpec("middle", "inner51", 51, CropSpec(64, 1.2))
         runtime, sha256 = "none", "0"
 

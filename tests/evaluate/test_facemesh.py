@@ -11,7 +11,7 @@ from distill.errors import ConfigError
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import load_faces
-from distill.inference.backend import load_predictor
+from distill.inference.load import open_backend
 
 try:
     locate_model("face_landmark.tflite", part="face_landmark")
@@ -25,7 +25,7 @@ def test_its_points_are_near_the_truth_and_the_offset_brings_them_nearer(tmp_pat
     raw, fitted = tuned(faces)
     errors = {
         name: measure(predictor, faces, name, progress=False)[UNCHANGED].summary()["nme"]
-        for name, predictor in (("plain", load_predictor("facemesh")), ("raw", raw), ("fitted", fitted))
+        for name, predictor in (("plain", open_backend("facemesh")), ("raw", raw), ("fitted", fitted))
     }
     # Left and right, or two vertices, mixed up would be 20 % and more.
     assert errors["plain"] < 0.13

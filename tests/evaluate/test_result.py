@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from distill.errors import ConfigError
-from distill.evaluate import Evaluation, paired_bootstrap
-from distill.evaluate.result import bootstrap_interval
+from distill.evaluate.result import Evaluation, bootstrap_interval, paired_bootstrap
 from distill.files import write_json
 from distill.landmarks import load_scheme
 from tests.support.evaluation import Measure

@@ -1,4 +1,4 @@
-"""Every kind of file gives the same points, and what is no model is refused in one line."""
+"""Every format of model file gives the same points, and what is no model is refused in one line."""
 
 from pathlib import Path
 
@@ -10,7 +10,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from distill.errors import CheckpointError
 from distill.geometry import CropSpec
-from distill.inference.backend import OnnxPredictor, Predictor, TFLitePredictor, load_predictor, predict_with_flip
+from distill.inference.backend import Backend
+from distill.inference.exported import OnnxBackend, TFLiteBackend
+from distill.inference.flip import predict_with_flip
+from distill.inference.load import open_backend
 from distill.landmarks import load_scheme
 from distill.spec import ModelSpec, write_sidecar
 
@@ -42,12 +45,12 @@ def _crops() -> NDArray[np.uint8]:
 
 
 def test_onnx_scales_pixels_to_one_and_keeps_the_order(tmp_path: Path) -> None:
-    predictor = load_predictor(_onnx(tmp_path / "m.onnx"))
-    assert isinstance(predictor, OnnxPredictor)
-    assert (predictor.spec, predictor.runtime.split()[0], len(predictor.sha256)) == (SPEC, "onnxruntime", 64)
+    backend = open_backend(_onnx(tmp_path / "m.onnx"))
+    assert isinstance(backend, OnnxBackend)
+    assert (backend.spec, backend.runtime.split()[0], len(backend.sha256)) == (SPEC, "onnxruntime", 64)
     crops = _crops()
     expected = crops.mean((1, 2))[:, None, :2] / 255
-    np.testing.assert_allclose(predictor(crops), np.repeat(expected, 5, 1), atol=1e-6)
+    np.testing.assert_allclose(backend(crops), np.repeat(expected, 5, 1), atol=1e-6)
 
 
 def test_tflite_equals_onnx(tmp_path: Path) -> None:
@@ -58,16 +61,16 @@ def test_tflite_equals_onnx(tmp_path: Path) -> None:
     path = tmp_path / "n.tflite"
     path.write_bytes((Path(__file__).parents[1] / "support" / "mean_colour.tflite").read_bytes())
     write_sidecar(path, SPEC)
-    predictor = load_predictor(path)
-    assert isinstance(predictor, TFLitePredictor)
-    assert predictor.runtime.startswith(("ai-edge-litert ", "tflite-runtime "))
-    np.testing.assert_allclose(predictor(_crops()), load_predictor(_onnx(tmp_path / "m.onnx"))(_crops()), atol=1e-6)
+    backend = open_backend(path)
+    assert isinstance(backend, TFLiteBackend)
+    assert backend.runtime.startswith(("ai-edge-litert ", "tflite-runtime "))
+    np.testing.assert_allclose(backend(_crops()), open_backend(_onnx(tmp_path / "m.onnx"))(_crops()), atol=1e-6)
 
 
 def test_a_sidecar_that_promises_other_points_is_noticed(tmp_path: Path) -> None:
     path = _onnx(tmp_path / "m.onnx", ModelSpec("x", "inner51", 51, CropSpec(8)))
-    with pytest.raises(CheckpointError, match="returns 3x5x2 where 51 points were promised"):
-        load_predictor(path)(_crops())
+    with pytest.raises(CheckpointError, match=r"it returns \(1, 5, 2\), its spec names 51 points"):
+        open_backend(path)
 
 
 def test_torch_checkpoint_gives_the_points_of_its_network(tmp_path: Path) -> None:
@@ -79,12 +82,12 @@ def test_torch_checkpoint_gives_the_points_of_its_network(tmp_path: Path) -> Non
     torch.manual_seed(0)
     net = create_model("mobilevit_v2_050", "five", pretrained=False).eval()
     save_model(tmp_path / "m.safetensors", net, ModelSpec("mobilevit_v2_050", "five", 5, CropSpec(64)))
-    predictor = load_predictor(tmp_path / "m.safetensors")
+    backend = open_backend(tmp_path / "m.safetensors")
     crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     with torch.inference_mode():
         expected = net(torch.from_numpy(crops).permute(0, 3, 1, 2) / 255).landmarks.numpy()
-    np.testing.assert_allclose(predictor(crops), expected, atol=1e-5)
-    assert predictor.runtime.startswith("torch 2")
+    np.testing.assert_allclose(backend(crops), expected, atol=1e-5)
+    assert backend.runtime.startswith("torch 2")
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors", ".onnx", ".tflite"])
@@ -100,7 +103,7 @@ def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path, suffix: str) ->
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(CheckpointError, match=expected) as error:
-            load_predictor(path)
+            open_backend(path)
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
 
@@ -110,23 +113,23 @@ def test_noise_beside_a_valid_description_is_refused(tmp_path: Path, suffix: str
     path = tmp_path / f"student{suffix}"
     path.write_bytes(bytes(range(7, 250)) * 5)
     with pytest.raises(CheckpointError, match=r"student\.json: missing"):
-        load_predictor(path)
+        open_backend(path)
     write_sidecar(path, SPEC)
     with pytest.raises(CheckpointError, match=r"cannot load it|not a TFLite file") as error:
-        load_predictor(path)
+        open_backend(path)
     assert "\n" not in str(error.value)
 
 
 def test_unknown_suffix_names_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "m.pth").write_bytes(b"1234")
-    with pytest.raises(CheckpointError, match=r"unknown kind of model '\.pth'; give one of \.ckpt, \.safetensors"):
-        load_predictor(tmp_path / "m.pth")
+    with pytest.raises(CheckpointError, match=r"unknown model format '\.pth'; give one of \.ckpt, \.safetensors"):
+        open_backend(tmp_path / "m.pth")
 
 
 def test_flip_moves_points_back_to_their_side() -> None:
     """A model that finds the brightest pixel for the image-left eye, the darkest for the image-right one."""
 
-    class Find(Predictor):
+    class Find(Backend):
         spec = SPEC
         runtime, sha256 = "none", "0"
 
@@ -141,6 +144,6 @@ def test_flip_moves_points_back_to_their_side() -> None:
 
     crop = np.full((1, 8, 8, 3), 100, np.uint8)
     crop[0, 2, 1], crop[0, 5, 6] = 255, 0
-    predictor = Find()
-    np.testing.assert_allclose(predict_with_flip(predictor, crop), predictor(crop), atol=1e-6)
+    backend = Find()
+    np.testing.assert_allclose(predict_with_flip(backend, crop), backend(crop), atol=1e-6)
     assert load_scheme("five").flip[:2] == (1, 0)

@@ -13,7 +13,9 @@ import pytest
 from distill.detection.detector import Detection, FaceDetector
 from distill.errors import CheckpointError, ConfigError, ImageError
 from distill.geometry import Box, CropSpec
-from distill.inference.landmarker import Landmarker, OnnxModel, load_model
+from distill.inference.landmarker import Landmarker
+from distill.inference.load import open_backend
+from distill.inference.onnx_session import open_session
 from distill.spec import ModelSpec, read_sidecar, write_sidecar
 from tests.support.tiny_models import GAIN, POINTS, base_points, write_tiny_tflite
 
@@ -98,35 +100,35 @@ def test_onnx_agrees_with_tflite(model: Path, tmp_path: Path) -> None:
     graph = helper.make_graph(nodes, "tiny", [entry], [leave], constants)
     path = tmp_path / "tiny.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-    write_sidecar(path, load_model(model)[1])
+    write_sidecar(path, open_backend(model).spec)
     photo = np.random.default_rng(0).integers(0, 255, (160, 200, 3)).astype(np.uint8)
     ours, theirs = (Landmarker(file, find_box)(photo)[0].landmarks for file in (model, path))
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
 def test_unfit_files_are_refused(model: Path, tmp_path: Path) -> None:
-    spec = load_model(model)[1]
+    spec = open_backend(model).spec
     page = tmp_path / "page.tflite"
     page.write_text("<html>not found</html>")
     write_sidecar(page, spec)
-    with pytest.raises(CheckpointError, match="not a TFLite file"):
-        load_model(page)
+    with pytest.raises(CheckpointError, match="a web page, not a model"):
+        open_backend(page)
     torn = tmp_path / "torn.tflite"
     torn.write_bytes(model.read_bytes()[:200])
     write_sidecar(torn, spec)
     torn.write_bytes(model.read_bytes()[:300])
     with pytest.raises(CheckpointError, match="SHA-256"):
-        load_model(torn)
+        open_backend(torn)
     with pytest.raises(CheckpointError, match="points"):
-        load_model(write_tiny_tflite(tmp_path / "other.tflite", n_points=68))
-    with pytest.raises(CheckpointError, match="tflite or"):
-        load_model(tmp_path / "weights.ckpt")
+        open_backend(write_tiny_tflite(tmp_path / "other.tflite", n_points=68))
+    with pytest.raises(CheckpointError, match=r"give one of.*tflite"):
+        open_backend(tmp_path / "weights.pth")
     with pytest.raises(CheckpointError, match="no such"):
-        OnnxModel(tmp_path / "none.onnx")
+        open_session(tmp_path / "none.onnx")
     broken = tmp_path / "broken.onnx"
     broken.write_text("<html>")
     with pytest.raises(CheckpointError, match="ONNX Runtime cannot load"):
-        OnnxModel(broken)
+        open_session(broken)
 
 
 def test_sidecar_with_another_crop(model: Path, tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_sidecar_with_another_crop(model: Path, tmp_path: Path) -> None:
     raw["spec"]["crop"]["size"] = 128
     write_sidecar(path, ModelSpec.from_dict(raw["spec"]))
     with pytest.raises(CheckpointError, match="sidecar says 128 px"):
-        load_model(path)
+        open_backend(path)
 
 
 def test_needs_neither_torch_nor_tensorflow() -> None:

@@ -1,11 +1,14 @@
 """The sum of the terms, and what a landmark outside the crop may and may not do."""
 
+from dataclasses import asdict, fields
+
 import pytest
 import torch
 from torch import Tensor
 
 from distill.errors import ConfigError
 from distill.landmarks import load_scheme
+from distill.losses.config import LossConfig
 from distill.losses.supervised import LOSSES, SupervisedLoss, inside_crop, make_loss, require_loss_fits
 from distill.models import Prediction
 from distill.models.heatmaps import edge_maps, edge_weights, gaussian_maps, soft_argmax
@@ -141,3 +144,41 @@ def test_a_loss_that_reads_what_the_network_does_not_say_is_refused() -> None:
 def test_unknown_losses_suggest_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown --loss.kind 'wng': did you mean 'wing'"):
         make_loss("wng", SCHEME)
+
+
+OPTIONS = [field.name for field in fields(LossConfig) if field.name != "kind"]
+
+
+def _term_values(kind: str, **options: float) -> dict[str, float]:
+    landmarks = _landmarks()
+    loss = make_loss(kind, SCHEME, **options)
+    return _values(loss(_predict(landmarks), landmarks, inside_crop(landmarks)))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("kind", LOSSES)
+def test_an_option_changes_the_loss_or_is_refused(kind: str, option: str) -> None:
+    if option in LOSSES[kind].option_names():
+        assert _term_values(kind, **{option: 1.7}) != _term_values(kind)
+        return
+    with pytest.raises(ConfigError, match=rf"--loss.{option} has no effect with --loss.kind {kind}: .*maps") as caught:
+        make_loss(kind, SCHEME, **{option: 1.7})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_a_configuration_without_options_gives_the_defaults_of_the_loss(kind: str) -> None:
+    options = asdict(LossConfig())
+    options.pop("kind")
+    assert _term_values(kind, **options) == _term_values(kind)
+
+
+def test_the_configuration_has_the_options_of_all_losses() -> None:
+    assert set(OPTIONS) == {name for entry in LOSSES.values() for name in entry.option_names()}
+
+
+def test_the_defaults_of_the_maps_loss_are_those_of_the_paper() -> None:
+    loss = make_loss("maps", SCHEME)
+    assert isinstance(loss, SupervisedLoss)
+    assert loss.weights == {"star": 1.0, "point": 10.0, "edge": 10.0}
+    assert (loss.sigma, loss.star.weight) == (1.0, 1.0)

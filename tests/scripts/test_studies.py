@@ -46,21 +46,21 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_a_run_lies_where_the_study_looks_for_it(commands: list[list[str]], tmp_path: Path) -> None:
     # A configuration has a name of its own, which a name given before it would lose to.
-    path = train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml"])
+    path = train("arm_0", tmp_path, ["--config", "configs/zoo/efld.yaml", "--kd.kind", "none"])
     config = parsed(commands[0])
     assert (config.name, config.runs) == ("arm_0", tmp_path)
     assert path == tmp_path / "arm_0" / "best.ckpt"
-    train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml"])
+    train("arm_0", tmp_path, ["--config", "configs/zoo/efld.yaml", "--kd.kind", "none"])
     assert len(commands) == 1
     with pytest.raises(ConfigError, match=r"arm_0: --trainer.epochs was \d+, now it is 70"):
-        train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml", "--trainer.epochs", "70"])
+        train("arm_0", tmp_path, ["--config", "configs/zoo/efld.yaml", "--kd.kind", "none", "--trainer.epochs", "70"])
 
 
 def test_a_run_that_was_stopped_is_continued(commands: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "arm_0").mkdir()
     (tmp_path / "arm_0" / "last.ckpt").touch()
     with pytest.raises(FileExistsError):  # of the stand-in, which makes the folder
-        train("arm_0", tmp_path, ["--config", "configs/zoo/efld_nokd.yaml"])
+        train("arm_0", tmp_path, ["--config", "configs/zoo/efld.yaml", "--kd.kind", "none"])
     assert parsed(commands[0]).resume
 
 
@@ -75,7 +75,7 @@ def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
 
 def test_arms_differ_from_their_baseline_in_what_is_studied_alone(commands: list[list[str]], tmp_path: Path) -> None:
     teacher, start = tmp_path / "teacher.ckpt", tmp_path / "start.ckpt"
-    config, data = Path("configs/student_nokd.yaml"), tmp_path
+    config, data = Path("configs/student.yaml"), tmp_path
     arms = {arm: kd_study.arguments(arm, config, start, teacher, data, 3) for arm in kd_study.ARMS}
     runs = train_arms(arms, 2, tmp_path / "runs")
     assert [len(paths) for paths in runs.values()] == [2] * len(arms)

@@ -90,7 +90,7 @@ def test_what_the_package_loads_is_what_the_reader_of_imports_says(whole_package
     code = "import sys; sys.path.insert(0, '.'); import run_model; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=whole_package, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    shipped = {path.relative_to(whole_package).with_suffix("") for path in whole_package.rglob("distill/*.py")}
+    shipped = {path.relative_to(whole_package).with_suffix("") for path in (whole_package / "distill").rglob("*.py")}
     names = {str(path).replace("/", ".").removesuffix(".__init__") for path in shipped}
     assert {name for name in loaded if name.startswith("distill")} == names
     assert not loaded & {"torch", "tensorflow", "matplotlib", "rich"}

@@ -11,8 +11,10 @@ from PIL import Image
 
 from distill.data.readers import read_faces
 from distill.data.records import FaceRecord
-from distill.evaluate import Evaluation, Predictor, evaluate
+from distill.evaluate.evaluate import evaluate
+from distill.evaluate.result import Evaluation
 from distill.geometry import CropSpec, apply_affine, crop_affine, normalise
+from distill.inference.backend import Backend
 from distill.landmarks import load_scheme
 from distill.spec import ModelSpec
 
@@ -22,7 +24,7 @@ WIDTH, HEIGHT = 90, 70
 STEP = 20
 
 
-class Oracle(Predictor):
+class Oracle(Backend):
     """Answers with the truth moved by `shift` pixels of the photo: the grey of the crop tells the face."""
 
     def __init__(self, records: list[FaceRecord], scheme: str, boxes: str = "gt", shift: tuple[float, float] = (0, 0)):

@@ -122,8 +122,10 @@ def test_faces_without_a_marked_point_cannot_be_validated_on(faces: Path, make_c
 
 
 def test_a_scheme_without_eye_corners_trains(faces: Path, make_config: Any, tmp_path: Path) -> None:
-    """The four points of docs/data.md have pupils only."""
-    four = yaml.safe_load(re.search(r"```\n(name: mine.*?)```", Path("docs/data.md").read_text(), re.DOTALL)[1])
+    """The four points of docs/tutorials/your-own-points.md have pupils only."""
+    four = yaml.safe_load(
+        re.search(r"```\n(name: mine.*?)```", Path("docs/tutorials/your-own-points.md").read_text(), re.DOTALL)[1]
+    )
     scheme = tmp_path / "four.yaml"
     scheme.write_text(yaml.safe_dump(four))
 

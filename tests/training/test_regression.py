@@ -9,7 +9,7 @@ import torch
 from distill.data.config import SetConfig
 from distill.errors import ConfigError
 from distill.export.to_onnx import export_onnx
-from distill.inference.landmarker import OnnxModel
+from distill.inference.exported import OnnxBackend
 from distill.losses.config import LossConfig
 from distill.models.checkpoint import load_model
 from distill.models.config import ModelConfig
@@ -34,7 +34,7 @@ def test_every_loss_of_points_trains_and_ships(kind: str, make_config: Any, tmp_
     assert len(losses) == 12
     assert losses[-1] < losses[0]
     net, spec = load_model(folder / "best.ckpt")
-    onnx = OnnxModel(export_onnx(net, spec, tmp_path / "efld.onnx"))
+    onnx = OnnxBackend(export_onnx(net, spec, tmp_path / "efld.onnx"))
     images = torch.rand(1, 64, 64, 3)
     with torch.no_grad():
         expected = net(images.permute(0, 3, 1, 2)).landmarks

@@ -1,0 +1,70 @@
+"""Check whether a TFLite file, or an architecture before any training, runs on an old TFLite runtime."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill.errors import ConfigError
+from distill.export.architecture import check_architecture, load_everywhere
+from distill.opcheck.check import OpReport, check_model
+from distill.opcheck.report import verdict
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Result of `check`.
+
+    Attributes:
+        ops: every operator against the runtime.
+        loads: for each runtime installed that is new enough, `runs` or why it does not.
+    """
+
+    ops: OpReport
+    loads: dict[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every operator is supported and every runtime ran the model."""
+        return self.ops.passed and all(outcome == "runs" for outcome in self.loads.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.ops.to_dict() | {"loads": self.loads, "runs": self.ok}
+
+    def __str__(self) -> str:
+        return verdict(self.ops, self.loads)
+
+
+def check(
+    model: str | Path,
+    runtime: str = "2.11.0",
+    *,
+    onnx: Path | None = None,
+    sha256: str | None = None,
+    scheme: str | None = None,
+    size: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> CheckResult:
+    """Check a TFLite file, or an architecture by its name.
+
+    Args:
+        model: a `.tflite` file, or a name of `list_models()`, which is built with random weights and converted.
+        runtime: the oldest runtime it must run on: 2.5 to 2.20, or litert.
+        onnx: the ONNX file a `.tflite` was made from, which names the torch module of an operator.
+        sha256: the hash the file must have; the one in its sidecar by default.
+        scheme, size, options: landmark scheme, input in pixels and keyword arguments of an architecture.
+
+    Raises:
+        ConfigError: unknown architecture or runtime, or options of an architecture given with a file.
+        ExportError: the architecture cannot be converted.
+    """
+    if onnx is not None and not onnx.is_file():
+        raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
+    given: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
+    of_model = {name: value for name, value in given.items() if value is not None}
+    if isinstance(model, str) and not model.endswith(".tflite"):
+        report = check_architecture(model, runtime, **of_model)
+        return CheckResult(report.ops, report.loads)
+    if of_model:
+        raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model); {model} is what it is")
+    return CheckResult(check_model(model, runtime, onnx, sha256), load_everywhere(model, runtime))

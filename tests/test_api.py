@@ -1,0 +1,69 @@
+"""The public API: light to import, its names resolve, and the examples of its reference run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import distill
+from distill.cli.options import options_of, parse
+from distill.cli.train import find_recipe, flatten
+from distill.errors import CheckpointError, ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_import_loads_nothing_else() -> None:
+    code = "import sys, distill; print([m for m in sys.modules if m.startswith('distill.') or m in ('numpy', 'torch')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(set(distill.__all__) - {"__version__"}))
+def test_every_name_resolves_and_can_be_called(name: str) -> None:
+    assert callable(getattr(distill, name))
+    assert name in dir(distill)
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        distill.trian  # noqa: B018
+
+
+def test_subpackages_are_functions_too() -> None:
+    with pytest.raises(CheckpointError, match="no such model file"):
+        distill.evaluate("nowhere.tflite")
+
+
+def test_nested_overrides_and_unknown_recipes() -> None:
+    assert flatten({"trainer": {"epochs": 3}, "model": {"options": {"a": 1}}}) == {
+        "trainer.epochs": 3,
+        "model.options": {"a": 1},
+    }
+    with pytest.raises(ConfigError, match="no such recipe"):
+        find_recipe("nothing")
+
+
+def test_renamed_options_name_the_new_one() -> None:
+    from distill.cli.export import export
+
+    parser = options_of("export", "", export, "model")
+    for old, new in {"ladder": "parity_report", "second_opinion": "cross_check", "kinds": "modes"}.items():  # codespell:ignore ladder
+        with pytest.raises(ConfigError, match=f"--{old} is now --{new}"):
+            parse(parser, ["a.ckpt", f"--{old}"], "model")
+
+
+def test_examples_of_the_reference_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distill.data.synthetic import render_face
+    from distill.inference.overlay import write_image
+
+    (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "photo.png", render_face(0, 0, 480, 0.0).image)
+    text = (ROOT / "docs" / "reference" / "api.md").read_text()
+    blocks = [block.partition("```")[0] for block in text.split("```python\n")[1:]]
+    assert len(blocks) >= 4
+    scope: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "api.md", "exec"), scope)
