@@ -33,7 +33,7 @@ class _OneLinePerOption(DefaultHelpFormatter):
     def format_help(self) -> str:
         """Return the help without blank lines between the groups of options."""
         head, options, groups = super().format_help().partition("\noptions:\n")
-        return f"{head}{options}{groups.replace(chr(10) * 2, chr(10))}"
+        return f"{head}\n{groups.replace(chr(10) * 2, chr(10))}" if options else head
 
     def _format_action(self, action: Action) -> str:
         nested = any(name.endswith((".help", "--help")) for name in action.option_strings)

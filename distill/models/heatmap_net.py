@@ -1,7 +1,7 @@
 """Heatmap network of a backbone, a neck and a head, shared by teacher and student."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -28,6 +28,10 @@ class HeatmapNet(nn.Module):
             code adds 0.1 in evaluation too, which makes its own distillation targets noisy; here evaluation is exact.
     """
 
+    # Modules that stay in floats in integer files, as regular expressions: the AAM head multiplies maps, which 8 bits
+    # flatten; the others are those of `int8_hybrid`.
+    float_modules: ClassVar = ("head", r"head\.normalise")
+    hybrid_modules: ClassVar = (r"head\..*", r"neck(\..*)?")
     mean: Tensor
     std: Tensor
 
