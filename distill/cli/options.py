@@ -18,7 +18,7 @@ RENAMED = {
     "kd.only": "kd.supervised",
     "data.rounds": "data.augment_period",
     "kd.cache.gigabytes": "kd.cache.max_gb",
-    "ladder": "parity_report",
+    "ladder": "parity_report",  # codespell:ignore ladder
     "second_opinion": "cross_check",
     "kinds": "modes",
 }

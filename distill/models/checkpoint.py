@@ -73,7 +73,7 @@ def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, 
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
     if path.suffix not in _READERS:
-        raise CheckpointError(f"{path}: unknown kind of weights '{path.suffix}'; give one of {', '.join(_READERS)}")
+        raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
     raw_spec, state = _READERS[path.suffix](path)
     try:
         spec = ModelSpec.from_dict(raw_spec)
@@ -110,7 +110,7 @@ def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, 
         raise ConfigError(f"{spec.arch} has no head for {scheme}; it has {', '.join(heads)}")
     if not isinstance(net, RegressionNet) or len(heads) == 1:
         return net, spec
-    # Only the main head says how sure it is.
+    # Only the main head predicts its uncertainty.
     dropped = {"others"} if scheme == spec.scheme else {"others", "uncertainty"}
     options = {name: value for name, value in spec.options.items() if name not in dropped}
     alone = create_model(spec.arch, scheme, **options)

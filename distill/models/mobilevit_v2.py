@@ -1,4 +1,4 @@
-"""The student: MobileViT-v2 (Mehta and Rastegari, arXiv 2206.02680) of any timm width, with the AAM head."""
+"""Student network: MobileViT-v2 (Mehta and Rastegari, arXiv 2206.02680) of any timm width, with the AAM head."""
 
 from torch import nn
 
@@ -37,7 +37,7 @@ def mobilevit_v2(
         pretrained: timm's ImageNet weights: true, false or `auto`; see `distill.models.backbone.create_backbone`.
         activation: `silu` as published, or `hard_swish` (one operator instead of two) or `relu` (free, and good in
             int8), for networks trained so.
-        norm: of the transformers: `group` as published, or `batch`, which vanishes into the convolutions behind it.
+        norm: of the transformers: `group` as published, or `batch`, which is folded into the convolutions behind it.
 
     Raises:
         ConfigError: an unknown neck, activation or norm.

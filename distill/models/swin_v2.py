@@ -1,4 +1,4 @@
-"""The teacher: SwinV2 (Liu et al., CVPR 2022, arXiv 2111.09883) of any timm size, with the AAM head."""
+"""Teacher network: SwinV2 (Liu et al., CVPR 2022, arXiv 2111.09883) of any timm size, with the AAM head."""
 
 from typing import Any
 
