@@ -11,8 +11,8 @@ of the ablations settle it:
 * *Decoder*: 1 x 1 to 256 channels, then one depthwise convolution of the whole 8 x 8 map.
 * *Head*: vectors of 256, 288 and 320 -> 32 units, concatenated with their input; 352 -> 102.
 * *Norms*: the paper names none and describes the deployed network, where a norm is one bias per channel. Here a norm
-  has a shift and no scale, which the next weights hold anyway because every norm is followed by a ReLU; so the network has
-  the same 130,938 parameters in training and in deployment.
+  has a shift and no scale, which the next weights hold anyway because every norm is followed by a ReLU; so the network
+  has the same 130,938 parameters in training and in deployment.
 * *PFLD's head* (arXiv 1902.10859) in the ablation: the means of the last map and of a stride-2 convolution of it, and
   a convolution of all that is left, into one linear layer. Widths are unpublished; 96 and 48 give the published
   18.8 MFLOPs and the size, together with the decoder gone.
