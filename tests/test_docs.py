@@ -22,7 +22,8 @@ from distill.cli.submit import submit
 from distill.training.config import RunConfig, StudentConfig
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = [*(ROOT / page for page in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "teacher": (RunConfig, ()),
