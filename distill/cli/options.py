@@ -21,6 +21,11 @@ RENAMED = {
     "ladder": "parity_report",  # codespell:ignore ladder
     "second_opinion": "cross_check",
     "kinds": "modes",
+    "quantise": "quantize",
+    "quantise.float_modules": "quantize.float_modules",
+    "quantise.float_ops": "quantize.float_ops",
+    "quantise.float_statistics": "quantize.float_statistics",
+    "quantise.hybrid_modules": "quantize.hybrid_modules",
 }
 
 
