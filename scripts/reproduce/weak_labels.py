@@ -19,7 +19,7 @@ from distill.provenance import write_result
 RUNS, CONFIG = Path("runs/weak_labels"), Path("configs/student_refine.yaml")
 ARMS = {
     "weak": ["--kd.kind", "none"],
-    "taught": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.only", "true"],
+    "taught": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.supervised", "false"],
 }
 
 

@@ -69,7 +69,7 @@ def test_what_aligns_features_is_trained_and_stored_but_not_shipped(make_config:
 def test_the_teacher_alone_is_heard(make_config: Any, faces: Path, teacher: Path) -> None:
     """Also about faces whose labels are weak or absent, whatever their points say."""
     sets = [SetConfig("manifest", faces, "train", labels=labels) for labels in ("weak", "none")]  # type: ignore[arg-type]
-    kd = {"kind": "coordinate", "weight": 1.0, "only": True}
+    kd = {"kind": "coordinate", "weight": 1.0, "supervised": False}
     folder = train_student(make_config("s", teacher=teacher, kd=kd, data={"sets": sets}, trainer=SHORT))
     assert values(folder, "train/loss") == values(folder, "train/kd")
     assert len(values(folder, "train/kd")) == 13
@@ -78,7 +78,7 @@ def test_the_teacher_alone_is_heard(make_config: Any, faces: Path, teacher: Path
 
 def test_polishing_the_head_leaves_the_backbone_as_it_was(make_config: Any, teacher: Path) -> None:
     student = train_student(make_config("student", teacher=teacher, trainer=SHORT)) / "best.ckpt"
-    kd = {"kind": "mse", "weight": 1.0, "only": True, "head_only": True}
+    kd = {"kind": "mse", "weight": 1.0, "supervised": False, "head_only": True}
     folder = train_student(make_config("polished", teacher=student, kd=kd))
     before, after = load_model(student)[0].state_dict(), load_model(folder / "last.ckpt")[0].state_dict()
     for name, value in before.items():
