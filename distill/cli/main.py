@@ -14,7 +14,7 @@ COMMANDS = {
     "evaluate": "NME, FR, AUC of a checkpoint, ONNX or TFLite file on annotated faces",
     "bench": "time models in turns in one run: latency, MACs, memory, energy, score",
     "report": "one HTML page that compares runs",
-    "export": "PyTorch -> ONNX -> TFLite, every hop checked in pixels",
+    "export": "PyTorch -> ONNX -> TFLite, every stage checked in pixels",
     "check": "does a model (or an architecture, before training) run on an old TFLite runtime?",
     "submit": "package a contest submission and prove that it runs",
     "predict": "landmarks of the faces in photos",

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 import timm
 import torch
@@ -30,6 +30,10 @@ class HeatmapNet(nn.Module):
             code adds 0.1 in evaluation too, which makes its own distillation targets noisy; here evaluation is exact.
     """
 
+    # Modules that stay in floats in integer files, as regular expressions: the AAM head multiplies maps, which 8 bits
+    # flatten; the others are those of `int8_hybrid`.
+    float_modules: ClassVar = ("head", r"head\.normalise")
+    hybrid_modules: ClassVar = (r"head\..*", r"neck(\..*)?")
     mean: Tensor
     std: Tensor
 

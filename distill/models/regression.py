@@ -1,6 +1,7 @@
 """From features straight to coordinates: dense heads, one per landmark scheme over a shared body."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -63,6 +64,10 @@ class RegressionNet(nn.Module):
     Raises:
         ConfigError: a scheme named twice.
     """
+
+    # Modules that stay in floats in integer files, as regular expressions: of every integer mode, of `int8_hybrid`.
+    float_modules: ClassVar = ("head",)
+    hybrid_modules: ClassVar = (r"head\..*",)
 
     def __init__(self, body: nn.Module, heads: Sequence[nn.Module], schemes: Sequence[str], image_size: int):
         super().__init__()

@@ -10,11 +10,13 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from distill.files import sha256, write_bytes
 from distill.provenance import write_result
 from distill.submission.build import package_files
 from distill.submission.contest_rules import load_contest
-from distill.submission.endurance import endure, mixed_photos
+from tests.support.endurance import endure, mixed_photos
 
 _ROOT = Path(__file__).resolve().parents[2]
 _RULES = _ROOT / "configs" / "contest" / "icme2024_pair.yaml"

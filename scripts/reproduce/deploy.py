@@ -22,7 +22,7 @@ from split_300w import TEST, TRAIN
 from distill.bench.latency import compare
 from distill.bench.subjects import load_call
 from distill.errors import ConfigError
-from distill.export.quantization_modes import KINDS
+from distill.export.quantization_modes import MODES
 from distill.provenance import commit, write_result
 
 # Relative growth of the NME that a kind is promised to stay below.
@@ -33,12 +33,12 @@ THREADS = (1, 2)
 def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int | None) -> list[dict[str, Any]]:
     """Return one row for each hop of a model."""
     converted(name, model, data, work, faces=faces, parity_report=True)
-    found, out = json.loads((work / "ladder.json").read_text()), []
+    found, out = json.loads((work / "parity.json").read_text()), []
     files = files_of(name, model, work)
     scores = {hop: json.loads(scored(file, data, work, limit=limit).read_text()) for hop, file in files.items()}
     reference = scores["torch"]["metrics"]["ocular"]["nme_percent"]
-    for rung in found["rungs"]:
-        hop, measured = rung["hop"], scores[rung["name"]]
+    for rung in found["rows"]:
+        hop, measured = rung["parity"], scores[rung["name"]]
         percent = measured["metrics"]["ocular"]["nme_percent"]
         change, promise = percent / reference - 1, PROMISES.get(rung["name"])
         out.append(
@@ -61,7 +61,7 @@ def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int 
                 "data_hash": measured["protocol"]["data_hash"],
                 "faces": measured["protocol"]["n_faces"],
                 "unstable": None,
-                "calibration": found["calibration"] if rung["name"] in KINDS else None,
+                "calibration": found["calibration"] if rung["name"] in MODES else None,
                 "sensitive": [cost["module"] for cost in found["layers"].get(rung["name"], [])[:3]],
             }
         )
@@ -70,7 +70,7 @@ def rows(name: str, model: Path, data: Path, work: Path, faces: int, limit: int 
 
 def files_of(name: str, model: Path, work: Path) -> dict[str, Path]:
     """Return the file of each hop."""
-    return {"torch": model, "onnx": work / f"{name}.onnx"} | {kind: work / f"{name}_{kind}.tflite" for kind in KINDS}
+    return {"torch": model, "onnx": work / f"{name}.onnx"} | {kind: work / f"{name}_{kind}.tflite" for kind in MODES}
 
 
 def add_latencies(measured: list[dict[str, Any]], files: dict[tuple[str, str], Path], rounds: int) -> None:

@@ -16,13 +16,15 @@ from typing import Any
 
 from rich.progress import track
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from distill.errors import CheckpointError
-from distill.export.mutants import KINDS, mutant
 from distill.files import sha256, write_json
 from distill.opcheck.check import check_model
 from distill.provenance import write_result
 from distill.tflite.reader import read_graph
 from distill.tflite.runtimes import RuntimeServer, list_runtimes
+from tests.support.mutants import KINDS, mutant
 
 HANG_S = 20.0
 

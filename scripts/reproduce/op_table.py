@@ -15,17 +15,20 @@ import argparse
 import csv
 import json
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from rich.progress import track
 
-from distill.export.small_graphs import catalogue
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from distill.files import atomic_path, write_bytes
 from distill.tflite.builder import Node, side, write
 from distill.tflite.reader import builtin_names, read_graph
 from distill.tflite.runtimes import Runtime, RuntimeServer
+from tests.support.single_op_cases import catalogue
 
 VERSIONS = range(1, 15)
 # Operators outside the schema that some runtimes know all the same.

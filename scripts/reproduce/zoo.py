@@ -41,7 +41,7 @@ NETS = {name: Path(f"configs/zoo/{name}.yaml") for name in _NAMES} | {"mobilevit
 BASELINE = ["--kd.kind", "none"]
 # What a network that is trained in stages starts from; its epochs come on top.
 STARTS = {"dan_2": "dan_1"}
-KINDS = ("fp32", "int8")
+MODES = ("fp32", "int8")
 
 
 def train_alone(net: str, data: Path, epochs: int) -> Path:
@@ -59,13 +59,13 @@ def train_taught(net: str, data: Path, teacher: Path, epochs: int) -> Path:
 
 def converted_files(name: str, model: Path, data: Path) -> dict[str, Path]:
     """Convert a checkpoint to TFLite; return the files by kind."""
-    folder = converted(name, model, data, model.parent / "export", kinds=list(KINDS))
+    folder = converted(name, model, data, model.parent / "export", modes=list(MODES))
     return {kind: folder / file for kind, file in file_names(name).items()}
 
 
 def file_names(name: str) -> dict[str, str]:
     """Return what the files of a row are called, by kind."""
-    return {kind: f"{name}_{kind}.tflite" for kind in KINDS}
+    return {kind: f"{name}_{kind}.tflite" for kind in MODES}
 
 
 def summary(found: Evaluation) -> dict[str, float]:
@@ -118,7 +118,7 @@ def table(rows: dict[str, Any], timed: dict[str, Any]) -> str:
             with_interval(gain),
             f"{values['det']['kd']['nme_percent']:.2f}", f"{values['int8']['nme_percent']:.2f}",
             f"{paper:.2f}" if paper else "–", macs,
-            ", ".join(f"{values['bytes'][kind] / 1e3:.0f}" for kind in KINDS), ratios, f"{score:.1f}" if score else "–",
+            ", ".join(f"{values['bytes'][kind] / 1e3:.0f}" for kind in MODES), ratios, f"{score:.1f}" if score else "–",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

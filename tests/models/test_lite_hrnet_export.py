@@ -1,8 +1,9 @@
 import torch
 from torch import Tensor, nn
 
-from distill.export.rewrites.lite_hrnet import WholeChannels, dense
+from distill.export.rewrites.generic import dense
 from distill.models.channel_weighting import ChannelWeighting
+from distill.models.lite_hrnet_export import WholeChannels
 
 
 def _block() -> tuple[ChannelWeighting, list[Tensor]]:

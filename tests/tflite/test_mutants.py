@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from distill.errors import CheckpointError
-from distill.export.mutants import KINDS, mutant
-from distill.export.small_graphs import catalogue
 from distill.tflite.builder import write
 from distill.tflite.reader import read_graph
 from distill.tflite.runtimes import Runtime, RuntimeServer, list_runtimes
+from tests.support.mutants import KINDS, mutant
+from tests.support.single_op_cases import catalogue
 
 MODEL = Path(__file__).parents[2] / "checkpoints" / "student_128_fp16.tflite"
 QUICK = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]

@@ -18,10 +18,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from distill.models.channel_weighting import ChannelWeighting, SpatialWeighting
 from distill.models.fusion import Branches, resize
+from distill.models.rewrite import register_rewrite
 
 _LARGEST = 255 / 256
 
 
+@register_rewrite(ChannelWeighting)
 class WholeChannels(nn.Module):
     """`ChannelWeighting` in eval mode, on all channels.
 
@@ -58,15 +60,6 @@ class WholeChannels(nn.Module):
             x = self.depthwise[i](x * resize(weight, i - last))
             out.append(x * self.spatial[i](x.mean((2, 3), keepdim=True)))
         return out
-
-
-def dense(conv: nn.Conv2d) -> nn.Conv2d:
-    """Return a grouped 1x1 convolution as an ordinary one with zeros between its groups."""
-    whole = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=conv.bias is not None)
-    weight = torch.block_diag(*(part[:, :, 0, 0] for part in conv.weight.detach().chunk(conv.groups)))
-    whole.weight = nn.Parameter(weight[..., None, None])
-    whole.bias = conv.bias
-    return whole.eval()
 
 
 def _folded(layers: nn.Module) -> nn.Conv2d:

@@ -7,9 +7,11 @@ from timm.models.mobilevit import MobileVitV2Block as Block
 from torch import nn
 
 from distill.errors import ExportError
-from distill.export.rewrites.rewrite import PlainNorm, PlainTransformer, export_form
+from distill.export.rewrites.rewrite import export_form
 from distill.models import create_model
 from distill.models.heatmaps import as_distribution
+from distill.models.mobilevit_v2_export import PlainTransformer
+from distill.models.plain_norm import PlainNorm
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from distill.export.compose import compose
+from distill.export.rewrites.fold_convolutions import compose
 
 
 class Narrow(nn.Module):
