@@ -46,7 +46,7 @@ def per_landmark(name: str, student: Prediction, teacher: Prediction, options: O
         _require_same_shape(entry, student, teacher)
     students = [student.part(part).float() for part in entry.student]
     teachers = [teacher.part(part).float() for part in entry.teacher]
-    values: Tensor = entry.loss(*students, *teachers, **options)
+    values: Tensor = entry.make(*students, *teachers, **options)
     return values
 
 
@@ -108,7 +108,7 @@ def require_kd_fits(name: str, student: Prediction, teacher: Prediction, options
         if not prediction.has(needs):
             fitting = [other for other, e in losses.items() if student.has(e.student) and teacher.has(e.teacher)]
             hint = " (--model.options '{uncertainty: true}' where the network has it)" if "sigmas" in needs else ""
-            shared = " (an ensemble has only the parts all its networks predict in one shape)"
+            shared = " (of several teachers only the parts that all predict in one shape are used)"
             raise ConfigError(
                 f"--kd.kind {name} needs {', '.join(needs)}{hint}, and the {role} predicts only "
                 f"{', '.join(prediction.parts)}: take {', '.join(fitting)} or none{shared if role == 'teacher' else ''}"

@@ -43,14 +43,14 @@ class KDEntry:
     """Entry of a distillation loss.
 
     Attributes:
-        loss: (*parts of the student, *parts of the teacher, **options) -> loss of each landmark (b, k), in float32.
+        make: (*parts of the student, *parts of the teacher, **options) -> loss of each landmark (b, k), in float32.
         student: the parts of the student's `Prediction` it reads.
         teacher: the parts of the teacher's `Prediction` it reads.
         options: dataclass of its options and their defaults.
         same_shape: whether the parts of both must have one shape.
     """
 
-    loss: Callable[..., Any]
+    make: Callable[..., Any]
     student: tuple[str, ...]
     teacher: tuple[str, ...]
     options: type = NoOptions
@@ -69,7 +69,7 @@ def register_loss(name: str, *, needs: tuple[str, ...], options: type = NoOption
     """
 
     def add(make: Make) -> Make:
-        _require_free("loss", name, make, _LOSSES[name].make if name in _LOSSES else None, ("default",))
+        _require_free("loss", name, make, _LOSSES, ("default",))
         _LOSSES[name] = LossEntry(make, tuple(needs), options)
         return make
 
@@ -98,7 +98,7 @@ def register_kd(
     """
 
     def add(loss: Make) -> Make:
-        _require_free("distillation loss", name, loss, _KD_LOSSES[name].loss if name in _KD_LOSSES else None, _NOT_KD)
+        _require_free("distillation loss", name, loss, _KD_LOSSES, _NOT_KD)
         teacher = needs if teacher_needs is None else teacher_needs
         _KD_LOSSES[name] = KDEntry(loss, tuple(needs), tuple(teacher), options, same_shape)
         return loss
@@ -110,9 +110,12 @@ def register_kd(
 _NOT_KD = ("feature", "none")
 
 
-def _require_free(what: str, name: str, new: Any, registered: Any, reserved: tuple[str, ...]) -> None:
+def _require_free(what: str, name: str, new: Any, registered: Mapping[str, Any], reserved: tuple[str, ...]) -> None:
     """Refuse a name that another module has registered; a module that is imported again replaces its own."""
-    if name in reserved or (registered is not None and _module_of(new) != _module_of(registered)):
+    if not _module_of(new).startswith("distill.losses."):
+        _import_built_in()  # so that a user's file cannot take one of their names
+    taken = name in registered and _module_of(new) != _module_of(registered[name].make)
+    if taken or name in reserved:
         raise ConfigError(f"the {what} '{name}' exists already: register yours under another name")
 
 
@@ -162,7 +165,9 @@ def resolve_options(what: str, options: type, given: Mapping[str, Any]) -> dict[
         if required and field.name not in given:
             raise ConfigError(f"{what} needs the option {field.name}: give it a value")
         if field.name in given and not _has_type(given[field.name], field.type):
-            raise ConfigError(f"{what}: option {field.name} is {given[field.name]!r}, which is no {_type_name(field)}")
+            raise ConfigError(
+                f"{what}: option {field.name} is {given[field.name]!r}, which is no {_type_name(field.type)}"
+            )
     try:
         chosen = options(**given)
     except (TypeError, ValueError) as error:
@@ -172,11 +177,12 @@ def resolve_options(what: str, options: type, given: Mapping[str, Any]) -> dict[
 
 def _has_type(value: Any, expected: Any) -> bool:
     """Whether a value has one of the plain types; others are left to the dataclass."""
-    names = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}
-    if expected not in names:
+    allowed = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}.get(_type_name(expected))
+    if allowed is None:
         return True
-    return isinstance(value, names[expected]) and (expected is bool or not isinstance(value, bool))
+    return isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
 
 
-def _type_name(field: Any) -> str:
-    return str(getattr(field.type, "__name__", field.type))
+def _type_name(expected: Any) -> str:
+    """Return the name of a type; with postponed annotations it is a string already."""
+    return str(getattr(expected, "__name__", expected))
