@@ -165,9 +165,8 @@ def resolve_options(what: str, options: type, given: Mapping[str, Any]) -> dict[
         if required and field.name not in given:
             raise ConfigError(f"{what} needs the option {field.name}: give it a value")
         if field.name in given and not _has_type(given[field.name], field.type):
-            raise ConfigError(
-                f"{what}: option {field.name} is {given[field.name]!r}, which is no {_type_name(field.type)}"
-            )
+            value = given[field.name]
+            raise ConfigError(f"{what}: option {field.name} is {value!r}, which is no {_type_name(field.type)}")
     try:
         chosen = options(**given)
     except (TypeError, ValueError) as error:

@@ -77,6 +77,6 @@ def test_an_option_at_its_default_equals_one_left_out() -> None:
         CONFIG,
         loss=LossConfig("maps", star=1.0),
         kd=KDConfig("kl", 1.0, temperature=1.0),
-        optim=OptimConfig(gamma=None),
+        optim=OptimConfig(head_lr=1e-3),
     )
     assert effective_config(plain_config(explicit)) == effective_config(plain_config(CONFIG))
