@@ -59,7 +59,7 @@ format: setup ## format the code and fix what ruff can
 	$(BIN)/ruff format .
 
 lock: setup ## write requirements.lock from what is in .venv
-	$(BIN)/python scripts/lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock
+	$(BIN)/python -m scripts.generate.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
 
 doctor: setup ## versions, conflicts, disk, device, in one block to paste
 	@$(BIN)/python -m distill.doctor

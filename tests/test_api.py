@@ -49,7 +49,8 @@ def test_renamed_options_name_the_new_one() -> None:
     from distill.cli.export import export
 
     parser = options_of("export", "", export, "model")
-    for old, new in {"ladder": "parity_report", "second_opinion": "cross_check", "kinds": "modes"}.items():
+    renamed = {"ladder": "parity_report", "second_opinion": "cross_check", "kinds": "modes"}  # codespell:ignore ladder
+    for old, new in renamed.items():
         with pytest.raises(ConfigError, match=f"--{old} is now --{new}"):
             parse(parser, ["a.ckpt", f"--{old}"], "model")
 

@@ -1,6 +1,6 @@
 """Steps per second of distillation: naive, with a frozen teacher, and with its answers kept.
 
-    python scripts/bench/kd_step.py [--rounds 8] [--json results/kd_step.json]
+    python -m scripts.bench.kd_step [--rounds 8] [--json results/bench/kd_step.json]
         [--teacher runs/teacher/best.ckpt --student runs/student/best.ckpt --root ../shared/data/300W]
 
 A step is the whole of it: student, supervised loss, teacher, distillation, backward, clipping, optimiser. What differs
@@ -162,7 +162,7 @@ def measure(pair: tuple[Any, ...], rounds: int) -> dict[str, Any]:
             "speed_up_range": [min(ratios), max(ratios)],
         }
         print(f"  {form:10} {middle:8.3f} s  x {rows[form]['speed_up']:.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
-    return {"faces_per_step": pair[3], "turns": len(seconds["naive"]), **rows}
+    return {"faces_per_step": pair[3], "rounds": len(seconds["naive"]), **rows}
 
 
 @torch.no_grad()

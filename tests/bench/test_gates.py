@@ -3,13 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-import latency as script
 import pytest
 
 from distill.bench.accuracy import Accuracies
 from distill.bench.latency import Timing
 from distill.bench.run import Bench, Key, Settings
 from distill.bench.subjects import Subject, open_subject
+from scripts.bench import latency as script
 
 
 def made_up(subject: Subject, times: dict[str, float]) -> Bench:

@@ -1,4 +1,4 @@
-"""The short form of scripts/reproduce/opcheck.py: what the table says is what the runtimes do."""
+"""The short form of scripts/fuzz/opcheck.py: what the table says is what the runtimes do."""
 
 from pathlib import Path
 

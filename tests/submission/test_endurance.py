@@ -1,4 +1,4 @@
-"""Memory over a long list; `scripts/bench/submission_endurance.py` does the same with 1,000 photos."""
+"""Memory over a long list; `scripts/fuzz/submission_endurance.py` does the same with 1,000 photos."""
 
 import sys
 from pathlib import Path

@@ -77,7 +77,7 @@ def endure(package: Path, python: str | Path, photos: Sequence[Path], folder: Pa
     output.mkdir()
     began, samples = time.perf_counter(), []
     command = [str(python), str(package / "run_model.py"), str(image_list), str(output)]
-    with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:
+    with log.open("w") as output_file, subprocess.Popen(command, stdout=output_file, stderr=output_file) as process:
         while process.poll() is None:
             samples.append((_count(output), _resident_mb(process.pid)))
             if time.perf_counter() - began > seconds:
@@ -105,8 +105,8 @@ def _resident_mb(pid: int) -> float:
 
 def _summary(samples: NDArray[np.float64], photos: int, seconds: float) -> Endurance:
     samples = samples[samples[:, 1] > 0]
-    place = np.minimum(samples[:, 0] * 10 // photos, 9)
-    tenths = [samples[place == tenth, 1] for tenth in range(10)]
+    tenth_of = np.minimum(samples[:, 0] * 10 // photos, 9)
+    tenths = [samples[tenth_of == tenth, 1] for tenth in range(10)]
     if not all(map(len, tenths)):
         raise SubmissionError(f"{photos} photos in {seconds:.2f} s were too few to watch; give more")
     return Endurance(photos, seconds, tuple(float(np.median(values)) for values in tenths), float(samples[:, 1].max()))

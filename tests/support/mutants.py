@@ -56,8 +56,8 @@ def _huge(blob: bytearray, rng: _Rng) -> bytes:
     """Lengths, offsets and dimensions that promise gigabytes or lead far outside."""
     values = (0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, 0x40000000, len(blob), len(blob) - 4, 0x00FFFFFF, 0xFFFFFFF0)
     for _ in range(int(rng.integers(1, 5))):
-        place = min(_place(rng, len(blob)) & ~3, len(blob) - 4)
-        struct.pack_into("<I", blob, max(0, place), int(rng.choice(values)) & 0xFFFFFFFF)
+        offset = min(_place(rng, len(blob)) & ~3, len(blob) - 4)
+        struct.pack_into("<I", blob, max(0, offset), int(rng.choice(values)) & 0xFFFFFFFF)
     return bytes(blob)
 
 

@@ -1,6 +1,6 @@
 """One-node graphs to ask a runtime what it takes: operators by element type, rank and broadcasting.
 
-The kernel table is measured with them (`scripts/reproduce/op_table.py`). Tensors are small, quantised types have the
+The kernel table is measured with them (`scripts/generate/op_table.py`). Tensors are small, quantised types have the
 scales their kernels ask for, and constants lie in the file as a converter would put them there.
 """
 

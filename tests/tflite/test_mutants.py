@@ -1,4 +1,4 @@
-"""The short form of scripts/reproduce/hostile.py: a hundred damaged files, every kind."""
+"""The short form of scripts/fuzz/hostile.py: a hundred damaged files, every kind."""
 
 import struct
 import time

@@ -24,7 +24,7 @@ from distill.training.teacher_cache.codec import Compact
 from distill.training.teacher_cache.per_face import LandmarksOnce
 from distill.training.teacher_cache.record_store import RecordStore
 
-# Cells around a peak that `window` keeps sharp; what it costs in pixels and in the loss: results/kd_step.json.
+# Cells around a peak that `window` keeps sharp; what it costs in pixels and in the loss: results/bench/kd_step.json.
 WINDOW = 15
 
 
