@@ -27,6 +27,8 @@ RENAMED = {
     "quantise.float_statistics": "quantize.float_statistics",
     "quantise.hybrid_modules": "quantize.hybrid_modules",
 }
+# Those of RENAMED whose meaning was reversed.
+_INVERTED = ("kd.only",)
 
 
 class _OneLinePerOption(DefaultHelpFormatter):
@@ -160,7 +162,8 @@ def _mapping(text: str) -> dict[str, Any] | None:
 def _require_current(given: Sequence[str], names: Collection[str]) -> None:
     for name in given:
         if name in RENAMED and name not in names and RENAMED[name] in names:
-            raise ConfigError(f"option '{name}' is now '{RENAMED[name]}': write --{RENAMED[name]}")
+            inverse = " with the opposite value" if name in _INVERTED else ""
+            raise ConfigError(f"option '{name}' is now '{RENAMED[name]}': write --{RENAMED[name]}{inverse}")
 
 
 def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentParser) -> list[str]:

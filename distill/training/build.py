@@ -1,6 +1,6 @@
 """Build the parts of a training run from its configuration: network, faces, loss and task."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -20,6 +20,7 @@ from distill.models.checkpoint import without_pretrained
 from distill.models.regression import schemes_of
 from distill.models.weights import load_backbone_weights
 from distill.models.zoo import input_size, zoo_entry
+from distill.plugins import plugin_list
 from distill.spec import ModelSpec
 from distill.training.callbacks.seeding import step_seed
 from distill.training.config import RunConfig, StudentConfig
@@ -91,11 +92,11 @@ def task_parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, A
 
 def make_run_loss(config: RunConfig, net: nn.Module) -> nn.Module:
     """Return the supervised loss of a run: one module, or one a head for batches of several data sets."""
-    options = asdict(config.loss)
-    kind = options.pop("kind")
-    kind = zoo_entry(config.model.arch).loss if kind == "default" else kind
-    losses = {s: make_loss(kind, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
-    require_loss_fits(kind, blank_prediction(net, config.data.crop.spec().size))
+    name = config.loss.name
+    name = zoo_entry(config.model.arch).loss if name == "default" else name
+    options = config.loss.given_options
+    losses = {s: make_loss(name, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
+    require_loss_fits(name, blank_prediction(net, config.data.crop.spec().size))
     mixed = len(losses) > 1 or config.data.sets or config.data.balance
     return CrossFormatLoss(losses) if mixed else losses[config.data.scheme]
 
@@ -114,4 +115,5 @@ def origin(config: RunConfig, data: FaceData) -> dict[str, Any]:
         "train_hash": data_hash(data.train.records),
         "val_hash": data_hash(data.val.records),
         "teachers": [sha256(path) for path in teachers],
+        "plugins": [sha256(path) for path in plugin_list(config.plugin)],
     }

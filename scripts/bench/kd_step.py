@@ -31,7 +31,7 @@ from distill.data.dataset import FaceDataset, FaceSample
 from distill.data.readers import parse_subsets, read_faces
 from distill.landmarks import load_scheme
 from distill.losses.config import KDConfig
-from distill.losses.distillation import KD_KINDS
+from distill.losses.distillation import per_landmark
 from distill.losses.supervised import make_loss
 from distill.metrics import LandmarkMetrics
 from distill.models import Prediction, create_model
@@ -191,9 +191,9 @@ def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
             "cut_off_at_the_window_px": {"mean": float(moved_cut.mean())},
             "landmarks_equal": bool(torch.equal(kept.landmarks, said.landmarks)),
             "loss_change_percent": {
-                kind: 100 * float(KD_KINDS[kind].loss(mine, kept, 1).mean() / KD_KINDS[kind].loss(mine, said, 1).mean())
+                name: 100 * float(per_landmark(name, mine, kept, {}).mean() / per_landmark(name, mine, said, {}).mean())
                 - 100
-                for kind in ("mse", "l2", "kl", "covariance")
+                for name in ("mse", "l2", "kl", "covariance")
             },
         }
         print(f"  {form}: {result[form]}")

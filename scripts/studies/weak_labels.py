@@ -20,7 +20,7 @@ CONFIG = Path("configs/student_refine.yaml")
 OUT = "results/studies/weak_labels.json"
 ARMS = {
     "weak": ["--kd.kind", "none"],
-    "distilled": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.only", "true"],
+    "distilled": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.supervised", "false"],
 }
 
 

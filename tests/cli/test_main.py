@@ -111,3 +111,16 @@ def test_help_lists_every_option() -> None:
     assert len(options) > 70
     for name in options:
         assert f"  {name} " in shown, name
+
+
+def test_a_plugin_is_imported_before_any_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plugin = tmp_path / "my_net.py"
+    plugin.write_text("raise ValueError('imported')")
+    for words in (["--plugin", str(plugin)], [f"--plugin={plugin}"]):
+        assert main(["evaluate", "no.ckpt", *words]) == 2
+        assert "cannot be imported (ValueError: imported)" in capsys.readouterr().err
+    plugin.write_text("")
+    assert main(["evaluate", str(tmp_path / "no.ckpt"), "--plugin", str(plugin)]) == 2
+    assert "no.ckpt" in capsys.readouterr().err
+    assert main(["evaluate", "no.ckpt", "--plugin"]) == 2
+    assert "--plugin needs a file" in capsys.readouterr().err

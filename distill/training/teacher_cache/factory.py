@@ -37,7 +37,7 @@ def with_cache(teacher: FrozenTeacher, config: StudentConfig, faces: FaceDataset
     name = hashlib.sha256(json.dumps(who, sort_keys=True).encode()).hexdigest()[:16]
     folder = config.kd.cache.folder / f"{form}_{name}"
     blank = teacher.blank(config.data.crop.spec().size)
-    points, limit = blank.landmarks.shape[1], int(config.kd.cache.gigabytes * 1e9)
+    points, limit = blank.landmarks.shape[1], int(config.kd.cache.max_gb * 1e9)
     if form == "landmarks":
         store = RecordStore(folder, len(faces.records), Compact(points).size, limit)
         return LandmarksOnce(teacher, store, who, parts_of(faces))

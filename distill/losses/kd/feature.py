@@ -1,4 +1,4 @@
-"""Distilling what lies before the heads: FitNets' hint (arXiv 1412.6550), as DWPose's first stage does (2307.15880)."""
+"""Distillation loss between features of the necks: FitNets (arXiv 1412.6550), DWPose stage 1 (2307.15880)."""
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,8 @@ Features = Float[Tensor, "b c h w"]
 class FeatureLoss(nn.Module):
     """Mean squared difference between the teacher's features and the student's, aligned by a 1 x 1 convolution.
 
-    DWPose's mean over cells and channels is divided by the energy of the teacher's features, so that a student that
-    says nothing costs 1 whatever the teacher's scale.
+    DWPose's mean over cells and channels is divided by the energy of the teacher's features, so that features
+    of 0 cost 1 at any scale of the teacher.
 
     Args:
         student, teacher: channels of their features.
@@ -33,7 +33,8 @@ class FeatureLoss(nn.Module):
             shapes = f"{tuple(student.shape[-2:])} and {tuple(teacher.shape[-2:])}"
             raise ConfigError(f"features of student and teacher are {shapes} cells: give both necks of one stride")
         aligned = self.align(student)
-        # Squares of bfloat16 would lose what they are to measure.
+        # Squares in bfloat16 are too coarse.
         exact = torch.promote_types(aligned.dtype, torch.float32)
-        aligned, wanted = aligned.to(exact), teacher.to(exact)
-        return (aligned - wanted).square().mean((1, 2, 3)) / wanted.square().mean((1, 2, 3)).clamp_min(1e-6)
+        aligned = aligned.to(exact)
+        target = teacher.to(exact)
+        return (aligned - target).square().mean((1, 2, 3)) / target.square().mean((1, 2, 3)).clamp_min(1e-6)

@@ -1,8 +1,8 @@
-"""Distilling where a map lies and how it spreads: means and covariances, in closed form.
+"""Distillation loss between means and covariances of heatmaps, in closed form.
 
-A student cannot copy every cell of a larger network's map, but it can put its mass where the teacher does. An error
-counts in the teacher's own standard deviations, so that it weighs little along an edge the teacher is not sure on
-(the ambiguity STAR describes, arXiv 2306.02763), and the spread is transferred between matrix logarithms (the
+A small student cannot copy every cell of a larger network's map, but it can match its mean and covariance. An error
+is measured in the teacher's standard deviations, so that its weight is small along an edge where the teacher's map is
+wide (the ambiguity described by STAR, arXiv 2306.02763), and the spread is transferred between matrix logarithms (the
 log-Euclidean distance of Arsigny et al., Magnetic Resonance in Medicine 56, 2006).
 """
 
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from distill.losses.registry import register_kd
 from distill.losses.star import moments
 from distill.models.heatmaps import MASS_FLOOR
 
@@ -35,22 +36,27 @@ def log_covariance(covariance: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
     return torch.stack([level + slope * half, slope * xy, level - slope * half], -1)
 
 
+@register_kd("covariance", needs=("heatmaps",), same_shape=False)
 def covariance(student: Float[Tensor, "b k h w"], teacher: Float[Tensor, "b k h2 w2"]) -> Float[Tensor, "b k"]:
     """Mahalanobis distance of the means under the teacher's covariance, plus the distance of the log-covariances.
 
-    Both are quadratic when near and grow linearly when far (pseudo-Huber). A map cannot tell more than its cells do,
-    so the variance of a uniform cell is added to both covariances; it also bounds what a sharp teacher can ask for.
-    The maps may be of unlike resolution. An empty map of the teacher teaches nothing.
+    Both are quadratic when near and grow linearly when far (pseudo-Huber). The variance of a uniform cell is added to
+    both covariances, because a map has no finer resolution; it also bounds the gradient of a sharp teacher's map.
+    The maps may differ in resolution. An empty map of the teacher has loss 0.
     """
-    (mean, own), (goal, theirs) = moments(student), moments(teacher)
+    student_mean, student_spread = moments(student)
+    teacher_mean, teacher_spread = moments(teacher)
     cell = [(2 / min(student.shape[side], teacher.shape[side])) ** 2 / 12 for side in (-1, -2)]
-    floor = own.new_tensor([cell[0], 0.0, cell[1]])
-    own, theirs = own + floor, theirs + floor
-    (dx, dy), (xx, xy, yy) = (mean - goal).unbind(-1), theirs.unbind(-1)
+    floor = student_spread.new_tensor([cell[0], 0.0, cell[1]])
+    student_spread = student_spread + floor
+    teacher_spread = teacher_spread + floor
+    dx, dy = (student_mean - teacher_mean).unbind(-1)
+    xx, xy, yy = teacher_spread.unbind(-1)
     far = (yy * dx.square() - 2 * xy * dx * dy + xx * dy.square()) / (xx * yy - xy.square())
-    # The entry off the diagonal stands for two.
-    unlike = (log_covariance(own) - log_covariance(theirs)).square() @ own.new_tensor([1.0, 2.0, 1.0])
-    return (_near_square(far) + _near_square(unlike)) * (teacher.sum((-2, -1)) > MASS_FLOOR)
+    difference = log_covariance(student_spread) - log_covariance(teacher_spread)
+    # The off-diagonal entry counts twice.
+    spread = difference.square() @ difference.new_tensor([1.0, 2.0, 1.0])
+    return (_near_square(far) + _near_square(spread)) * (teacher.sum((-2, -1)) > MASS_FLOOR)
 
 
 def _near_square(square: Tensor) -> Tensor:

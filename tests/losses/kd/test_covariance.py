@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill.losses.covariance import covariance, log_covariance
+from distill.losses.kd.covariance import covariance, log_covariance
 from distill.losses.star import moments
 from distill.models.heatmaps import cell_centres, gaussian_maps
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from distill.errors import ConfigError
-from distill.losses.feature import FeatureLoss
+from distill.losses.kd.feature import FeatureLoss
 
 
 def _loss(student: int = 3, teacher: int = 5) -> FeatureLoss:
