@@ -50,7 +50,7 @@ def test_renamed_options_name_the_new_one() -> None:
 
     parser = options_of("export", "", export, "model")
     for old, new in {"ladder": "parity_report", "second_opinion": "cross_check", "kinds": "modes"}.items():
-        with pytest.raises(ConfigError, match=f"--{old} is now --{new}"):
+        with pytest.raises(ConfigError, match=f"option '{old}' is now '{new}': write --{new}"):
             parse(parser, ["a.ckpt", f"--{old}"], "model")
 
 
