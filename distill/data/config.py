@@ -23,7 +23,7 @@ class SetConfig:
         subset: faces, names joined by `+`; `all` for every face.
         scheme: landmark scheme of its annotations; a head of this scheme learns them.
         weight: how much its faces count; by default 1, and 0.2 where labels are weak.
-        labels: who made the points: `hand`, `weak` (a model), `none` (only the teacher is heard); by default as marked.
+        labels: who made the points: `hand`, `weak` (a model), `none` (distillation only); by default as marked.
         boxes: face boxes to train on; by default those of the main set.
         share: how much of it an epoch shows, the rest later on, so that a large set does not crowd out the main one.
     """

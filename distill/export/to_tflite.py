@@ -24,7 +24,7 @@ _FLOATS = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
 # What onnx2tf downloads when it does not find it in its working directory; only its shape matters here.
 _SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
 
-# Up to so many nodes onnx2tf runs every operator it has made against ONNX Runtime and mends transposed axes by that.
+# Up to so many nodes onnx2tf runs every operator it has made against ONNX Runtime and fixes transposed axes by that.
 # That takes minutes for larger ones; parity is measured on the finished file in any case.
 _STRICT_NODES = 600
 

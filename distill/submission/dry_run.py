@@ -107,7 +107,7 @@ def check_modules(package: Path, python: Path, contest: Contest) -> None:
     answer = _call([python, "-c", _PROBE, *sorted(modules)], "importing the requirements", 60, env={})
     for module, reason in json.loads(answer.splitlines()[-1]).items():
         raise SubmissionError(
-            f"dry run: {modules[module]} is missing or broken (import {module}: {reason}); mend requirements.txt"
+            f"dry run: {modules[module]} is missing or broken (import {module}: {reason}); fix requirements.txt"
         )
 
 

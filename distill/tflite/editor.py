@@ -113,19 +113,19 @@ def pack_weights(blob: bytes) -> bytes:
     its fast path, and the one of TensorFlow 2.19 refuses the file.
     """
     model = _Model.read(blob)
-    code, twins, unpack = model.add_code("DEQUANTIZE", _PER_CHANNEL), dict[int, int](), []
+    code, unpacked, unpack = model.add_code("DEQUANTIZE", _PER_CHANNEL), dict[int, int](), []
     for node in model.graph.operators:
         name = model.name(node)
         if name not in _WEIGHTS or len(node.inputs) <= _WEIGHT_INPUT:
             continue
         index = int(node.inputs[_WEIGHT_INPUT])
-        values = None if index in twins else model.constant(index)
+        values = None if index in unpacked else model.constant(index)
         if values is not None and values.dtype == np.float32 and values.size >= _LEAST:
-            twins[index] = model.add_tensor(index, model.graph.tensors[index].name + b"_float")
+            unpacked[index] = model.add_tensor(index, model.graph.tensors[index].name + b"_float")
             model.pack_constant(index, values, _WEIGHTS[name])
-            unpack.append(model.node(code, index, twins[index]))
-        if index in twins:
-            node.inputs = [twins.get(int(given), int(given)) for given in node.inputs]
+            unpack.append(model.node(code, index, unpacked[index]))
+        if index in unpacked:
+            node.inputs = [unpacked.get(int(given), int(given)) for given in node.inputs]
     model.graph.operators = unpack + list(model.graph.operators)
     return model.pack()
 
@@ -148,7 +148,7 @@ class _Islands:
             for node in graph.operators
             if graph.tensors[node.outputs[0]].name in names and model.name(node) not in ("QUANTIZE", "DEQUANTIZE")
         }
-        self.floats: dict[int, int] = {}  # integer tensor -> its float twin
+        self.floats: dict[int, int] = {}  # integer tensor -> its float copy
         self.readers: dict[int, list[Any]] = {}
         for node in graph.operators:
             for index in node.inputs:
@@ -183,7 +183,7 @@ class _Islands:
         self.model.graph.tensors[new].name = self.model.graph.tensors[old].name
 
     def _as_float(self, index: int, nodes: list[Any]) -> int:
-        """Return the float twin of an integer tensor, made by a DEQUANTIZE before this place if there is none yet."""
+        """Return the float copy of an integer tensor, made by a DEQUANTIZE before this place if there is none yet."""
         if index < 0:
             return index
         tensor = self.model.graph.tensors[index]
@@ -191,13 +191,13 @@ class _Islands:
         if scale is None or len(scale) == 0 or index in self.floats:
             return self.floats.get(index, index)
         values = self.model.constant(index)
-        twin = self.model.add_tensor(
+        copy = self.model.add_tensor(
             index, tensor.name + b"_float", None if values is None else _unpacked(tensor, values)
         )
         if values is None:
-            nodes.append(self.model.node(self.codes["DEQUANTIZE"], index, twin))
-        self.floats[index] = twin
-        return twin
+            nodes.append(self.model.node(self.codes["DEQUANTIZE"], index, copy))
+        self.floats[index] = copy
+        return copy
 
     def _landed(self, node: Any) -> list[Any]:
         """Give an island's operator a float result, and return a QUANTIZE if integers read it."""
@@ -205,9 +205,9 @@ class _Islands:
         tensor = self.model.graph.tensors[old]
         if tensor.quantization is None or tensor.quantization.scale is None or len(tensor.quantization.scale) == 0:
             return []
-        twin = self.floats[old] = self.model.add_tensor(old, tensor.name + b"_float")
-        node.outputs = [twin]
-        return [self.model.node(self.codes["QUANTIZE"], twin, old)] if self._read_as_integers(old) else []
+        copy = self.floats[old] = self.model.add_tensor(old, tensor.name + b"_float")
+        node.outputs = [copy]
+        return [self.model.node(self.codes["QUANTIZE"], copy, old)] if self._read_as_integers(old) else []
 
     def _read_as_integers(self, index: int) -> bool:
         """Whether anything but an island reads a tensor, straight or after a change of scale."""

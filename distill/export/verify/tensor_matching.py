@@ -122,7 +122,7 @@ def _tflite_values(path: Path, crop: NDArray[np.float32]) -> dict[str, NDArray]:
 
 
 def _match(found: Mapping[str, NDArray], wanted: Mapping[str, NDArray]) -> dict[str, str]:
-    """Return, for each tensor of the first that has a twin in the second, the earliest of its best twins."""
+    """Return, for each tensor of the first that has a match in the second, the earliest of its best matches."""
     by_size: dict[int, list[tuple[str, NDArray]]] = defaultdict(list)
     for name, values in wanted.items():
         if values.dtype == np.float32:
@@ -131,21 +131,21 @@ def _match(found: Mapping[str, NDArray], wanted: Mapping[str, NDArray]) -> dict[
     for name, values in found.items():
         ordered = np.sort(np.asarray(values, np.float32), axis=None)
         scale = float(np.abs(ordered).max(initial=0)) or 1.0
-        off = [(float(np.abs(ordered - other).max()) / scale, twin) for twin, other in by_size[ordered.size]]
+        off = [(float(np.abs(ordered - other).max()) / scale, match) for match, other in by_size[ordered.size]]
         best = min((value for value, _ in off), default=np.inf)
         if best <= _ALIKE:
-            matched[name] = next(twin for value, twin in off if value <= 2 * best + 1e-6)
+            matched[name] = next(match for value, match in off if value <= 2 * best + 1e-6)
     return matched
 
 
 def _modules(graph: Graph, matched: Mapping[str, str], convs: Mapping[str, str]) -> list[str | None]:
-    """Return the module of each operator; one without a twin belongs where the next operator with one does."""
+    """Return the module of each operator; one without a match belongs where the next operator with one does."""
     modules: list[str | None] = []
     for operator in graph.operators:
-        twin = matched.get(operator.tensors[-1].name)
-        if twin is not None and operator.op in _WEIGHTED:
-            twin = convs.get(twin, twin)
-        modules.append(None if twin is None else module_of(twin))
+        match = matched.get(operator.tensors[-1].name)
+        if match is not None and operator.op in _WEIGHTED:
+            match = convs.get(match, match)
+        modules.append(None if match is None else module_of(match))
     following: str | None = None
     for index in range(len(modules) - 1, -1, -1):
         following = modules[index] if modules[index] is not None else following
