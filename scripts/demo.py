@@ -1,4 +1,4 @@
-"""`make demo`: the whole road on generated faces, from nothing to a submission that runs, in one report.
+"""`make demo`: the whole pipeline on generated faces, from nothing to a submission that runs, in one report.
 
 Every step is the command a user would type; the report and the summary are made from what the commands left behind.
 """
@@ -39,7 +39,7 @@ def step(title: str, *command: str) -> float:
 
 
 def run_all() -> dict[str, float]:
-    """Run the road; return seconds by step."""
+    """Run the pipeline; return seconds by step."""
     for old in ("teacher", "student", "student_baseline"):
         shutil.rmtree(RUN / old, ignore_errors=True)
     seconds = {

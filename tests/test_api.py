@@ -51,7 +51,7 @@ def test_renamed_options_name_the_new_one() -> None:
     parser = options_of("export", "", export, "model")
     renamed = {"ladder": "parity_report", "second_opinion": "cross_check", "kinds": "modes"}  # codespell:ignore ladder
     for old, new in renamed.items():
-        with pytest.raises(ConfigError, match=f"--{old} is now --{new}"):
+        with pytest.raises(ConfigError, match=f"option '{old}' is now '{new}': write --{new}"):
             parse(parser, ["a.ckpt", f"--{old}"], "model")
 
 

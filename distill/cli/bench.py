@@ -1,8 +1,9 @@
-"""`distill bench MODEL ...`: what models cost, timed in turns in one run."""
+"""`distill bench MODEL ...`: latency, MACs, memory and energy of models, timed interleaved in one run."""
 
 import inspect
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +13,8 @@ from distill.bench.cost import CONTEST_WATTS, ScoreRule
 from distill.cli.options import options_of, parse
 
 _DESCRIPTION = (
-    "Time models of any kind (.tflite, .onnx, .ckpt, .safetensors) in turns in one run, beside MediaPipe's, "
-    "with MACs, size, memory, energy and the contest's score. Nothing of different runs is ever compared."
+    "Time models (.tflite, .onnx, .ckpt, .safetensors) interleaved in one run, together with those of MediaPipe, "
+    "with MACs, size, memory, energy and the contest's score. Numbers of different runs are never compared."
 )
 _COLUMNS = 120
 
@@ -38,23 +39,23 @@ def bench(
     """Time models.
 
     Args:
-        models: files; the first is what ratios are taken to.
+        models: files; ratios are relative to the first.
         peers: of facemesh, facemesh_attention, blazeface_short, blazeface_full; all that run by default.
         threads: numbers of threads, `max` for every core; the first is used for parts, score and plot.
         rounds: timed calls of each model.
-        warmup: rounds before any is timed.
-        reference: take ratios to this model or peer instead, by its name in the table.
-        evaluations: files of `distill evaluate --json` of these very models, all of one protocol.
+        warmup: rounds before the timed ones.
+        reference: model or peer that ratios are relative to, by its name in the table.
+        evaluations: files of `distill evaluate --json` of the same model files, all of one protocol.
         nme: NAME=PERCENT for models that cannot be evaluated here.
         accuracy: NAME=PERCENT of points within 5 px, for the score, likewise.
-        photo: time detector, crop and the whole road on this photo instead of a generated one.
-        stages: time detector, crop and the whole road.
+        photo: photo for the stages instead of a generated one.
+        stages: also time detector, crop and the whole pipeline.
         watts: assumed power of one busy core, for energy and score.
-        score: what the costs in the score are divided by.
+        score: references that the costs in the score are divided by.
         json: write every number here.
         plot: draw NME over latency over bytes here (.png).
     """
-    # OpenMP reads it when it is loaded: threads that spin after their work would slow down whoever is timed next.
+    # Read by OpenMP when it is loaded: threads that spin after their work would slow down the next model.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from rich.console import Console
 
@@ -67,17 +68,16 @@ def bench(
     command = f"distill bench {shlex.join(_words(locals()))}"
     require_writable(json, plot)
     settings = Settings(thread_counts(threads), rounds, warmup, reference, watts, score)
-    found = measure(
+    result = measure(
         models, peers, settings,
         evaluations=evaluations, nme=nme, accuracy=accuracy, photo=photo, stages=stages, progress=True,
     )  # fmt: skip
-    console = Console()
     # A pipe has no width of its own; 80 columns would break every line.
-    (console if console.is_terminal else Console(width=_COLUMNS)).print(render(found))
+    Console(width=None if sys.stdout.isatty() else _COLUMNS).print(render(result))
     if json is not None:
-        write_json(json, to_json(found, command))
+        write_json(json, to_json(result, command))
     if plot is not None:
-        write_bytes(plot, pareto_plot(found))
+        write_bytes(plot, pareto_plot(result))
     return 0
 
 
@@ -91,7 +91,7 @@ def _words(given: Mapping[str, Any]) -> list[str]:
         parts = {f"{name}.{key}": part for key, part in asdict(value).items()} if name == "score" else {name: value}
         for option, part in parts.items():
             many = part if isinstance(part, list) else [str(part).lower() if isinstance(part, bool) else part]
-            words += [f"--{option}", *(one.name if isinstance(one, Path) else str(one) for one in many)]
+            words += [f"--{option}", *(item.name if isinstance(item, Path) else str(item) for item in many)]
     return words
 
 

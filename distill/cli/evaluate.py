@@ -1,4 +1,4 @@
-"""`distill evaluate MODEL`: how far a model's points are from the truth, with the protocol beside the number."""
+"""`distill evaluate MODEL`: NME, failure rate and AUC of a model, with the protocol of the measurement."""
 
 from pathlib import Path
 from typing import Literal
@@ -26,16 +26,16 @@ def evaluate(
     """Measure a model.
 
     Args:
-        model: the file; `facemesh` for MediaPipe's own net.
-        data: the faces.
+        model: the file; `facemesh` for the network of MediaPipe.
+        data: the faces; the official test faces of the data set by default.
         boxes: source of the face boxes: gt (annotation), dataset (come with the data) or detector (run now).
         scheme: measure in this landmark scheme instead of the model's.
-        flip_tta: average with the prediction for the mirror image.
+        flip_tta: average with the prediction for the mirrored image.
         limit: at most this many faces, evenly spread.
-        approximate: convert points also where schemes only nearly agree; the protocol says so.
-        suite: `full` also asks: which faces, how robust, how stable, does it know its own error?
-        teacher: with `suite full`, another model to compare the points with.
-        videos: with `suite full`, a folder of clips of one face each, to see how much the points tremble.
+        approximate: also convert points where the map between schemes is approximate; the protocol records it.
+        suite: `full` adds subgroups, robustness, jitter and calibration of the uncertainty.
+        teacher: with `suite full`, another model, for the agreement of the errors.
+        videos: with `suite full`, a folder of clips of one face each, for the jitter.
         json: write every number here; `distill report` reads it.
     """
     from rich.console import Console
@@ -47,21 +47,16 @@ def evaluate(
     from distill.inference.load import open_backend
 
     if suite == "none" and (teacher or videos):
-        raise ConfigError("--teacher and --videos are questions of --suite full; add it, or leave them out")
+        raise ConfigError("--teacher and --videos belong to --suite full; add it, or leave them out")
     require_writable(json)
     clips = list_videos(videos) if videos else []
     other = open_backend(teacher) if teacher else None
     backend = open_backend(model)
+    data = data.test_faces()
     faces = load_faces(
-        backend.spec.scheme,
-        format=data.format,
-        root=data.root,
-        subset=data.subset,
-        boxes=boxes,
-        scheme=scheme,
-        limit=limit,
-        approximate=approximate,
-    )
+        backend.spec.scheme, format=data.format, root=data.root, subset=data.subset,
+        boxes=boxes, scheme=scheme, limit=limit, approximate=approximate,
+    )  # fmt: skip
     result = measure(backend, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
     console, content = Console(), result.to_json()
     console.print(render(result))

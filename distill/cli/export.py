@@ -1,12 +1,20 @@
 """`distill export MODEL`: PyTorch -> ONNX -> TFLite, each format compared with PyTorch in pixels."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distill.cli.options import options_of, parse
 from distill.data.config import FacesConfig
 from distill.export.config import CalibrationConfig, QuantizeConfig
 from distill.export.quantization_modes import MODES
 from distill.export.verify.tolerances import GateConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from distill.export.pipeline import Conversion, ExportResult
+    from distill.export.verify.parity_report import ConversionReport
+    from distill.report.page import Report as Page
 
 _DESCRIPTION = "Convert a checkpoint to ONNX and TFLite; files are written only when every check passed."
 
@@ -34,7 +42,7 @@ def export(
     Args:
         model: a .ckpt or .safetensors file.
         out: folder for the files; `export` beside the model by default.
-        data: faces to compare the formats on; generated faces by default.
+        data: faces to compare the formats on, the official test faces of a data set; generated faces by default.
         faces: number of them.
         runtime: oldest TFLite runtime that must have every operator.
         modes: quantization modes of the TFLite files, of fp32, fp16, w8, dynamic, int8_hybrid, int8, int16x8; fp32 and
@@ -44,53 +52,82 @@ def export(
         calibration: training faces the integer modes are calibrated on; generated faces by default.
         quantize: modules and operators that stay in floats.
         gates: largest change allowed in each format.
-        parity_report: also measure latency, memory and sensitive layers; writes parity.json and parity.html.
+        parity_report: also measure latency, memory and sensitive layers; written beside the files as JSON and HTML.
         page: write the parity report here, even when a gate is missed.
         pictures: show the faces of --data on the page; generated faces are always shown.
         rounds: timed calls of each format.
         cross_check: also convert with litert-torch and compare (docs/how-to/cross-check.md).
     """
-    from rich.console import Console
-
     from distill.export.export import convert_checkpoint
-    from distill.export.verify import cross_check as checks
-    from distill.export.verify.parity import render
-    from distill.export.verify.parity_report import render as report_table
-    from distill.files import require_writable, write_json
-    from distill.report.parity import measure_report, parity_page
+    from distill.export.verify.cross_check import find_litert_torch
+    from distill.files import require_writable
 
-    chosen = modes or (list(MODES) if parity_report else ["fp32", "fp16"])
+    modes = modes or (list(MODES) if parity_report else ["fp32", "fp16"])
     require_writable(page)
     if cross_check:
-        checks.find_litert_torch()  # before minutes of work
-    console = Console()
-    report = html = None
+        find_litert_torch()  # before minutes of work
+    data = None if data is None else data.test_faces()
     with convert_checkpoint(
-        model, out, chosen, data=data, faces=faces, runtime=runtime, scheme=scheme, stem=stem,
+        model, out, modes, data=data, faces=faces, runtime=runtime, scheme=scheme, stem=stem,
         calibration=calibration, quantize=quantize, gates=gates,
     ) as (conversion, net):  # fmt: skip
+        report = None
         if parity_report or page:
-            report = measure_report(conversion, net, model.name, _source(data), rounds)
-            html = parity_page(report, conversion, net if data is None or pictures else None)
-        if page is not None and html is not None:
-            html.write(page)
+            report = _write_parity_report(conversion, net, model.name, data, page, rounds, pictures)
         conversion.require()
         result = conversion.publish()
-    if report is not None and html is not None:
-        write_json(conversion.out_dir / "parity.json", report.to_dict())
-        html.write(conversion.out_dir / "parity.html")
-    console.print(report_table(report) if report is not None else render(result.parity))
-    for path in result.files.values():
-        console.print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
-    if not cross_check:
-        return 0
-    comparison = checks.cross_check(net, conversion.spec, conversion.crops, result.files.get("fp32"))
-    console.print(checks.render(comparison))
+    _print(conversion, result, report)
+    return _cross_check(conversion, net, result) if cross_check else 0
+
+
+def _write_parity_report(
+    conversion: "Conversion",
+    net: "nn.Module",
+    model: str,
+    data: FacesConfig | None,
+    page: Path | None,
+    rounds: int,
+    photos: bool,
+) -> "tuple[ConversionReport, Page]":
+    """Measure every format and write the page where one is named; a failed check leaves it there."""
+    from distill.report.parity import measure_report, parity_page
+
+    source = "generated faces" if data is None else f"{data.format} {data.subset}"
+    report = measure_report(conversion, net, model, source, rounds)
+    html = parity_page(report, conversion, net if data is None or photos else None)
+    if page is not None:
+        html.write(page)
+    return report, html
+
+
+def _print(conversion: "Conversion", result: "ExportResult", report: "tuple[ConversionReport, Page] | None") -> None:
+    """Print the parity of the published files; write the parity report beside them."""
+    from rich.console import Console
+
+    from distill.export.verify.parity import render
+    from distill.export.verify.parity_report import NAME
+    from distill.export.verify.parity_report import render as render_report
+    from distill.files import write_json
+
+    console = Console()
+    if report is None:
+        console.print(render(result.parity))
+    else:
+        measured, html = report
+        write_json(conversion.out_dir / NAME, measured.to_dict())
+        html.write((conversion.out_dir / NAME).with_suffix(".html"))
+        console.print(render_report(measured))
+    console.print(str(result), markup=False, highlight=False, soft_wrap=True)
+
+
+def _cross_check(conversion: "Conversion", net: "nn.Module", result: "ExportResult") -> int:
+    from rich.console import Console
+
+    from distill.export.verify.cross_check import cross_check, render
+
+    comparison = cross_check(net, conversion.spec, conversion.crops, result.files.get("fp32"))
+    Console().print(render(comparison))
     return 0 if comparison.passed else 1
-
-
-def _source(data: FacesConfig | None) -> str:
-    return "generated faces" if data is None else f"{data.format} {data.subset}"
 
 
 def run(argv: list[str]) -> int:

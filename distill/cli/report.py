@@ -58,6 +58,7 @@ def _pictures(source: "Source", count: int, data: FacesConfig | None) -> dict[st
             "--pictures needs the faces: give --data.format, --data.root and --data.subset, and an evaluation"
         )
     evaluation = source.evaluations[0]
+    data = data.test_faces()
     records = read_faces(data.format, data.root, parse_subsets(data.subset), evaluation.protocol.scheme)
     worst, best = extremes(evaluation, count)
     return {

@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.progress import track
 from rich.table import Table
 
+from distill.data.config import FacesConfig
 from distill.data.records import FaceRecord
 from distill.errors import CheckpointError, ConfigError
 from distill.evaluate.faces import FaceSet, load_faces
@@ -52,6 +53,7 @@ def evaluate(
     format: str = "300w",
     root: str | Path = "data/300W",
     subset: str | None = None,
+    preset: str | None = None,
     boxes: str = "gt",
     scheme: str | None = None,
     batch_size: int = 32,
@@ -60,25 +62,28 @@ def evaluate(
     approximate: bool = False,
     progress: bool = True,
 ) -> Evaluation:
-    """Run a model over a data set and keep every error.
+    """Measure a model on annotated faces: the error of every landmark of every face.
 
     Args:
         model: a checkpoint, ONNX or TFLite file, or a backend already loaded.
-        format, root, subset, boxes, scheme, limit, approximate: the faces, as in `load_faces`.
-        batch_size: crops held at a time.
-        flip_tta: average with the prediction for the mirror image.
+        format, root, boxes, scheme, limit, approximate: the faces, as in `load_faces`.
+        subset: parts of the data set joined by `+`, `all` for every face; the official test faces by default.
+        preset: public data set whose format and official split are used.
+        batch_size: crops of one forward pass.
+        flip_tta: average with the prediction for the mirrored image.
         progress: show a bar on standard error.
 
     Raises:
-        ConfigError: data and model do not fit together, or faces without a box of the kind asked for.
-        AnnotationError, ImageError, CheckpointError: a file that is not what it should be.
+        ConfigError: data and model do not fit together, or faces without a box of this source.
+        AnnotationError, ImageError, CheckpointError: an invalid file.
     """
+    data = FacesConfig(format, Path(root), subset, preset).test_faces()
     backend = open_backend(model) if isinstance(model, str | Path) else model
     faces = load_faces(
         backend.spec.scheme,
-        format=format,
-        root=root,
-        subset=subset,
+        format=data.format,
+        root=data.root,
+        subset=data.subset,
         boxes=boxes,
         scheme=scheme,
         limit=limit,

@@ -55,6 +55,10 @@ class ExportResult:
     ops: dict[str, OpReport]
     report: Path
 
+    def __str__(self) -> str:
+        """Return a line for each file: its path and size."""
+        return "\n".join(f"{path}  {path.stat().st_size / 1e6:.2f} MB" for path in self.files.values())
+
 
 @dataclass(frozen=True)
 class Conversion:

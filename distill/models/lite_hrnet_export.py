@@ -34,21 +34,21 @@ class WholeChannels(nn.Module):
 
     def __init__(self, block: ChannelWeighting) -> None:
         super().__init__()
-        widths = [2 * len(block.places(i)) for i in range(len(block.depthwise))]
+        widths = [2 * len(block.positions(i)) for i in range(len(block.depthwise))]
         starts = [sum(widths[:i]) for i in range(len(widths))]
-        everywhere = torch.cat([block.places(i) + start for i, start in enumerate(starts)])
+        everywhere = torch.cat([block.positions(i) + start for i, start in enumerate(starts)])
         self.widths = widths
         self.squeeze = nn.Sequential(_reads(_folded(block.cross.squeeze), everywhere, sum(widths)), nn.ReLU())
         self.expand = nn.Sequential(_writes(_folded(block.cross.expand), everywhere, sum(widths)), nn.Sigmoid())
         self.depthwise, self.spatial = nn.ModuleList(), nn.ModuleList()
         for i, width in enumerate(widths):
-            places, spatial = block.places(i), block.spatial[i]
+            positions, spatial = block.positions(i), block.spatial[i]
             assert isinstance(spatial, SpatialWeighting)
-            self.depthwise.append(_beside_identity(_folded(block.depthwise[i]), places, width))
+            self.depthwise.append(_beside_identity(_folded(block.depthwise[i]), positions, width))
             self.spatial.append(
                 nn.Sequential(
-                    _reads(spatial.squeeze[0], places, width), nn.ReLU(),
-                    _writes(spatial.expand[0], places, width), nn.Sigmoid(),
+                    _reads(spatial.squeeze[0], positions, width), nn.ReLU(),
+                    _writes(spatial.expand[0], positions, width), nn.Sigmoid(),
                 )
             )  # fmt: skip
 
@@ -70,31 +70,31 @@ def _folded(layers: nn.Module) -> nn.Conv2d:
     return fuse_conv_bn_eval(conv, norm)
 
 
-def _reads(conv: nn.Module, places: Int[Tensor, " n"], width: int) -> nn.Conv2d:
-    """Return a 1x1 convolution that reads its channels at their places among `width`."""
+def _reads(conv: nn.Module, positions: Int[Tensor, " n"], width: int) -> nn.Conv2d:
+    """Return a 1x1 convolution that reads its channels at their positions among `width`."""
     assert isinstance(conv, nn.Conv2d)
     weight = conv.weight.new_zeros(conv.out_channels, width, 1, 1)
-    weight[:, places] = conv.weight.detach()
+    weight[:, positions] = conv.weight.detach()
     return _conv(weight, _bias(conv))
 
 
-def _writes(conv: nn.Module, places: Int[Tensor, " n"], width: int) -> nn.Conv2d:
-    """Return a 1x1 convolution that writes its channels to their places; the sigmoid of all others is `_LARGEST`."""
+def _writes(conv: nn.Module, positions: Int[Tensor, " n"], width: int) -> nn.Conv2d:
+    """Return a 1x1 convolution that writes its channels to their positions; the sigmoid of all others is `_LARGEST`."""
     assert isinstance(conv, nn.Conv2d)
     weight = conv.weight.new_zeros(width, conv.in_channels, 1, 1)
-    weight[places] = conv.weight.detach()
+    weight[positions] = conv.weight.detach()
     bias = weight.new_full((width,), log(_LARGEST / (1 - _LARGEST)))
-    bias[places] = _bias(conv)
+    bias[positions] = _bias(conv)
     return _conv(weight, bias)
 
 
-def _beside_identity(conv: nn.Conv2d, places: Int[Tensor, " n"], width: int) -> nn.Conv2d:
-    """Return a depthwise 3x3 for `width` channels; those not at `places` it divides by their two weights."""
+def _beside_identity(conv: nn.Conv2d, positions: Int[Tensor, " n"], width: int) -> nn.Conv2d:
+    """Return a depthwise 3x3 for `width` channels; those not at `positions` it divides by their two weights."""
     weight = conv.weight.new_zeros(width, 1, 3, 3)
     weight[:, :, 1, 1] = _LARGEST**-2
-    weight[places] = conv.weight.detach()
+    weight[positions] = conv.weight.detach()
     bias = weight.new_zeros(width)
-    bias[places] = _bias(conv)
+    bias[positions] = _bias(conv)
     return _conv(weight, bias, groups=width)
 
 

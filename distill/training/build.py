@@ -16,7 +16,9 @@ from distill.losses.cross_format import CrossFormatLoss
 from distill.losses.supervised import make_loss, require_loss_fits
 from distill.metrics import LandmarkMetrics
 from distill.models import create_model
+from distill.models.checkpoint import without_pretrained
 from distill.models.regression import schemes_of
+from distill.models.weights import load_backbone_weights
 from distill.models.zoo import input_size, zoo_entry
 from distill.plugins import plugin_list
 from distill.spec import ModelSpec
@@ -45,14 +47,19 @@ def with_input_size(config: Config) -> Config:
 
 
 def make_net(config: RunConfig) -> nn.Module:
-    """Build the network of a run; its first weights depend on the seed and `model.init` alone.
+    """Build the network of a run; its first weights depend on the seed and the files of `model` alone.
 
-    A resumed run has weights of its own and does not read `model.init` again.
+    A resumed run has weights of its own: it reads no other files and downloads nothing.
     """
     torch.manual_seed(step_seed(config.seed, 0))
-    net = create_model(config.model.arch, config.data.scheme, **config.model.options)
-    if config.model.init is not None and not config.resume:
-        notify(start_from(net, config.model.init))
+    model = config.model
+    if config.resume:
+        return create_model(model.arch, config.data.scheme, **without_pretrained(model.options))
+    net = create_model(model.arch, config.data.scheme, **model.options)
+    if model.init is not None:
+        notify(start_from(net, model.init))
+    if model.weights is not None:
+        notify(str(load_backbone_weights(net, model.weights)))
     return net
 
 

@@ -23,6 +23,7 @@ _FREE = (
     "data.workers",
     "data.cache",
     "model.init",
+    "model.weights",
     "kd.cache.folder",
     "trainer.threads",
     "trainer.checkpoint_every",

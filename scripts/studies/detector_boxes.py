@@ -59,7 +59,7 @@ def studied(kind: str, data: Path, seeds: int, epochs: int) -> dict[str, Any]:
     study: dict[str, Any] = {"steps": [steps_of(path) for path in runs["gt"]]}
     for boxes in ("gt", "detector"):
         found = {
-            arm: [evaluate(path, format="manifest", root=test_store, boxes=boxes) for path in paths]
+            arm: [evaluate(path, format="manifest", root=test_store, subset="all", boxes=boxes) for path in paths]
             for arm, paths in runs.items()
         }
         study[boxes] = compared(found, "gt")

@@ -15,8 +15,8 @@ def _block() -> tuple[ChannelWeighting, list[Tensor]]:
 
 def test_all_channels_give_what_half_of_them_give() -> None:
     block, maps = _block()
-    for ours, theirs in zip(WholeChannels(block)(maps), block(maps), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    for outputs, expected in zip(WholeChannels(block)(maps), block(maps), strict=True):
+        torch.testing.assert_close(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_eight_bit_sigmoids_leave_alone_what_is_not_worked_on() -> None:
@@ -31,7 +31,7 @@ def test_eight_bit_sigmoids_leave_alone_what_is_not_worked_on() -> None:
         if isinstance(layer, nn.Sigmoid):
             layer.register_forward_hook(integers)
     for i, (x, out) in enumerate(zip(maps, whole(maps), strict=True)):
-        rest = [channel for channel in range(x.shape[1]) if channel not in block.places(i).tolist()]
+        rest = [channel for channel in range(x.shape[1]) if channel not in block.positions(i).tolist()]
         torch.testing.assert_close(out[:, rest], x[:, rest], rtol=1e-5, atol=1e-6)
 
 

@@ -1,13 +1,16 @@
 """Draw faces with numbered landmarks, for a visual check of the point order."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.check.finding import Finding
 from distill.data.records import FaceRecord
 from distill.errors import ImageError
+from distill.files import write_bytes
 from distill.geometry import CropSpec, apply_affine, box_of_points, crop_affine
 from distill.images import Photo, read_image, warp
 
@@ -73,3 +76,16 @@ def numbered_sheet(records: Sequence[FaceRecord], captions: Mapping[str, str], c
     columns = min(columns, len(tiles))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     return np.concatenate([np.concatenate(tiles[i : i + columns], 1) for i in range(0, len(tiles), columns)])
+
+
+def write_sheets(folder: Path, records: Sequence[FaceRecord], findings: Sequence[Finding]) -> list[Path]:
+    """Write `faces.png`, evenly spread faces, and `findings.png`, faces with findings; return the files written."""
+    captions = {finding.file: finding.check for finding in reversed(findings)}
+    faulty = [record for record in records if record.name in captions]
+    written = []
+    for name, faces in (("faces.png", evenly(records, 12)), ("findings.png", evenly(faulty, 12))):
+        picture = numbered_sheet(faces, captions)
+        if picture is not None:
+            write_bytes(folder / name, cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
+            written.append(folder / name)
+    return written

@@ -1,0 +1,67 @@
+"""`distill data check`: find errors in a data set."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distill.data.config import FacesConfig
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def check(
+    data: FacesConfig = FacesConfig(),  # noqa: B008  frozen
+    scheme: str | None = None,
+    test: str | None = None,
+    smallest: float = 32,
+    manifest: Path | None = None,
+    sheets: Path | None = None,
+    json: Path | None = None,
+    show: int = 3,
+    workers: int = 2,
+) -> int:
+    """Find errors in a data set; the exit status is 1 when there is one.
+
+    Args:
+        data: the faces; a folder before the options is `--data.root`.
+        scheme: landmark scheme of the points, where the files do not name it.
+        test: subsets tested on, joined by `+`; without it, those with `test` or `val` in their names.
+        smallest: faces of fewer pixels are reported.
+        manifest: list of SHA-256 sums of all files; verified if it exists, else written.
+        sheets: folder for contact sheets with numbered points.
+        json: write every finding here.
+        show: findings of each check on the screen.
+        workers: threads.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from distill.data.check import CheckOptions, check_data
+    from distill.data.check.drawing import write_sheets
+    from distill.data.check.tables import tables
+    from distill.data.readers import parse_subsets
+    from distill.files import write_json
+
+    options = CheckOptions(smallest=smallest, test=parse_subsets(test), hashes=manifest, workers=workers)
+    console = Console()
+    with Progress(console=Console(stderr=True)) as progress:
+        report, records = check_data(
+            data.format, data.root, parse_subsets(data.subset), scheme, options, _bars(progress)
+        )
+    for table in tables(report, show):
+        console.print(table)
+    if sheets is not None:
+        for path in write_sheets(sheets, records, report.findings):
+            console.print(path)
+    if json is not None:
+        write_json(json, {"format": data.format, "subset": data.subset, **report.to_json()})
+    return 1 if report.failed else 0
+
+
+def _bars(progress: "Progress") -> Callable[[str, int], Callable[[], None]]:
+    def start(name: str, total: int) -> Callable[[], None]:
+        task = progress.add_task(name, total=total or None)
+        return lambda: progress.advance(task)
+
+    return start
