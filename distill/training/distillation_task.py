@@ -52,9 +52,9 @@ class StudentTask(LandmarkTask):
     def _feature_loss(self, size: int) -> FeatureLoss:
         channels = []
         for net in (self.net, self.teacher.frozen.net):
-            with features_of(net) as seen:
+            with features_of(net) as outputs:
                 blank_prediction(net, size)
-            channels.append(seen[0].shape[1])
+            channels.append(outputs[0].shape[1])
         return FeatureLoss(*channels)
 
     def _freeze_body(self) -> None:
@@ -118,8 +118,8 @@ class StudentTask(LandmarkTask):
         if name != FEATURE or self.feature is None:
             return distillation(name, prediction, answer, self.kd_options[name], valid)
         # A mirrored crop's features come second. Clones: tensors of inference mode cannot take part in a loss.
-        mine, theirs = features[0][0], features[1][0].clone()
-        return masked_mean(self.feature(mine, theirs)[:, None], valid.any(1, keepdim=True))
+        student_part, teacher_part = features[0][0], features[1][0].clone()
+        return masked_mean(self.feature(student_part, teacher_part)[:, None], valid.any(1, keepdim=True))
 
     @contextmanager
     def _watch(self) -> Iterator[list[list[Features]]]:
@@ -127,8 +127,8 @@ class StudentTask(LandmarkTask):
         if self.feature is None:
             yield []
             return
-        with features_of(self.net) as mine, features_of(self.teacher.frozen.net) as theirs:
-            yield [mine, theirs]
+        with features_of(self.net) as student_part, features_of(self.teacher.frozen.net) as teacher_part:
+            yield [student_part, teacher_part]
 
 
 def _body(net: nn.Module) -> nn.Module:
@@ -150,11 +150,11 @@ def inherit_heads(student: nn.Module, teacher: nn.Module) -> None:
     Raises:
         ConfigError: the necks differ in width, or a network has no such heads.
     """
-    mine, theirs = (getattr(net, "head", None) for net in (student, teacher))
-    if not (isinstance(mine, AAMHead) and isinstance(theirs, AAMHead)):
+    student_part, teacher_part = (getattr(net, "head", None) for net in (student, teacher))
+    if not (isinstance(student_part, AAMHead) and isinstance(teacher_part, AAMHead)):
         raise ConfigError("--kd.inherit_heads needs heatmap networks on both sides; leave it out for this student")
-    widths = [head.state_dict()["heatmap.weight"].shape[1] for head in (mine, theirs)]
+    widths = [head.state_dict()["heatmap.weight"].shape[1] for head in (student_part, teacher_part)]
     if widths[0] != widths[1]:
-        seen = f"necks of student and teacher are {widths[0]} and {widths[1]} wide"
-        raise ConfigError(f"--kd.inherit_heads: {seen}; make them equal")
-    mine.load_state_dict(theirs.state_dict())
+        shapes = f"necks of student and teacher are {widths[0]} and {widths[1]} wide"
+        raise ConfigError(f"--kd.inherit_heads: {shapes}; make them equal")
+    student_part.load_state_dict(teacher_part.state_dict())

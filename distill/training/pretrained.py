@@ -20,14 +20,14 @@ def start_from(net: nn.Module, path: Path) -> str:
         CheckpointError: missing or unreadable.
         ConfigError: none of its matrices fits.
     """
-    theirs, mine = load_model(path)[0].state_dict(), net.state_dict()
-    taken = {name: value for name, value in theirs.items() if name in mine and mine[name].shape == value.shape}
+    stored, own = load_model(path)[0].state_dict(), net.state_dict()
+    taken = {name: value for name, value in stored.items() if name in own and own[name].shape == value.shape}
     if not any(value.ndim > 1 for value in taken.values()):
         raise ConfigError(f"--model.init {path}: none of its weights fits the network; give one of its own kind")
     net.load_state_dict(taken, strict=False)
-    left = [name for name in mine if name not in taken]
-    counts = {name: value.numel() for name, value in mine.items()}
+    left = [name for name in own if name not in taken]
+    counts = {name: value.numel() for name, value in own.items()}
     share = sum(counts[name] for name in taken) / sum(counts.values())
     new = Counter(".".join(name.split(".")[:2]) for name in left)
     rest = f"new: {', '.join(f'{name} ({count})' for name, count in new.items())}" if left else "nothing is new"
-    return f"--model.init {path}: took {len(taken)} of {len(mine)} tensors, {share:.1%} of the numbers; {rest}"
+    return f"--model.init {path}: took {len(taken)} of {len(own)} tensors, {share:.1%} of the numbers; {rest}"

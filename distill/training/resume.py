@@ -48,7 +48,7 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path:
             dict(_flat(effective_config(content)))
             for content in (yaml.safe_load(started.read_text()), plain_config(config))
         )
-        for name in sorted(before.keys() | now.keys()):
+        for name in {**now, **before}:
             if before.get(name) != now.get(name) and not re.sub(r"\.\d+", "", name).startswith(_FREE):
                 change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"
                 raise ConfigError(f"{folder}: {change}; resume with the same options, or start another run with --name")

@@ -72,7 +72,7 @@ class LandmarkTask(pl.LightningModule):
         return self.supervised(as_floats(batch["image"]), batch)[1]
 
     def supervised(self, images: Float[Tensor, "b 3 h w"], batch: FaceSample) -> tuple[Prediction, dict[str, Tensor]]:
-        """Return what the main head says and what the annotations make of it, as `losses`."""
+        """Return the prediction of the main head, and its loss terms as in `losses`."""
         if isinstance(self.loss, CrossFormatLoss):
             predictions = every_head(self.net, self.spec.scheme, images)
             return predictions[self.spec.scheme], self.loss(predictions, batch["targets"], batch["weight"])
@@ -175,10 +175,10 @@ def split_batch(batch: Any, parts: int) -> list[Any]:
 
 
 def blank_prediction(net: nn.Module, size: int) -> Prediction:
-    """Return what a network says of one black crop of `size` pixels: which parts, and of which shapes.
+    """Return the prediction of a network for one black crop of `size` pixels: its parts and their shapes.
 
     Raises:
-        ConfigError: the network is made for other crops; says what it answers.
+        ConfigError: the network is made for other crops; with its own message.
     """
     was_training, device = net.training, next(net.parameters()).device
     try:

@@ -1,4 +1,4 @@
-"""The teacher as a student hears it: one frozen network or several, looking once or also at the mirrored crop."""
+"""Frozen teacher: one network or an ensemble, averaged with the mirrored crop where asked for."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,31 +24,31 @@ _PER_LANDMARK = ("landmarks", "heatmaps", "point_maps", "sigmas")
 
 
 class Teacher(Protocol):
-    """Whatever answers for a batch: the networks themselves, or what was kept of their answers."""
+    """Source of teacher outputs for a batch: the networks, or a cache of their outputs."""
 
     @property
     def frozen(self) -> "FrozenTeacher": ...
 
     def blank(self, size: int) -> Prediction:
-        """Return an answer for one black crop of `size` pixels: which parts there are, and of which shapes."""
+        """Return the outputs for one black crop of `size` pixels: which parts there are, and of which shapes."""
 
     def prepare(self, device: torch.device) -> None:
-        """Do what must be done before the first answer."""
+        """Prepare for the first batch."""
 
     def answer(self, images: Images, batch: FaceSample) -> Prediction:
-        """Return what the teacher says about a batch, on the device of the images."""
+        """Return the teacher's outputs for a batch, on the device of the images."""
 
 
 class FrozenTeacher:
-    """Networks that only answer: evaluation mode, no gradients, no noise.
+    """Networks in evaluation mode, no gradients, no noise.
 
     It is no `nn.Module`, so that it is neither registered in the student, nor optimised, synchronised or saved; a
     copy of the student (for weight averaging) shares it.
 
     Args:
-        nets: the networks; the answers of several are averaged, those parts that all of them give in one shape.
-        specs: of each; they may see crops of unlike sizes.
-        flip: average with the answers for the mirrored crops, mirrored back (as HRNet is tested, arXiv 1908.07919).
+        nets: the networks; the outputs of several are averaged, those parts that all of them predict in one shape.
+        specs: of each; their crops may differ in size.
+        flip: average with the outputs for the mirrored crops, mirrored back (as HRNet is tested, arXiv 1908.07919).
     """
 
     def __init__(self, nets: Sequence[nn.Module], specs: Sequence[ModelSpec], flip: bool = False):
@@ -96,7 +96,7 @@ class FrozenTeacher:
         return self._average([blank_prediction(net, size) for net, size in zip(self.nets, self.sizes, strict=True)])
 
     def prepare(self, device: torch.device) -> None:
-        """Move the networks to where they will answer."""
+        """Move the networks to a device."""
         for net in self.nets:
             net.to(device)
 
@@ -104,32 +104,32 @@ class FrozenTeacher:
         return self(images)
 
     def __call__(self, images: Images) -> Prediction:
-        """Return what the teacher says, on the images' device."""
+        """Return the teacher's outputs, on the device of the images."""
         self.prepare(images.device)
         with torch.inference_mode():
-            seen = {size: _resized(images, size) for size in self.sizes}
-            said = [net(seen[size]) for net, size in zip(self.nets, self.sizes, strict=True)]
+            inputs = {size: _resized(images, size) for size in self.sizes}
+            outputs = [net(inputs[size]) for net, size in zip(self.nets, self.sizes, strict=True)]
             if self.flip:
                 for net, size in zip(self.nets, self.sizes, strict=True):
-                    said.append(mirror(net(seen[size].flip(-1)), self.order))
-            answer = self._average(said)
+                    outputs.append(mirror(net(inputs[size].flip(-1)), self.order))
+            output = self._average(outputs)
         # Ordinary tensors: those of inference mode cannot take part in a loss.
-        return Prediction(**{name: answer.part(name).clone() for name in answer.parts})
+        return Prediction(**{name: output.part(name).clone() for name in output.parts})
 
-    def _average(self, said: Sequence[Prediction]) -> Prediction:
-        if len(said) == 1:
-            return said[0]
-        parts = [name for name in _PER_LANDMARK if all(one.has([name]) for one in said)]
-        alike = [name for name in parts if len({one.part(name).shape for one in said}) == 1]
-        return Prediction(**{name: torch.stack([one.part(name) for one in said]).mean(0) for name in alike})
+    def _average(self, outputs: Sequence[Prediction]) -> Prediction:
+        if len(outputs) == 1:
+            return outputs[0]
+        parts = [name for name in _PER_LANDMARK if all(output.has([name]) for output in outputs)]
+        alike = [name for name in parts if len({output.part(name).shape for output in outputs}) == 1]
+        return Prediction(**{name: torch.stack([output.part(name) for output in outputs]).mean(0) for name in alike})
 
 
-def _unlike(mine: ModelSpec, other: ModelSpec) -> str | None:
-    """In what two networks that should answer for the same crop differ, if they do; sizes may."""
-    crop = replace(mine.crop, size=other.crop.size)
-    for what, one, two in (("scheme", mine.scheme, other.scheme), ("crop", crop, other.crop)):
-        if one != two:
-            return f"{what} ({one} and {two})"
+def _unlike(student: ModelSpec, other: ModelSpec) -> str | None:
+    """Return the difference between two networks for the same crop, if there is one; sizes may differ."""
+    crop = replace(student.crop, size=other.crop.size)
+    for what, first, second in (("scheme", student.scheme, other.scheme), ("crop", crop, other.crop)):
+        if first != second:
+            return f"{what} ({first} and {second})"
     return None
 
 
@@ -140,7 +140,7 @@ def _resized(images: Images, size: int) -> Images:
 
 
 def mirror(prediction: Prediction, order: Sequence[int]) -> Prediction:
-    """Return what a prediction for a mirrored crop says about the crop itself.
+    """Return the prediction for a crop, given that for its mirror image.
 
     Args:
         prediction: for the crop mirrored left to right.
@@ -165,9 +165,9 @@ def features_of(net: nn.Module) -> Iterator[list[Tensor]]:
     neck = getattr(net, "neck", None)
     if not isinstance(neck, nn.Module) or isinstance(neck, nn.Identity):
         raise ConfigError("--kd.kind feature needs a neck before the heads, in student and teacher; take coordinate")
-    seen: list[Tensor] = []
-    handle = neck.register_forward_hook(lambda module, arguments, output: seen.append(output))
+    outputs: list[Tensor] = []
+    handle = neck.register_forward_hook(lambda module, arguments, output: outputs.append(output))
     try:
-        yield seen
+        yield outputs
     finally:
         handle.remove()

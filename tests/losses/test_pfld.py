@@ -19,9 +19,9 @@ def _faces(yaw: float, roll: float) -> Tensor:
     points = points - points.mean(0)
     a, b = np.deg2rad(yaw), np.deg2rad(roll)
     about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    seen = (points @ about_y.T)[:, :2] * [1, -1]
-    seen = seen @ np.array([[np.cos(b), np.sin(b)], [-np.sin(b), np.cos(b)]])  # clockwise on the screen
-    return torch.tensor(seen / 25 + 0.5, dtype=torch.float32)
+    projected = (points @ about_y.T)[:, :2] * [1, -1]
+    projected = projected @ np.array([[np.cos(b), np.sin(b)], [-np.sin(b), np.cos(b)]])  # clockwise on the screen
+    return torch.tensor(projected / 25 + 0.5, dtype=torch.float32)
 
 
 def _loss(predicted: Tensor, pose: Tensor | None, truth: Tensor, valid: Tensor | None = None) -> dict[str, Tensor]:

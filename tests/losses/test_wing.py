@@ -59,11 +59,11 @@ def test_no_loss_and_a_finite_gradient_where_both_agree(value: float) -> None:
 
 
 def test_golden_values() -> None:
-    zero, one = torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+    zero, unit = torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
     assert float(adaptive_wing(zero + 0.25, zero)) == pytest.approx(14 * math.log(1 + 0.25**2.1), rel=1e-9)
     slope = 14 * 1.1 * 0.5**0.1 / (1 + 0.5**1.1)
     offset = 0.5 * slope - 14 * math.log(1 + 0.5**1.1)
-    assert float(adaptive_wing(zero, one)) == pytest.approx(slope - offset, rel=1e-9)
+    assert float(adaptive_wing(zero, unit)) == pytest.approx(slope - offset, rel=1e-9)
 
 
 def test_foreground_is_dilated_by_one_cell_and_weighs_eleven() -> None:

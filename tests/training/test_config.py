@@ -47,18 +47,18 @@ def test_what_is_right_passes() -> None:
     assert TrainerConfig(epochs=6, validate_every=3).epochs == 6
 
 
-def _documented(kind: type, seen: set[type]) -> None:
-    seen.add(kind)
+def _documented(kind: type, visited: set[type]) -> None:
+    visited.add(kind)
     for field in fields(kind):
         owners = [owner for owner in kind.__mro__ if f"{field.name}:" in (owner.__doc__ or "")]
         assert owners, f"{kind.__name__}.{field.name} has no doc line, so its help is empty"
         value = field.default_factory() if callable(field.default_factory) else field.default  # type: ignore[misc]
-        if is_dataclass(value) and type(value) not in seen:
-            _documented(type(value), seen)
+        if is_dataclass(value) and type(value) not in visited:
+            _documented(type(value), visited)
 
 
 def test_every_option_has_a_help_text() -> None:
-    seen: set[type] = set()
-    _documented(RunConfig, seen)
-    _documented(StudentConfig, seen)
-    assert len(seen) > 8
+    visited: set[type] = set()
+    _documented(RunConfig, visited)
+    _documented(StudentConfig, visited)
+    assert len(visited) > 8

@@ -118,8 +118,8 @@ def test_kept_answers_are_the_answers(form: str, make_config: Any, teacher: Path
     cold = train_student(_cached(make_config, "cold", teacher, tmp_path / "kept", form))
     warm = train_student(_cached(make_config, "warm", teacher, tmp_path / "kept", form))
     assert recorded(warm) == recorded(cold)
-    mine, theirs = state(cold), state(warm)
-    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+    values, others = state(cold), state(warm)
+    assert all(torch.equal(value, others[name]) for name, value in values.items())
     (store,) = (tmp_path / "kept").iterdir()
     for file in store.glob("*.bin"):
         content = bytearray(file.read_bytes())
@@ -193,9 +193,9 @@ def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
             train_student(_cached(make_config, "crashed", teacher, tmp_path / "kept_b", kd=kd))
     again = train_student(_cached(make_config, "crashed", teacher, tmp_path / "kept_b", kd=kd, resume=True))
     assert recorded(again) == recorded(whole)
-    mine, theirs = state(again), state(whole)
-    assert mine.keys() == theirs.keys()
-    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+    values, others = state(again), state(whole)
+    assert values.keys() == others.keys()
+    assert all(torch.equal(value, others[name]) for name, value in values.items())
 
 
 @pytest.mark.parametrize("size", [64, 32])
@@ -212,14 +212,14 @@ def test_landmarks_once_are_those_of_the_teachers_own_plain_crops(
     flips = 0
     for index in range(6):
         face, crop = data.train[3, index], plain[index]
-        said = frozen(crop["image"][None].float() / 255).landmarks[0].double()
+        landmarks = frozen(crop["image"][None].float() / 255).landmarks[0].double()
         batch = {name: torch.as_tensor(face[name])[None] for name in ("index", "to_photo")}  # type: ignore[literal-required]
         found = once.answer(face["image"][None].float(), batch)  # type: ignore[arg-type]
-        # Through the photo: what the teacher said there, where this crop has it.
-        photo = (said * 64 - 0.5) @ crop["to_photo"][:, :2].double().T + crop["to_photo"][:, 2]
-        turn, shift = face["to_photo"][:, :2].double(), face["to_photo"][:, 2].double()
-        moved = (((photo - shift) @ torch.linalg.inv(turn).T) + 0.5) / size
-        mirrored = bool(torch.linalg.det(turn) < 0)
+        # Through the photo: what the teacher predicts there, where this crop has it.
+        photo = (landmarks * 64 - 0.5) @ crop["to_photo"][:, :2].double().T + crop["to_photo"][:, 2]
+        rotation, shift = face["to_photo"][:, :2].double(), face["to_photo"][:, 2].double()
+        moved = (((photo - shift) @ torch.linalg.inv(rotation).T) + 0.5) / size
+        mirrored = bool(torch.linalg.det(rotation) < 0)
         flips += mirrored
         expected = moved[frozen.order] if mirrored else moved
         assert torch.allclose(found.landmarks[0].double(), expected, atol=1e-5)

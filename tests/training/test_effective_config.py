@@ -59,7 +59,7 @@ def test_runs_of_the_first_edition_resume(kd: KDConfig, tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"loss": LossConfig(star=2.0)}, r"--loss.star was 1.0, now it is 2.0"),
-        ({"loss": LossConfig("bce")}, r"--loss.edge was 10.0, now it is None"),
+        ({"loss": LossConfig("bce")}, r"--loss.name was maps, now it is bce"),
         ({"kd": KDConfig("kl", 1.0, temperature=3.0)}, r"--kd.temperature was 1.0, now it is 3.0"),
         ({"kd": KDConfig("kl", 1.0, supervised=False)}, r"--kd.supervised was True, now it is False"),
         ({"optim": OptimConfig("adam")}, r"--optim.name was adamw, now it is adam"),

@@ -49,9 +49,9 @@ def weights(path: Path) -> dict[str, Any]:
     return {**content["state_dict"], **{f"current.{n}": v for n, v in content.get("current_model_state", {}).items()}}
 
 
-def same_weights(one: Path, other: Path) -> bool:
-    mine, theirs = weights(one), weights(other)
-    return mine.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in mine.items())
+def same_weights(first: Path, other: Path) -> bool:
+    values, others = weights(first), weights(other)
+    return values.keys() == others.keys() and all(torch.equal(value, others[name]) for name, value in values.items())
 
 
 def rewritten(faces: Path, root: Path, change: Callable[[dict[str, Any]], None]) -> Path:
@@ -67,15 +67,15 @@ def rewritten(faces: Path, root: Path, change: Callable[[dict[str, Any]], None])
 def test_validation_measures_marked_points_only(faces: Path, make_config: Any, tmp_path: Path) -> None:
     """Where a point lies that nobody marked must not decide which weights are kept."""
     found = []
-    for place in (0.0, 70.0):
+    for position in (0.0, 70.0):
 
-        def change(face: dict[str, Any], place: float = place) -> None:
+        def change(face: dict[str, Any], position: float = position) -> None:
             # The box and the stand-in are made of marked points, so nothing else differs.
-            face["points"]["inner51"][7] = [place, place]
+            face["points"]["inner51"][7] = [position, position]
             face["known"] = {"inner51": [index != 7 for index in range(51)]}
 
-        root = rewritten(faces, tmp_path / f"at_{place}", change)
-        folder = train_teacher(make_config(f"at_{place}", data={"root": root}, trainer={"epochs": 1}))
+        root = rewritten(faces, tmp_path / f"at_{position}", change)
+        folder = train_teacher(make_config(f"at_{position}", data={"root": root}, trainer={"epochs": 1}))
         recorded, by_hand = validated(folder, root, 7)
         assert recorded == pytest.approx(by_hand, rel=1e-4)
         found.append(recorded)
@@ -171,8 +171,8 @@ def test_a_run_knows_how_to_cut_out_detected_boxes(
     _, spec = load_model(train_teacher(config) / "best.ckpt")
     assert spec.detected is not None
     assert spec.detected.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
-    assert "The detector finds 18 of 18 training faces: its box is cut out 0." in (said := capsys.readouterr().out)
-    assert re.search(r"a gt box 1\.\d+, \d+ % of a crop off", said)
+    assert "The detector finds 18 of 18 training faces: its box is cut out 0." in (printed := capsys.readouterr().out)
+    assert re.search(r"a gt box 1\.\d+, \d+ % of a crop off", printed)
     assert """--data.boxes '["gt", "detector"]' would also train""" in said
     monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [])
     _, spec = load_model(train_teacher(make_config("other", trainer={"epochs": 1})) / "best.ckpt")
@@ -245,11 +245,11 @@ def _crash_in(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: i
     original, calls = getattr(owner, method), iter(range(1, 10**6))
 
     def failing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        turn = next(calls)
-        if turn == call and not after:
+        call_number = next(calls)
+        if call_number == call and not after:
             raise _CrashError
         result = original(self, *args, **kwargs)
-        if turn == call:
+        if call_number == call:
             raise _CrashError
         return result
 
@@ -287,8 +287,8 @@ def test_resuming_a_crashed_run_changes_nothing(where: str, make_config: Any, un
     folder = train_teacher(make_config("crashed", resume=(folder / "last.ckpt").exists()))
     assert numbers(folder) == uninterrupted["numbers"]
     for kind in ("last", "best"):
-        mine, theirs = weights(folder / f"{kind}.ckpt"), uninterrupted[kind]
-        assert all(torch.equal(value, theirs[name]) for name, value in mine.items()), kind
+        values, others = weights(folder / f"{kind}.ckpt"), uninterrupted[kind]
+        assert all(torch.equal(value, others[name]) for name, value in values.items()), kind
 
 
 def test_resuming_a_finished_run_changes_nothing(make_config: Any) -> None:
@@ -402,8 +402,8 @@ def test_a_student_learns_beside_a_teacher_that_stays_as_it_is(
     assert all(torch.equal(value, reference.state_dict()[name]) for name, value in net.state_dict().items())
     assert teacher.read_bytes() == before
     # Not among what is optimised, kept or saved.
-    mine = {id(parameter) for parameter in net.parameters()}
-    assert not mine & {id(p) for group in task.optimizers().param_groups for p in group["params"]}
+    values = {id(parameter) for parameter in net.parameters()}
+    assert not values & {id(p) for group in task.optimizers().param_groups for p in group["params"]}
     assert not any(name.startswith("teacher") for name in task.state_dict())
     stored = torch.load(folder / "last.ckpt", weights_only=True)
     assert {name.split(".")[0] for name in stored["state_dict"]} == {"net"}
@@ -416,11 +416,11 @@ def test_a_student_learns_beside_a_teacher_that_stays_as_it_is(
 
 
 def test_distillation_fades_linearly(make_config: Any, teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+    visited = []
     original = module.StudentTask.kd_weight
-    monkeypatch.setattr(module.StudentTask, "kd_weight", lambda self: seen.append(original(self)) or seen[-1])
+    monkeypatch.setattr(module.StudentTask, "kd_weight", lambda self: visited.append(original(self)) or visited[-1])
     train_student(make_config("student", teacher=teacher, kd={"decay": "linear", "kind": "kl"}, trainer={"epochs": 1}))
-    assert seen == pytest.approx([100, 75, 50, 25])
+    assert visited == pytest.approx([100, 75, 50, 25])
 
 
 def test_students_that_do_not_fit_their_teacher(make_config: Any, teacher: Path, tmp_path: Path) -> None:

@@ -106,9 +106,9 @@ def test_several_data_sets_train_several_heads(make_config: Any, faces: Path, te
     assert max(step for step, _ in rows) == steps
     for name in ("inner51", "five", "kd", "loss"):
         assert [step for step, other in rows if other == f"train/{name}"] == list(range(1, steps + 1))
-    one, spec = load_model(folder / "best.ckpt", "five")
+    net, spec = load_model(folder / "best.ckpt", "five")
     assert spec.n_points == 5
-    assert one(torch.rand(1, 3, 64, 64)).landmarks.shape == (1, 5, 2)
+    assert net(torch.rand(1, 3, 64, 64)).landmarks.shape == (1, 5, 2)
 
 
 def test_a_mixed_training_is_resumed_to_the_bit(
@@ -128,5 +128,5 @@ def test_a_mixed_training_is_resumed_to_the_bit(
             train_student(_cross(make_config, faces, "crashed", teacher))
     again = train_student(_cross(make_config, faces, "crashed", teacher, resume=True, data={"workers": 2}))
     assert _recorded(again) == _recorded(whole)
-    mine, theirs = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (again, whole))
-    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+    values, others = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (again, whole))
+    assert all(torch.equal(value, others[name]) for name, value in values.items())

@@ -1,4 +1,4 @@
-"""What a student hears: frozen networks, their average, and the average with the mirrored crop."""
+"""Frozen teachers: networks, their average, and the average with the mirrored crop."""
 
 from dataclasses import replace
 from typing import Any
@@ -59,24 +59,24 @@ def test_the_flip_average_of_an_equivariant_teacher_is_itself() -> None:
 
 def test_the_flip_average_of_another_teacher_is_the_mean_with_its_mirror_image() -> None:
     maps = torch.rand(5, 4, 6, generator=torch.Generator().manual_seed(1))
-    said = FrozenTeacher([Constant(maps)], [SPEC], flip=True)(IMAGES[:1])
+    outputs = FrozenTeacher([Constant(maps)], [SPEC], flip=True)(IMAGES[:1])
     for point, partner in enumerate(SCHEME.flip):
         expected = (maps[point] + maps[partner].flip(-1)) / 2
-        assert torch.allclose(said.part("heatmaps")[0, point], expected)
-    assert torch.allclose(said.landmarks, torch.tensor([0.5, 0.25]).expand(1, 5, 2))
+        assert torch.allclose(outputs.part("heatmaps")[0, point], expected)
+    assert torch.allclose(outputs.landmarks, torch.tensor([0.5, 0.25]).expand(1, 5, 2))
 
 
 def test_mirroring_twice_changes_nothing() -> None:
-    said = Prediction(torch.rand(2, 5, 2), torch.rand(2, 5, 4, 4), sigmas=torch.rand(2, 5, 2))
-    again = mirror(mirror(said, SCHEME.flip), SCHEME.flip)
-    assert torch.allclose(again.landmarks, said.landmarks)
-    assert torch.equal(again.part("heatmaps"), said.part("heatmaps"))
-    assert torch.equal(again.part("sigmas"), said.part("sigmas"))
+    outputs = Prediction(torch.rand(2, 5, 2), torch.rand(2, 5, 4, 4), sigmas=torch.rand(2, 5, 2))
+    again = mirror(mirror(outputs, SCHEME.flip), SCHEME.flip)
+    assert torch.allclose(again.landmarks, outputs.landmarks)
+    assert torch.equal(again.part("heatmaps"), outputs.part("heatmaps"))
+    assert torch.equal(again.part("sigmas"), outputs.part("sigmas"))
 
 
 def test_several_teachers_say_the_mean() -> None:
-    said = FrozenTeacher([Equivariant(1.0), Equivariant(3.0)], [SPEC, SPEC])(IMAGES)
-    assert torch.allclose(said.part("heatmaps"), Equivariant(2.0)(IMAGES).part("heatmaps"))
+    outputs = FrozenTeacher([Equivariant(1.0), Equivariant(3.0)], [SPEC, SPEC])(IMAGES)
+    assert torch.allclose(outputs.part("heatmaps"), Equivariant(2.0)(IMAGES).part("heatmaps"))
     unlike = FrozenTeacher([Equivariant(), Constant(torch.rand(5, 4, 4))], [SPEC, SPEC])(IMAGES[:1])
     assert unlike.parts == ("landmarks",)
 
@@ -90,20 +90,20 @@ def test_each_teacher_sees_crops_of_its_own_size() -> None:
             return super().forward(images)
 
     specs = [replace(SPEC, crop=CropSpec(size)) for size in (16, 32, 8)]
-    said = FrozenTeacher([Looking() for _ in specs], specs, flip=True)(IMAGES)
+    outputs = FrozenTeacher([Looking() for _ in specs], specs, flip=True)(IMAGES)
     assert sizes == [16, 32, 8] * 2
-    assert said.parts == ("landmarks",)
+    assert outputs.parts == ("landmarks",)
     alone = FrozenTeacher([Equivariant()], [SPEC])(IMAGES)
-    assert torch.allclose(said.landmarks, alone.landmarks, atol=0.02)
+    assert torch.allclose(outputs.landmarks, alone.landmarks, atol=0.02)
 
 
 def test_answers_carry_no_gradient_and_can_take_part_in_a_loss() -> None:
     net = Equivariant()
-    said = FrozenTeacher([net], [SPEC])(IMAGES)
-    student = torch.rand_like(said.part("heatmaps")).requires_grad_()
-    (student * said.part("heatmaps")).sum().backward()
-    assert not said.part("heatmaps").requires_grad
-    assert not said.part("heatmaps").is_inference()
+    outputs = FrozenTeacher([net], [SPEC])(IMAGES)
+    student = torch.rand_like(outputs.part("heatmaps")).requires_grad_()
+    (student * outputs.part("heatmaps")).sum().backward()
+    assert not outputs.part("heatmaps").requires_grad
+    assert not outputs.part("heatmaps").is_inference()
     assert net.scale.grad is None
 
 
@@ -120,11 +120,11 @@ def test_teachers_of_unlike_crops_are_refused(tmp_path: Any) -> None:
 
 def test_features_are_those_of_the_neck_and_the_hook_goes() -> None:
     net = create_model("mobilevit_v2_050", "five", width=16).eval()
-    with features_of(net) as seen, torch.no_grad():
+    with features_of(net) as visited, torch.no_grad():
         net(torch.rand(1, 3, 64, 64))
-    assert [tuple(features.shape) for features in seen] == [(1, 16, 16, 16)]
+    assert [tuple(features.shape) for features in visited] == [(1, 16, 16, 16)]
     with torch.no_grad():
         net(torch.rand(1, 3, 64, 64))
-    assert len(seen) == 1
+    assert len(visited) == 1
     with pytest.raises(ConfigError, match="needs a neck"), features_of(nn.Linear(1, 1)):
         pass

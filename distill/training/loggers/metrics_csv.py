@@ -39,7 +39,7 @@ def read_rows(path: str | Path) -> list[Row]:
             rows.append((int(step), name, float(value)))
         except ValueError as error:
             raise ConfigError(
-                f"{path}: line {number} is no step,name,value but {line[:60]!r}; mend or drop it"
+                f"{path}: line {number} is no step,name,value but {line[:60]!r}; fix or drop it"
             ) from error
     return rows
 

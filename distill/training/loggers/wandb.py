@@ -120,5 +120,5 @@ def public_config(config: RunConfig) -> dict[str, Any]:
     plain["data"]["root"] = config.data.root.name
     if plain.get("teacher"):
         given = plain["teacher"]
-        plain["teacher"] = [Path(one).name for one in given] if isinstance(given, list) else Path(given).name
+        plain["teacher"] = [Path(path).name for path in given] if isinstance(given, list) else Path(given).name
     return clean({name: value for name, value in plain.items() if name not in ("runs", "log")})

@@ -1,4 +1,4 @@
-"""A teacher that is asked once about each face: its landmarks are then moved with every crop."""
+"""Teacher landmarks computed once per face and transformed to every crop."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -70,10 +70,10 @@ class LandmarksOnce(KeptAnswers):
     def answer(self, images: Images, batch: FaceSample) -> Prediction:
         points = self.points[torch.as_tensor(batch["index"]).cpu()]
         to_photo = batch["to_photo"].cpu().double()
-        turn, shift = to_photo[..., :2], to_photo[..., 2]
-        mirrored = torch.linalg.det(turn) < 0
+        rotation, shift = to_photo[..., :2], to_photo[..., 2]
+        mirrored = torch.linalg.det(rotation) < 0
         points = torch.where(mirrored[:, None, None], points[:, self.frozen.order], points)
-        pixels = (points - shift[:, None]) @ torch.linalg.inv(turn).mT
+        pixels = (points - shift[:, None]) @ torch.linalg.inv(rotation).mT
         return Prediction(((pixels + 0.5) / images.shape[-1]).float().to(images.device))
 
 

@@ -25,31 +25,31 @@ class RecordStore:
         self.folder, self.count, self.size = folder, count, size
         self.capacity = limit // (size + 4)
 
-    def read(self, turn: int, index: int) -> bytes | None:
+    def read(self, round_number: int, index: int) -> bytes | None:
         """Return a record, or None where there is none."""
-        path = self._path(turn)
+        path = self._path(round_number)
         if not path.is_file():
             return None
         with path.open("rb") as file:
             file.seek(index * (self.size + 4))
             record = file.read(self.size + 4)
         content = record[: self.size]
-        whole = len(record) == self.size + 4 and record[self.size :] == self._checksum(turn, index, content)
+        whole = len(record) == self.size + 4 and record[self.size :] == self._checksum(round_number, index, content)
         return content if whole else None
 
-    def write(self, turn: int, index: int, content: bytes) -> None:
+    def write(self, round_number: int, index: int, content: bytes) -> None:
         """Keep a record, unless the store is full.
 
         Raises:
             ConfigError: the disk is full or not writable.
         """
-        if turn * self.count + index >= self.capacity:
+        if round_number * self.count + index >= self.capacity:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = os.open(self._path(turn), os.O_CREAT | os.O_WRONLY, 0o644)
+            file = os.open(self._path(round_number), os.O_CREAT | os.O_WRONLY, 0o644)
             try:
-                record = content + self._checksum(turn, index, content)
+                record = content + self._checksum(round_number, index, content)
                 os.pwrite(file, record, index * len(record))
             finally:
                 os.close(file)
@@ -57,9 +57,9 @@ class RecordStore:
             reason = error.strerror or str(error)
             raise ConfigError(f"--kd.cache.folder {self.folder}: {reason}; free space, then --resume") from error
 
-    def _path(self, turn: int) -> Path:
-        return self.folder / f"{turn:05d}.bin"
+    def _path(self, round_number: int) -> Path:
+        return self.folder / f"{round_number:05d}.bin"
 
     @staticmethod
-    def _checksum(turn: int, index: int, content: bytes) -> bytes:
-        return zlib.crc32(content, zlib.crc32(f"{turn}/{index}".encode())).to_bytes(4, "little")
+    def _checksum(round_number: int, index: int, content: bytes) -> bytes:
+        return zlib.crc32(content, zlib.crc32(f"{round_number}/{index}".encode())).to_bytes(4, "little")

@@ -74,14 +74,14 @@ def test_equality_is_the_minimum_whatever_the_scale() -> None:
 def test_value_against_eigenvalues_in_numpy() -> None:
     student, teacher = _random_maps(5), _random_maps(6)
     floor = np.diag([(2 / 12) ** 2 / 12, (2 / 9) ** 2 / 12])
-    (mean, own), (goal, theirs) = moments(student), moments(teacher)
+    (mean, own), (goal, second) = moments(student), moments(teacher)
     found = covariance(student, teacher)
     for face in range(2):
         for point in range(3):
-            mine, spread = (_matrices(c)[face, point].numpy() + floor for c in (own, theirs))
+            first, spread = (_matrices(c)[face, point].numpy() + floor for c in (own, second))
             error = (mean - goal)[face, point].numpy()
             logs = []
-            for matrix in (mine, spread):
+            for matrix in (first, spread):
                 values, vectors = np.linalg.eigh(matrix)
                 logs.append(vectors @ np.diag(np.log(values)) @ vectors.T)
             mahalanobis = error @ np.linalg.inv(spread) @ error

@@ -1,4 +1,4 @@
-"""A record is whole or absent: torn at any byte, at another's place, or never written."""
+"""A record is whole or absent: torn at any byte, at another's position, or never written."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ def _store(folder: Path, limit: int = 10**6) -> RecordStore:
     return RecordStore(folder / "store", count=10, size=16, limit=limit)
 
 
-def _content(turn: int, index: int) -> bytes:
-    return bytes((turn * 31 + index * 7 + place) % 256 for place in range(16))
+def _content(round_number: int, index: int) -> bytes:
+    return bytes((round_number * 31 + index * 7 + position) % 256 for position in range(16))
 
 
 def test_what_is_written_is_read_and_nothing_else(tmp_path: Path) -> None:
@@ -25,10 +25,10 @@ def test_what_is_written_is_read_and_nothing_else(tmp_path: Path) -> None:
     assert store.read(0, 3) is None
     for key in ((0, 3), (0, 9), (2, 0)):
         store.write(*key, _content(*key))
-    for turn in range(4):
+    for round_number in range(4):
         for index in range(10):
-            written = (turn, index) in ((0, 3), (0, 9), (2, 0))
-            assert _store(tmp_path).read(turn, index) == (_content(turn, index) if written else None)
+            written = (round_number, index) in ((0, 3), (0, 9), (2, 0))
+            assert _store(tmp_path).read(round_number, index) == (_content(round_number, index) if written else None)
 
 
 @pytest.mark.parametrize("zeros", [b"", b"\0"])
@@ -59,10 +59,15 @@ def test_a_record_at_anothers_place_does_not_count(tmp_path: Path) -> None:
 
 def test_the_limit_holds_whatever_the_order(tmp_path: Path) -> None:
     store = _store(tmp_path, limit=20 * 12 + 19)
-    for turn in (1, 0):
+    for round_number in (1, 0):
         for index in reversed(range(10)):
-            store.write(turn, index, _content(turn, index))
-    kept = [(turn, index) for turn in range(2) for index in range(10) if store.read(turn, index) is not None]
+            store.write(round_number, index, _content(round_number, index))
+    kept = [
+        (round_number, index)
+        for round_number in range(2)
+        for index in range(10)
+        if store.read(round_number, index) is not None
+    ]
     assert kept == [(0, index) for index in range(10)] + [(1, 0), (1, 1)]
     assert sum(path.stat().st_size for path in (tmp_path / "store").iterdir()) <= 20 * 12
 
@@ -80,11 +85,11 @@ from pathlib import Path
 from distill.training.teacher_cache.record_store import RecordStore
 store = RecordStore(Path(sys.argv[1]), 64, 100_000, 10**9)
 print("ready", flush=True)
-turn = 0
+round_number = 0
 while True:
     for index in range(64):
-        store.write(0, index, bytes([(turn + index) % 251]) * 100_000)
-    turn += 1
+        store.write(0, index, bytes([(round_number + index) % 251]) * 100_000)
+    round_number += 1
 """
 
 
