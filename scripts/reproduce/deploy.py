@@ -20,7 +20,7 @@ from kept import converted, scored
 from split_300w import TEST, TRAIN
 
 from distill.bench.latency import compare
-from distill.bench.subjects import load_call
+from distill.bench.models import load_call
 from distill.errors import ConfigError
 from distill.export.quantization_modes import KINDS
 from distill.provenance import commit, write_result

@@ -19,7 +19,8 @@ from kept import converted, scored
 from split_300w import TEST, TRAIN
 from studies import GENTLE, options_of_run, steps_of, train, with_interval
 
-from distill.bench.run import Settings, bench
+from distill.bench.result import Settings
+from distill.bench.run import bench
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import load_faces

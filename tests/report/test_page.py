@@ -18,10 +18,10 @@ class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.seen: set[str] = set()
+        self.tags: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
+        self.tags.add(tag)
         if tag not in ("meta", "img"):
             self.open.append(tag)
 
@@ -40,7 +40,7 @@ def test_page_stands_alone(measure: Measure, tmp_path: Path) -> None:
     parser = _Tags()
     parser.feed(page)
     assert parser.open == []
-    assert {"table", "img", "nav"} <= parser.seen
+    assert {"table", "img", "nav"} <= parser.tags
     assert "prefers-color-scheme: dark" in page
     assert "+3.750 (+3.750 to +3.750)" in page
 

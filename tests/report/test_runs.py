@@ -47,7 +47,7 @@ def test_an_evaluation_survives_the_file(runs: tuple[Path, Path], measure: Measu
 
 def test_a_page_with_everything_and_no_links_out(runs: tuple[Path, Path]) -> None:
     page = build([read_source(run) for run in runs], "t").html()
-    for part in ("Accuracy: all", "Accuracy: hard", "Robustness", "Training", "trembling", "mean face", "set"):
+    for part in ("Accuracy: all", "Accuracy: hard", "Robustness", "Training", "jitter", "mean face", "set"):
         assert part in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)
 
