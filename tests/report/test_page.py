@@ -32,7 +32,7 @@ class _Tags(HTMLParser):
 def test_page_stands_alone(measure: Measure, tmp_path: Path) -> None:
     good, poor = measure(shift=(0.5, 0)), measure(shift=(2, 0))
     report = Report("Demo", "two models").heading("Numbers").cards({"NME %": 3.5, "op check": Verdict("pass", True)})
-    report.evaluations({"student": good, "twin": poor}).heading("Ops").table(["op", "ok"], [["CONV_2D", None]])
+    report.evaluations({"student": good, "baseline": poor}).heading("Ops").table(["op", "ok"], [["CONV_2D", None]])
     page = report.write(tmp_path / "report.html").read_text()
     assert "http" not in page
     assert not re.search(r"<(script|link|iframe)|@import|url\(", page)
