@@ -10,14 +10,12 @@ DISTILL := $(BIN)/distill
 export NO_ALBUMENTATIONS_UPDATE := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-# Options of the targets below: make teacher DATA=/faces CONFIG=configs/teacher.yaml NAME=teacher_256
+# Options of the targets below: make teacher DATA=data/WFLW PRESET=wflw CONFIG=configs/teacher.yaml NAME=teacher_wflw
 GENERATED := data/generated
 DATA ?= $(or $(firstword $(wildcard data/300W ../shared/data/300W)),$(GENERATED))
-FORMAT ?= $(if $(or $(wildcard $(DATA)/faces.json),$(filter $(GENERATED),$(DATA))),manifest,300w)
-# Never train on the test folders; a manifest of one's own is used whole unless TRAIN and SUBSET say otherwise.
-OWN_OR = $(if $(filter $(GENERATED),$(DATA)),$(1),all)
-TRAIN ?= $(if $(filter 300w,$(FORMAT)),helen/trainset+lfpw/trainset,$(call OWN_OR,train))
-SUBSET ?= $(if $(filter 300w,$(FORMAT)),helen/testset+lfpw/testset,$(call OWN_OR,test))
+# A folder with faces.json is a manifest; any other is a public data set with its official split, or FORMAT=name.
+MANIFEST = $(or $(wildcard $(DATA)/faces.json),$(filter $(GENERATED),$(DATA)))
+PRESET ?= $(if $(FORMAT)$(MANIFEST),,300w)
 BOXES ?= gt
 TEACHER ?= runs/teacher/best.ckpt
 MODEL ?= runs/student/best.ckpt
@@ -26,9 +24,15 @@ RUNTIME ?= 2.11.0
 RESULT ?= $(patsubst %/,%,$(dir $(MODEL)))/evaluation.json
 SUBMISSION ?= $(patsubst %/,%,$(dir $(MODEL)))/submission.zip
 
-# Training photos that are also in the test folders (near duplicates) are left out.
-FACES = --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(TRAIN)" \
-	$(if $(filter 300w,$(FORMAT)),--data.test_subset "$(SUBSET)")
+# The official subsets are used unless TRAIN or SUBSET name others; no test face is trained on.
+FOLDER = $(if $(PRESET),--data.preset $(PRESET),--data.format $(or $(FORMAT),manifest)) --data.root "$(DATA)"
+TRAINING = $(FOLDER) $(if $(TRAIN),--data.subset "$(TRAIN)")
+TESTING = $(FOLDER) $(if $(SUBSET),--data.subset "$(SUBSET)")
+
+# KD=none trains the baseline without a teacher; KD=NAME another distillation loss.
+KD ?=
+BASELINE = $(filter none,$(KD))
+DISTILLED = $(if $(BASELINE),,--teacher "$(TEACHER)") $(if $(KD),--kd.kind $(KD))
 
 # `make teacher RESUME=1` continues a training that was stopped.
 CONTINUE = $(if $(RESUME),--resume)
@@ -45,7 +49,7 @@ demo: setup ## everything on generated faces, in minutes: runs/demo/report.html
 	@$(BIN)/python scripts/demo.py
 
 test: setup lint ## lint, then every test (no network)
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadgroup
 
 lint: setup ## style, types, direction of imports, words
 	$(BIN)/ruff check .
@@ -59,29 +63,29 @@ format: setup ## format the code and fix what ruff can
 	$(BIN)/ruff format .
 
 lock: setup ## write requirements.lock from what is in .venv
-	$(BIN)/python scripts/lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock
+	$(BIN)/python -m scripts.generate.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
 
 doctor: setup ## versions, conflicts, disk, device, in one block to paste
 	@$(BIN)/python -m distill.doctor
 
 faces: setup
-	@echo "faces: $(DATA), format $(FORMAT)$(if $(filter $(GENERATED),$(DATA)), (generated: no data/300W here),); choose others with DATA=… FORMAT=…"
+	@echo "faces: $(DATA), $(or $(PRESET),$(FORMAT),manifest)$(if $(filter $(GENERATED),$(DATA)), (generated: no data/300W here),); choose others with DATA=… PRESET=…"
 	@if [ "$(DATA)" = "$(GENERATED)" ] && [ ! -f "$(GENERATED)/faces.json" ]; then $(DISTILL) data synth $(GENERATED); fi
 
-teacher: faces ## train a teacher (DATA=… TRAIN=… CONFIG=… NAME=… RESUME=1)
-	$(DISTILL) teacher --config $(or $(CONFIG),configs/teacher.yaml) --name $(or $(NAME),teacher) $(FACES) $(CONTINUE)
+teacher: faces ## train a teacher (DATA=… PRESET=… CONFIG=… NAME=… RESUME=1)
+	$(DISTILL) teacher --config $(or $(CONFIG),configs/teacher.yaml) --name $(or $(NAME),teacher) $(TRAINING) $(CONTINUE)
 
-student: faces ## distil a student (DATA=… TRAIN=… CONFIG=… NAME=… TEACHER=… RESUME=1)
-	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student) --teacher "$(TEACHER)" $(FACES) $(CONTINUE)
+student: faces ## distil a student (as above, and TEACHER=…; KD=none: the baseline)
+	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student$(if $(BASELINE),_baseline)) $(DISTILLED) $(TRAINING) $(CONTINUE)
 
-export: faces ## MODEL=… to ONNX and TFLite, parity gates on faces of DATA=… SUBSET=…
-	$(DISTILL) export "$(MODEL)" --out "$(EXPORT)" --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(SUBSET)"
+export: faces ## MODEL=… to ONNX and TFLite, parity gates on the test faces of DATA=…
+	$(DISTILL) export "$(MODEL)" --out "$(EXPORT)" $(TESTING)
 
 check: setup ## would the exported model run on RUNTIME=2.11.0?
 	$(DISTILL) check "$(EXPORT)/student_fp32.tflite" --runtime $(RUNTIME)
 
-evaluate: faces ## NME and more of MODEL=… on DATA=… SUBSET=… BOXES=gt|det
-	$(DISTILL) evaluate "$(MODEL)" --data.format $(FORMAT) --data.root "$(DATA)" --data.subset "$(SUBSET)" --boxes $(BOXES) --json "$(RESULT)"
+evaluate: faces ## NME and more of MODEL=… on the test faces of DATA=… (BOXES=gt|dataset|detector)
+	$(DISTILL) evaluate "$(MODEL)" $(TESTING) --boxes $(BOXES) --json "$(RESULT)"
 
 submission: setup ## the contest's zip, dry-run in a fresh environment
 	$(DISTILL) submit "$(EXPORT)/student_fp16.tflite" --out "$(SUBMISSION)" $(if $(wildcard $(RESULT)),--results "$(RESULT)")

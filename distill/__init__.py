@@ -17,7 +17,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # By name, so that importing the package imports nothing else; types are in `__init__.pyi`.
 _API = {

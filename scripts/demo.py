@@ -1,4 +1,4 @@
-"""`make demo`: the whole road on generated faces, from nothing to a submission that runs, in one report.
+"""`make demo`: the whole pipeline on generated faces, from nothing to a submission that runs, in one report.
 
 Every step is the command a user would type; the report and the summary are made from what the commands left behind.
 """
@@ -39,7 +39,7 @@ def step(title: str, *command: str) -> float:
 
 
 def run_all() -> dict[str, float]:
-    """Run the road; return seconds by step."""
+    """Run the pipeline; return seconds by step."""
     for old in ("teacher", "student", "student_baseline"):
         shutil.rmtree(RUN / old, ignore_errors=True)
     seconds = {
@@ -131,9 +131,9 @@ def write_report(results: dict[str, Any], seconds: dict[str, float], summary: di
             h["gate"]["max_px"],
             Verdict(passes(h["max_px"] <= h["gate"]["max_px"]), h["max_px"] <= h["gate"]["max_px"]),
         ]
-        for h in exported["parity"]["hops"]
+        for h in exported["parity"]["results"]
     ]
-    report.table(("hop", "max px", "mean px", "gate px", "verdict"), rows)
+    report.table(("stage", "max px", "mean px", "gate px", "verdict"), rows)
     report.heading("Operators")
     ops = exported["ops"]["fp16"]["rows"]
     report.table(
@@ -156,14 +156,14 @@ def main() -> None:
     _console.rule("[bold]Measure[/bold]")
     results = measure()
     exported = json.loads((EXPORT / "export.json").read_text())
-    hops = exported["parity"]["hops"]
+    results = exported["parity"]["results"]
     summary = {
         **{
             f"{key}_nme": results[name].summary()["nme"]
             for key, name in zip(("teacher", "student", "student_baseline"), MODELS, strict=False)
         },
-        "onnx_max_px": max(hop["max_px"] for hop in hops if hop["name"].startswith("onnx")),
-        "tflite_max_px": max(hop["max_px"] for hop in hops if hop["name"].startswith("fp")),
+        "onnx_max_px": max(result["max_px"] for result in results if result["name"].startswith("onnx")),
+        "tflite_max_px": max(result["max_px"] for result in results if result["name"].startswith("fp")),
         "opcheck": passes(all(row["verdict"] == "ok" for row in exported["ops"]["fp16"]["rows"])),
         "submission": passes(json.loads((RUN / "submission.json").read_text())["dry_run"]["max_px"] <= TOLERANCE_PX),
     }

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from distill.data.crops import face_crops
-from distill.export.quantization_modes import KINDS
+from distill.export.quantization_modes import MODES
 from distill.export.verify.parity import measure
 from distill.export.verify.tolerances import GateConfig
 from distill.files import atomic_path, sha256, write_text
@@ -31,7 +31,7 @@ def release(run: Path, name: str, kind: str, stem: str) -> None:
         raise SystemExit(f"{exported} was made for another network or crop than {run}/best.ckpt; export again")
     # Weights of another run would move the points by more than any export may.
     crops, landmarks = face_crops(spec, FACES)
-    gate = GateConfig().by_hop()[kind]
+    gate = GateConfig().by_stage()[kind]
     found = measure(
         TorchBackend(net, spec, batch_size=1),
         {kind: open_backend(exported)},
@@ -41,7 +41,7 @@ def release(run: Path, name: str, kind: str, stem: str) -> None:
         {kind: gate},
     )
     if found.failed:
-        raise SystemExit(f"{exported} is not {run}/best.ckpt: {'; '.join(found.hops[0].missed)}; export again")
+        raise SystemExit(f"{exported} is not {run}/best.ckpt: {'; '.join(found.results[0].missed)}; export again")
     save_model(FOLDER / f"{name}.safetensors", net, spec)
     with atomic_path(target) as temporary:
         shutil.copyfile(exported, temporary)
@@ -64,7 +64,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
-    parser.add_argument("--kind", default="fp16", choices=KINDS, help="which of the exported files")
+    parser.add_argument("--kind", default="fp16", choices=MODES, help="which of the exported files")
     parser.add_argument("--stem", default="student", help="what the exported files are called")
     parser.add_argument("--teacher", action="store_true", help="a teacher: weights only, in half precision")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What every test gets: no network, no account, no questions to either, and real faces where there are some."""
+"""Fixtures of every test: no network, no account, one thread a worker, and real faces where present."""
 
 import os
 import socket
@@ -18,6 +18,10 @@ os.environ |= {
     "WANDB_MODE": "offline",
     "WANDB_SILENT": "true",
 }
+# Workers of pytest-xdist share the cores: one thread of each library a worker, also in the processes it starts.
+if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+    THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+    os.environ |= dict.fromkeys(THREADS, "1")
 for secret in ("WANDB_API_KEY", "HF_TOKEN"):
     os.environ.pop(secret, None)
 

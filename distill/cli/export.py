@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 from distill.cli.options import options_of, parse
 from distill.data.config import FacesConfig
-from distill.export.config import CalibrationConfig, QuantiseConfig
-from distill.export.quantization_modes import KINDS
+from distill.export.config import CalibrationConfig, QuantizeConfig
+from distill.export.quantization_modes import MODES
 from distill.export.verify.tolerances import GateConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from distill.export.pipeline import ExportResult, Staged
-    from distill.export.verify.parity_report import Ladder
+    from distill.export.pipeline import Conversion, ExportResult
+    from distill.export.verify.parity_report import ConversionReport
     from distill.report.page import Report as Page
 
 _DESCRIPTION = "Convert a checkpoint to ONNX and TFLite; files are written only when every check passed."
@@ -29,7 +29,7 @@ def export(
     scheme: str | None = None,
     stem: str = "student",
     calibration: CalibrationConfig = CalibrationConfig(),  # noqa: B008  frozen
-    quantise: QuantiseConfig = QuantiseConfig(),  # noqa: B008  frozen
+    quantize: QuantizeConfig = QuantizeConfig(),  # noqa: B008  frozen
     gates: GateConfig = GateConfig(),  # noqa: B008  frozen
     parity_report: bool = False,
     page: Path | None = None,
@@ -49,7 +49,7 @@ def export(
         scheme: keep the head of this landmark scheme; the main one by default.
         stem: the files are called STEM.onnx, STEM_fp32.tflite and so on.
         calibration: training faces the integer modes are calibrated on; generated faces by default.
-        quantise: modules and operators that stay in floats.
+        quantize: modules and operators that stay in floats.
         gates: largest change allowed in each format.
         parity_report: also measure latency, memory and sensitive layers; written beside the files as JSON and HTML.
         page: write the parity report here, even when a gate is missed.
@@ -57,31 +57,31 @@ def export(
         rounds: timed calls of each format.
         cross_check: also convert with litert-torch and compare (docs/how-to/cross-check.md).
     """
-    from distill.export.export import stage_checkpoint
+    from distill.export.export import convert_checkpoint
     from distill.export.verify.cross_check import find_litert_torch
     from distill.files import require_writable
     from distill.report.parity import measure_and_draw
 
-    modes = modes or (list(KINDS) if parity_report else ["fp32", "fp16"])
+    modes = modes or (list(MODES) if parity_report else ["fp32", "fp16"])
     require_writable(page)
     if cross_check:
         find_litert_torch()  # before minutes of work
     data = None if data is None else data.test_faces()
-    with stage_checkpoint(
+    with convert_checkpoint(
         model, out, modes, data=data, faces=faces, runtime=runtime, scheme=scheme, stem=stem,
-        calibration=calibration, quantise=quantise, gates=gates,
-    ) as (staged, net):  # fmt: skip
+        calibration=calibration, quantize=quantize, gates=gates,
+    ) as (conversion, net):  # fmt: skip
         measured = None
         if parity_report or page:
             source = "generated faces" if data is None else f"{data.format} {data.subset}"
-            measured = measure_and_draw(staged, net, model.name, source, rounds, page, data is None or pictures)
-        staged.require()
-        result = staged.publish()
-    _print(staged, result, measured)
-    return _cross_check(staged, net, result) if cross_check else 0
+            measured = measure_and_draw(conversion, net, model.name, source, rounds, page, data is None or pictures)
+        conversion.require()
+        result = conversion.publish()
+    _print(conversion, result, measured)
+    return _cross_check(conversion, net, result) if cross_check else 0
 
 
-def _print(staged: "Staged", result: "ExportResult", report: "tuple[Ladder, Page] | None") -> None:
+def _print(conversion: "Conversion", result: "ExportResult", report: "tuple[ConversionReport, Page] | None") -> None:
     """Print the parity of the published files; write the parity report beside them."""
     from rich.console import Console
 
@@ -95,18 +95,18 @@ def _print(staged: "Staged", result: "ExportResult", report: "tuple[Ladder, Page
         console.print(render(result.parity))
     else:
         measured, html = report
-        write_json(staged.out_dir / NAME, measured.to_dict())
-        html.write((staged.out_dir / NAME).with_suffix(".html"))
+        write_json(conversion.out_dir / NAME, measured.to_dict())
+        html.write((conversion.out_dir / NAME).with_suffix(".html"))
         console.print(render_report(measured))
     console.print(str(result), markup=False, highlight=False, soft_wrap=True)
 
 
-def _cross_check(staged: "Staged", net: "nn.Module", result: "ExportResult") -> int:
+def _cross_check(conversion: "Conversion", net: "nn.Module", result: "ExportResult") -> int:
     from rich.console import Console
 
-    from distill.export.verify.cross_check import render, second_opinion
+    from distill.export.verify.cross_check import cross_check, render
 
-    comparison = second_opinion(net, staged.spec, staged.crops, result.files.get("fp32"))
+    comparison = cross_check(net, conversion.spec, conversion.crops, result.files.get("fp32"))
     Console().print(render(comparison))
     return 0 if comparison.passed else 1
 

@@ -4,6 +4,7 @@ Nothing heavy is imported before the options are known to be right.
 """
 
 import sys
+from pathlib import Path
 
 from distill import __version__
 from distill.errors import ConfigError, DistillError, suggest
@@ -21,6 +22,10 @@ COMMANDS = {
     "data": "generate, draw, check and prepare faces; list public data sets",
     "doctor": "what is installed, what conflicts, what will not work",
 }
+
+
+# Commands in which `plugin` is part of the configuration of a run; all others take `--plugin FILE` here.
+_OWN_PLUGINS = ("teacher", "student")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,6 +46,7 @@ def _run(argv: list[str]) -> int:
         width = max(map(len, COMMANDS))
         lines = "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items())
         print(f"usage: distill COMMAND ...\n\n{lines}\n\n`distill COMMAND --help` shows the options of one command.")
+        print("`distill COMMAND --plugin FILE` imports a file that registers a network of your own.")
         return 0
     if argv[0] == "--version":
         print(__version__)
@@ -50,8 +56,27 @@ def _run(argv: list[str]) -> int:
         raise ConfigError(f"unknown command '{name}': {suggest(name, list(COMMANDS))}")
     from importlib import import_module
 
+    if name not in _OWN_PLUGINS:
+        rest = _load_plugins(rest)
     status: int = import_module(f"distill.cli.{name}").run(rest)
     return status
+
+
+def _load_plugins(words: list[str]) -> list[str]:
+    """Import the files of `--plugin FILE`, which register the networks that a command reads; return the other words."""
+    from distill.plugins import load_plugins
+
+    rest: list[str] = []
+    remaining = iter(words)
+    for word in remaining:
+        option, equals, value = word.partition("=")
+        if option != "--plugin":
+            rest.append(word)
+        elif path := value if equals else next(remaining, ""):
+            load_plugins(Path(path))
+        else:
+            raise ConfigError("--plugin needs a file: give the Python file that registers the network")
+    return rest
 
 
 if __name__ == "__main__":

@@ -18,25 +18,37 @@ RENAMED = {
     "kd.only": "kd.supervised",
     "data.rounds": "data.augment_period",
     "kd.cache.gigabytes": "kd.cache.max_gb",
-    "ladder": "parity_report",
+    "ladder": "parity_report",  # codespell:ignore ladder
     "second_opinion": "cross_check",
     "kinds": "modes",
+    "quantise": "quantize",
+    "quantise.float_modules": "quantize.float_modules",
+    "quantise.float_ops": "quantize.float_ops",
+    "quantise.float_statistics": "quantize.float_statistics",
+    "quantise.hybrid_modules": "quantize.hybrid_modules",
 }
+# Those of RENAMED whose meaning was reversed.
+_INVERTED = ("kd.only",)
 
 
 class _OneLinePerOption(DefaultHelpFormatter):
-    """Shows `--name VALUE  what it is [default]`, so that the help of a training fits two screens."""
+    """Shows `--name  what it is [default]` on one line, so that the help of a training fits two screens."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "width": 130, "max_help_position": 44})
+        super().__init__(*args, **{**kwargs, "width": 130, "max_help_position": 30})
+
+    def format_help(self) -> str:
+        """Return the help without blank lines between the groups of options."""
+        head, options, groups = super().format_help().partition("\noptions:\n")
+        return f"{head}\n{groups.replace(chr(10) * 2, chr(10))}" if options else head
 
     def _format_action(self, action: Action) -> str:
+        nested = any(name.endswith((".help", "--help")) for name in action.option_strings)
         hidden = action.help == "Path to a configuration file." or "--print_config" in action.option_strings
-        return "" if hidden else super()._format_action(action)
+        return "" if hidden or nested else super()._format_action(action)
 
     def _format_action_invocation(self, action: Action) -> str:
-        value = f" {action.dest.rsplit('.')[-1].upper()}" if action.nargs != 0 else ""
-        return next(name for name in action.option_strings if name.startswith("--")) + value
+        return next(name for name in action.option_strings if name.startswith("--"))
 
     def _get_help_string(self, action: Action) -> str:
         text = str(action.help or "").rstrip(".")
@@ -150,7 +162,8 @@ def _mapping(text: str) -> dict[str, Any] | None:
 def _require_current(given: Sequence[str], names: Collection[str]) -> None:
     for name in given:
         if name in RENAMED and name not in names and RENAMED[name] in names:
-            raise ConfigError(f"option '{name}' is now '{RENAMED[name]}': write --{RENAMED[name]}")
+            inverse = " with the opposite value" if name in _INVERTED else ""
+            raise ConfigError(f"option '{name}' is now '{RENAMED[name]}': write --{RENAMED[name]}{inverse}")
 
 
 def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentParser) -> list[str]:

@@ -94,11 +94,11 @@ def find_recipe(name: str | Path) -> Path:
 
 
 def flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested options with dotted names, `{"trainer.epochs": 3}`; `model.options` stays a mapping."""
+    """Return nested options with dotted names, `{"trainer.epochs": 3}`; `options` of a model or loss stay a mapping."""
     flat: dict[str, Any] = {}
     for name, value in options.items():
         path = f"{prefix}{name}"
-        if isinstance(value, Mapping) and path != "model.options":
+        if isinstance(value, Mapping) and not path.endswith(".options"):
             flat |= flatten(value, f"{path}.")
         else:
             flat[path] = value

@@ -131,9 +131,8 @@ def fit_detector_crop(
         f"{100 * offset:.0f} % of a crop off"
     )
     if offset > _LARGE_OFFSET and DETECTOR not in boxes:
-        notify(
-            f'--data.boxes \'["{source}", "{DETECTOR}"]\' would also train on the detector\'s boxes (docs/tutorials/your-own-points.md)'
-        )
+        both = f'["{source}", "{DETECTOR}"]'
+        notify(f"--data.boxes '{both}' would also train on the detector's boxes (docs/tutorials/your-own-points.md)")
     return fitted
 
 

@@ -1,6 +1,6 @@
 """Constants that bring BlazeFace's boxes to the training convention, the tight box of the 68 points.
 
-Printed by `python scripts/reproduce/calibrate_detector.py ROOT_OF_300W`, which describes the measurement: on the
+Printed by `python -m scripts.generate.calibrate_detector ROOT_OF_300W`, which describes the measurement: on the
 1345 faces of the *train* folders of 300-W lfpw and helen; medians for the two nets' own boxes, least squares (with
 mirrored and turned copies) for the table that predicts the box from the six points of the refinement.
 """

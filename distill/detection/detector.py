@@ -44,7 +44,7 @@ class BlazeFaceVariant:
         file: name of the TFLite file inside mediapipe/modules/face_detection.
         layers: (cells per side, anchors per cell) of each output layer.
         box: (scale x, scale y, shift x, shift y) from the net's own box to the tight box of the 68 points, in units of
-            the net's box; measured by scripts/reproduce/calibrate_detector.py.
+            the net's box; measured by scripts/generate/calibrate_detector.py.
     """
 
     file: str

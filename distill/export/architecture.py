@@ -45,7 +45,7 @@ def load_everywhere(path: str | Path, release: str, timeout_s: float = 60) -> di
     """Load any TFLite file and run it once on made inputs, in every runtime present that is at least `release`.
 
     Returns:
-        for each runtime `runs`, or the kind of failure and the reason; it never raises on account of the file.
+        for each runtime `runs`, or the mode of failure and the reason; it never raises on account of the file.
 
     Raises:
         ConfigError: not a release.

@@ -15,7 +15,7 @@ from distill.geometry import Box, box_of_points
 from distill.images import Photo, read_image
 from distill.spec import ModelSpec
 
-# Seeds of generated faces start here; nobody trains on these, and the faces hops are compared on come from another.
+# Seeds of generated faces start here; nobody trains on these, and the faces results are compared on come from another.
 _SEED = 70_001
 
 

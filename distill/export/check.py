@@ -8,6 +8,7 @@ from typing import Any
 from distill.errors import ConfigError
 from distill.export.architecture import check_architecture, load_everywhere
 from distill.opcheck.check import OpReport, check_model
+from distill.opcheck.report import verdict
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class CheckResult:
         return self.ops.to_dict() | {"loads": self.loads, "runs": self.ok}
 
     def __str__(self) -> str:
-        return f"{self.ops.model}: {'runs' if self.ok else 'does NOT run'} on TFLite {self.ops.runtime}"
+        return verdict(self.ops, self.loads)
 
 
 def check(

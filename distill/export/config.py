@@ -1,7 +1,7 @@
-"""What of the quantisation can be configured; light, because the command line reads it before anything else."""
+"""What of the quantization can be configured; light, because the command line reads it before anything else."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from distill.errors import ConfigError
@@ -33,28 +33,38 @@ class CalibrationConfig:
 
 
 @dataclass(frozen=True)
-class QuantiseConfig:
-    """What stays in floats in the integer kinds. Modules are regular expressions, matched against whole paths.
+class QuantizeConfig:
+    """What stays in floats in the integer modes. Modules are regular expressions, matched against whole paths.
 
     Attributes:
-        float_modules: modules of every integer kind; the AAM head multiplies maps, which 8 bits flatten.
-        hybrid_modules: further ones of `int8_hybrid`.
+        float_modules: modules of every integer mode; by default those the network declares.
+        hybrid_modules: further ones of `int8_hybrid`; by default those the network declares.
         float_ops: operators; these have no 8-bit kernel in XNNPACK, which would split the graph into slow pieces.
         float_statistics: keep arithmetic on one number per channel in floats, as in norms.
     """
 
-    float_modules: list[str] = field(default_factory=lambda: ["head", r"head\.normalise"])
-    hybrid_modules: list[str] = field(default_factory=lambda: [r"head\..*", r"neck(\..*)?"])
+    float_modules: list[str] | None = None
+    hybrid_modules: list[str] | None = None
     float_ops: list[str] = field(default_factory=lambda: ["BATCH_MATMUL", "SOFTMAX", "RSQRT", "SQRT"])
     float_statistics: bool = True
 
     def __post_init__(self) -> None:
-        for pattern in (*self.float_modules, *self.hybrid_modules):
+        for pattern in (*(self.float_modules or ()), *(self.hybrid_modules or ())):
             try:
                 re.compile(pattern)
             except re.error as error:
                 raise ConfigError(f"'{pattern}' is not a regular expression ({error}); escape its dots") from error
 
-    def modules(self, kind: str) -> list[str]:
-        """Return the patterns of one kind."""
-        return self.float_modules + (self.hybrid_modules if kind == "int8_hybrid" else [])
+    def modules(self, mode: str) -> list[str]:
+        """Return the patterns of one mode."""
+        return (self.float_modules or []) + ((self.hybrid_modules or []) if mode == "int8_hybrid" else [])
+
+    def for_network(self, net: object) -> "QuantizeConfig":
+        """Return the same with the modules that the network declares where none are given."""
+        declared_float = list(getattr(net, "float_modules", ()))
+        declared_hybrid = list(getattr(net, "hybrid_modules", ()))
+        return replace(
+            self,
+            float_modules=declared_float if self.float_modules is None else self.float_modules,
+            hybrid_modules=declared_hybrid if self.hybrid_modules is None else self.hybrid_modules,
+        )

@@ -10,16 +10,16 @@ from distill.data.config import FacesConfig
 from distill.data.crops import face_crops
 from distill.export import pipeline
 from distill.export.calibration import calibrate_on
-from distill.export.config import CalibrationConfig, QuantiseConfig
-from distill.export.pipeline import ExportResult, Staged
-from distill.export.quantization_modes import KINDS, require_kinds
+from distill.export.config import CalibrationConfig, QuantizeConfig
+from distill.export.pipeline import Conversion, ExportResult
+from distill.export.quantization_modes import MODES, require_modes
 from distill.export.verify.tolerances import GateConfig
 from distill.models import checkpoint as checkpoints
 from distill.tflite.releases import parse_release
 
 
 @contextmanager
-def stage_checkpoint(
+def convert_checkpoint(
     checkpoint: Path,
     out: Path | None = None,
     modes: Sequence[str] = ("fp32", "fp16"),
@@ -30,24 +30,26 @@ def stage_checkpoint(
     scheme: str | None = None,
     stem: str = "student",
     calibration: CalibrationConfig | None = None,
-    quantise: QuantiseConfig | None = None,
+    quantize: QuantizeConfig | None = None,
     gates: GateConfig | None = None,
-) -> Iterator[tuple[Staged, nn.Module]]:
+) -> Iterator[tuple[Conversion, nn.Module]]:
     """Convert a checkpoint and measure its parity; nothing is in `out` until the result is published.
 
     Arguments and errors are those of `export`.
     """
-    require_kinds(modes)
+    require_modes(modes)
     parse_release(runtime)
     net, spec = checkpoints.load_model(checkpoint, scheme)
     source = (data.format, data.root, data.subset) if data else ()
     crops, landmarks = face_crops(spec, faces, *source)
-    calibrated = any(KINDS[mode].calibrated for mode in modes)
+    calibrated = any(MODES[mode].calibrated for mode in modes)
     shown = calibrate_on(spec, calibration or CalibrationConfig()) if calibrated else None
     folder = out or Path(checkpoint).parent / "export"
-    limits = (gates or GateConfig()).by_hop()
-    with pipeline.stage(net, spec, folder, crops, landmarks, runtime, modes, stem, limits, shown, quantise) as staged:
-        yield staged, net
+    limits = (gates or GateConfig()).by_stage()
+    with pipeline.convert(
+        net, spec, folder, crops, landmarks, runtime, modes, stem, limits, shown, quantize
+    ) as conversion:
+        yield conversion, net
 
 
 def export(
@@ -61,7 +63,7 @@ def export(
     scheme: str | None = None,
     stem: str = "student",
     calibration: CalibrationConfig | None = None,
-    quantise: QuantiseConfig | None = None,
+    quantize: QuantizeConfig | None = None,
     gates: GateConfig | None = None,
 ) -> ExportResult:
     """Export a checkpoint to ONNX and TFLite.
@@ -76,14 +78,14 @@ def export(
         scheme: keep the head of this landmark scheme; the main one by default.
         stem: the files are named STEM.onnx, STEM_fp32.tflite and so on.
         calibration: training faces for the integer modes; generated faces by default.
-        quantise: modules and operators that stay in floats.
+        quantize: modules and operators that stay in floats.
         gates: largest change allowed in each format.
 
     Raises:
         CheckpointError, ConfigError: the checkpoint or an option is not valid.
         ExportError: a parity check failed; then `out` is as it was.
     """
-    with stage_checkpoint(
+    with convert_checkpoint(
         Path(checkpoint),
         Path(out) if out is not None else None,
         modes,
@@ -93,8 +95,8 @@ def export(
         scheme=scheme,
         stem=stem,
         calibration=calibration,
-        quantise=quantise,
+        quantize=quantize,
         gates=gates,
-    ) as (staged, _):
-        staged.require()
-        return staged.publish()
+    ) as (conversion, _):
+        conversion.require()
+        return conversion.publish()

@@ -1,4 +1,4 @@
-"""A trained network -> ONNX -> TFLite, all or nothing: files appear only when every check of every hop passed."""
+"""A trained network -> ONNX -> TFLite, all or nothing: files appear only when every check of every stage passed."""
 
 import re
 import shutil
@@ -16,8 +16,8 @@ from torch import nn
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
 from distill.export.calibration import Calibration
-from distill.export.config import QuantiseConfig
-from distill.export.quantization_modes import KINDS
+from distill.export.config import QuantizeConfig
+from distill.export.quantization_modes import MODES
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.export.verify.parity import ParityReport, measure, refusal
@@ -32,10 +32,10 @@ from distill.opcheck.check import OpReport, check_model
 from distill.spec import ModelSpec, sidecar_path
 from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
-FORMAT = "distill-export/2"
+FORMAT = "distill-export/3"
 # Crops that say enough about which layer is sensitive.
 _LAYER_CROPS = 8
-# Crops that show whether a runtime computes a kind as the first one does.
+# Crops that show whether a runtime computes a mode as the first one does.
 _FEW_CROPS = 8
 
 
@@ -44,8 +44,8 @@ class ExportResult:
     """What an export made.
 
     Attributes:
-        files: model file by kind: `onnx` and the kinds asked for.
-        parity: every hop against PyTorch; TFLite hops are named `KIND on RUNTIME`.
+        files: model file by mode: `onnx` and the modes asked for.
+        parity: every stage against PyTorch; TFLite stages are named `MODE on RUNTIME`.
         ops: the operator check of every TFLite file.
         report: export.json, which holds all of it.
     """
@@ -61,13 +61,13 @@ class ExportResult:
 
 
 @dataclass(frozen=True)
-class Staged:
+class Conversion:
     """A finished conversion that is not published yet: its files lie in a temporary folder.
 
     Attributes:
-        crops: what the hops were compared on.
-        quantise: what of the integer kinds is in floats.
-        calibration: the faces the integer kinds were calibrated on.
+        crops: what the stages were compared on.
+        quantize: what of the integer modes is in floats.
+        calibration: the faces the integer modes were calibrated on.
     """
 
     files: dict[str, Path]
@@ -75,82 +75,82 @@ class Staged:
     ops: dict[str, OpReport]
     spec: ModelSpec
     crops: NDArray[np.float32]
-    quantise: QuantiseConfig
+    quantize: QuantizeConfig
     calibration: Calibration | None
     out_dir: Path
 
-    def layer_costs(self, kind: str, progress: bool = False) -> list[LayerCost]:
-        """Return what rounding each module as `kind` does costs, the dearest first; exact kinds cost nothing."""
-        if kind not in KINDS:
+    def layer_costs(self, mode: str, progress: bool = False) -> list[LayerCost]:
+        """Return what rounding each module as `mode` does costs, the most expensive first; exact modes cost nothing."""
+        if mode not in MODES:
             return []
-        patterns = [re.compile(pattern) for pattern in self.quantise.modules(kind)]
-        rounded_everywhere = KINDS[kind].rounding != "all"
+        patterns = [re.compile(pattern) for pattern in self.quantize.modules(mode)]
+        rounded_everywhere = MODES[mode].rounding != "all"
 
         def skip(module: str) -> bool:
             return not rounded_everywhere and any(pattern.fullmatch(module) for pattern in patterns)
 
-        return sensitivity(self.files["onnx"], self.crops[:_LAYER_CROPS], KINDS[kind].rounding, skip, progress)
+        return sensitivity(self.files["onnx"], self.crops[:_LAYER_CROPS], MODES[mode].rounding, skip, progress)
 
     def require(self) -> None:
-        """Refuse a conversion with a hop that misses its gate.
+        """Refuse a conversion with a stage that misses its gate.
 
         Raises:
-            ExportError: one line with the hop, the worst landmarks and the most sensitive layers.
+            ExportError: one line with the stage, the worst landmarks and the most sensitive layers.
         """
         if self.parity.failed:
-            costs = self.layer_costs(kind_of(self.parity.failed[0].name))[:3]
+            costs = self.layer_costs(mode_of(self.parity.failed[0].name))[:3]
             layers = [(cost.module, cost.mean_px) for cost in costs]
             raise refusal(self.parity, load_scheme(self.spec.scheme), layers)
 
     def publish(self) -> ExportResult:
         """Move the files to the folder they were made for and write export.json there."""
-        files = {kind: _move(path, self.out_dir) for kind, path in self.files.items()}
+        files = {mode: _move(path, self.out_dir) for mode, path in self.files.items()}
         result = ExportResult(files, self.parity, self.ops, self.out_dir / "export.json")
         write_json(result.report, self._summary(result))
         return result
 
     def _summary(self, result: ExportResult) -> dict[str, Any]:
         files = {
-            kind: {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-            for kind, path in result.files.items()
+            mode: {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+            for mode, path in result.files.items()
         }
         return {
             "format": FORMAT,
             "spec": asdict(self.spec),
             "files": files,
             "parity": result.parity.to_dict(),
-            "ops": {kind: report.to_dict() for kind, report in result.ops.items()},
-            "quantise": asdict(self.quantise),
+            "ops": {mode: report.to_dict() for mode, report in result.ops.items()},
+            "quantize": asdict(self.quantize),
             "calibration": calibration_summary(self.calibration),
         }
 
 
 def calibration_summary(calibration: Calibration | None) -> dict[str, Any] | None:
-    """Return what a report says about the faces an integer kind was calibrated on."""
+    """Return what a report says about the faces an integer mode was calibrated on."""
     if calibration is None:
         return None
     return {"source": calibration.source, "faces": len(calibration.crops), "data_hash": calibration.data_hash}
 
 
-def kind_of(hop: str) -> str:
+def mode_of(stage: str) -> str:
     """`int8 on litert 2.3.0` -> `int8`."""
-    return hop.partition(" on ")[0]
+    return stage.partition(" on ")[0]
 
 
 @contextmanager
-def stage(
+def convert(
     net: nn.Module,
     spec: ModelSpec,
     out_dir: str | Path,
     crops: NDArray[np.float32],
     landmarks: NDArray[np.floating] | None = None,
     runtime: str = "2.11.0",
-    kinds: Sequence[str] = ("fp32", "fp16"),
+    modes: Sequence[str] = ("fp32", "fp16"),
     stem: str = "student",
     gates: Mapping[str, Gate] = GATES,
     calibration: Calibration | None = None,
-    quantise: QuantiseConfig | None = None,
-) -> Iterator[Staged]:
+    quantize: QuantizeConfig | None = None,
+) -> Iterator[Conversion]:
     """Convert a network and measure what came out; nothing is in `out_dir` until the result is published.
 
     See `export` for the arguments and the errors; a missed gate is for the caller to see to.
@@ -162,22 +162,22 @@ def stage(
         )
     if calibration is not None:
         calibration.require_apart(crops)
-    config = quantise or QuantiseConfig()
+    config = (quantize or QuantizeConfig()).for_network(net)
     out_dir.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that moving the finished files is a rename.
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as folder:
         files = {"onnx": export_onnx(net, spec, Path(folder, f"{stem}.onnx"))}
         shown = None if calibration is None else calibration.crops
-        files |= export_tflite(files["onnx"], spec, folder, kinds, stem, shown, config)
-        ops = {kind: check_model(files[kind], runtime) for kind in kinds}
+        files |= export_tflite(files["onnx"], spec, folder, modes, stem, shown, config)
+        ops = {mode: check_model(files[mode], runtime) for mode in modes}
         for report in ops.values():
             require_ops(report)
-        candidates, hop_gates = _candidates(files, kinds, runtime, gates)
+        candidates, stage_gates = _candidates(files, modes, runtime, gates)
         limits, scheme = _limits(candidates), load_scheme(spec.scheme)
         measured = measure(
-            TorchBackend(net, spec, batch_size=1), candidates, crops, landmarks, scheme, hop_gates, limits
+            TorchBackend(net, spec, batch_size=1), candidates, crops, landmarks, scheme, stage_gates, limits
         )
-        yield Staged(files, measured, ops, spec, crops, config, calibration, out_dir)
+        yield Conversion(files, measured, ops, spec, crops, config, calibration, out_dir)
 
 
 def export(
@@ -187,11 +187,11 @@ def export(
     crops: NDArray[np.float32],
     landmarks: NDArray[np.floating] | None = None,
     runtime: str = "2.11.0",
-    kinds: Sequence[str] = ("fp32", "fp16"),
+    modes: Sequence[str] = ("fp32", "fp16"),
     stem: str = "student",
     gates: Mapping[str, Gate] = GATES,
     calibration: Calibration | None = None,
-    quantise: QuantiseConfig | None = None,
+    quantize: QuantizeConfig | None = None,
 ) -> ExportResult:
     """Export a network and prove that what comes out is the same network.
 
@@ -201,45 +201,45 @@ def export(
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
         crops: (n, size, size, 3) float32 RGB in [0, 1]; real faces, because parity on noise says little.
         landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
-        gates: by hop: `onnx` and each of `kinds`.
-        calibration: training faces for the integer kinds, none of them among `crops`.
-        quantise: what of the integer kinds stays in floats.
+        gates: by stage: `onnx` and each of `modes`.
+        calibration: training faces for the integer modes, none of them among `crops`.
+        quantize: what of the integer modes stays in floats.
 
     Raises:
         ConfigError: crops of another size than the spec's, or calibration faces among them.
-        ExportError: a hop failed, moved the landmarks or needs a newer runtime; then `out_dir` is as it was.
+        ExportError: a stage failed, moved the landmarks or needs a newer runtime; then `out_dir` is as it was.
     """
-    with stage(
-        net, spec, out_dir, crops, landmarks, runtime, kinds, stem, gates, calibration, quantise
-    ) as staged:  # fmt: skip
-        staged.require()
-        return staged.publish()
+    with convert(
+        net, spec, out_dir, crops, landmarks, runtime, modes, stem, gates, calibration, quantize
+    ) as conversion:  # fmt: skip
+        conversion.require()
+        return conversion.publish()
 
 
 def _candidates(
-    files: Mapping[str, Path], kinds: Sequence[str], release: str, gates: Mapping[str, Gate]
+    files: Mapping[str, Path], modes: Sequence[str], release: str, gates: Mapping[str, Gate]
 ) -> tuple[dict[str, Predict], dict[str, Gate]]:
     """Return what to compare with PyTorch, and the gate of each."""
     runtimes = [runtime for runtime in list_runtimes() if runtime.covers(release)]
     if not runtimes:
         raise ConfigError("no TFLite runtime to check the result in; run `pip install ai-edge-litert`")
     candidates: dict[str, Predict] = {"onnx": OnnxBackend(files["onnx"])}
-    hop_gates = {"onnx": gates["onnx"]}
-    for kind in kinds:
+    stage_gates = {"onnx": gates["onnx"]}
+    for mode in modes:
         for runtime in runtimes:
-            candidates[f"{kind} on {runtime}"] = _tflite(runtime, files[kind])
-            hop_gates[f"{kind} on {runtime}"] = gates[kind]
-    return candidates, hop_gates
+            candidates[f"{mode} on {runtime}"] = _tflite(runtime, files[mode])
+            stage_gates[f"{mode} on {runtime}"] = gates[mode]
+    return candidates, stage_gates
 
 
 def _limits(candidates: Mapping[str, Predict]) -> dict[str, int]:
-    """Compare rounded kinds on a few crops only in all runtimes but the first: old ones take a second for each."""
+    """Compare rounded modes on a few crops only in all runtimes but the first: old ones take a second for each."""
     seen, limits = set[str](), {}
     for name in candidates:
-        kind = kind_of(name)
-        if kind in seen and KINDS[kind].rounding in ("weights", "all"):
+        mode = mode_of(name)
+        if mode in seen and MODES[mode].rounding in ("weights", "all"):
             limits[name] = _FEW_CROPS
-        seen.add(kind)
+        seen.add(mode)
     return limits
 
 

@@ -1,4 +1,4 @@
-"""The kinds of TFLite file this project makes; all of them take and return float32."""
+"""The modes of TFLite file this project makes; all of them take and return float32."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Literal
 
 from distill.errors import ExportError, suggest
 
-# What rounding a kind does, for finding out which layer it costs most in.
+# What rounding a mode does, for finding out which layer it costs most in.
 Rounding = Literal["none", "half", "weights", "all"]
 
 
 @dataclass(frozen=True)
-class Kind:
+class QuantizationMode:
     """One way to store and compute the same network.
 
     Attributes:
@@ -26,27 +26,31 @@ class Kind:
     calibrated: bool = False
 
 
-# In the order of the parity ladder: from exact to coarse, the odd one last.
-KINDS: Mapping[str, Kind] = MappingProxyType(
+# In the order of the parity report: from exact to coarse, the odd one last.
+MODES: Mapping[str, QuantizationMode] = MappingProxyType(
     {
-        "fp32": Kind("32-bit floats", "none"),
-        "fp16": Kind("16-bit weights, computed in 32-bit floats", "half"),
-        "w8": Kind("8-bit weights, unpacked once and computed in 32-bit floats", "weights"),
-        "dynamic": Kind("8-bit weights, activations rounded while it runs", "weights"),
-        "int8_hybrid": Kind("8-bit integers, sensitive modules and the decoder in floats", "all", calibrated=True),
-        "int8": Kind("8-bit integers, the decoder in floats", "all", calibrated=True),
-        "int16x8": Kind("16-bit activations and 8-bit weights, the decoder in floats", "weights", calibrated=True),
+        "fp32": QuantizationMode("32-bit floats", "none"),
+        "fp16": QuantizationMode("16-bit weights, computed in 32-bit floats", "half"),
+        "w8": QuantizationMode("8-bit weights, unpacked once and computed in 32-bit floats", "weights"),
+        "dynamic": QuantizationMode("8-bit weights, activations rounded while it runs", "weights"),
+        "int8_hybrid": QuantizationMode(
+            "8-bit integers, sensitive modules and the decoder in floats", "all", calibrated=True
+        ),
+        "int8": QuantizationMode("8-bit integers, the decoder in floats", "all", calibrated=True),
+        "int16x8": QuantizationMode(
+            "16-bit activations and 8-bit weights, the decoder in floats", "weights", calibrated=True
+        ),
     }
 )
 
 
-def require_kinds(kinds: Sequence[str]) -> None:
-    """Refuse an empty list of kinds and unknown ones.
+def require_modes(modes: Sequence[str]) -> None:
+    """Refuse an empty list of modes and unknown ones.
 
     Raises:
         ExportError: naming them and the nearest valid one.
     """
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or not kinds:
-        valid = suggest(unknown[0] if unknown else "", list(KINDS))
-        raise ExportError(f"unknown kind of TFLite file {unknown}: {valid}")
+    unknown = [mode for mode in modes if mode not in MODES]
+    if unknown or not modes:
+        valid = suggest(unknown[0] if unknown else "", list(MODES))
+        raise ExportError(f"unknown mode of TFLite file {unknown}: {valid}")

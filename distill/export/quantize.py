@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.export.config import QuantiseConfig
-from distill.export.quantization_modes import KINDS
+from distill.export.config import QuantizeConfig
+from distill.export.quantization_modes import MODES
 from distill.export.verify.tensor_matching import Node, trace
 from distill.tflite.editor import float_islands, pack_weights
 from distill.tflite.subprocesses import run_converter
@@ -26,9 +26,9 @@ _WORKER = Path(__file__).with_name("tf_worker.py")
 _WEIGHTLESS = ("ADD", "SUB", "MUL", "DIV", "RSQRT", "SQRT", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
 
 
-def float_nodes(nodes: Sequence[Node], config: QuantiseConfig, kind: str) -> list[Node]:
+def float_nodes(nodes: Sequence[Node], config: QuantizeConfig, mode: str) -> list[Node]:
     """Return the operators that stay in floats: the decoder always, the rest as configured."""
-    decoder, patterns = decoder_of(nodes), [re.compile(pattern) for pattern in config.modules(kind)]
+    decoder, patterns = decoder_of(nodes), [re.compile(pattern) for pattern in config.modules(mode)]
     return [
         node
         for index, node in enumerate(nodes)
@@ -59,42 +59,42 @@ def decoder_of(nodes: Sequence[Node]) -> set[int]:
     return found
 
 
-def quantise(
+def quantize(
     saved_model: Path,
     onnx_path: Path,
     crops: NDArray[np.float32] | None,
-    kinds: Sequence[str],
+    modes: Sequence[str],
     folder: Path,
-    config: QuantiseConfig,
+    config: QuantizeConfig,
     timeout_s: float,
 ) -> dict[str, Path]:
-    """Make the `dynamic`, `int8`, `int8_hybrid` and `int16x8` files among `kinds` in `folder`.
+    """Make the `dynamic`, `int8`, `int8_hybrid` and `int16x8` files among `modes` in `folder`.
 
     Args:
         saved_model: what onnx2tf made of `onnx_path`.
-        crops: (n, h, w, 3) float32 to find the ranges of activations with; only calibrated kinds need them.
+        crops: (n, h, w, 3) float32 to find the ranges of activations with; only calibrated modes need them.
         timeout_s: for each of two runs of TensorFlow.
 
     Raises:
         ExportError: TensorFlow failed or took too long, or the files are not the network of `onnx_path`.
     """
-    files = {kind: folder / f"{kind}.tflite" for kind in kinds}
-    job = {kind: str(path) for kind, path in files.items() if kind in ("dynamic", "int16x8")}
+    files = {mode: folder / f"{mode}.tflite" for mode in modes}
+    job = {mode: str(path) for mode, path in files.items() if mode in ("dynamic", "int16x8")}
     if crops is not None:
         np.save(folder / "crops.npy", crops)
         job |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
     _work({"saved_model": str(saved_model), **job}, folder, timeout_s)
     if crops is not None:
         nodes = trace(onnx_path, folder / "calibrated.tflite", crops[0])
-        calibrated = [kind for kind in files if KINDS[kind].calibrated]
-        names = {kind: [node.tensor for node in float_nodes(nodes, config, kind)] for kind in calibrated}
-        integer = [{"file": str(files[kind]), "float": names[kind]} for kind in names if kind.startswith("int8")]
+        calibrated = [mode for mode in files if MODES[mode].calibrated]
+        names = {mode: [node.tensor for node in float_nodes(nodes, config, mode)] for mode in calibrated}
+        integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
         if integer:
             _work({"calibrated": job["calibrated"], "integer": integer}, folder, timeout_s)
         if "int16x8" in names:
             files["int16x8"].write_bytes(float_islands(files["int16x8"].read_bytes(), names["int16x8"]))
-        for kind in names:
-            files[kind].write_bytes(pack_weights(files[kind].read_bytes()))
+        for mode in names:
+            files[mode].write_bytes(pack_weights(files[mode].read_bytes()))
     return files
 
 
@@ -102,4 +102,4 @@ def _work(job: dict[str, Any], folder: Path, timeout_s: float) -> None:
     """Run one job of `tf_worker.py`."""
     path = folder / "job.json"
     path.write_text(json.dumps(job))
-    run_converter("quantiser", [str(_WORKER), str(path)], folder, timeout_s)
+    run_converter("quantizer", [str(_WORKER), str(path)], folder, timeout_s)

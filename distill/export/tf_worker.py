@@ -43,7 +43,7 @@ def convert(job: dict[str, Any]) -> None:
         Path(job["int16x8"]).write_bytes(made.convert())
 
 
-def quantise(job: dict[str, Any]) -> None:
+def quantize(job: dict[str, Any]) -> None:
     """Turn a calibrated file into integer ones; operators that write one of the `float` tensors stay as they are."""
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
@@ -64,4 +64,4 @@ if __name__ == "__main__":
     # The folder of this program comes first on the path, where its neighbours could pass for someone's packages.
     del sys.path[0]
     given = json.loads(Path(sys.argv[1]).read_text())
-    quantise(given) if "integer" in given else convert(given)
+    quantize(given) if "integer" in given else convert(given)

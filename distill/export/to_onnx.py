@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.errors import ExportError
-from distill.export.compose import compose
+from distill.export.rewrites.fold_convolutions import compose
 from distill.export.rewrites.rewrite import export_form
 from distill.files import atomic_path
 from distill.models.heatmaps import MASS_FLOOR, cell_centres
@@ -83,7 +83,8 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
         except (RuntimeError, AssertionError, torch.onnx.errors.OnnxExporterError) as error:
             reason = str(error).strip().splitlines()[0][:200]
             raise ExportError(
-                f"{spec.arch} has no ONNX form: {reason}; try another input size, or rewrite the layer in rewrite.py"
+                f"{spec.arch} has no ONNX form: {reason}; try another input size, "
+                "or register a rewrite of the layer (distill.models.rewrite)"
             ) from error
         onnx.save(_described(compose(simplify(temporary)), spec), str(temporary))
     write_sidecar(path, spec)

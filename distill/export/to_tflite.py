@@ -1,4 +1,4 @@
-"""ONNX -> TensorFlow Lite: onnx2tf makes the float files, TensorFlow's own quantiser the others."""
+"""ONNX -> TensorFlow Lite: onnx2tf makes the float files, TensorFlow's own quantizer the others."""
 
 import tempfile
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import onnx
 from numpy.typing import NDArray
 
 from distill.errors import ConfigError, ExportError
-from distill.export.config import QuantiseConfig
-from distill.export.quantization_modes import KINDS, require_kinds
-from distill.export.quantize import quantise
+from distill.export.config import QuantizeConfig
+from distill.export.quantization_modes import MODES, require_modes
+from distill.export.quantize import quantize
 from distill.export.to_onnx import INPUT
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
@@ -36,41 +36,41 @@ def export_tflite(
     onnx_path: str | Path,
     spec: ModelSpec,
     out_dir: str | Path,
-    kinds: Sequence[str] = ("fp32", "fp16"),
+    modes: Sequence[str] = ("fp32", "fp16"),
     stem: str = "student",
     calibration: NDArray[np.float32] | None = None,
-    config: QuantiseConfig | None = None,
+    config: QuantizeConfig | None = None,
     timeout_s: float = 1800,
 ) -> dict[str, Path]:
-    """Convert a graph of `export_onnx` and return one file per kind, `out_dir/STEM_KIND.tflite` with its sidecar.
+    """Convert a graph of `export_onnx` and return one file per mode, `out_dir/STEM_MODE.tflite` with its sidecar.
 
-    Input (1, h, w, 3) float32 RGB in [0, 1]; output (1, k, 2) float32, whatever the kind computes in between. Nothing
-    appears in `out_dir` unless every kind converted and has that interface.
+    Input (1, h, w, 3) float32 RGB in [0, 1]; output (1, k, 2) float32, whatever the mode computes in between. Nothing
+    appears in `out_dir` unless every mode converted and has that interface.
 
     Args:
-        kinds: names in `KINDS`.
-        calibration: (n, h, w, 3) crops that show the integer kinds the range of every activation.
-        config: what of the integer kinds stays in floats.
+        modes: names in `MODES`.
+        calibration: (n, h, w, 3) crops that show the integer modes the range of every activation.
+        config: what of the integer modes stays in floats.
         timeout_s: for each converter.
 
     Raises:
-        ConfigError: a kind that needs calibration, without crops.
-        ExportError: an unknown kind, a conversion that failed (with the path of its log) or took too long, or a file
+        ConfigError: a mode that needs calibration, without crops.
+        ExportError: an unknown mode, a conversion that failed (with the path of its log) or took too long, or a file
             with another interface.
     """
-    require_kinds(kinds)
-    calibrated = [kind for kind in kinds if KINDS[kind].calibrated]
+    require_modes(modes)
+    calibrated = [mode for mode in modes if MODES[mode].calibrated]
     if calibrated and calibration is None:
         raise ConfigError(
             f"{', '.join(calibrated)} need faces to find the ranges of activations: give calibration crops"
         )
     with tempfile.TemporaryDirectory(prefix="onnx2tf-") as folder:
-        content = _convert(Path(onnx_path), Path(folder), kinds, calibration, config or QuantiseConfig(), timeout_s)
-    for kind, blob in content.items():
-        check_interface(blob, spec, f"{stem}_{kind}.tflite")
-    paths = {kind: Path(out_dir) / f"{stem}_{kind}.tflite" for kind in kinds}
-    for kind, path in paths.items():
-        write_bytes(path, content[kind])
+        content = _convert(Path(onnx_path), Path(folder), modes, calibration, config or QuantizeConfig(), timeout_s)
+    for mode, blob in content.items():
+        check_interface(blob, spec, f"{stem}_{mode}.tflite")
+    paths = {mode: Path(out_dir) / f"{stem}_{mode}.tflite" for mode in modes}
+    for mode, path in paths.items():
+        write_bytes(path, content[mode])
         write_sidecar(path, spec)
     return paths
 
@@ -93,21 +93,21 @@ def check_interface(blob: bytes, spec: ModelSpec, name: str) -> None:
 def _convert(
     onnx_path: Path,
     folder: Path,
-    kinds: Sequence[str],
+    modes: Sequence[str],
     calibration: NDArray[np.float32] | None,
-    config: QuantiseConfig,
+    config: QuantizeConfig,
     timeout_s: float,
 ) -> dict[str, bytes]:
-    """Return the content of each kind of file; `folder` is for whatever lies about meanwhile."""
+    """Return the content of each mode of file; `folder` is for whatever lies about meanwhile."""
     made = _onnx2tf(onnx_path, folder, timeout_s)
-    content = {kind: (made / name).read_bytes() for kind, name in _FLOATS.items()}
-    if "w8" in kinds:
+    content = {mode: (made / name).read_bytes() for mode, name in _FLOATS.items()}
+    if "w8" in modes:
         content["w8"] = pack_weights(content["fp32"])
-    rest = [kind for kind in kinds if kind not in content]
+    rest = [mode for mode in modes if mode not in content]
     if rest:
-        files = quantise(made, onnx_path, calibration, rest, folder, config, timeout_s)
-        content |= {kind: path.read_bytes() for kind, path in files.items()}
-    return {kind: content[kind] for kind in kinds}
+        files = quantize(made, onnx_path, calibration, rest, folder, config, timeout_s)
+        content |= {mode: path.read_bytes() for mode, path in files.items()}
+    return {mode: content[mode] for mode in modes}
 
 
 def _onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:

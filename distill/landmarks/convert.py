@@ -3,7 +3,7 @@
 A scheme's YAML defines under `from:` how each of its points is computed from another scheme: an index or range, the
 mean of some points, a weighted blend, or separate sources for x and y. An approximate map has a `bias`, the distance
 between the converted points and the annotation of the target scheme, measured on real faces by
-scripts/reproduce/scheme_bias.py.
+scripts/generate/scheme_bias.py.
 """
 
 from collections.abc import Mapping

@@ -1,12 +1,17 @@
 """Configuration of the supervised loss and of knowledge distillation."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal
 
 from distill.errors import ConfigError, suggest
 
-KDName = Literal["mse", "l2", "kl", "covariance", "feature", "coordinate", "gaussian", "none"]
+# The distillation loss between features; all others compare predictions and are in `distill.losses.registry`.
+FEATURE = "feature"
+# Names of the package; files of `--plugin` may add others.
+BUILT_IN_KD = ("coordinate", "covariance", FEATURE, "gaussian", "kl", "l2", "mse")
+_LOSS_OPTIONS = ("star", "star_eigen", "point", "edge", "sigma")
 
 
 @dataclass(frozen=True)
@@ -14,43 +19,52 @@ class LossConfig:
     """The supervised loss; an option left at None has the default of the chosen loss, which must have that option.
 
     Attributes:
-        kind: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, or the network's own.
+        name: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, the network's own, or one of a plugin.
         star: weight of the STAR loss on the decoded landmarks, for `maps` [1].
         star_eigen: weight of its eigenvalue restriction, for `maps` [1].
         point: weight of adaptive wing on the point maps, for `maps` [10].
         edge: weight of adaptive wing on the edge maps, for `maps` [10].
         sigma: standard deviation of the target maps in heatmap cells, for `maps`, `bce` and `mse` [1].
+        options: options of a plugin's loss.
     """
 
-    kind: str = "default"
+    name: str = "default"
     star: float | None = None
     star_eigen: float | None = None
     point: float | None = None
     edge: float | None = None
     sigma: float | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def given_options(self) -> dict[str, Any]:
+        """Options that are not left at their defaults."""
+        flat = {name: getattr(self, name) for name in _LOSS_OPTIONS if getattr(self, name) is not None}
+        return {**flat, **self.options}
 
     def __post_init__(self) -> None:
         if self.sigma is not None and not self.sigma > 0:
             raise ConfigError(f"--loss.sigma {self.sigma} must be above 0")
+        _require_given_once("loss", self.options, {name: getattr(self, name) for name in _LOSS_OPTIONS})
 
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """What the teacher said, kept on disk.
+    """Cached teacher outputs on disk.
 
     Attributes:
         form: maps of every crop, whole or a `window`; `landmarks` once per face; `none`.
         folder: where; one folder serves several runs.
-        gigabytes: the most it may take; what does not fit is asked again.
+        max_gb: largest size in gigabytes; outputs that do not fit are computed again.
     """
 
     form: Literal["none", "window", "maps", "landmarks"] = "none"
     folder: Path = Path("runs/teacher_cache")
-    gigabytes: float = 20.0
+    max_gb: float = 20.0
 
     def __post_init__(self) -> None:
-        if self.gigabytes <= 0:
-            raise ConfigError(f"--kd.cache.gigabytes {self.gigabytes} must be above 0; --kd.cache.form none keeps none")
+        if self.max_gb <= 0:
+            raise ConfigError(f"--kd.cache.max_gb {self.max_gb} must be above 0; --kd.cache.form none turns it off")
 
 
 @dataclass(frozen=True)
@@ -58,24 +72,26 @@ class KDConfig:
     """Distillation from the teacher: between maps or features, or to the coordinates of a regression network.
 
     Attributes:
-        kind: `mse`, `l2`, `kl`, `covariance`, `feature`, `coordinate`, `gaussian` or `none`.
-        weight: weight of this kind (the authors: 100 for mse; about 1 for the others).
-        extra: further kinds at the same time, with their weights.
-        temperature: softens the distributions of `kl`.
-        decay: `constant`, or `linear` to fade all weights to 0 (DWPose).
-        only: no supervised loss; the teacher alone is heard.
-        flip: average the teacher's answer with that for the mirrored crop.
-        head_only: train what is behind the frozen backbone of --teacher anew (DWPose, stage 2).
+        kind: `mse`, `l2`, `kl`, `covariance`, `feature`, `coordinate`, `gaussian`, one of a plugin, or `none`.
+        weight: weight of this loss (the authors: 100 for mse; about 1 for the others).
+        extra: further distillation losses at the same time, with their weights.
+        temperature: softens the distributions, for `kl` [1].
+        options: options of a plugin's distillation loss.
+        decay: `constant`, or `linear` decay of all weights to 0 (DWPose).
+        supervised: false trains without supervised loss.
+        flip: average the teacher's outputs with those for the mirrored crop.
+        head_only: train neck and heads anew behind the frozen backbone of --teacher (DWPose, stage 2).
         inherit_heads: start the student's heads from the teacher's; both need the same neck width.
-        cache: what the teacher said, kept on disk.
+        cache: cached teacher outputs.
     """
 
-    kind: KDName = "mse"
+    kind: str = "mse"
     weight: float = 100.0
     extra: dict[str, float] = field(default_factory=dict)
-    temperature: float = 1.0
+    temperature: float | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     decay: Literal["constant", "linear"] = "constant"
-    only: bool = False
+    supervised: bool = True
     flip: bool = False
     head_only: bool = False
     inherit_heads: bool = False
@@ -83,19 +99,59 @@ class KDConfig:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Every kind with its weight, `kind` first."""
+        """Every distillation loss with its weight, `kind` first."""
         return {} if self.kind == "none" else {self.kind: self.weight, **self.extra}
 
-    def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise ConfigError(f"--kd.temperature {self.temperature} must be above 0")
-        kinds = [name for name in get_args(KDName) if name not in ("none", self.kind)]
+    @property
+    def given_options(self) -> dict[str, Any]:
+        """Options that are not left at their defaults."""
+        flat = {} if self.temperature is None else {"temperature": self.temperature}
+        return {**flat, **self.options}
+
+    def require_built_in(self) -> None:
+        """Refuse names that are not in the package, where no plugin can add them.
+
+        Raises:
+            ConfigError: naming the nearest.
+        """
+        if self.kind not in (*BUILT_IN_KD, "none"):
+            raise ConfigError(f"unknown --kd.kind '{self.kind}': {suggest(self.kind, [*BUILT_IN_KD, 'none'])}")
+        valid = [name for name in BUILT_IN_KD if name != self.kind]
         for name in self.extra:
-            if name not in kinds:
-                raise ConfigError(f"--kd.extra '{name}' beside --kd.kind {self.kind}: {suggest(name, kinds)}")
-        if "feature" in self.weights and self.cache.form != "none":
-            raise ConfigError("--kd.cache.form: features are not cached; take none, or leave out the kind feature")
+            if name not in valid:
+                raise ConfigError(f"--kd.extra '{name}' beside --kd.kind {self.kind}: {suggest(name, valid)}")
+
+    def __post_init__(self) -> None:
+        if self.temperature is not None and not self.temperature > 0:
+            raise ConfigError(f"--kd.temperature {self.temperature} must be above 0")
+        _require_given_once("kd", self.options, {"temperature": self.temperature})
         if self.kind == "none":
-            for name in ("extra", "only", "flip", "head_only", "inherit_heads"):
-                if getattr(self, name):
-                    raise ConfigError(f"--kd.{name} needs a teacher, but --kd.kind is none")
+            _require_defaults(self)
+        for name in ("none", self.kind):
+            if name in self.extra:
+                raise ConfigError(f"--kd.extra '{name}' beside --kd.kind {self.kind}: name other losses")
+        if FEATURE in self.weights and self.cache.form != "none":
+            raise ConfigError("--kd.cache.form: features are not cached; take none, or leave out the loss feature")
+        if self.flip and set(self.weights) == {FEATURE}:
+            raise ConfigError("--kd.flip has no effect with --kd.kind feature: its features are of the crop alone")
+
+
+def _require_defaults(kd: KDConfig) -> None:
+    """Refuse options of a distillation that is switched off."""
+    defaults = {option.name: option.default for option in fields(KDConfig)}
+    defaults |= {"extra": {}, "options": {}, "cache": CacheConfig()}
+    for name, default in defaults.items():
+        if name != "kind" and getattr(kd, name) != default:
+            flag = next(iter(_changed(kd.cache)), name) if name == "cache" else name
+            raise ConfigError(f"--kd.{flag} needs a teacher, but --kd.kind is none")
+
+
+def _changed(cache: CacheConfig) -> list[str]:
+    default = asdict(CacheConfig())
+    return [f"cache.{name}" for name, value in asdict(cache).items() if value != default[name]]
+
+
+def _require_given_once(group: str, options: Mapping[str, Any], flat: Mapping[str, Any]) -> None:
+    for name in options:
+        if flat.get(name) is not None:
+            raise ConfigError(f"--{group}.{name} and {name} in --{group}.options: give one of them")

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from distill.data.pose import head_pose
 from distill.landmarks import Scheme
 from distill.losses.reduction import masked_mean
+from distill.losses.registry import register_loss
 from distill.models import Prediction
 
 
+@register_loss("pfld", needs=("landmarks",))
 class PfldLoss(nn.Module):
     """Sum of the squared distances of a face's points in sides of the crop, times the error of its predicted pose.
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from distill.errors import ConfigError
 from distill.landmarks import Scheme
 from distill.losses.reduction import masked_mean
+from distill.losses.registry import register_loss
 from distill.models import Prediction
 
 Points = Float[Tensor, "b k 2"]
@@ -59,20 +61,21 @@ class PointLoss(nn.Module):
     is measured by; of pupils where a scheme has no corners. A face whose eyes nobody marked does not count then.
 
     Args:
-        kind: a name of `POINT_LOSSES`; also the name of the term.
-        scheme: says where the eyes are.
+        name: a name of `POINT_LOSSES`; also the name of the term.
+        scheme: gives the points of the eyes.
 
     Raises:
         ConfigError: `nme` for a scheme without eyes, such as a profile's.
     """
 
-    def __init__(self, kind: str, scheme: Scheme):
+    def __init__(self, name: str, scheme: Scheme):
         super().__init__()
-        self.kind, self.measure = kind, POINT_LOSSES[kind]
-        self.ends = [list(end) for end in scheme.ocular or scheme.pupil or ()] if kind == "nme" else None
+        self.name = name
+        self.measure = POINT_LOSSES[name]
+        self.ends = [list(end) for end in scheme.ocular or scheme.pupil or ()] if name == "nme" else None
         if self.ends == []:
             raise ConfigError(
-                f"--loss.kind nme: scheme {scheme.name} has no eyes to measure by; take wing or smooth_l1"
+                f"--loss.name nme: scheme {scheme.name} has no eyes to measure by; take wing or smooth_l1"
             )
 
     def forward(
@@ -86,4 +89,8 @@ class PointLoss(nn.Module):
                 values = values / (right - left).norm(dim=-1, keepdim=True).clamp_min(_NEAREST_EYES)
                 valid = valid * (valid[:, [*self.ends[0], *self.ends[1]]] > 0).all(1, keepdim=True)
             loss = masked_mean(values, valid)
-        return {self.kind: loss, "loss": loss}
+        return {self.name: loss, "loss": loss}
+
+
+for _name in POINT_LOSSES:
+    register_loss(_name, needs=("landmarks",))(partial(PointLoss, _name))

@@ -1,4 +1,4 @@
-"""Model cards: what each network's paper says, how large the network is, and where our own numbers stand."""
+"""Model cards: publication, exact cost and published results of every network, and the file of our own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,8 +40,8 @@ class Card:
 
     Attributes:
         title, paper, url: of the publication.
-        input: what the network sees.
-        loss: what the paper trains with.
+        input: of the network.
+        loss: of the paper.
         counts: each variant's cost.
         published: the paper's numbers, a row each, with the protocol in the row.
         notes: what differs here from the paper.

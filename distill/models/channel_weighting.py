@@ -1,9 +1,9 @@
 """Conditional channel weighting (Lite-HRNet, arXiv 2104.06403, sec. 3.2): a shuffle block without 1x1 convolutions.
 
-A block takes half of each branch's channels, weighs them by what all branches say (across resolutions), runs a
+A block takes half of each branch's channels, weighs them by all branches (across resolutions), runs a
 depthwise 3x3, weighs them again by their own means over space, puts them beside the other half, and shuffles both.
 
-*Shuffling moves nothing here.* Dealing 2n channels out of two halves takes position p to 2p mod (2n - 1), the last one
+*No channel is moved here.* A shuffle of 2n channels takes position p to 2p mod (2n - 1), the last one
 stays. Where a channel is after s blocks is therefore known beforehand: it is in the half that is worked on if
 2^s p mod (2n - 1) >= n. So channels stay where they are, and each block has a list of those it works on. Numbers are
 those of a shuffling network, whose channels are only named differently; no file needs transposes of whole maps.
@@ -27,10 +27,10 @@ def worked_on(channels: int, step: int) -> Int[Tensor, " half"]:
         channels: an even number.
         step: shuffles before.
     """
-    places = torch.arange(channels)
+    positions = torch.arange(channels)
     for _ in range(step):
-        places = torch.where(places < channels // 2, 2 * places, 2 * places - channels + 1)
-    return places.argsort()[channels // 2 :]
+        positions = torch.where(positions < channels // 2, 2 * positions, 2 * positions - channels + 1)
+    return positions.argsort()[channels // 2 :]
 
 
 class CrossResolutionWeighting(nn.Module):
@@ -78,16 +78,16 @@ class ChannelWeighting(nn.Module):
         self.depthwise = nn.ModuleList(conv_norm(half, half, 3, groups=half) for half in halves)
         self.spatial = nn.ModuleList(SpatialWeighting(half) for half in halves)
         for branch, (width, step) in enumerate(zip(channels, steps, strict=True)):
-            self.register_buffer(f"places{branch}", worked_on(width, step), persistent=False)
+            self.register_buffer(f"positions{branch}", worked_on(width, step), persistent=False)
 
-    def places(self, branch: int) -> Int[Tensor, " half"]:
+    def positions(self, branch: int) -> Int[Tensor, " half"]:
         """Return the channels of a branch that this block works on."""
-        found: Tensor = getattr(self, f"places{branch}")
-        return found
+        indices: Tensor = getattr(self, f"positions{branch}")
+        return indices
 
     def forward(self, branches: Branches) -> list[Tensor]:
-        weighed = self.cross([x.index_select(1, self.places(i)) for i, x in enumerate(branches)])
+        weighed = self.cross([x.index_select(1, self.positions(i)) for i, x in enumerate(branches)])
         done = [spatial(conv(x)) for x, conv, spatial in zip(weighed, self.depthwise, self.spatial, strict=True)]
         return [
-            x.index_copy(1, self.places(i), new.to(x)) for i, (x, new) in enumerate(zip(branches, done, strict=True))
+            x.index_copy(1, self.positions(i), new.to(x)) for i, (x, new) in enumerate(zip(branches, done, strict=True))
         ]

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,11 @@ def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, 
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
     if path.suffix not in _READERS:
-        raise CheckpointError(f"{path}: unknown kind of weights '{path.suffix}'; give one of {', '.join(_READERS)}")
+        raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
     raw_spec, state = _READERS[path.suffix](path)
     try:
         spec = ModelSpec.from_dict(raw_spec)
-        net = create_model(spec.arch, spec.scheme, **{**spec.options, **_no_download(spec.options)})
+        net = create_model(spec.arch, spec.scheme, **without_pretrained(spec.options))
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         reason = str(error) if isinstance(error, ConfigError) else repr(error)
         raise CheckpointError(
@@ -109,7 +110,7 @@ def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, 
         raise ConfigError(f"{spec.arch} has no head for {scheme}; it has {', '.join(heads)}")
     if not isinstance(net, RegressionNet) or len(heads) == 1:
         return net, spec
-    # Only the main head says how sure it is.
+    # Only the main head predicts its uncertainty.
     dropped = {"others"} if scheme == spec.scheme else {"others", "uncertainty"}
     options = {name: value for name, value in spec.options.items() if name not in dropped}
     alone = create_model(spec.arch, scheme, **options)
@@ -120,9 +121,9 @@ def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, 
     return alone.eval(), replace(spec, scheme=scheme, n_points=load_scheme(scheme).n_points, options=options)
 
 
-def _no_download(options: dict[str, Any]) -> dict[str, Any]:
-    """All weights come from the file, so none need be fetched first."""
-    return {"pretrained": False} if "pretrained" in options else {}
+def without_pretrained(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a network whose weights all come from a checkpoint, so that none are downloaded."""
+    return {name: False if name == "pretrained" else value for name, value in options.items()}
 
 
 def save_model(path: str | Path, net: nn.Module, spec: ModelSpec, half: bool = False) -> None:

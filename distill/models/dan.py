@@ -1,4 +1,4 @@
-"""DAN, the Deep Alignment Network (arXiv 1706.01789): a stage predicts landmarks, the next one mends them.
+"""DAN, the Deep Alignment Network (arXiv 1706.01789): a stage predicts landmarks, the next one corrects them.
 
 Counts are those of the mobile thesis for 68 points at 112 px, 11,150,664 and 23,108,444 with the four vectors of every
 batch norm; they settle that convolutions and the dense layer in front of a norm keep their biases.
@@ -10,7 +10,7 @@ batch norm; they settle that convolutions and the dense layer in front of a norm
   landmarks are drawn (`1 / (1 + distance)` to the nearest one, within a patch), and the dense layer of the stage before
   becomes a third picture. The next stage moves the straightened landmarks, which are then turned back.
 
-Everything is inside the network: it takes RGB crops like the others and makes them grey by itself. What happens between
+Everything is inside the network: it takes RGB crops, as the others do, and converts them to grey. What happens between
 stages is written in operators that every runtime has: one gather of 2 x 2 neighbourhoods instead of a grid sampler, the
 inverse of a similarity instead of a matrix inverse, x and y apart in tensors of two axes.
 
@@ -87,12 +87,12 @@ def warp(images: Float[Tensor, "b 1 s s"], back: Similarity) -> Float[Tensor, "b
     x, y = ((row * size - 0.5).clamp(0, size - 1) for row in back(grid))
     left, top = (row.clamp(max=size - 2).floor() for row in (x, y))
     first = torch.arange(batch, device=images.device)[:, None] * size * size
-    places = ((top * size + left).long() + first).reshape(-1)
+    positions = ((top * size + left).long() + first).reshape(-1)
     # Every pixel beside its right, lower and diagonal neighbour, so that one gather finds all four.
     right = torch.cat([images[..., 1:], images[..., -1:]], 3)
     rows = torch.cat([images, right], 1)
     quads = torch.cat([rows, torch.cat([rows[:, :, 1:], rows[:, :, -1:]], 2)], 1)
-    found = quads.permute(0, 2, 3, 1).reshape(-1, 4).index_select(0, places)
+    found = quads.permute(0, 2, 3, 1).reshape(-1, 4).index_select(0, positions)
     dx, dy = (x - left).reshape(-1, 1), (y - top).reshape(-1, 1)
     weights = torch.cat([(1 - dx) * (1 - dy), dx * (1 - dy), (1 - dx) * dy, dx * dy], 1)
     return (found * weights).sum(1).reshape(batch, 1, size, size)
@@ -106,9 +106,9 @@ def landmark_picture(shape: Shape, size: int) -> Float[Tensor, "b 1 s s"]:
 
     def squared(row: Row) -> Float[Tensor, "bs k"]:
         centre = (row * size - 0.5).clamp(_PATCH, size - 1 - _PATCH).index_select(0, faces.repeat_interleave(size))
-        places = line.repeat(batch)[:, None].to(centre)
-        beyond = ((places - centre.floor()).abs() > _PATCH).to(centre)
-        return (places - centre).square() + _BEYOND * beyond
+        positions = line.repeat(batch)[:, None].to(centre)
+        beyond = ((positions - centre.floor()).abs() > _PATCH).to(centre)
+        return (positions - centre).square() + _BEYOND * beyond
 
     first = faces.repeat_interleave(size * size) * size
     columns = squared(shape.x).index_select(0, first + line.repeat(size).repeat(batch))

@@ -10,9 +10,9 @@ of the ablations settle it:
 * *Extra convolution*: 3 x 3 and ordinary in the first module, depthwise 3 x 3 and then 1 x 1 in the others.
 * *Decoder*: 1 x 1 to 256 channels, then one depthwise convolution of the whole 8 x 8 map.
 * *Head*: vectors of 256, 288 and 320 -> 32 units, concatenated with their input; 352 -> 102.
-* *Norms*: the paper names none and says what is deployed, where a norm is one bias per channel. Here a norm has
-  a shift and no scale, which the next weights hold anyway because every norm is followed by a ReLU; so the network has
-  the same 130,938 parameters when it is trained and when it is shipped.
+* *Norms*: the paper names none and describes the deployed network, where a norm is one bias per channel. Here a norm
+  has a shift and no scale, which the next weights hold anyway because every norm is followed by a ReLU; so the network
+  has the same 130,938 parameters in training and in deployment.
 * *PFLD's head* (arXiv 1902.10859) in the ablation: the means of the last map and of a stride-2 convolution of it, and
   a convolution of all that is left, into one linear layer. Widths are unpublished; 96 and 48 give the published
   18.8 MFLOPs and the size, together with the decoder gone.
@@ -116,7 +116,7 @@ def efld(
         light: depthwise-separable extra branches; without, ordinary ones (the paper's ablation).
         head: `dense`, or `pfld` for the paper's ablation.
         others: further schemes with a head of their own, for training on several data sets.
-        uncertainty: the main head also says how far its points may spread; Gaussian distillation needs it.
+        uncertainty: the main head also predicts the standard deviation of its points; Gaussian distillation needs it.
 
     Raises:
         ConfigError: a size the strides do not divide, an unknown head, or a scheme named twice.

@@ -1,7 +1,7 @@
-"""How the branches of a high-resolution network hear one another: SCAF, and the convolutions it replaces.
+"""Fusion of the branches of a high-resolution network: SCAF, and the convolutions that it replaces.
 
 All map a list of branches, from the highest resolution to the lowest, each with half the side of the one before, to a
-list of the same shapes: `ReLU(x_i + sum over j of what j says to i)`.
+list of the same shapes: `ReLU(x_i + sum over j of f_ij(x_j))`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from distill.errors import ConfigError, suggest
 
 Branches = Sequence[Float[Tensor, "b c h w"]]
 
-# What a bottleneck divides the wider side by, and the groups of a grouped convolution; the paper gives neither.
+# Reduction of a bottleneck, and groups of a grouped convolution; the paper gives neither.
 _BOTTLENECK, _GROUPS = 4, 4
 
 
@@ -36,9 +36,9 @@ def resize(x: Float[Tensor, "b c h w"], steps: int) -> Float[Tensor, "b c h2 w2"
 class ScafFusion(nn.Module):
     """Stepped channel attention (Lite-HRNet Plus, sec. 3.1): `A_ij(mean of x_i over space) * resize(mean of x_j)`.
 
-    Branch j says one number per position, its mean over channels, and what branch i makes of it in each of its M
-    channels is up to i alone: two dense layers M -> M / r -> M and a sigmoid. That is 2 M^2 / r products for each i and
-    j, at any resolution. The paper does not say how a map is made smaller; here by averaging.
+    Branch j contributes its mean over channels, one number per position. Branch i weighs it in each of its M channels
+    by two dense layers M -> M / r -> M and a sigmoid: 2 M^2 / r products for each i and j, at any resolution. The paper
+    does not specify how a map is downsampled; here it is average pooling.
 
     Args:
         channels: of the branches.
@@ -51,19 +51,19 @@ class ScafFusion(nn.Module):
         self.attention = nn.ModuleList()
         for width in channels:
             inner = max(1, width // reduction)
-            # The layers of all sources side by side: groups keep them apart.
+            # One grouped convolution holds the layers of all sources.
             first = nn.Conv2d(width, others * inner, 1)
             second = nn.Conv2d(others * inner, others * width, 1, groups=others)
             self.attention.append(nn.Sequential(first, nn.ReLU(inplace=True), second, nn.Sigmoid()))
 
     def forward(self, branches: Branches) -> list[Tensor]:
-        said = [x.mean(1, keepdim=True) for x in branches]
+        means = [x.mean(1, keepdim=True) for x in branches]
         fused = []
         for i, (x, attention) in enumerate(zip(branches, self.attention, strict=True)):
             weights = attention(x.mean((2, 3), keepdim=True)).chunk(len(branches) - 1, 1)
             sources = [j for j in range(len(branches)) if j != i]
             for j, weight in zip(sources, weights, strict=True):
-                x = x + resize(said[j], i - j) * weight
+                x = x + resize(means[j], i - j) * weight
             fused.append(x.relu())
         return fused
 
@@ -124,14 +124,14 @@ POINTWISE: Mapping[str, Callable[[int, int], nn.Module]] = MappingProxyType(
 )
 
 
-def make_fusion(kind: str, channels: Sequence[int], reduction: int) -> nn.Module:
+def make_fusion(name: str, channels: Sequence[int], reduction: int) -> nn.Module:
     """Return a fusion by its name: `scaf`, or `conv`, `bottleneck` or `group`, the paper's ablation (table 2a).
 
     Raises:
-        ConfigError: an unknown kind.
+        ConfigError: an unknown fusion.
     """
-    if kind == "scaf":
+    if name == "scaf":
         return ScafFusion(channels, reduction)
-    if kind not in POINTWISE:
-        raise ConfigError(f"unknown fusion '{kind}': {suggest(kind, ['scaf', *POINTWISE])}")
-    return ConvFusion(channels, POINTWISE[kind])
+    if name not in POINTWISE:
+        raise ConfigError(f"unknown fusion '{name}': {suggest(name, ['scaf', *POINTWISE])}")
+    return ConvFusion(channels, POINTWISE[name])

@@ -1,4 +1,4 @@
-"""What every network returns, and the anisotropic attention head: three kinds of maps, fused and decoded.
+"""`Prediction` of every network, and the anisotropic attention head (AAM): three sets of maps, fused and decoded.
 
 AAM is ADNet's (Huang et al., ICCV 2021, arXiv 2109.05721): a landmark's heatmap counts where its point map and the
 edges it lies on agree. Teacher and student share this code.
@@ -17,14 +17,14 @@ from distill.models.heatmaps import soft_argmax
 
 
 class Prediction(NamedTuple):
-    """What a network says about a batch of crops; what a kind of network does not say is None.
+    """Output of a network for a batch of crops; parts that a network does not predict are None.
 
     Attributes:
         landmarks: (b, k, 2), normalised to the crop: in [0, 1] where they come from maps, unbounded from regression.
         heatmaps: (b, k, h, w) fused, non-negative; what is decoded and distilled.
         point_maps: (b, k, h, w) in [0, 1].
         edge_maps: (b, e, h, w) in [0, 1].
-        sigmas: (b, k, 2) > 0, a regression network's own spread of each point in x and y, normalised to the crop.
+        sigmas: (b, k, 2) > 0, standard deviation in x and y that a regression network predicts, normalised to the crop.
         pose: (b, 3) yaw, pitch and roll in radians, of a network that is trained with a pose net.
     """
 
@@ -78,7 +78,7 @@ class AAMHead(nn.Module):
         self.register_buffer("edges_of_point", edges_of_point, persistent=False)
         self.register_buffer("edgeless", (edges_of_point.sum((1, 2, 3)) == 0).float(), persistent=False)
         for conv in (self.point, self.edge):
-            # Maps start dark, as their targets almost everywhere are.
+            # Maps start near 0, as their targets are almost everywhere.
             if conv.bias is not None:
                 nn.init.constant_(conv.bias, -2.0)
 

@@ -1,17 +1,15 @@
-"""Backbone, neck and head put together: the shape shared by teacher and student."""
+"""Heatmap network of a backbone, a neck and a head, shared by teacher and student."""
 
-import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
-import timm
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.errors import ConfigError, suggest
 from distill.landmarks import load_scheme
+from distill.models.backbone import Pretrained, create_backbone, require_backbone
 from distill.models.heads import AAMHead, Prediction
 from distill.models.necks import NECKS
 
@@ -21,7 +19,7 @@ class HeatmapNet(nn.Module):
 
     Args:
         backbone: a timm `features_only` model, or another that returns maps from the highest resolution to the lowest.
-        neck: takes the backbone's features to what the head reads, usually one map at stride 4.
+        neck: maps the backbone's features to the head's input, usually one map at stride 4.
         head: predicts and decodes the maps.
         mean, std: per-channel statistics (RGB, images in [0, 1]) the backbone expects.
         channels_last: the backbone returns (b, h, w, c) features, as Swin does.
@@ -30,6 +28,10 @@ class HeatmapNet(nn.Module):
             code adds 0.1 in evaluation too, which makes its own distillation targets noisy; here evaluation is exact.
     """
 
+    # Modules that stay in floats in integer files, as regular expressions: the AAM head multiplies maps, which 8 bits
+    # flatten; the others are those of `int8_hybrid`.
+    float_modules: ClassVar = ("head", r"head\.normalise")
+    hybrid_modules: ClassVar = (r"head\..*", r"neck(\..*)?")
     mean: Tensor
     std: Tensor
 
@@ -45,8 +47,13 @@ class HeatmapNet(nn.Module):
         feature_noise: float = 0.0,
     ):
         super().__init__()
-        self.backbone, self.neck, self.head = backbone, neck, head
-        self.channels_last, self.size_multiple, self.feature_noise = channels_last, size_multiple, feature_noise
+        self.backbone = backbone
+        self.neck = neck
+        self.head = head
+        self.channels_last = channels_last
+        self.size_multiple = size_multiple
+        self.feature_noise = feature_noise
+        self.loaded_weights = getattr(backbone, "loaded_weights", None)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
@@ -74,8 +81,7 @@ def build_heatmap_net(
     *,
     neck: str,
     width: int,
-    pretrained: bool,
-    channels_last: bool = False,
+    pretrained: Pretrained,
     size_multiple: int = 32,
     feature_noise: float = 0.0,
     **backbone_args: Any,
@@ -85,9 +91,7 @@ def build_heatmap_net(
     Raises:
         ConfigError: unknown backbone or neck, or a scheme without edges.
     """
-    if not timm.is_model(backbone):
-        alike = get_close_matches(backbone, timm.list_models(), n=6, cutoff=0.3) or ["swinv2_tiny_window8_256"]
-        raise ConfigError(f"unknown timm backbone '{backbone}': {suggest(backbone, alike)}")
+    require_backbone(backbone)
     if not load_scheme(scheme).edges:
         raise ConfigError(
             f"scheme {scheme} has no edges, which this network has maps of: add some, or take a network that regresses "
@@ -97,26 +101,19 @@ def build_heatmap_net(
         raise ConfigError(f"unknown neck '{neck}': {suggest(neck, list(NECKS))}")
     neck_type = NECKS[neck]
     body = create_backbone(backbone, pretrained, backbone_args, neck_type.strides)
+    strides = tuple(body.feature_info.reduction())
+    if strides != neck_type.strides:
+        raise ConfigError(
+            f"timm backbone {backbone} has feature maps at strides {strides}, neck {neck} reads {neck_type.strides}: "
+            "choose another, such as resnet18"
+        )
     return HeatmapNet(
         body,
         neck_type(body.feature_info.channels(), width),
         AAMHead(width, load_scheme(scheme)),
         mean=body.default_cfg["mean"],
         std=body.default_cfg["std"],
-        channels_last=channels_last,
+        channels_last=getattr(body, "output_fmt", None) == "NHWC",
         size_multiple=size_multiple,
         feature_noise=feature_noise,
     )
-
-
-def create_backbone(name: str, pretrained: bool, args: dict[str, Any], strides: tuple[int, ...]) -> Any:
-    """Return a timm backbone's features at its last strides, from scratch with a warning where weights are missing."""
-    last = tuple(range(-len(strides), 0))
-    try:
-        return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **args)
-    except (OSError, RuntimeError) as error:
-        if not pretrained:
-            raise
-        reason = str(error).splitlines()[0][:120]
-        warnings.warn(f"no pretrained weights for {name} ({reason}): training from scratch", stacklevel=2)
-        return timm.create_model(name, features_only=True, out_indices=last, pretrained=False, **args)

@@ -1,4 +1,4 @@
-"""Points to maps and back, in the pixel convention of `distill.geometry`.
+"""Heatmap encoding and decoding, in the pixel convention of `distill.geometry`.
 
 All coordinates here are normalised to the crop (0 and 1 are its outer edges), so cell j of w cells is centred at
 (j + 0.5) / w and no resolution ever enters a loss or a decoder.

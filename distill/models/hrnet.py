@@ -1,4 +1,4 @@
-"""HRNet-W18 for faces (HRNetV2, arXiv 1908.07919): high-resolution branches all the way, all of them read at the end.
+"""HRNet-W18 for faces (HRNetV2, arXiv 1908.07919): high-resolution branches all the way, all of them used at the end.
 
 The body is timm's `hrnet_w18` up to the four branches of its last stage (18, 36, 72 and 144 channels), whose ImageNet
 weights fit. Behind it stands the face version's head: all branches brought to the highest resolution, side by side
@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.landmarks import load_scheme
+from distill.models.backbone import Pretrained, create_backbone
 from distill.models.fusion import Branches
-from distill.models.heatmap_net import HeatmapNet, create_backbone
+from distill.models.heatmap_net import HeatmapNet
 from distill.models.map_head import MapHead, start_dark
 from distill.models.zoo import register
 
@@ -42,19 +43,19 @@ class Joined(nn.Module):
 
 
 @register("hrnet_w18", size=256, loss="mse")
-def hrnet(name: str, scheme: str, *, decode: str = "soft", pretrained: bool = False) -> HeatmapNet:
+def hrnet(name: str, scheme: str, *, decode: str = "soft", pretrained: Pretrained = False) -> HeatmapNet:
     """Build HRNet-W18 for faces.
 
     Args:
         name: the zoo name.
         scheme: landmark scheme.
         decode: `soft`, or the authors' `quarter`; see `distill.models.map_head.MapHead`.
-        pretrained: start from timm's ImageNet weights; from scratch with a warning where they cannot be reached.
+        pretrained: timm's ImageNet weights: true, false or `auto`; see `create_backbone`.
 
     Raises:
         ConfigError: an unknown decoder.
     """
-    # Without its classifier's "incre" modules; the first feature is the stem, which nobody reads.
+    # Without its classifier's "incre" modules; the first feature is the stem, which is not used.
     body = create_backbone(name, pretrained, {"feature_location": ""}, Joined.strides)
     neck = Joined(body.feature_info.channels())
     logits = nn.Conv2d(neck.channels, load_scheme(scheme).n_points, 1)

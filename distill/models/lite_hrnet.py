@@ -95,8 +95,8 @@ class Stem(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c h4 w4"]:
-        one, two = self.first(x).split(self.each, 1)
-        return torch.cat([self.short(one), self.long(two)], 1)
+        short, long = self.first(x).split(self.each, 1)
+        return torch.cat([self.short(short), self.long(long)], 1)
 
 
 def _separable(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:

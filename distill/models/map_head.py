@@ -1,4 +1,4 @@
-"""The head of plain heatmaps: one map per landmark and nothing else, as in HRNet and its descendants."""
+"""Heatmap head with one map per landmark, as in HRNet and Lite-HRNet."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from distill.models.heatmaps import peaks, quarter_argmax, soft_argmax
 
 Decoder = Literal["soft", "quarter"]
 
-# A sigmoid of 0.02: maps start dark, as their targets almost everywhere are.
+# A sigmoid of 0.02: maps start near 0, as their targets are almost everywhere.
 _DARK = -4.0
 
 DECODERS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
@@ -28,7 +28,7 @@ class MapHead(nn.Module):
     decoding rely on, and serves both the squared error and the cross entropy.
 
     Args:
-        logits: features of any kind -> (b, k, h, w), any real number.
+        logits: features -> (b, k, h, w), any real number.
         decode: `soft`, the centre of mass of what stands above a fifth of the peak: differentiable, finer than a
             quarter of a cell, and a few sums in an exported file; or `quarter`, the highest cell and its neighbours
             (HRNet's), which has no gradient: only a loss on the maps can train it.

@@ -1,8 +1,9 @@
-"""The student: MobileViT-v2 (Mehta and Rastegari, arXiv 2206.02680) of any timm width, with the AAM head."""
+"""Student network: MobileViT-v2 (Mehta and Rastegari, arXiv 2206.02680) of any timm width, with the AAM head."""
 
 from torch import nn
 
 from distill.errors import ConfigError, suggest
+from distill.models.backbone import Pretrained
 from distill.models.heatmap_net import HeatmapNet, build_heatmap_net
 from distill.models.zoo import register
 
@@ -20,7 +21,7 @@ def mobilevit_v2(
     *,
     neck: str = "pyramid",
     width: int = 64,
-    pretrained: bool = False,
+    pretrained: Pretrained = False,
     activation: str = "silu",
     norm: str = "group",
 ) -> HeatmapNet:
@@ -33,10 +34,10 @@ def mobilevit_v2(
         scheme: landmark scheme.
         neck: `pyramid`, or another of `distill.models.necks.NECKS`.
         width: channels between neck and head; equal to the teacher's where its heads are to be inherited.
-        pretrained: start from timm's ImageNet weights; from scratch with a warning where they cannot be reached.
+        pretrained: timm's ImageNet weights: true, false or `auto`; see `distill.models.backbone.create_backbone`.
         activation: `silu` as published, or `hard_swish` (one operator instead of two) or `relu` (free, and good in
             int8), for networks trained so.
-        norm: of the transformers: `group` as published, or `batch`, which vanishes into the convolutions behind it.
+        norm: of the transformers: `group` as published, or `batch`, which is folded into the convolutions behind it.
 
     Raises:
         ConfigError: an unknown neck, activation or norm.

@@ -1,4 +1,4 @@
-"""From a backbone's features to one map at a quarter of the input's resolution."""
+"""Necks: feature maps of a backbone -> one map at a quarter of the input's resolution."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ class DeconvNeck(nn.Module):
 
 
 class NearestNeck(nn.Module):
-    """The paper's student: 1x1, then nearest upsampling x8 from stride 32 to stride 4. Its maps hold 1/64 as much."""
+    """The paper's student: 1x1, then nearest upsampling x8 from stride 32 to stride 4."""
 
     strides = (32,)
 
@@ -46,8 +46,8 @@ class NearestNeck(nn.Module):
 class PyramidNeck(nn.Module):
     """Top-down pyramid (FPN, arXiv 1612.03144) over strides 4 to 32, ended by one depthwise-separable 3x3.
 
-    It sees the fine features that a single upsampling of stride 32 never gets back, at a fraction of the cost of the
-    deconvolutions, which matters most for networks trained from scratch and for the student on a phone.
+    It uses the features of high resolution, which a single upsampling of stride 32 cannot restore, at a fraction of the
+    cost of the deconvolutions. Networks trained from scratch and small students gain most.
     """
 
     strides = (4, 8, 16, 32)

@@ -5,13 +5,13 @@ points, 1,236,544 and 322,864:
 
 * every batch norm counts with its four vectors, and there is no bias anywhere, in the last 7 x 7 convolution and the
   linear layer neither; that convolution has no norm;
-* the width factor shrinks what a block hands on (64, 128, 16, 32 and 128 channels), not what it expands to: blocks work
-  on 128, 512 and 256 channels in PFLD 0.25 too.
+* the width factor scales the output of a block (64, 128, 16, 32 and 128 channels), not its expansion: blocks have
+  128, 512 and 256 channels in PFLD 0.25 too.
 
 Blocks are MobileNetV2's (arXiv 1801.04381): the depthwise convolution has the stride. Coordinates are predicted
 relative to the middle of the crop, which a layer without bias would otherwise have to learn.
 
-The *pose net* (table 2 of the paper) reads the 28 x 28 map and predicts how the head is turned. It is there in training
+The *pose net* (table 2 of the paper) predicts the head pose from the 28 x 28 map. It exists in training
 only, where `distill.losses.pfld` weighs each face by its error; nothing of it is run in evaluation or exported.
 """
 
@@ -103,16 +103,16 @@ class PfldBody(nn.Module):
     def in_two(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b m h4 w4"], Float[Tensor, "b d"]]:
         """Return the map of `middle` channels that the pose net reads, and the features."""
         middle = self.shallow(self.stem(images))
-        one = self.deep(middle)
-        two = self.down(one)
-        return middle, torch.cat([one.mean((2, 3)), two.mean((2, 3)), self.whole(two).flatten(1)], 1)
+        deep = self.deep(middle)
+        down = self.down(deep)
+        return middle, torch.cat([deep.mean((2, 3)), down.mean((2, 3)), self.whole(down).flatten(1)], 1)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         return self.in_two(images)[1]
 
 
 class PfldHead(DenseHead):
-    """One linear layer without bias; it says how far a landmark is from the middle of the crop."""
+    """One linear layer without bias; it predicts the offset of a landmark from the middle of the crop."""
 
     def __init__(self, channels: int, n_points: int, uncertainty: bool):
         super().__init__(channels, n_points, layers=0, uncertainty=uncertainty)
@@ -120,8 +120,8 @@ class PfldHead(DenseHead):
         nn.init.normal_(self.points.weight, std=1e-3)
 
     def forward(self, features: Float[Tensor, "b c"]) -> Prediction:
-        said = super().forward(features)
-        return said._replace(landmarks=said.landmarks + 0.5)
+        prediction = super().forward(features)
+        return prediction._replace(landmarks=prediction.landmarks + 0.5)
 
 
 class PfldNet(RegressionNet):
@@ -147,13 +147,13 @@ class PfldNet(RegressionNet):
         return self.every_head(images)[self.schemes[0]]
 
     def every_head(self, images: Float[Tensor, "b 3 h w"]) -> dict[str, Prediction]:
-        """Return what each head says, by the name of its scheme; the body runs once."""
+        """Return the prediction of each head by the name of its scheme; the body runs once."""
         if self.pose is None or not self.training:
             return super().every_head(images)
         middle, features = self.body.in_two(images)
-        said = {scheme: head(features) for scheme, head in zip(self.schemes, self.head, strict=True)}
+        predictions = {scheme: head(features) for scheme, head in zip(self.schemes, self.head, strict=True)}
         main = self.schemes[0]
-        return {**said, main: said[main]._replace(pose=self.pose(middle).float())}
+        return {**predictions, main: predictions[main]._replace(pose=self.pose(middle).float())}
 
 
 @register("pfld_025", "pfld_100", size=112, loss="pfld")
@@ -174,7 +174,7 @@ def pfld(
         image_size: side of the square crop in pixels, a multiple of 16.
         pose: train with the pose net beside it; the weights of the network itself are the same in number.
         others: further schemes with a head of their own, for training on several data sets.
-        uncertainty: the main head also says how far its points may spread; Gaussian distillation needs it.
+        uncertainty: the main head also predicts the standard deviation of its points; Gaussian distillation needs it.
 
     Raises:
         ConfigError: a size the strides do not divide, a scheme named twice, or a scheme without pose labels.
@@ -187,8 +187,8 @@ def pfld(
         _require_pose_labels(scheme)
     body, schemes = PfldBody(_WIDTHS[name], image_size), [scheme, *others]
     heads = [
-        PfldHead(body.channels, load_scheme(one).n_points, uncertainty and index == 0)
-        for index, one in enumerate(schemes)
+        PfldHead(body.channels, load_scheme(head_scheme).n_points, uncertainty and index == 0)
+        for index, head_scheme in enumerate(schemes)
     ]
     return PfldNet(body, heads, schemes, image_size, PoseNet(body.middle, image_size // 4) if pose else None)
 

@@ -1,6 +1,7 @@
-"""From features straight to coordinates: dense heads, one per landmark scheme over a shared body."""
+"""Networks that regress coordinates: dense heads, one per landmark scheme over a shared body."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -22,7 +23,7 @@ class DenseHead(nn.Module):
         n_points: landmarks k.
         layers: concatenated layers; with none, the head is a single linear layer, as PFLD's.
         width: units of each.
-        uncertainty: also predict how far each point may spread; only training reads it, no exported file holds it.
+        uncertainty: also predict the standard deviation of each point; used in training only and not exported.
     """
 
     def __init__(self, channels: int, n_points: int, layers: int = 3, width: int = 32, uncertainty: bool = False):
@@ -50,7 +51,7 @@ class DenseHead(nn.Module):
 
 
 class RegressionNet(nn.Module):
-    """A body that turns crops into feature vectors, and one head per landmark scheme.
+    """Body that maps crops to feature vectors, with one head per landmark scheme.
 
     Calling it gives the first scheme's landmarks, and only that head is exported; `every_head` gives all of them.
 
@@ -63,6 +64,10 @@ class RegressionNet(nn.Module):
     Raises:
         ConfigError: a scheme named twice.
     """
+
+    # Modules that stay in floats in integer files, as regular expressions: of every integer mode, of `int8_hybrid`.
+    float_modules: ClassVar = ("head",)
+    hybrid_modules: ClassVar = (r"head\..*",)
 
     def __init__(self, body: nn.Module, heads: Sequence[nn.Module], schemes: Sequence[str], image_size: int):
         super().__init__()
@@ -88,13 +93,13 @@ class RegressionNet(nn.Module):
         return self.head[0](self._features(images))
 
     def every_head(self, images: Float[Tensor, "b 3 h w"]) -> dict[str, Prediction]:
-        """Return what each head says, by the name of its scheme; the body runs once."""
+        """Return the prediction of each head by the name of its scheme; the body runs once."""
         features = self._features(images)
         return {scheme: head(features) for scheme, head in zip(self.schemes, self.head, strict=True)}
 
 
 def dense_heads(channels: int, schemes: Sequence[str], layers: int, width: int, uncertainty: bool) -> list[DenseHead]:
-    """Return one `DenseHead` per scheme; only the first, which a teacher can teach, may predict its uncertainty."""
+    """Return one `DenseHead` per scheme; only the first, which can be distilled, may predict its uncertainty."""
     return [
         DenseHead(channels, load_scheme(scheme).n_points, layers, width, uncertainty and index == 0)
         for index, scheme in enumerate(schemes)
@@ -102,7 +107,7 @@ def dense_heads(channels: int, schemes: Sequence[str], layers: int, width: int, 
 
 
 def every_head(net: nn.Module, scheme: str, images: Float[Tensor, "b 3 h w"]) -> dict[str, Prediction]:
-    """Return what each head of a network says, by its scheme; most networks have one, of `scheme`."""
+    """Return the prediction of each head by its scheme; most networks have one head, of `scheme`."""
     return net.every_head(images) if isinstance(net, RegressionNet) else {scheme: net(images)}
 
 

@@ -1,8 +1,9 @@
-"""The teacher: SwinV2 (Liu et al., CVPR 2022, arXiv 2111.09883) of any timm size, with the AAM head."""
+"""Teacher network: SwinV2 (Liu et al., CVPR 2022, arXiv 2111.09883) of any timm size, with the AAM head."""
 
 from typing import Any
 
 from distill.errors import ConfigError
+from distill.models.backbone import Pretrained
 from distill.models.heatmap_net import HeatmapNet, build_heatmap_net
 from distill.models.zoo import register
 
@@ -17,7 +18,7 @@ def swin_v2(
     neck: str = "deconv",
     width: int = 256,
     feature_noise: float = 0.0,
-    pretrained: bool = False,
+    pretrained: Pretrained = False,
     backbone_args: dict[str, Any] | None = None,
 ) -> HeatmapNet:
     """Build a SwinV2 heatmap teacher.
@@ -30,7 +31,7 @@ def swin_v2(
         neck: `deconv` as in the paper, or `pyramid`.
         width: channels between neck and head.
         feature_noise: see `HeatmapNet` (the paper: 0.1).
-        pretrained: start from timm's weights; from scratch with a warning where they cannot be reached.
+        pretrained: timm's weights: true, false or `auto`; see `distill.models.backbone.create_backbone`.
         backbone_args: further arguments of the timm model, such as `embed_dim`, `depths` and `num_heads`.
 
     Raises:
@@ -46,7 +47,6 @@ def swin_v2(
         neck=neck,
         width=width,
         pretrained=pretrained,
-        channels_last=True,
         feature_noise=feature_noise,
         img_size=image_size,
         **(backbone_args or {}),

@@ -1,10 +1,10 @@
 """The op check as text: a table of operators, the reasons in sentences, and a matrix of releases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from distill.opcheck.check import OpReport
-from distill.tflite.releases import COLUMNS, parse_release
+from distill.tflite.releases import COLUMNS, parse_release, parse_version
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,3 +59,27 @@ def sentences(report: OpReport) -> Iterator[str]:
     """Yield why the file is refused, an operator a line; nothing when it passes."""
     for text in report.explanations:
         yield f"- {text}"
+
+
+def verdict(report: OpReport, loads: Mapping[str, str]) -> str:
+    """Return the result of the check in one sentence.
+
+    The table of operators alone gives an expectation; only a load in the release itself shows that the model runs.
+
+    Args:
+        loads: for each runtime, as `NAME VERSION`, `runs` or why it does not.
+    """
+    if not report.passed or any(outcome != "runs" for outcome in loads.values()):
+        return f"does NOT run on TFLite {report.runtime}"
+    if any(_is_release(runtime, report.runtime) for runtime in loads):
+        return f"runs on TFLite {report.runtime}"
+    return f"expected to run on {report.runtime}; not loaded in that release here"
+
+
+def _is_release(runtime: str, release: str) -> bool:
+    """Whether a runtime such as `tflite-runtime 2.11.0` is the release asked for."""
+    name, _, version = runtime.rpartition(" ")
+    wanted = parse_release(release)
+    if (name == "litert") != (wanted.family == "litert"):
+        return False
+    return wanted.version is None or parse_version(version) == wanted.version

@@ -4,7 +4,7 @@ op_versions.csv: (operator, version) -> the first TensorFlow Lite and the first 
 op_types.csv: what the version does not tell. A file may declare TRANSPOSE v1 on seven axes, or ABS of int32: a runtime
 finds the operator and refuses the node. Only limits are listed, and only where a real load showed them.
 
-Every row has its source. Both are measured by `scripts/reproduce/op_table.py`; see docs/how-to/check-operators.md.
+Every row has its source. Both are measured by `scripts/generate/op_table.py`; see docs/how-to/check-operators.md.
 """
 
 import csv

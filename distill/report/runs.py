@@ -9,8 +9,8 @@ from typing import Any
 from distill.errors import AnnotationError, ConfigError
 from distill.evaluate.result import FORMAT, Evaluation
 from distill.export.pipeline import FORMAT as EXPORT
-from distill.export.verify.parity import Hop
-from distill.export.verify.parity_report import FORMAT as LADDER
+from distill.export.verify.parity import ParityResult
+from distill.export.verify.parity_report import FORMAT as PARITY
 from distill.export.verify.tolerances import Gate
 from distill.files import short_names
 from distill.provenance import BENCH
@@ -33,7 +33,7 @@ class Source:
         evaluations: in the order of their files.
         suites: for each evaluation the results of `suite.run_suite`, empty without `--suite full`.
         export: export.json, if there is one.
-        ladder: ladder.json, which says more of the same export, if there is one.
+        parity: parity.json, which says more of the same export, if there is one.
         bench: what `distill bench` measured, if that was kept here.
         metrics: metrics.csv, if there is one.
     """
@@ -42,7 +42,7 @@ class Source:
     evaluations: list[Evaluation] = field(default_factory=list)
     suites: list[Mapping[str, Any]] = field(default_factory=list)
     export: Mapping[str, Any] | None = None
-    ladder: Mapping[str, Any] | None = None
+    parity: Mapping[str, Any] | None = None
     bench: Mapping[str, Any] | None = None
     metrics: Path | None = None
 
@@ -77,14 +77,14 @@ def read_source(path: Path, name: str | None = None) -> Source:
         if raw.get("format") == FORMAT:
             evaluations.append(Evaluation.from_json(file))
             suites.append({_SUITE.get(key, key): value for key, value in raw.get("suite", {}).items()})
-        elif raw.get("format") in (EXPORT, LADDER, BENCH):
+        elif raw.get("format") in (EXPORT, PARITY, BENCH):
             others[raw["format"]] = raw
     metrics = path / "metrics.csv"
     curves = metrics if metrics.is_file() else None
     if not (evaluations or others or curves):
         raise AnnotationError(f"{path}: no evaluation, export or metrics in it; `distill evaluate --json` makes one")
-    export, ladder, bench = (others.get(kind) for kind in (EXPORT, LADDER, BENCH))
-    return Source(name or path.name.removesuffix(".json"), evaluations, suites, export, ladder, bench, curves)
+    export, parity, bench = (others.get(kind) for kind in (EXPORT, PARITY, BENCH))
+    return Source(name or path.name.removesuffix(".json"), evaluations, suites, export, parity, bench, curves)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def build(sources: Sequence[Source], title: str, pictures: Mapping[str, bytes] |
         report.figure(png, caption)
     _training(report, sources)
     for source in sources:
-        for section, content in ((_export, source.export), (_ladder, source.ladder), (_bench, source.bench)):
+        for section, content in ((_export, source.export), (_parity, source.parity), (_bench, source.bench)):
             if content:
                 _require_whole(source.name, section, report, content)
     return report
@@ -237,23 +237,23 @@ def _training(report: Report, sources: Sequence[Source]) -> None:
 def _export(report: Report, name: str, export: Mapping[str, Any]) -> None:
     report.heading(f"Export of {name}")
     rows: list[list[Cell]] = []
-    for hop in export["parity"]["hops"]:
-        good = not Hop(**{**hop, "gate": Gate(**hop["gate"])}).missed
-        rows.append([hop["name"], hop["max_px"], hop["mean_px"], Verdict("pass" if good else "fail", good)])
-    report.table(("hop", "max px", "mean px", "verdict"), rows)
+    for result in export["parity"]["results"]:
+        good = not ParityResult(**{**result, "gate": Gate(**result["gate"])}).missed
+        rows.append([result["name"], result["max_px"], result["mean_px"], Verdict("pass" if good else "fail", good)])
+    report.table(("stage", "max px", "mean px", "verdict"), rows)
     report.table(("file", "MB"), [[f["file"], f["bytes"] / 1e6] for f in export["files"].values()])
 
 
-def _ladder(report: Report, name: str, ladder: Mapping[str, Any]) -> None:
+def _parity(report: Report, name: str, parity: Mapping[str, Any]) -> None:
     report.heading(f"What each file of {name} costs")
     rows: list[list[Cell]] = []
-    for rung in ladder["rungs"]:
-        hop, ms = rung["hop"] or {}, rung["latency_ms"]
-        nme = None if hop.get("nme") is None else 100 * hop["nme"]
-        sizes = [None if rung[key] is None else rung[key] / 1e6 for key in ("bytes", "peak_bytes")]
-        rows.append([rung["name"], hop.get("max_px"), hop.get("mean_px"), nme, ms.get("1"), ms.get("2"), *sizes])
-    report.table(("hop", "max px", "mean px", "NME %", "ms on 1 thread", "on 2", "MB", "peak MB"), rows)
-    if ladder["unstable"]:
+    for row in parity["rows"]:
+        result, ms = row["parity"] or {}, row["latency_ms"]
+        nme = None if result.get("nme") is None else 100 * result["nme"]
+        sizes = [None if row[key] is None else row[key] / 1e6 for key in ("bytes", "peak_bytes")]
+        rows.append([row["name"], result.get("max_px"), result.get("mean_px"), nme, ms.get("1"), ms.get("2"), *sizes])
+    report.table(("stage", "max px", "mean px", "NME %", "ms on 1 thread", "on 2", "MB", "peak MB"), rows)
+    if parity["unstable"]:
         report.text("The machine was busy: these milliseconds are not to be trusted.")
 
 

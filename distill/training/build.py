@@ -1,6 +1,6 @@
 """Build the parts of a training run from its configuration: network, faces, loss and task."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -16,8 +16,11 @@ from distill.losses.cross_format import CrossFormatLoss
 from distill.losses.supervised import make_loss, require_loss_fits
 from distill.metrics import LandmarkMetrics
 from distill.models import create_model
+from distill.models.checkpoint import without_pretrained
 from distill.models.regression import schemes_of
+from distill.models.weights import load_backbone_weights
 from distill.models.zoo import input_size, zoo_entry
+from distill.plugins import plugin_list
 from distill.spec import ModelSpec
 from distill.training.callbacks.seeding import step_seed
 from distill.training.config import RunConfig, StudentConfig
@@ -44,14 +47,19 @@ def with_input_size(config: Config) -> Config:
 
 
 def make_net(config: RunConfig) -> nn.Module:
-    """Build the network of a run; its first weights depend on the seed and `model.init` alone.
+    """Build the network of a run; its first weights depend on the seed and the files of `model` alone.
 
-    A resumed run has weights of its own and does not read `model.init` again.
+    A resumed run has weights of its own: it reads no other files and downloads nothing.
     """
     torch.manual_seed(step_seed(config.seed, 0))
-    net = create_model(config.model.arch, config.data.scheme, **config.model.options)
-    if config.model.init is not None and not config.resume:
-        notify(start_from(net, config.model.init))
+    model = config.model
+    if config.resume:
+        return create_model(model.arch, config.data.scheme, **without_pretrained(model.options))
+    net = create_model(model.arch, config.data.scheme, **model.options)
+    if model.init is not None:
+        notify(start_from(net, model.init))
+    if model.weights is not None:
+        notify(str(load_backbone_weights(net, model.weights)))
     return net
 
 
@@ -84,11 +92,11 @@ def task_parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, A
 
 def make_run_loss(config: RunConfig, net: nn.Module) -> nn.Module:
     """Return the supervised loss of a run: one module, or one a head for batches of several data sets."""
-    options = asdict(config.loss)
-    kind = options.pop("kind")
-    kind = zoo_entry(config.model.arch).loss if kind == "default" else kind
-    losses = {s: make_loss(kind, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
-    require_loss_fits(kind, blank_prediction(net, config.data.crop.spec().size))
+    name = config.loss.name
+    name = zoo_entry(config.model.arch).loss if name == "default" else name
+    options = config.loss.given_options
+    losses = {s: make_loss(name, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
+    require_loss_fits(name, blank_prediction(net, config.data.crop.spec().size))
     mixed = len(losses) > 1 or config.data.sets or config.data.balance
     return CrossFormatLoss(losses) if mixed else losses[config.data.scheme]
 
@@ -107,4 +115,5 @@ def origin(config: RunConfig, data: FaceData) -> dict[str, Any]:
         "train_hash": data_hash(data.train.records),
         "val_hash": data_hash(data.val.records),
         "teachers": [sha256(path) for path in teachers],
+        "plugins": [sha256(path) for path in plugin_list(config.plugin)],
     }

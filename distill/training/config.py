@@ -6,7 +6,7 @@ from typing import Literal
 
 from distill.data.config import DataConfig
 from distill.errors import ConfigError
-from distill.losses.config import KDConfig, LossConfig
+from distill.losses.config import FEATURE, KDConfig, LossConfig
 from distill.models.config import ModelConfig
 
 # Options of the optimiser that only one choice of another option reads.
@@ -161,6 +161,7 @@ class RunConfig:
         runs: folder of all runs.
         seed: everything random is a function of it.
         resume: continue the run from its last checkpoint instead of starting it.
+        plugin: Python files that register networks, losses or formats of your own.
         data: faces.
         model: network.
         loss: supervised loss.
@@ -173,6 +174,7 @@ class RunConfig:
     runs: Path = Path("runs")
     seed: int = 0
     resume: bool = False
+    plugin: list[Path] | Path | None = None
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -211,7 +213,13 @@ class StudentConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.plugin:
+            self.kd.require_built_in()
         if self.kd.kind != "none" and not self.teachers:
             raise ConfigError("--teacher is missing: give a teacher's checkpoint, or --kd.kind none to train without")
         if self.kd.head_only and len(self.teachers) > 1:
             raise ConfigError("--kd.head_only takes one --teacher: the trained student itself")
+        if self.kd.kind == "none" and self.teachers:
+            raise ConfigError("--teacher contradicts --kd.kind none: leave one of them out")
+        if set(self.kd.weights) == {FEATURE} and len(self.teachers) > 1:
+            raise ConfigError("--kd.kind feature takes one --teacher: the features of the others have no effect")

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
-from distill.losses.config import KDConfig
-from distill.losses.distillation import distillation, require_kind_fits
-from distill.losses.feature import FeatureLoss, Features
-from distill.losses.reduction import masked_mean
-from distill.losses.supervised import inside_crop
+from distill.losses.config import FEATURE, KDConfig
+from distill.losses.distillation import distillation, kd_options, require_kd_fits
+from distill.losses.kd.feature import FeatureLoss, Features
+from distill.losses.reduction import inside_crop, masked_mean
 from distill.models import Prediction
 from distill.models.heads import AAMHead
 from distill.training.config import OptimConfig
@@ -33,20 +32,22 @@ class StudentTask(LandmarkTask):
     def __init__(self, *args: Any, teacher: Teacher, kd: KDConfig, **kwargs: Any):
         super().__init__(*args, **kwargs)
         teacher.frozen.require_same_input(self.spec)
-        self.teacher, self.kd = teacher, kd
-        self._require_kinds_fit(self.spec.crop.size)
+        self.teacher = teacher
+        self.kd = kd
+        self.kd_options = kd_options(kd)
+        self._require_kd_fits(self.spec.crop.size)
         # Trained beside the network and stored for a resumption, but no part of `net`.
-        self.feature = self._feature_loss(self.spec.crop.size) if "feature" in kd.weights else None
+        self.feature = self._feature_loss(self.spec.crop.size) if FEATURE in kd.weights else None
         if kd.inherit_heads:
             inherit_heads(self.net, teacher.frozen.net)
         if kd.head_only:
             self._freeze_body()
 
-    def _require_kinds_fit(self, size: int) -> None:
-        student, teacher = blank_prediction(self.net, size), self.teacher.blank(size)
-        for kind in self.kd.weights:
-            if kind != "feature":
-                require_kind_fits(kind, student, teacher)
+    def _require_kd_fits(self, size: int) -> None:
+        student = blank_prediction(self.net, size)
+        teacher = self.teacher.blank(size)
+        for name, options in self.kd_options.items():
+            require_kd_fits(name, student, teacher, options)
 
     def _feature_loss(self, size: int) -> FeatureLoss:
         channels = []
@@ -93,10 +94,10 @@ class StudentTask(LandmarkTask):
         images = as_floats(batch["image"])
         supervised: dict[str, Tensor] = {}
         with self._watch() as features:
-            if self.kd.only:
-                prediction = self(images)
-            else:
+            if self.kd.supervised:
                 prediction, supervised = self.supervised(images, batch)
+            else:
+                prediction = self(images)
             answer = self.teacher.answer(images, batch)
         # Where nobody marked a point, the teacher is all there is; one marked outside the crop it cannot see.
         valid = inside_crop(batch["landmarks"]) | ~batch["known"]
@@ -108,14 +109,14 @@ class StudentTask(LandmarkTask):
 
     def _distilled(
         self,
-        kind: str,
+        name: str,
         prediction: Prediction,
         answer: Prediction,
         features: list[list[Tensor]],
         valid: Bool[Tensor, "b k"],
     ) -> Tensor:
-        if kind != "feature" or self.feature is None:
-            return distillation(kind, prediction, answer, self.kd.temperature, valid)
+        if name != FEATURE or self.feature is None:
+            return distillation(name, prediction, answer, self.kd_options[name], valid)
         # A mirrored crop's features come second. Clones: tensors of inference mode cannot take part in a loss.
         mine, theirs = features[0][0], features[1][0].clone()
         return masked_mean(self.feature(mine, theirs)[:, None], valid.any(1, keepdim=True))

@@ -13,6 +13,8 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from distill.data.datamodule import FaceData
 from distill.errors import ConfigError
 from distill.files import write_text
+from distill.losses.distillation import kd_options
+from distill.plugins import load_plugins
 from distill.training.build import detector_crop, make_data, make_net, notify, origin, task_parts, with_input_size
 from distill.training.callbacks.checkpointing import RunCheckpoints, remove_leftovers
 from distill.training.config import RunConfig, StudentConfig
@@ -30,6 +32,7 @@ from distill.training.trainer import make_trainer
 
 def train_teacher(config: RunConfig) -> Path:
     """Train a network on annotated faces alone; return the folder of the run."""
+    load_plugins(config.plugin)
     config = with_input_size(config)
     net = make_net(config)
     data = make_data(config, net)
@@ -40,6 +43,8 @@ def train_student(config: StudentConfig) -> Path:
     """Train a student with its teacher, or without one if `kd.kind` is `none`; return the folder of the run."""
     if config.kd.kind == "none":
         return train_teacher(config)
+    load_plugins(config.plugin)
+    kd_options(config.kd)  # before anything slow
     config = with_input_size(config)
     frozen = FrozenTeacher.load(config.teachers, config.kd.flip)
     net = make_net(config)

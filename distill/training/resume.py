@@ -1,4 +1,4 @@
-"""A resumed training is the one that was started: the same faces, network and schedule, or it is refused."""
+"""Resume a training: with the options it was started with, or an error that names the difference."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,20 +9,25 @@ import yaml
 
 from distill.errors import CheckpointError, ConfigError
 from distill.training.config import RunConfig
+from distill.training.effective_config import effective_config
 from distill.training.loggers.csv import plain_config
 
-# Where things lie, how fast they run and what is recorded may change between two starts; what is learnt may not.
+# Locations, speed and logging may change between two starts; what decides the weights may not.
 _FREE = (
     "runs",
     "teacher",
+    "plugin",
+    "data.preset",
     "data.root",
     "data.sets.root",
     "data.workers",
     "data.cache",
     "model.init",
+    "model.weights",
     "kd.cache.folder",
     "trainer.threads",
     "trainer.checkpoint_every",
+    "kd.cache.max_gb",
     "log.",
 )
 
@@ -39,7 +44,10 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path:
         raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
     started = folder / "config.yaml"
     if started.is_file():
-        before, now = dict(_flat(yaml.safe_load(started.read_text()))), dict(_flat(plain_config(config)))
+        before, now = (
+            dict(_flat(effective_config(content)))
+            for content in (yaml.safe_load(started.read_text()), plain_config(config))
+        )
         for name in sorted(before.keys() | now.keys()):
             if before.get(name) != now.get(name) and not re.sub(r"\.\d+", "", name).startswith(_FREE):
                 change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"

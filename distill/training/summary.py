@@ -26,6 +26,7 @@ def write_summary(
             "commit": commit(),
             "train_faces": len(data.train),
             "val_faces": len(data.val),
+            "weights": task.weights,
             **task.origin,
         },
     )

@@ -39,6 +39,7 @@ class LandmarkTask(pl.LightningModule):
         terms: of the loss of this step, with their graph, until the backward pass.
         origin: what the run is made of; stored in every checkpoint, and a resumed run must have the same.
         accumulate: parts that a training batch is computed in.
+        weights: record of the pretrained weights that the run started from.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class LandmarkTask(pl.LightningModule):
         self.terms: dict[str, Tensor] = {}
         self.origin: dict[str, Any] = {}
         self.accumulate = 1
+        self.weights: dict[str, Any] | None = getattr(net, "loaded_weights", None)
 
     def forward(self, images: Tensor) -> Prediction:
         return self.net(images)
@@ -139,7 +141,9 @@ class LandmarkTask(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["spec"], checkpoint["origin"] = asdict(self.spec), self.origin
+        checkpoint["spec"] = asdict(self.spec)
+        checkpoint["origin"] = self.origin
+        checkpoint["weights"] = self.weights
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to resume what was trained on other faces, by other teachers or in another precision.
@@ -147,6 +151,7 @@ class LandmarkTask(pl.LightningModule):
         Raises:
             ConfigError: naming what differs.
         """
+        self.weights = checkpoint.get("weights")
         for name, before in checkpoint.get("origin", {}).items():
             if (now := self.origin.get(name)) != before:
                 raise ConfigError(

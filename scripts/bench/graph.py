@@ -1,4 +1,4 @@
-"""What each choice of the student's graph costs: `python scripts/bench/graph.py --json results/graph.json`.
+"""What each choice of the student's graph costs: `python -m scripts.bench.graph --json results/bench/graph.json`.
 
 Random weights, which take as long as trained ones. Every row is exported, counted, and timed on one thread of LiteRT in
 one run with MediaPipe's FaceMesh landmark net, in turns. Files are kept in --folder and used again.
@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
-from untrained import untrained
 
 from distill.bench.latency import compare, tflite_call
 from distill.bench.machine import LoadMeter, busy_warning, describe_machine
@@ -36,6 +35,7 @@ from distill.provenance import write_result
 from distill.spec import ModelSpec
 from distill.tflite.graph import TFLiteGraph, tflite_complexity
 from distill.tflite.interpreter import TFLiteNet
+from scripts.bench.untrained import untrained
 
 _LIMIT_PX = 0.01
 ARCH, SCHEME, PEER = "mobilevit_v2_050", "inner51", "FaceMesh"

@@ -1,6 +1,6 @@
 """Steps per second of distillation: naive, with a frozen teacher, and with its answers kept.
 
-    python scripts/bench/kd_step.py [--rounds 8] [--json results/kd_step.json]
+    python -m scripts.bench.kd_step [--rounds 8] [--json results/bench/kd_step.json]
         [--teacher runs/teacher/best.ckpt --student runs/student/best.ckpt --root ../shared/data/300W]
 
 A step is the whole of it: student, supervised loss, teacher, distillation, backward, clipping, optimiser. What differs
@@ -31,7 +31,7 @@ from distill.data.dataset import FaceDataset, FaceSample
 from distill.data.readers import parse_subsets, read_faces
 from distill.landmarks import load_scheme
 from distill.losses.config import KDConfig
-from distill.losses.distillation import KD_KINDS
+from distill.losses.distillation import per_landmark
 from distill.losses.supervised import make_loss
 from distill.metrics import LandmarkMetrics
 from distill.models import Prediction, create_model
@@ -162,7 +162,7 @@ def measure(pair: tuple[Any, ...], rounds: int) -> dict[str, Any]:
             "speed_up_range": [min(ratios), max(ratios)],
         }
         print(f"  {form:10} {middle:8.3f} s  x {rows[form]['speed_up']:.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
-    return {"faces_per_step": pair[3], "turns": len(seconds["naive"]), **rows}
+    return {"faces_per_step": pair[3], "rounds": len(seconds["naive"]), **rows}
 
 
 @torch.no_grad()
@@ -191,9 +191,9 @@ def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
             "cut_off_at_the_window_px": {"mean": float(moved_cut.mean())},
             "landmarks_equal": bool(torch.equal(kept.landmarks, said.landmarks)),
             "loss_change_percent": {
-                kind: 100 * float(KD_KINDS[kind].loss(mine, kept, 1).mean() / KD_KINDS[kind].loss(mine, said, 1).mean())
+                name: 100 * float(per_landmark(name, mine, kept, {}).mean() / per_landmark(name, mine, said, {}).mean())
                 - 100
-                for kind in ("mse", "l2", "kl", "covariance")
+                for name in ("mse", "l2", "kl", "covariance")
             },
         }
         print(f"  {form}: {result[form]}")

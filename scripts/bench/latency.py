@@ -1,14 +1,13 @@
 """Latency of the student against PyTorch and MediaPipe's FaceMesh, in turns, with the gates the project promises.
 
-`python scripts/bench/latency.py --json results/latency.json`: for each size the student of configs/student_fast.yaml
-with random weights, which take as long as trained ones, in eager PyTorch and as an fp32 TFLite file, beside FaceMesh's
-landmark net, the released 8-bit EFLD, and any further files given (an int8 file is compared with the fp32 file of its
-name: NAME_int8.tflite, NAME_fp32.tflite).
-Exits with 1 when a gate fails. One thread; a busy machine is named in the output.
+`python -m scripts.bench.latency --json results/bench/latency.json`: for each size the student of
+configs/student_fast.yaml with random weights, which take as long as trained ones, in eager PyTorch and as an fp32
+TFLite file, beside FaceMesh's landmark net, the released 8-bit EFLD, and any further files given (an int8 file is
+compared with the fp32 file of its name: NAME_int8.tflite, NAME_fp32.tflite). Exits with 1 when a gate fails. One
+thread; a busy machine is named in the output.
 """
 
 import argparse
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from untrained import untrained
 
 from distill.bench.result import BenchResult, Settings
 from distill.bench.run import bench
@@ -27,9 +25,10 @@ from distill.export.to_tflite import export_tflite
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import save_model
-from distill.provenance import write_result
+from distill.provenance import command_line, write_result
 from distill.report.bench import render, to_json
 from distill.spec import ModelSpec
+from scripts.bench.untrained import untrained
 
 PEER = "facemesh"
 TORCH_LIMIT, INT8_LIMIT, OPERATORS_LIMIT = 0.5, 0.55, 350
@@ -112,8 +111,8 @@ def main() -> int:
     for gate in checked:
         print(gate)
     if args.json:
-        command = f"python scripts/bench/latency.py {shlex.join(sys.argv[1:])}"
-        result = {**to_json(found, command), "gates": [gate.to_dict() for gate in checked]}
+        result = {**to_json(found, command_line()), "gates": [gate.to_dict() for gate in checked]}
+        del result["command"]  # the provenance has it
         write_result(args.json, result)
     return 0 if all(gate.passed for gate in checked) else 1
 

@@ -1,6 +1,6 @@
 """Images per second and core of reading, cropping and augmenting faces, making targets, and where the time goes.
 
-    python scripts/bench/loader.py --root ../shared/data/300W --subset helen/trainset+lfpw/trainset
+    python -m scripts.bench.loader --root ../shared/data/300W --subset helen/trainset+lfpw/trainset
 
 Without --root it measures on noise saved as JPEG photos of 480 x 480 pixels. One process, one thread. Targets are maps
 of a quarter of the crop, points and edges, made in batches on the device that trains, here this processor.

@@ -1,4 +1,4 @@
-"""Time training steps with and without `keep_freed_memory`: `python scripts/bench/memory.py [--rounds 3] [--json OUT]`.
+"""Time training steps with and without `keep_freed_memory`: `python -m scripts.bench.memory [--rounds 3] [--json OUT]`.
 
 The switch is the process's, so every measurement is a process of its own, one thread; both forms of a network take
 turns. A step is forward, sum of squares, backward, and counts with its median time. The ratio is the median of those of

@@ -1,4 +1,4 @@
-"""Where an exported graph spends its time, operator by operator: `python scripts/bench/ops.py MODEL.tflite`.
+"""Where an exported graph spends its time, operator by operator: `python -m scripts.bench.ops MODEL.tflite`.
 
 Times are those of LiteRT's own profiler on one thread. Profiling itself costs a little, so compare shares, and compare
 whole models with `scripts/bench/graph.py`. With --beside INTEGERS.tflite, an integer file of the same network, it says
@@ -9,12 +9,12 @@ import argparse
 from collections import defaultdict
 from pathlib import Path
 
-from litert_profile import OpTime, profile
 from rich.console import Console
 from rich.table import Table
 
 from distill.provenance import write_result
 from distill.tflite.graph import TFLiteGraph, node_macs
+from scripts.bench.litert_profile import OpTime, profile
 
 
 def by_kind(operators: tuple[OpTime, ...]) -> list[dict[str, object]]:
@@ -27,7 +27,7 @@ def by_kind(operators: tuple[OpTime, ...]) -> list[dict[str, object]]:
         counts[key] += operator.count
     total = sum(milliseconds.values())
     return [
-        {"kind": kind, "xnnpack": delegated, "count": counts[kind, delegated], "ms": time, "share": time / total}
+        {"type": kind, "xnnpack": delegated, "count": counts[kind, delegated], "ms": time, "share": time / total}
         for (kind, delegated), time in sorted(milliseconds.items(), key=lambda entry: -entry[1])
     ]
 
@@ -71,13 +71,13 @@ def main() -> None:
     for heading in ("operator", "backend", "count", "ms", "%"):
         table.add_column(heading, justify="left" if heading in ("operator", "backend") else "right")
     for row in rows:
-        cells = (row["kind"], "XNNPACK" if row["xnnpack"] else "TFLite", row["count"])
+        cells = (row["type"], "XNNPACK" if row["xnnpack"] else "TFLite", row["count"])
         table.add_row(*map(str, cells), f"{row['ms']:.3f}", f"{100 * float(str(row['share'])):.1f}")
     console.print(table)
     if args.each:
         for position, operator in enumerate(operators):
             console.print(f"{position:4d} {operator.milliseconds:8.3f} ms  {operator.kind}", highlight=False)
-    found = {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "kinds": rows}
+    found = {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "operator_types": rows}
     if args.beside:
         floats, integers = by_work(operators), by_work(profile(args.beside, args.runs))
         found["beside"] = {"model": args.beside.name, "floats_ms": floats, "integers_ms": integers}

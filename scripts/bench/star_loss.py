@@ -1,6 +1,6 @@
 """Time the STAR loss of this package against the published form, forward and backward, on the CPU.
 
-    python scripts/bench/star_loss.py [--rounds 15] [--json OUT]
+    python -m scripts.bench.star_loss [--rounds 15] [--json OUT]
 
 The published form (arXiv 2306.02763; written afresh from its formulas) spreads the coordinates over every cell of
 every map, forms the covariance as a batched product of them and decomposes it with `torch.linalg.eigh` on the CPU.
@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from distill.files import write_json
 from distill.losses.star import star_loss
 from distill.models.heatmaps import gaussian_maps
+from distill.provenance import write_result
 
 SHAPE = (32, 51, 64, 64)
 WANTED = 5.0
@@ -87,7 +87,7 @@ def main() -> int:
     print(f"ratio {ratio:.1f} (wanted: at least {WANTED:g})")
     if options.json:
         milliseconds = {f"{name}_ms": median * 1e3 for name, median in medians.items()}
-        write_json(options.json, {**milliseconds, "ratio": ratio, "shape": SHAPE, "threads": options.threads})
+        write_result(options.json, {**milliseconds, "ratio": ratio, "shape": SHAPE, "threads": options.threads})
     return 0 if ratio >= WANTED else 1
 
 

@@ -1,6 +1,6 @@
 """Is a training store worth it? CPU time per face of decoding and cropping, from the photos and from their store.
 
-    python scripts/bench/store.py --root ../shared/data/300W --subset helen/trainset+lfpw/trainset
+    python -m scripts.bench.store --root ../shared/data/300W --subset helen/trainset+lfpw/trainset
 
 `--enlarge 4` measures on the same photos enlarged as often and saved again, which is what photos from a camera cost.
 CPU time of one process with one thread, so that other programs do not count; both are measured in turn, the best of

@@ -1,6 +1,6 @@
 """How many faces a second one core renders.
 
-python scripts/bench/synthetic.py [--count 200] [--size 256]
+python -m scripts.bench.synthetic [--count 200] [--size 256]
 """
 
 import argparse

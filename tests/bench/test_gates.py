@@ -3,13 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-import latency as script
 import pytest
 
 from distill.bench.accuracy import Accuracies
 from distill.bench.latency import Timing
 from distill.bench.models import TimedModel, open_model
 from distill.bench.result import BenchResult, Key, Settings
+from scripts.bench import latency as script
 
 
 def made_up(model: TimedModel, times: dict[str, float]) -> BenchResult:

@@ -6,9 +6,9 @@ import pytest
 from distill.cli.check import run
 from distill.errors import CheckpointError, ConfigError
 from distill.export import architecture
-from distill.export.mutants import mutant
 from distill.tflite.builder import Node, integers, redeclared, side, write
 from distill.tflite.runtimes import RuntimeFailure, RuntimeServer, list_runtimes
+from tests.support.mutants import mutant
 
 
 @pytest.fixture(autouse=True)

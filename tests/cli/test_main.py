@@ -70,7 +70,7 @@ def test_help_fits_two_screens(command: str, capsys: pytest.CaptureFixture[str])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: distill {command}")
-    assert shown.count("\n") <= 110
+    assert shown.count("\n") <= 100
 
 
 def _configs() -> list[Path]:
@@ -102,3 +102,26 @@ def test_a_student_and_its_baseline_differ_in_the_teacher_alone() -> None:
         assert student.kd.kind != "none"
         assert baseline.kd.kind == "none"
         assert baseline.teacher is None
+
+
+def test_help_lists_every_option() -> None:
+    parser = options_of("student", "Train.", StudentConfig)
+    shown = parser.format_help()
+    names = [f"--{action.dest}" for action in parser._actions if not action.dest.endswith(("help", "print_config"))]
+    options = [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
+    assert len(options) > 70
+    for name in options:
+        assert f"  {name} " in shown, name
+
+
+def test_a_plugin_is_imported_before_any_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plugin = tmp_path / "my_net.py"
+    plugin.write_text("raise ValueError('imported')")
+    for words in (["--plugin", str(plugin)], [f"--plugin={plugin}"]):
+        assert main(["evaluate", "no.ckpt", *words]) == 2
+        assert "cannot be imported (ValueError: imported)" in capsys.readouterr().err
+    plugin.write_text("")
+    assert main(["evaluate", str(tmp_path / "no.ckpt"), "--plugin", str(plugin)]) == 2
+    assert "no.ckpt" in capsys.readouterr().err
+    assert main(["evaluate", "no.ckpt", "--plugin"]) == 2
+    assert "--plugin needs a file" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from distill.tflite.runtimes import RuntimeFailure, RuntimeServer, list_runtimes
 
 
 def test_an_untrained_student_is_checked_and_loaded(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    def copy(onnx_path: Path, spec: ModelSpec, out_dir: Path, kinds, stem: str) -> dict[str, Path]:
+    def copy(onnx_path: Path, spec: ModelSpec, out_dir: Path, modes, stem: str) -> dict[str, Path]:
         return {"fp32": Path(shutil.copy(exported.files["fp32"], out_dir))}
 
     monkeypatch.setattr(architecture, "export_tflite", copy)

@@ -8,16 +8,16 @@ import pytest
 from distill.errors import ConfigError, ExportError
 from distill.export import pipeline
 from distill.export.calibration import calibrate_on
-from distill.export.config import CalibrationConfig, QuantiseConfig
+from distill.export.config import CalibrationConfig
 from distill.export.pipeline import ExportResult, export
-from distill.export.quantization_modes import KINDS
+from distill.export.quantization_modes import MODES
 from distill.export.verify.tolerances import GATES, Gate
 from distill.files import sha256
 from distill.spec import ModelSpec
 
 
 def test_every_hop_is_measured_in_every_runtime(exported: ExportResult) -> None:
-    names = [hop.name for hop in exported.parity.hops]
+    names = [result.name for result in exported.parity.results]
     assert names[0] == "onnx"
     assert any(name.startswith("fp32 on litert") for name in names)
     assert any(name.startswith("fp16 on tflite-runtime") for name in names)
@@ -27,12 +27,12 @@ def test_every_hop_is_measured_in_every_runtime(exported: ExportResult) -> None:
 
 def test_the_report_describes_the_files_beside_it(exported: ExportResult) -> None:
     report = json.loads(exported.report.read_text())
-    for kind, entry in report["files"].items():
+    for mode, entry in report["files"].items():
         assert entry["sha256"] == sha256(exported.report.parent / entry["file"])
-        assert exported.files[kind].name == entry["file"]
+        assert exported.files[mode].name == entry["file"]
     assert report["ops"]["fp32"]["passed"]
     names = {path.name for path in exported.report.parent.iterdir()}
-    models = ["student", *(f"student_{kind}" for kind in KINDS)]
+    models = ["student", *(f"student_{mode}" for mode in MODES)]
     endings = {"student": ".onnx"}
     assert names == {f"{m}{end}" for m in models for end in (".json", endings.get(m, ".tflite"))} | {"export.json"}
 
@@ -41,7 +41,7 @@ def test_the_report_says_what_the_integers_were_calibrated_on(exported: ExportRe
     report = json.loads(exported.report.read_text())
     again = calibrate_on(spec, CalibrationConfig(faces=3))
     assert report["calibration"] == {"source": again.source, "faces": 3, "data_hash": again.data_hash}
-    assert report["quantise"]["float_modules"] == QuantiseConfig().float_modules
+    assert report["quantize"]["float_modules"] == ["head", r"head\.normalise"]
 
 
 @pytest.mark.slow
@@ -49,22 +49,22 @@ def test_the_report_says_what_the_integers_were_calibrated_on(exported: ExportRe
 def test_a_missed_gate_of_integers_names_the_layers(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
     gates = dict(GATES) | {"int8": Gate(1e-9, 1e-9)}
     with pytest.raises(ExportError, match=r"int8 on litert.*worst landmarks \d+ of .*most sensitive layers [a-z]"):
-        export(net, spec, tmp_path, crops, gates=gates, kinds=("int8",))
+        export(net, spec, tmp_path, crops, gates=gates, modes=("int8",))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_faces_that_are_measured_are_not_calibrated_on(net, spec: ModelSpec, tmp_path: Path) -> None:
     calibration = calibrate_on(spec, CalibrationConfig(faces=2))
     with pytest.raises(ConfigError, match="2 calibration faces"):
-        export(net, spec, tmp_path, calibration.crops, kinds=("int8",), calibration=calibration)
+        export(net, spec, tmp_path, calibration.crops, modes=("int8",), calibration=calibration)
 
 
 @pytest.fixture
 def converted(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the conversion be the one that was made already."""
 
-    def copy(onnx_path: Path, spec: ModelSpec, out_dir: Path, kinds, stem: str, *_: object) -> dict[str, Path]:
-        return {kind: Path(shutil.copy(exported.files[kind], out_dir)) for kind in kinds}
+    def copy(onnx_path: Path, spec: ModelSpec, out_dir: Path, modes, stem: str, *_: object) -> dict[str, Path]:
+        return {mode: Path(shutil.copy(exported.files[mode], out_dir)) for mode in modes}
 
     monkeypatch.setattr(pipeline, "export_tflite", copy)
     runtimes = [runtime for runtime in pipeline.list_runtimes() if runtime.name == "litert"]
@@ -76,7 +76,7 @@ def test_a_failed_gate_leaves_the_folder_as_it_was(net, spec: ModelSpec, crops, 
     (tmp_path / "student_fp32.tflite").write_bytes(b"the one before")
     gates = dict(GATES) | {"fp32": Gate(1e-9, 1e-9)}
     with pytest.raises(ExportError, match=r"fp32 on litert.*gate 1e-09"):
-        export(net, spec, tmp_path, crops, gates=gates, kinds=("fp32",))
+        export(net, spec, tmp_path, crops, gates=gates, modes=("fp32",))
     assert [path.name for path in tmp_path.iterdir()] == ["student_fp32.tflite"]
     assert (tmp_path / "student_fp32.tflite").read_bytes() == b"the one before"
 
@@ -88,13 +88,13 @@ def test_weights_of_another_network_are_noticed(net, spec: ModelSpec, crops, tmp
     other = copy.deepcopy(net)
     other.head.heatmap.weight.data.neg_()
     with pytest.raises(ExportError, match=r"fp32 on litert.*moved the landmarks"):
-        export(other, spec, tmp_path, crops, kinds=("fp32",))
+        export(other, spec, tmp_path, crops, modes=("fp32",))
 
 
 @pytest.mark.usefixtures("converted")
 def test_a_runtime_that_is_too_old_is_refused(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"does not run on TFLite 2\.2\.0: BATCH_MATMUL v1 needs 2\.3\.0"):
-        export(net, spec, tmp_path, crops, runtime="2.2.0", kinds=("fp32",))
+        export(net, spec, tmp_path, crops, runtime="2.2.0", modes=("fp32",))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,14 +1,14 @@
 import pytest
 
 from distill.errors import ConfigError
-from distill.export.config import QuantiseConfig
+from distill.export.config import QuantizeConfig
 from distill.export.pipeline import ExportResult
 from distill.export.quantize import decoder_of, float_nodes
 from distill.export.verify.tensor_matching import Node
 from distill.tflite.editor import pack_weights
 from distill.tflite.reader import Graph, read_graph
 
-NOTHING = QuantiseConfig(float_modules=[], hybrid_modules=["body"], float_ops=[], float_statistics=False)
+NOTHING = QuantizeConfig(float_modules=[], hybrid_modules=["body"], float_ops=[], float_statistics=False)
 
 
 def node(op: str, shape: tuple[int, ...], module: str, *reads: int) -> Node:
@@ -44,23 +44,23 @@ def test_the_layer_that_gives_coordinates_is_part_of_the_decoder() -> None:
 
 
 def test_modules_are_matched_whole_and_hybrids_keep_more() -> None:
-    config = QuantiseConfig(float_modules=["head"], hybrid_modules=["body"], float_ops=[], float_statistics=False)
+    config = QuantizeConfig(float_modules=["head"], hybrid_modules=["body"], float_ops=[], float_statistics=False)
     assert "head.heatmap" not in {n.module for n in float_nodes(HEATMAP, config, "int8")}
     assert {n.module for n in float_nodes(HEATMAP, config, "int8_hybrid")} == {"body", "head", "head.norm", ""}
 
 
 def test_a_bad_pattern_is_named() -> None:
     with pytest.raises(ConfigError, match=r"'head\(' is not a regular expression"):
-        QuantiseConfig(float_modules=["head("])
+        QuantizeConfig(float_modules=["head("])
 
 
-def graph_of(exported: ExportResult, kind: str) -> Graph:
-    return read_graph(exported.files[kind].read_bytes(), kind)
+def graph_of(exported: ExportResult, mode: str) -> Graph:
+    return read_graph(exported.files[mode].read_bytes(), mode)
 
 
-@pytest.mark.parametrize(("kind", "integer"), [("int8", "INT8"), ("int8_hybrid", "INT8"), ("int16x8", "INT16")])
-def test_the_convolutions_are_integers_and_the_decoder_is_not(exported: ExportResult, kind: str, integer: str) -> None:
-    operators = graph_of(exported, kind).operators
+@pytest.mark.parametrize(("mode", "integer"), [("int8", "INT8"), ("int8_hybrid", "INT8"), ("int16x8", "INT16")])
+def test_the_convolutions_are_integers_and_the_decoder_is_not(exported: ExportResult, mode: str, integer: str) -> None:
+    operators = graph_of(exported, mode).operators
     convolutions = [operator.outputs[0].dtype for operator in operators if "CONV_2D" in operator.op]
     assert convolutions.count(integer) > 40
     decoders = [operator for operator in operators if operator.op in ("BATCH_MATMUL", "DIV", "RSQRT", "SOFTMAX")]
@@ -68,30 +68,40 @@ def test_the_convolutions_are_integers_and_the_decoder_is_not(exported: ExportRe
 
 
 def test_hybrids_keep_more_in_floats(exported: ExportResult) -> None:
-    def floats(kind: str) -> int:
-        return sum(op.outputs[0].dtype == "FLOAT32" for op in graph_of(exported, kind).operators if "CONV" in op.op)
+    def floats(mode: str) -> int:
+        return sum(op.outputs[0].dtype == "FLOAT32" for op in graph_of(exported, mode).operators if "CONV" in op.op)
 
     assert floats("int8_hybrid") > floats("int8")
 
 
-@pytest.mark.parametrize("kind", ["int8", "int8_hybrid", "int16x8"])
-def test_weights_that_compute_in_floats_are_stored_in_8_bits(exported: ExportResult, kind: str) -> None:
+@pytest.mark.parametrize("mode", ["int8", "int8_hybrid", "int16x8"])
+def test_weights_that_compute_in_floats_are_stored_in_8_bits(exported: ExportResult, mode: str) -> None:
     """EFLD's last layer alone made its int8 file 0.28 MB instead of 0.17 MB."""
-    again = read_graph(pack_weights(exported.files[kind].read_bytes()), kind)
-    assert len(again.operators) == len(graph_of(exported, kind).operators)
+    again = read_graph(pack_weights(exported.files[mode].read_bytes()), mode)
+    assert len(again.operators) == len(graph_of(exported, mode).operators)
 
 
 def test_random_weights_stay_within_a_pixel(exported: ExportResult) -> None:
     """The network whose int8 decoder was 110 px off, at a quarter of the size."""
-    hops = {hop.name: hop for hop in exported.parity.hops}
-    for kind in ("w8", "dynamic", "int8_hybrid", "int8", "int16x8"):
-        own = [hop.mean_px for name, hop in hops.items() if name.startswith(f"{kind} on")]
+    results = {result.name: result for result in exported.parity.results}
+    for mode in ("w8", "dynamic", "int8_hybrid", "int8", "int16x8"):
+        own = [result.mean_px for name, result in results.items() if name.startswith(f"{mode} on")]
         assert own
-        assert max(own) < 1, (kind, own)
+        assert max(own) < 1, (mode, own)
 
 
 def test_every_runtime_computes_the_same_integers(exported: ExportResult) -> None:
     """LiteRT 2.1 multiplied 8-bit matrices wrongly; the delegate of TensorFlow 2.19 refuses some 8-bit weights."""
-    for kind in ("w8", "int8", "int16x8"):
-        found = [hop.mean_px for hop in exported.parity.hops if hop.name.startswith(f"{kind} on")]
-        assert max(found) - min(found) < 0.2, (kind, found)
+    for mode in ("w8", "int8", "int16x8"):
+        found = [result.mean_px for result in exported.parity.results if result.name.startswith(f"{mode} on")]
+        assert max(found) - min(found) < 0.2, (mode, found)
+
+
+def test_what_the_network_declares_is_the_default_and_a_given_list_wins() -> None:
+    class Net:
+        float_modules = ("head",)
+        hybrid_modules = ("neck",)
+
+    assert QuantizeConfig().for_network(Net()).modules("int8_hybrid") == ["head", "neck"]
+    assert QuantizeConfig(float_modules=[]).for_network(Net()).modules("int8") == []
+    assert QuantizeConfig().for_network(object()).modules("int8_hybrid") == []

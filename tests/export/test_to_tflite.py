@@ -23,9 +23,9 @@ def test_the_graph_is_small_and_flat(exported: ExportResult) -> None:
 
 
 def test_half_precision_is_half_the_size(exported: ExportResult, spec: ModelSpec) -> None:
-    sizes = {kind: exported.files[kind].stat().st_size for kind in ("fp32", "fp16")}
+    sizes = {mode: exported.files[mode].stat().st_size for mode in ("fp32", "fp16")}
     assert sizes["fp16"] < 0.55 * sizes["fp32"]
-    assert all(read_sidecar(exported.files[kind]) == spec for kind in sizes)
+    assert all(read_sidecar(exported.files[mode]) == spec for mode in sizes)
 
 
 def test_another_interface_is_refused(exported: ExportResult, spec: ModelSpec) -> None:

@@ -1,15 +1,16 @@
 """Distillation between maps and to coordinates: each kind is what its name says, and refuses what it cannot read."""
 
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from distill.errors import ConfigError
-from distill.losses.config import KDName
-from distill.losses.distillation import KD_KINDS, coordinate, distillation, gaussian, require_kind_fits
+from distill.losses.config import BUILT_IN_KD
+from distill.losses.distillation import distillation, per_landmark, require_kd_fits
+from distill.losses.kd.coordinate import coordinate
+from distill.losses.kd.gaussian import gaussian
+from distill.losses.registry import kd_losses
 from distill.models import Prediction
 from distill.models.heatmaps import gaussian_maps
 
@@ -17,8 +18,9 @@ MAP_KINDS = ("mse", "l2", "kl", "covariance")
 
 
 def map_distillation(kind: str, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor) -> Tensor:
+    options = {"temperature": temperature} if kind == "kl" else {}
     points = torch.zeros(*student.shape[:2], 2)
-    return distillation(kind, Prediction(points, student), Prediction(points, teacher), temperature, valid)
+    return distillation(kind, Prediction(points, student), Prediction(points, teacher), options, valid)
 
 
 @pytest.fixture
@@ -177,28 +179,28 @@ UNLIKE = [
 @pytest.mark.parametrize(("kind", "student", "teacher", "message"), UNLIKE)
 def test_unlike_combinations_are_refused(kind: str, student: Prediction, teacher: Prediction, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        require_kind_fits(kind, student, teacher)
+        require_kd_fits(kind, student, teacher, {})
     assert "\n" not in str(caught.value)
 
 
 def test_what_fits_is_accepted() -> None:
-    for kind in KD_KINDS:
-        require_kind_fits(kind, SURE if kind == "gaussian" else MAPS, MAPS)
-    require_kind_fits("coordinate", POINTS, POINTS)
-    require_kind_fits("covariance", FINER, MAPS)
+    for kind in kd_losses():
+        require_kd_fits(kind, SURE if kind == "gaussian" else MAPS, MAPS, {})
+    require_kd_fits("coordinate", POINTS, POINTS, {})
+    require_kd_fits("covariance", FINER, MAPS, {})
 
 
 def test_every_kind_that_can_be_named_exists() -> None:
-    assert {*KD_KINDS, "feature", "none"} == set(get_args(KDName))
+    assert {*kd_losses(), "feature"} == set(BUILT_IN_KD)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KD_KINDS if kind != "gaussian"])
+@pytest.mark.parametrize("kind", [kind for kind in kd_losses() if kind != "gaussian"])
 def test_a_batch_with_masked_points_is_the_mean_of_those_that_count(kind: str) -> None:
     rng = torch.Generator().manual_seed(2)
     student, teacher = (
         Prediction(torch.rand(2, 4, 2, generator=rng), torch.rand(2, 4, 8, 8, generator=rng)) for _ in range(2)
     )
     valid = torch.tensor([[True, False, True, False], [False, False, False, True]])
-    each = KD_KINDS[kind].loss(student, teacher, 1.0)
+    each = per_landmark(kind, student, teacher, {})
     expected = (each[0, 0] + each[0, 2] + each[1, 3]) / 3
-    assert float(distillation(kind, student, teacher, 1.0, valid)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(distillation(kind, student, teacher, {}, valid)) == pytest.approx(float(expected), rel=1e-6)

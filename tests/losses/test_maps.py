@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from distill.losses.bce import binary_cross_entropy
+from distill.losses.map_losses import MAP_LOSSES, MapLoss
 from distill.losses.mse import squared_error
-from distill.losses.supervised import MAP_LOSSES, MapLoss
 from distill.models import Prediction
 from distill.models.heatmaps import gaussian_maps
 

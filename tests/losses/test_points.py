@@ -77,7 +77,7 @@ def test_a_batch_that_knows_nothing_has_a_finite_gradient(kind: str) -> None:
 
 
 def test_nme_needs_eyes() -> None:
-    with pytest.raises(ConfigError, match=r"--loss.kind nme: scheme blind has no eyes to measure by; take wing"):
+    with pytest.raises(ConfigError, match=r"--loss.name nme: scheme blind has no eyes to measure by; take wing"):
         PointLoss("nme", replace(SCHEME, name="blind", ocular=None, pupil=None))
     PointLoss("wing", replace(SCHEME, name="blind", ocular=None, pupil=None))
 

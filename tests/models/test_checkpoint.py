@@ -57,9 +57,9 @@ def test_round_trip(suffix: str, net: nn.Module, tmp_path: Path) -> None:
     loaded, spec = load_model(path)
     assert spec == SPEC
     assert not any(module.training for module in loaded.modules())
-    for (name, mine), (other, theirs) in zip(net.state_dict().items(), loaded.state_dict().items(), strict=True):
+    for (name, expected), (other, value) in zip(net.state_dict().items(), loaded.state_dict().items(), strict=True):
         assert name == other
-        assert torch.equal(mine, theirs), name
+        assert torch.equal(expected, value), name
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(net(images).landmarks, loaded(images).landmarks)
@@ -70,10 +70,10 @@ def test_half_precision_on_disk_is_single_in_the_network(net: nn.Module, tmp_pat
     save_model(tmp_path / "half.safetensors", net, SPEC, half=True)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "whole.safetensors").stat().st_size
     loaded, _ = load_model(tmp_path / "half.safetensors")
-    for name, theirs in loaded.state_dict().items():
-        mine = net.state_dict()[name]
-        assert theirs.dtype == mine.dtype, name
-        assert torch.equal(theirs, mine.half().to(mine.dtype)), name
+    for name, value in loaded.state_dict().items():
+        expected = net.state_dict()[name]
+        assert value.dtype == expected.dtype, name
+        assert torch.equal(value, expected.half().to(expected.dtype)), name
 
 
 def test_pretrained_is_not_downloaded_for_weights_that_are_there(net: nn.Module, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_missing_and_unknown_files(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         load_model(tmp_path)
     (tmp_path / "a.pth").write_bytes(b"x")
-    with pytest.raises(CheckpointError, match=r"unknown kind of weights '\.pth'; give one of \.ckpt, \.safetensors"):
+    with pytest.raises(CheckpointError, match=r"unknown suffix '\.pth'; give one of \.ckpt, \.safetensors"):
         load_model(tmp_path / "a.pth")
 
 

@@ -40,9 +40,11 @@ class TestDan2(ZooTester):
 
 
 def _with_statistics(net: nn.Module) -> int:
-    """Count as the thesis does: what a batch norm has seen is a parameter too."""
-    seen = sum(value.numel() for name, value in net.named_buffers() if name.endswith(("running_mean", "running_var")))
-    return seen + sum(parameter.numel() for parameter in net.parameters())
+    """Count as the thesis does: the statistics of a batch norm are parameters too."""
+    statistics = sum(
+        value.numel() for name, value in net.named_buffers() if name.endswith(("running_mean", "running_var"))
+    )
+    return statistics + sum(parameter.numel() for parameter in net.parameters())
 
 
 @pytest.mark.parametrize(("arch", "count"), [("dan_1", 11_150_664), ("dan_2", 23_108_444)])
@@ -70,18 +72,18 @@ def test_a_turned_face_is_straightened_and_turned_back() -> None:
 
 
 def test_points_that_fall_together_give_no_infinity() -> None:
-    """An untrained stage may say so; one NaN would spoil the weights for good."""
-    one = torch.full((1, 51), 0.5, requires_grad=True)
-    back = fit_similarity(Shape(one, one), _shape(mean_shape("inner51").numpy().T))
+    """An untrained stage may predict so; a NaN would spoil the weights for good."""
+    point = torch.full((1, 51), 0.5, requires_grad=True)
+    back = fit_similarity(Shape(point, point), _shape(mean_shape("inner51").numpy().T))
     assert torch.isfinite(torch.cat(back)).all()
 
 
 def _grid_sampled(images: Tensor, degrees: float, zoom: float, shift: tuple[float, float]) -> Tensor:
-    """PyTorch's own sampler at the same places."""
+    """PyTorch's own sampler at the same positions."""
     size = images.shape[-1]
     cells = (np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1) + 0.5) / size
-    places = torch.tensor(_turned(cells, degrees, zoom, shift) * 2 - 1, dtype=torch.float32)
-    grid = places[None].expand(len(images), -1, -1, -1)
+    positions = torch.tensor(_turned(cells, degrees, zoom, shift) * 2 - 1, dtype=torch.float32)
+    grid = positions[None].expand(len(images), -1, -1, -1)
     return nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 

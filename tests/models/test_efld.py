@@ -54,7 +54,7 @@ def test_every_head_answers_and_the_first_is_the_network() -> None:
     net = create_model("efld", "inner51", others=["ibug68", "wflw98"]).eval()
     images = torch.rand(2, 3, 128, 128)
     heads = net.every_head(images)  # type: ignore[operator]
-    assert {name: said.landmarks.shape for name, said in heads.items()} == {
+    assert {name: outputs.landmarks.shape for name, outputs in heads.items()} == {
         "inner51": (2, 51, 2), "ibug68": (2, 68, 2), "wflw98": (2, 98, 2),
     }  # fmt: skip
     assert torch.equal(heads["inner51"].landmarks, net(images).landmarks)
@@ -67,14 +67,14 @@ def test_one_head_is_kept(tmp_path: Path) -> None:
     for head in net.head:  # type: ignore[union-attr]
         torch.nn.init.normal_(head.points.weight)
     images = torch.rand(2, 3, 128, 128)
-    said = net.every_head(images)  # type: ignore[operator]
+    outputs = net.every_head(images)  # type: ignore[operator]
     spec = ModelSpec("efld", "inner51", 51, CropSpec(128), options)
     for scheme, k in (("wflw98", 98), ("inner51", 51)):
         alone, its_spec = keep_head(net, spec, scheme)
         assert (its_spec.scheme, its_spec.n_points, its_spec.options.get("others")) == (scheme, k, None)
-        assert torch.equal(alone(images).landmarks, said[scheme].landmarks)
+        assert torch.equal(alone(images).landmarks, outputs[scheme].landmarks)
         save_model(tmp_path / "alone.safetensors", alone, its_spec)
-        assert torch.equal(load_model(tmp_path / "alone.safetensors")[0](images).landmarks, said[scheme].landmarks)
+        assert torch.equal(load_model(tmp_path / "alone.safetensors")[0](images).landmarks, outputs[scheme].landmarks)
     save_model(tmp_path / "all.safetensors", net, spec)
     assert load_model(tmp_path / "all.safetensors", "ibug68")[1].n_points == 68
     with pytest.raises(CheckpointError, match=r"no head for five; it has inner51, ibug68, wflw98"):

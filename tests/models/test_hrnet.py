@@ -22,11 +22,13 @@ class TestHRNetW18(ZooTester):
 
 
 def test_count_is_that_of_the_face_network() -> None:
-    """9,654,398 weights for 68 points, 9,688,874 with what batch norms have seen."""
+    """9,654,398 weights for 68 points, 9,688,874 with the statistics of batch norms."""
     net = create_model("hrnet_w18", "ibug68")
     parameters = sum(parameter.numel() for parameter in net.parameters())
-    seen = sum(value.numel() for name, value in net.named_buffers() if name.endswith(("running_mean", "running_var")))
-    assert (parameters, parameters + seen) == (9_654_398, 9_688_874)
+    statistics = sum(
+        value.numel() for name, value in net.named_buffers() if name.endswith(("running_mean", "running_var"))
+    )
+    assert (parameters, parameters + statistics) == (9_654_398, 9_688_874)
 
 
 def test_maps_are_a_quarter_of_the_crop() -> None:
@@ -40,11 +42,11 @@ def test_quarter_offsets_are_decoded_and_exported() -> None:
     net = with_peaks(shaken(create_model("hrnet_w18", "five", decode="quarter")), 64)
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
-        said, shipped = net(images), export_form(net)(images)
+        outputs, shipped = net(images), export_form(net)(images)
     assert shipped.heatmaps is None
-    assert torch.equal(said.landmarks, shipped.landmarks)
-    assert said.heatmaps is not None
-    for maps, points in zip(said.heatmaps.flatten(0, 1), said.landmarks.flatten(0, 1), strict=True):
+    assert torch.equal(outputs.landmarks, shipped.landmarks)
+    assert outputs.heatmaps is not None
+    for maps, points in zip(outputs.heatmaps.flatten(0, 1), outputs.landmarks.flatten(0, 1), strict=True):
         row, column = divmod(int(maps.argmax()), 16)
         padded = torch.nn.functional.pad(maps, (1, 1, 1, 1))
         dx = (padded[row + 1, column + 2] - padded[row + 1, column]).sign() / 4

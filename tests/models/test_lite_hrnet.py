@@ -99,17 +99,17 @@ def test_scaf_is_the_papers() -> None:
                 rows, more = slice(n * inner, (n + 1) * inner), slice(n * widths[i], (n + 1) * widths[i])
                 hidden = (x.mean((2, 3)) @ first.weight[rows, :, 0, 0].T + first.bias[rows]).relu()
                 weight = (hidden @ second.weight[more, :, 0, 0].T + second.bias[more]).sigmoid()
-                said = branches[j].mean(1, keepdim=True)
+                mean = branches[j].mean(1, keepdim=True)
                 resize = nn.functional.adaptive_avg_pool2d if j < i else nn.functional.interpolate
-                expected = expected + resize(said, (side, side)) * weight[..., None, None]  # type: ignore[operator]
+                expected = expected + resize(mean, (side, side)) * weight[..., None, None]  # type: ignore[operator]
             torch.testing.assert_close(fused[i], expected.relu())
 
 
-@pytest.mark.parametrize("kind", ["scaf", "conv", "bottleneck", "group"])
-def test_fusions_of_the_ablation_reach_every_branch(kind: str) -> None:
+@pytest.mark.parametrize("name", ["scaf", "conv", "bottleneck", "group"])
+def test_fusions_of_the_ablation_reach_every_branch(name: str) -> None:
     torch.manual_seed(0)
     widths = (8, 16, 32)
-    fusion = make_fusion(kind, widths, 4)
+    fusion = make_fusion(name, widths, 4)
     branches = [torch.rand(2, c, 16 // 2**i, 16 // 2**i, requires_grad=True) for i, c in enumerate(widths)]
     for i, fused in enumerate(fusion(branches)):
         assert fused.shape == branches[i].shape

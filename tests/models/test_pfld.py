@@ -28,9 +28,11 @@ class TestPfldWithPose(ZooTester):
 
 
 def _with_statistics(net: nn.Module) -> int:
-    """Count as the thesis does: what a batch norm has seen is a parameter too."""
-    seen = sum(value.numel() for name, value in net.named_buffers() if name.endswith(("running_mean", "running_var")))
-    return seen + sum(parameter.numel() for parameter in net.parameters())
+    """Count as the thesis does: the statistics of a batch norm are parameters too."""
+    statistics = sum(
+        value.numel() for name, value in net.named_buffers() if name.endswith(("running_mean", "running_var"))
+    )
+    return statistics + sum(parameter.numel() for parameter in net.parameters())
 
 
 @pytest.mark.parametrize(("arch", "count"), [("pfld_025", 322_864), ("pfld_100", 1_236_544)])
@@ -49,15 +51,15 @@ def test_maps_are_those_of_the_paper() -> None:
 
 
 def test_the_pose_net_is_gone_in_evaluation() -> None:
-    """It must neither run nor be exported, and must not change what the network says."""
+    """It must neither run nor be exported, and must not change the predictions of the network."""
     torch.manual_seed(0)
     net, images = create_model("pfld_025", "inner51", pose=True, others=["ibug68"]), torch.rand(2, 3, 112, 112)
     assert isinstance(net, PfldNet)
     assert net.pose is not None
-    said = net.train().every_head(images)
-    assert said["inner51"].pose is not None
-    assert said["inner51"].pose.shape == (2, 3)
-    assert said["ibug68"].pose is None
+    outputs = net.train().every_head(images)
+    assert outputs["inner51"].pose is not None
+    assert outputs["inner51"].pose.shape == (2, 3)
+    assert outputs["ibug68"].pose is None
     calls: list[int] = []
     net.pose.register_forward_hook(lambda *_: calls.append(1))
     plain = create_model("pfld_025", "inner51", others=["ibug68"]).eval()

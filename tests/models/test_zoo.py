@@ -1,7 +1,6 @@
 """Networks by name: shapes, gradients, and one line for every mistake in a name or an option."""
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from torch import nn
 
 from distill.errors import ConfigError
 from distill.landmarks import load_scheme
-from distill.models import create_model, list_models
+from distill.models import create_model, list_models, zoo
 from distill.models.cards import load_cards
+from distill.models.zoo import zoo_entry
 
 SWIN = {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2]}
 TINY: dict[str, dict[str, Any]] = {
@@ -131,20 +131,23 @@ def test_bad_options_are_one_line(arch: str, options: dict[str, Any]) -> None:
     assert arch in str(caught.value) or "backbone" in str(caught.value)
 
 
-@pytest.mark.tries_network
-def test_pretrained_weights_out_of_reach_are_one_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        net = create_model("mobilevit_v2_050", "five", width=16, pretrained=True)
-    lines = [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
-    assert len(lines) == 1, lines
-    assert "no pretrained weights for mobilevitv2_050" in lines[0]
-    assert "from scratch" in lines[0]
-    assert "\n" not in lines[0]
-    assert net(torch.rand(1, 3, 64, 64)).landmarks.shape == (1, 5, 2)
+def test_networks_registered_later_are_listed_and_need_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = list_models()
+    monkeypatch.setattr(zoo, "_REGISTRY", dict(zoo._REGISTRY))
+
+    @zoo.register("later_net", size=32, loss="nme")
+    def later_net(name: str, scheme: str) -> nn.Module:
+        return nn.Identity()
+
+    assert set(list_models()) == {*before, "later_net"}
+    assert zoo_entry("later_net").size == 32
+    assert isinstance(create_model("later_net", "five"), nn.Identity)
+
+
+def test_a_name_of_another_module_cannot_be_registered_again() -> None:
+    list_models()
+    with pytest.raises(ConfigError, match=r"model 'efld' of .* is registered already: choose another name"):
+        zoo.register("efld")(lambda name, scheme: nn.Identity())
 
 
 def test_feature_noise_is_for_training_only() -> None:

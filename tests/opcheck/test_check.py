@@ -70,7 +70,7 @@ open({str(path)!r}, "wb").write(tf.lite.TFLiteConverter.from_concrete_functions(
     assert report.matrix()["2.12"]
     (sentence,) = sentences(report)
     assert "unfold" in sentence
-    assert "rewrite.py" in sentence
+    assert "mobilevit_v2_export.py" in sentence
     assert "refused by tflite-runtime 2.11.0 and accepted by tflite-runtime 2.12.0" in sentence
 
 
@@ -111,7 +111,7 @@ open({str(path)!r}, "wb").write(c.convert())
     (sentence,) = sentences(report)
     for words in (
         "FULLY_CONNECTED v12 needs 2.17.0", "one scale per output channel", "dynamic range", "by default",
-        "_experimental_disable_per_channel_quantization_for_dense_layers", "distill export --kinds dynamic",
+        "_experimental_disable_per_channel_quantization_for_dense_layers", "distill export --modes dynamic",
         "measured: refused by",
     ):  # fmt: skip
         assert words in sentence

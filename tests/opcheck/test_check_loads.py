@@ -1,14 +1,14 @@
-"""The short form of scripts/reproduce/opcheck.py: what the table says is what the runtimes do."""
+"""The short form of scripts/fuzz/opcheck.py: what the table says is what the runtimes do."""
 
 from pathlib import Path
 
 import pytest
 
-from distill.export.small_graphs import catalogue
 from distill.opcheck.check import check_model
 from distill.opcheck.tables import op_table
 from distill.tflite.builder import redeclared, write
 from distill.tflite.runtimes import Runtime, RuntimeServer, list_runtimes
+from tests.support.single_op_cases import catalogue
 
 MEDIAPIPE = Path(__file__).parents[2] / ".venv/lib/python3.11/site-packages/mediapipe/modules"
 OPS = (

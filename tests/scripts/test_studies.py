@@ -1,4 +1,4 @@
-"""What the studies of scripts/reproduce ask `distill student` for."""
+"""Options that each study passes to `distill student`."""
 
 import argparse
 import json
@@ -6,25 +6,20 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import ablations
-import cross_format
-import kd_study
 import pytest
-import thesis
-import weak_labels
 import yaml
-import zoo
-from studies import train, train_arms
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
 from distill.training.config import StudentConfig
 from distill.training.loggers.csv import plain_config
+from scripts.studies import ablations, cross_format, kd_study, thesis, weak_labels, zoo
+from scripts.studies.common.arms import train, train_arms
 
 ROOT = Path(__file__).parents[2]
 
 
-def asked(command: list[str]) -> StudentConfig:
+def parsed(command: list[str]) -> StudentConfig:
     """Parse what a study runs as `distill student` would."""
     assert command[1:4] == ["-m", "distill", "student"]
     return StudentConfig(**parse(options_of("student", "", StudentConfig), command[4:]))
@@ -37,7 +32,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def finish(command: list[str], check: bool) -> None:
         made.append(command)
-        config = asked(command)
+        config = parsed(command)
         summary = config.runs / config.name / "summary.json"
         summary.parent.mkdir(parents=True)
         summary.write_text(json.dumps({"steps": 100 + config.seed}))
@@ -52,7 +47,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_a_run_lies_where_the_study_looks_for_it(commands: list[list[str]], tmp_path: Path) -> None:
     # A configuration has a name of its own, which a name given before it would lose to.
     path = train("arm_0", tmp_path, ["--config", "configs/zoo/efld.yaml", "--kd.kind", "none"])
-    config = asked(commands[0])
+    config = parsed(commands[0])
     assert (config.name, config.runs) == ("arm_0", tmp_path)
     assert path == tmp_path / "arm_0" / "best.ckpt"
     train("arm_0", tmp_path, ["--config", "configs/zoo/efld.yaml", "--kd.kind", "none"])
@@ -66,7 +61,7 @@ def test_a_run_that_was_stopped_is_continued(commands: list[list[str]], tmp_path
     (tmp_path / "arm_0" / "last.ckpt").touch()
     with pytest.raises(FileExistsError):  # of the stand-in, which makes the folder
         train("arm_0", tmp_path, ["--config", "configs/zoo/efld.yaml", "--kd.kind", "none"])
-    assert asked(commands[0]).resume
+    assert parsed(commands[0]).resume
 
 
 def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
@@ -78,21 +73,21 @@ def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
         train_arms({arm: ["--kd.kind", "none"] for arm in ("a", "b")}, 1, tmp_path)
 
 
-def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[list[str]], tmp_path: Path) -> None:
+def test_arms_differ_from_their_baseline_in_what_is_studied_alone(commands: list[list[str]], tmp_path: Path) -> None:
     teacher, start = tmp_path / "teacher.ckpt", tmp_path / "start.ckpt"
     config, data = Path("configs/student.yaml"), tmp_path
     arms = {arm: kd_study.arguments(arm, config, start, teacher, data, 3) for arm in kd_study.ARMS}
     runs = train_arms(arms, 2, tmp_path / "runs")
     assert [len(paths) for paths in runs.values()] == [2] * len(arms)
-    seen = {(c.name, c.seed): c for c in map(asked, commands)}
-    twin = seen["none_0", 0]
+    runs_by_name = {(c.name, c.seed): c for c in map(parsed, commands)}
+    baseline = runs_by_name["none_0", 0]
     for arm in arms:
-        config_of_arm = seen[f"{arm}_1", 1]
-        assert config_of_arm.model == twin.model
+        config_of_arm = runs_by_name[f"{arm}_1", 1]
+        assert config_of_arm.model == baseline.model
         assert config_of_arm.model.init == start
-        assert config_of_arm.optim == twin.optim
-        assert config_of_arm.trainer == twin.trainer
-        assert config_of_arm.loss.star == (1 if arm.endswith("star_1") else twin.loss.star)
+        assert config_of_arm.optim == baseline.optim
+        assert config_of_arm.trainer == baseline.trainer
+        assert config_of_arm.loss.star == (1 if arm.endswith("star_1") else baseline.loss.star)
         if config_of_arm.kd.kind == "none":
             assert config_of_arm.teacher is None
         else:
@@ -102,17 +97,17 @@ def test_arms_differ_from_their_twin_in_what_is_studied_alone(commands: list[lis
 def test_weakly_annotated_frames_are_the_same_for_both_arms(commands: list[list[str]], tmp_path: Path) -> None:
     arms = {a: weak_labels.arguments(a, tmp_path / "s", tmp_path / "t", tmp_path, 3) for a in weak_labels.ARMS}
     train_arms(arms, 1, tmp_path / "runs")
-    weak, taught = map(asked, commands)
+    weak, distilled = map(parsed, commands)
     assert weak.kd.kind == "none"
-    assert taught.kd.only
-    assert (weak.teacher, taught.teacher) == (None, [tmp_path / "t"])
+    assert not distilled.kd.supervised
+    assert (weak.teacher, distilled.teacher) == (None, [tmp_path / "t"])
     for part in ("data", "model", "loss", "optim", "trainer", "seed"):
-        assert getattr(weak, part) == getattr(taught, part)
+        assert getattr(weak, part) == getattr(distilled, part)
 
 
 def test_cross_format_arms_see_as_many_main_faces_a_step(commands: list[list[str]], tmp_path: Path) -> None:
     train_arms({arm: cross_format.arguments(arm, tmp_path, 3) for arm in cross_format.BATCH}, 1, tmp_path / "runs")
-    single, cross = map(asked, commands)
+    single, cross = map(parsed, commands)
     assert (single.data.batch_size, len(single.data.sets)) == (32, 0)
     assert (cross.data.batch_size, len(cross.data.sets)) == (48, 3)
     assert single.optim == cross.optim
@@ -124,18 +119,18 @@ def test_zoo_arms_differ_in_the_teacher_alone(
 ) -> None:
     monkeypatch.setattr(zoo, "RUNS", tmp_path / "runs/zoo")
     for net in zoo.NETS:
-        zoo.train_taught(net, tmp_path, tmp_path / "teacher.ckpt", 3)
-        zoo.train_alone(net, tmp_path, 3)
-        taught, alone = map(asked, commands[-2:])
-        assert taught.kd.kind == "coordinate"
-        assert alone.kd.kind == "none"
-        assert replace(taught.model, init=None) == replace(alone.model, init=None)
-        for config, name in ((taught, f"{net}_3"), (alone, f"{net}_3_alone")):
+        zoo.train_distilled(net, tmp_path, tmp_path / "teacher.ckpt", 3)
+        zoo.train_baseline(net, tmp_path, 3)
+        distilled, baseline = map(parsed, commands[-2:])
+        assert distilled.kd.kind == "coordinate"
+        assert baseline.kd.kind == "none"
+        assert replace(distilled.model, init=None) == replace(baseline.model, init=None)
+        for config, name in ((distilled, f"{net}_3"), (baseline, f"{net}_3_alone")):
             start = f"{zoo.RUNS}/{name.replace('dan_2', 'dan_1')}/best.ckpt" if net == "dan_2" else None
             assert config.model.init == (start and Path(start))
-        assert taught.data == alone.data
-        assert taught.optim == alone.optim
-        assert taught.trainer == alone.trainer
+        assert distilled.data == baseline.data
+        assert distilled.optim == baseline.optim
+        assert distilled.trainer == baseline.trainer
 
 
 def test_ablations_repeat_every_published_row(commands: list[list[str]], tmp_path: Path) -> None:
@@ -144,7 +139,7 @@ def test_ablations_repeat_every_published_row(commands: list[list[str]], tmp_pat
         assert reference in configs
         arms = {config: ablations.arguments(config, tmp_path, 3) for config in configs}
         train_arms(arms, 1, tmp_path / paper)
-        made = [asked(command) for command in commands[-len(configs) :]]
+        made = [parsed(command) for command in commands[-len(configs) :]]
         assert all(config.kd.kind == "none" for config in made)
         assert len({json.dumps(config.model.options, sort_keys=True) for config in made}) == len(configs)
         main_faces = {config.data.batch_size - 16 * bool(config.data.sets) for config in made}
@@ -155,14 +150,14 @@ def test_the_study_shows_its_arms_from_best_to_worst() -> None:
     difference = {"mean": -0.1, "low": -0.2, "high": 0.0, "by_seed": [-0.1, -0.1]}
     nmes = {"none": 3.2, "frames": 3.15, "kl": 3.1, "kl_frames": 3.05}
     arms = {arm: {"nme_percent": [nme, nme], "mean_percent": nme} for arm, nme in nmes.items()}
-    beside = {"kl_frames": difference | {"mean": -0.05}}  # whose twin is not `none`
+    beside = {"kl_frames": difference | {"mean": -0.05}}  # whose baseline is not `none`
     to_none = dict.fromkeys(("frames", "kl", "kl_frames"), difference)
     study = {"gt": {"arms": arms, "difference_to_none": to_none, "difference_to_frames": beside}}
-    best, second, _, twin = kd_study.table(study).splitlines()[2:]
+    best, second, _, last = kd_study.table(study).splitlines()[2:]
     assert "labels: none` | 3.05, 3.05 | 3.050 | -0.050 (-0.200 to +0.000) (`frames`) |" in best
     assert second == "| `kl` | `--kd.kind kl --kd.weight 10` | 3.10, 3.10 | 3.100 | -0.100 (-0.200 to +0.000) |"
-    assert twin.startswith("| `none` |")
-    assert twin.endswith("| – |")
+    assert last.startswith("| `none` |")
+    assert last.endswith("| – |")
     assert kd_study.plot(study).startswith(b"\x89PNG")
 
 
@@ -183,11 +178,11 @@ def test_zoo_rows_say_which_network_and_how_long() -> None:
 def test_zoo_table_has_costs_only_of_what_was_timed_together() -> None:
     nme = {"nme_percent": 4.0}
     boxes = {
-        "kd": nme,
-        "alone": {"nme_percent": 4.5},
-        "kd_minus_alone_points": {"mean": -0.5, "low": -0.6, "high": -0.4},
+        "distilled": nme,
+        "baseline": {"nme_percent": 4.5},
+        "distilled_minus_baseline_points": {"mean": -0.5, "low": -0.6, "high": -0.4},
     }
-    common = {"network": "pfld_025", "gt": boxes, "det": boxes, "int8": nme, "bytes": {"fp32": 2000, "int8": 1000}}
+    common = {"network": "pfld_025", "gt": boxes, "dataset": boxes, "int8": nme, "bytes": {"fp32": 2000, "int8": 1000}}
     rows = {"pfld_025_10": {**common, "epochs": 10}, "pfld_025_60": {**common, "epochs": 60}}
     files = zoo.file_names("pfld_025_10").values()
     timed = {

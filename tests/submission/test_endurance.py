@@ -1,4 +1,4 @@
-"""Memory over a long list; `scripts/bench/submission_endurance.py` does the same with 1,000 photos."""
+"""Memory over a long list; `scripts/fuzz/submission_endurance.py` does the same with 1,000 photos."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from distill.errors import ConfigError, SubmissionError
-from distill.submission.endurance import endure, mixed_photos
+from tests.support.endurance import endure, mixed_photos
 
 # Keeps 2 MB for every photo, as a list of results that is never emptied would.
 LEAK = """

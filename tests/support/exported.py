@@ -13,7 +13,7 @@ from distill.export import pipeline
 from distill.export.calibration import calibrate_on
 from distill.export.config import CalibrationConfig
 from distill.export.pipeline import ExportResult
-from distill.export.quantization_modes import KINDS
+from distill.export.quantization_modes import MODES
 from distill.export.verify.tolerances import GATES, Gate
 from distill.geometry import CropSpec
 from distill.models import create_model
@@ -48,15 +48,15 @@ def crops() -> NDArray[np.float32]:
 def exported(
     net: nn.Module, spec: ModelSpec, crops: NDArray[np.float32], tmp_path_factory: pytest.TempPathFactory
 ) -> ExportResult:
-    """Every kind of file. Random weights on noise say nothing about the gates of integers, so those stand open."""
+    """Every mode of file. Random weights on noise say nothing about the gates of integers, so those stand open."""
     landmarks = np.random.default_rng(1).random((3, 51, 2))
     calibration = calibrate_on(spec, CalibrationConfig(faces=3))
-    gates = dict(GATES) | {kind: Gate(SIZE, SIZE, 9) for kind in KINDS if KINDS[kind].rounding in ("weights", "all")}
+    gates = dict(GATES) | {mode: Gate(SIZE, SIZE, 9) for mode in MODES if MODES[mode].rounding in ("weights", "all")}
     quick = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "list_runtimes", lambda: quick)
         return pipeline.export(
-            net, spec, tmp_path_factory.mktemp("exported"), crops, landmarks, kinds=list(KINDS), gates=gates,
+            net, spec, tmp_path_factory.mktemp("exported"), crops, landmarks, modes=list(MODES), gates=gates,
             calibration=calibration,
         )  # fmt: skip
 

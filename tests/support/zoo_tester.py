@@ -132,7 +132,7 @@ class ZooTester:
             # TensorFlow's own interpreter takes seconds to start; the others read the same files.
             quick = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
             patch.setattr(pipeline, "list_runtimes", lambda: quick)
-            return export(net, spec, tmp_path_factory.mktemp(self.arch), crops, kinds=("fp32",))
+            return export(net, spec, tmp_path_factory.mktemp(self.arch), crops, modes=("fp32",))
 
     @pytest.mark.slow
     def test_onnx_and_tflite_say_the_same(

@@ -15,7 +15,7 @@ CASES: list[tuple[type, dict[str, Any], str]] = [
     (KDConfig, {"temperature": 0.0}, "--kd.temperature"),
     (KDConfig, {"extra": {"mse": 1.0}}, "--kd.extra"),
     (KDConfig, {"kind": "none", "extra": {"mse": 1.0}}, "--kd.extra"),
-    (CacheConfig, {"gigabytes": 0.0}, "--kd.cache.gigabytes"),
+    (CacheConfig, {"max_gb": 0.0}, "--kd.cache.max_gb"),
     (DataConfig, {"rounds": -1}, "--data.rounds"),
     (DataConfig, {"batch_size": 0}, "--data.batch_size"),
     (LossConfig, {"sigma": 0.0}, "--loss.sigma"),

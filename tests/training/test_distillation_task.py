@@ -66,10 +66,10 @@ def test_what_aligns_features_is_trained_and_stored_but_not_shipped(make_config:
     assert kd_loss[-1] < kd_loss[0]
 
 
-def test_the_teacher_alone_is_heard(make_config: Any, faces: Path, teacher: Path) -> None:
+def test_without_supervised_loss(make_config: Any, faces: Path, teacher: Path) -> None:
     """Also about faces whose labels are weak or absent, whatever their points say."""
     sets = [SetConfig("manifest", faces, "train", labels=labels) for labels in ("weak", "none")]  # type: ignore[arg-type]
-    kd = {"kind": "coordinate", "weight": 1.0, "only": True}
+    kd = {"kind": "coordinate", "weight": 1.0, "supervised": False}
     folder = train_student(make_config("s", teacher=teacher, kd=kd, data={"sets": sets}, trainer=SHORT))
     assert values(folder, "train/loss") == values(folder, "train/kd")
     assert len(values(folder, "train/kd")) == 13
@@ -78,7 +78,7 @@ def test_the_teacher_alone_is_heard(make_config: Any, faces: Path, teacher: Path
 
 def test_polishing_the_head_leaves_the_backbone_as_it_was(make_config: Any, teacher: Path) -> None:
     student = train_student(make_config("student", teacher=teacher, trainer=SHORT)) / "best.ckpt"
-    kd = {"kind": "mse", "weight": 1.0, "only": True, "head_only": True}
+    kd = {"kind": "mse", "weight": 1.0, "supervised": False, "head_only": True}
     folder = train_student(make_config("polished", teacher=student, kd=kd))
     before, after = load_model(student)[0].state_dict(), load_model(folder / "last.ckpt")[0].state_dict()
     for name, value in before.items():
@@ -237,7 +237,7 @@ def test_what_cannot_be_is_refused(make_config: Any, teacher: Path, tmp_path: Pa
     large = ModelSpec("mobilevit_v2_050", "inner51", 51, CropSpec(128, 1.3), {"width": 16})
     save_model(other, create_model("mobilevit_v2_050", "inner51", width=16), large)
     with pytest.raises(
-        ConfigError, match=r"needs heatmaps.* take coordinate or none \(of several teachers only what all"
+        ConfigError, match=r"needs heatmaps.* take coordinate or none \(of several teachers only the parts that all"
     ):
         train_student(make_config("run", teacher=[teacher, other], kd={"kind": "kl"}))
     assert not (tmp_path / "runs").exists()

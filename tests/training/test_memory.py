@@ -11,7 +11,9 @@ from distill.training.memory import keep_freed_memory
 # Allocates and frees 64 MiB forty times and prints how many pages the kernel had to hand out after the first rounds:
 # aligned blocks move the end of the heap a few times before one is reused.
 PAGES = """
-import resource, sys, torch
+import ctypes, resource, sys, torch
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: whether huge pages are free depends on other processes
+torch.set_num_threads(1)
 from distill.training.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()

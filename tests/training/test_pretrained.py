@@ -1,13 +1,16 @@
 """Training can start from another network's weights: as many as fit, told in one line, and only once."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 
 from distill.errors import CheckpointError, ConfigError
+from distill.files import sha256
 from distill.geometry import CropSpec
 from distill.models import create_model
 from distill.models.checkpoint import load_model, save_model
@@ -16,7 +19,7 @@ from distill.spec import ModelSpec
 from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.fit import train_teacher
 from distill.training.pretrained import start_from
-from tests.training.conftest import TEACHER
+from tests.training.conftest import TEACHER, MakeConfig
 
 
 def _saved(path: Path, model: ModelConfig, scheme: str = "inner51", size: int = 64) -> Path:
@@ -97,3 +100,21 @@ def test_a_run_starts_from_it_and_a_resumed_one_does_not_read_it(
     path.unlink()
     again = train_teacher(replace(config, name="crashed", resume=True))
     assert (again / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+def test_local_weights_are_loaded_and_recorded_also_after_a_resume(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "backbone.pth"
+    torch.save(timm.create_model("mobilenetv3_small_050").state_dict(), path)
+    options = {"width": 16}
+    model = ModelConfig(arch="timm:mobilenetv3_small_050", options=options, weights=path)
+    config = make_config(model=model)
+    folder = train_teacher(config)
+    assert f"--model.weights {path}: " in capsys.readouterr().out
+    record = json.loads((folder / "summary.json").read_text())["weights"]
+    assert (record["file"], record["sha256"]) == (str(path), sha256(path))
+    assert record["missing"] == []
+    path.unlink()
+    train_teacher(replace(config, resume=True))
+    assert json.loads((folder / "summary.json").read_text())["weights"] == record

@@ -59,8 +59,8 @@ def test_unlike_networks_losses_and_kinds_are_refused_before_anything_is_written
 ) -> None:
     maps, points = make_config("other").model, EFLD
     cases: list[tuple[str, dict[str, Any]]] = [
-        (r"--loss.kind maps needs heatmaps, .*: take nme, wing", {"model": points, "loss": LossConfig("maps")}),
-        (r"unknown --loss.kind 'nmee': did you mean 'nme'", {"model": points, "loss": LossConfig("nmee")}),
+        (r"--loss.name maps needs heatmaps, .*: take l1, nme", {"model": points, "loss": LossConfig("maps")}),
+        (r"unknown --loss.name 'nmee': did you mean 'nme'", {"model": points, "loss": LossConfig("nmee")}),
         (r"--data.crop.size 64 and image_size 128", {"model": ModelConfig("efld", {"image_size": 128})}),
     ]
     kd_cases: list[tuple[str, dict[str, Any]]] = [

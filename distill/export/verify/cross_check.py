@@ -1,6 +1,6 @@
-"""A second converter, litert-torch, on the same network: two that agree with PyTorch leave little room for an error.
+"""Cross-check of an export with a second converter, litert-torch, on the same network.
 
-litert-torch goes from PyTorch to TFLite without ONNX, so it shares no code with the shipped road. It needs an
+litert-torch goes from PyTorch to TFLite without ONNX, so it shares no code with the shipped pipeline. It needs an
 environment of its own (it wants numpy 2 and JAX, 2 GB): DISTILL_LITERT_TORCH_PYTHON names its Python.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # A Python in which litert-torch is installed, with the torch release used here.
 LITERT_TORCH_PYTHON = "DISTILL_LITERT_TORCH_PYTHON"
-TORCH, OURS, SECOND = "PyTorch", "ours", "litert-torch"
+TORCH, ONNX2TF, LITERT_TORCH = "PyTorch", "ours", "litert-torch"
 
 _WORKER = Path(__file__).with_name("litert_torch_worker.py")
 _SECONDS = 900
@@ -61,7 +61,7 @@ class Distance:
 
 
 @dataclass(frozen=True)
-class SecondOpinion:
+class CrossCheck:
     """What two converters made of one network.
 
     Attributes:
@@ -87,8 +87,8 @@ class SecondOpinion:
 
     @property
     def verdict(self) -> str:
-        """Say in words who agrees with whom."""
-        wrong = [name for name in (OURS, SECOND) if not self.distances[_pair(TORCH, name)].within(self.gate)]
+        """Which converters agree with PyTorch, in words."""
+        wrong = [name for name in (ONNX2TF, LITERT_TORCH) if not self.distances[_pair(TORCH, name)].within(self.gate)]
         if not wrong:
             return "both converters agree with PyTorch" if self.passed else "the two converters differ from each other"
         moved = " and ".join(f"{name} ({self.distances[_pair(TORCH, name)].max_px:.3f} px)" for name in wrong)
@@ -141,7 +141,8 @@ def save_program(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
     except (RuntimeError, ValueError, TypeError, torch._export.verifier.SpecViolationError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ExportError(
-            f"{spec.arch} has no torch form to export: {reason}; rewrite the layer in rewrite.py"
+            f"{spec.arch} has no torch form to export: {reason}; "
+            "register a rewrite of the layer (distill.models.rewrite)"
         ) from error
     return Path(path)
 
@@ -163,17 +164,20 @@ def convert(python: str, program: Path, target: Path) -> str:
         raise ExportError(f"litert-torch took more than {_SECONDS} s; try a smaller input") from error
     if done.returncode or not target.is_file():
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:300]
-        raise ExportError(f"litert-torch cannot convert this network ({last}); its opinion is missing, not negative")
+        raise ExportError(
+            f"litert-torch cannot convert this network ({last}); "
+            "the cross-check did not run and gives no verdict on the file"
+        )
     return version
 
 
-def second_opinion(
+def cross_check(
     net: nn.Module,
     spec: ModelSpec,
     crops: NDArray[np.float32],
     ours: str | Path | None = None,
     gate: Gate = GATES["fp32"],
-) -> SecondOpinion:
+) -> CrossCheck:
     """Convert a network with litert-torch and compare PyTorch, our fp32 file and its fp32 file.
 
     Args:
@@ -187,17 +191,20 @@ def second_opinion(
     """
     python = find_litert_torch()
     runtime = _newest_runtime()
-    with tempfile.TemporaryDirectory(prefix="second-opinion-") as name:
+    with tempfile.TemporaryDirectory(prefix="cross-check-") as name:
         folder = Path(name)
         program = save_program(net, spec, folder / "net.pt2")
-        paths = {OURS: Path(ours) if ours else _convert_here(net, spec, folder), SECOND: folder / "second.tflite"}
-        converter = convert(python, program, paths[SECOND])
+        paths = {
+            ONNX2TF: Path(ours) if ours else _convert_here(net, spec, folder),
+            LITERT_TORCH: folder / "second.tflite",
+        }
+        converter = convert(python, program, paths[LITERT_TORCH])
         points = {TORCH: _run_torch(net, crops)}
         points |= {name: _run_tflite(runtime, name, path, crops) for name, path in paths.items()}
         files = {name: _describe(path) for name, path in paths.items()}
-    pairs = ((TORCH, OURS), (TORCH, SECOND), (OURS, SECOND))
+    pairs = ((TORCH, ONNX2TF), (TORCH, LITERT_TORCH), (ONNX2TF, LITERT_TORCH))
     distances = {_pair(a, b): _distance(points[a], points[b], spec.crop.size) for a, b in pairs}
-    return SecondOpinion(converter, str(runtime), len(crops), spec.crop.size, files, distances, gate)
+    return CrossCheck(converter, str(runtime), len(crops), spec.crop.size, files, distances, gate)
 
 
 def _pair(first: str, second: str) -> str:
@@ -245,18 +252,18 @@ def _distance(first: NDArray[np.float32], second: NDArray[np.float32], size: int
     return Distance(float(lengths.max()), float(lengths.mean()))
 
 
-def render(opinion: SecondOpinion) -> "Table":
-    """Return the opinion as a table for the terminal."""
+def render(comparison: CrossCheck) -> "Table":
+    """Return the cross-check as a table for the terminal."""
     from rich.table import Table
 
     notes = [f"{name}: {file.bytes / 1e6:.2f} MB, {file.nodes} nodes, TFLite >= {file.min_runtime or 'unknown'}"
-             for name, file in opinion.files.items()]  # fmt: skip
+             for name, file in comparison.files.items()]  # fmt: skip
     table = Table(
-        title=f"{opinion.converter} on {opinion.runtime}, {opinion.crops} crops of {opinion.size} px",
-        caption="\n".join([*notes, opinion.verdict]),
+        title=f"{comparison.converter} on {comparison.runtime}, {comparison.crops} crops of {comparison.size} px",
+        caption="\n".join([*notes, comparison.verdict]),
     )
     for heading in ("pair", "max px", "mean px"):
         table.add_column(heading, justify="left" if heading == "pair" else "right")
-    for pair, distance in opinion.distances.items():
+    for pair, distance in comparison.distances.items():
         table.add_row(pair, f"{distance.max_px:.6f}", f"{distance.mean_px:.6f}")
     return table

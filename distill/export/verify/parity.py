@@ -1,4 +1,4 @@
-"""Does a converted model still point where the trained one does? Measured in pixels of the crop and in NME."""
+"""Parity of a converted model with the trained one, in pixels of the crop and in NME."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Hop:
+class ParityResult:
     """How far one candidate is from the reference.
 
     Attributes:
@@ -56,24 +56,24 @@ class Hop:
 
 @dataclass(frozen=True)
 class ParityReport:
-    """Every hop, measured on `crops` crops of `size` pixels; `nme` is the reference's, where it is known."""
+    """Every stage, measured on `crops` crops of `size` pixels; `nme` is the reference's, where it is known."""
 
     crops: int
     size: int
     nme: float | None
-    hops: tuple[Hop, ...]
+    results: tuple[ParityResult, ...]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def max_px(self, prefix: str) -> float:
-        """Return the largest distance over the hops whose name starts with `prefix`."""
-        return max(hop.max_px for hop in self.hops if hop.name.startswith(prefix))
+        """Return the largest distance over the stages whose name starts with `prefix`."""
+        return max(result.max_px for result in self.results if result.name.startswith(prefix))
 
     @property
-    def failed(self) -> list[Hop]:
-        """The hops that miss their gates, in order."""
-        return [hop for hop in self.hops if hop.missed]
+    def failed(self) -> list[ParityResult]:
+        """The stages that miss their gates, in order."""
+        return [result for result in self.results if result.missed]
 
 
 def measure(
@@ -98,7 +98,7 @@ def measure(
     """
     truth = np.asarray(reference(crops))
     nme = _nme(truth, landmarks, scheme)
-    hops = []
+    results = []
     for name, candidate in candidates.items():
         count = min((limits or {}).get(name, len(crops)), len(crops))
         some = np.linspace(0, len(crops) - 1, count).astype(int)
@@ -109,11 +109,11 @@ def measure(
         marked = None if landmarks is None else landmarks[some]
         own, base = (_nme(found, marked, scheme) for found in (points, expected))
         rise = None if own is None or base is None else own / base - 1
-        hops.append(_hop(name, distance, some, own, rise, scheme, gates[name]))
-    return ParityReport(len(crops), crops.shape[2], nme, tuple(hops))
+        results.append(_result(name, distance, some, own, rise, scheme, gates[name]))
+    return ParityReport(len(crops), crops.shape[2], nme, tuple(results))
 
 
-def _hop(
+def _result(
     name: str,
     distance: NDArray[np.float64],
     some: NDArray[np.intp],
@@ -121,11 +121,11 @@ def _hop(
     rise: float | None,
     scheme: Scheme,
     gate: Gate,
-) -> Hop:
+) -> ParityResult:
     groups = {group: float(distance[:, list(points)].mean()) for group, points in scheme.groups.items()}
     worst, crops = _largest(distance.max(0)), [(int(some[row]), px) for row, px in _largest(distance.mean(1))]
     largest, mean = float(distance.max()), float(distance.mean())
-    return Hop(name, len(some), largest, mean, nme, rise, groups, worst, tuple(crops), gate)
+    return ParityResult(name, len(some), largest, mean, nme, rise, groups, worst, tuple(crops), gate)
 
 
 def _largest(values: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
@@ -147,16 +147,16 @@ def _nme(points: NDArray, landmarks: NDArray | None, scheme: Scheme) -> float | 
 
 
 def refusal(report: ParityReport, scheme: Scheme, layers: Sequence[tuple[str, float]] = ()) -> ExportError:
-    """Return the error that says which hop misses its gate, where, and what it costs most in.
+    """Return the error that names the stage that misses its gate, where, and what it costs most in.
 
     Args:
-        report: with at least one failed hop.
+        report: with at least one failed stage.
         layers: modules that rounding hurts most, as (path, pixels it moves the landmarks by on average).
     """
-    hop, *others = report.failed
+    result, *others = report.failed
     parts = {point: group for group, points in scheme.groups.items() for point in points}
-    worst = ", ".join(f"{k} of {parts[k]} ({px:.3f} px)" for k, px in hop.worst)
-    text = f"{hop.name} moved the landmarks: {'; '.join(hop.missed)}; worst landmarks {worst}"
+    worst = ", ".join(f"{k} of {parts[k]} ({px:.3f} px)" for k, px in result.worst)
+    text = f"{result.name} moved the landmarks: {'; '.join(result.missed)}; worst landmarks {worst}"
     if layers:
         text += f"; most sensitive layers {', '.join(f'{name} ({px:.3f} px)' for name, px in layers)}"
     if others:
@@ -170,10 +170,10 @@ def render(report: ParityReport) -> "Table":
 
     nme = "" if report.nme is None else f", PyTorch NME {100 * report.nme:.2f} %"
     table = Table(title=f"distance from PyTorch on {report.crops} crops of {report.size} px{nme}")
-    for heading in ("hop", "max px", "mean px", "gate max/mean px", "NME change %"):
-        table.add_column(heading, justify="left" if heading == "hop" else "right")
-    for hop in report.hops:
-        rise = "–" if hop.nme_rise is None else f"{100 * hop.nme_rise:+.3f}"
-        limits = f"{hop.gate.max_px:g} / {hop.gate.mean_px:g}"
-        table.add_row(hop.name, f"{hop.max_px:.5f}", f"{hop.mean_px:.5f}", limits, rise)
+    for heading in ("stage", "max px", "mean px", "gate max/mean px", "NME change %"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for result in report.results:
+        rise = "–" if result.nme_rise is None else f"{100 * result.nme_rise:+.3f}"
+        limits = f"{result.gate.max_px:g} / {result.gate.mean_px:g}"
+        table.add_row(result.name, f"{result.max_px:.5f}", f"{result.mean_px:.5f}", limits, rise)
     return table

@@ -1,30 +1,30 @@
-"""The parity ladder: torch -> ONNX -> fp32 -> ... -> int16x8, what each hop costs and what it saves, on one page."""
+"""Parity report: torch -> ONNX -> fp32 -> ... -> int16x8, the error and the size, memory and latency of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill.export.pipeline import Staged, calibration_summary, kind_of
-from distill.export.quantization_modes import KINDS
-from distill.export.verify.parity import Hop
+from distill.export.pipeline import Conversion, calibration_summary, mode_of
+from distill.export.quantization_modes import MODES
+from distill.export.verify.parity import ParityResult
 from distill.export.verify.sensitivity import LayerCost
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-FORMAT = "distill-ladder/1"
-NAME = "ladder.json"
+FORMAT = "distill-parity/1"
+NAME = "parity.json"
 
 
 @dataclass(frozen=True)
-class Rung:
-    """One hop: what it changes and what it costs to run.
+class ParityRow:
+    """One stage: what it changes and what it costs to run.
 
     Attributes:
-        name: `torch`, `onnx` or a kind of TFLite file.
+        name: `torch`, `onnx` or a mode of TFLite file.
         what: in words.
-        hop: the distance from PyTorch in the first runtime, None for PyTorch itself.
+        parity: the distance from PyTorch in the first runtime, None for PyTorch itself.
         bytes: size of the file.
         peak_bytes: memory that loading and running it adds to a process of its own, where that was measured.
         latency_ms: median by number of threads.
@@ -33,7 +33,7 @@ class Rung:
 
     name: str
     what: str
-    hop: Hop | None
+    parity: ParityResult | None
     bytes: int | None
     peak_bytes: int | None
     latency_ms: Mapping[int, float]
@@ -41,8 +41,8 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """All rungs in order, and the layers that rounding hurts most, by kind.
+class ConversionReport:
+    """All rows in order, and the layers that rounding hurts most, by mode.
 
     Attributes:
         nme: PyTorch's, as a fraction, where the faces are annotated.
@@ -56,7 +56,7 @@ class Ladder:
     crops: int
     size: int
     faces: str
-    rungs: tuple[Rung, ...]
+    rows: tuple[ParityRow, ...]
     layers: Mapping[str, Sequence[LayerCost]]
     calibration: Mapping[str, Any] | None
     unstable: bool
@@ -65,66 +65,68 @@ class Ladder:
         return {"format": FORMAT} | asdict(self)
 
 
-def climb(
-    staged: Staged,
+def conversion_report(
+    conversion: Conversion,
     model: str,
     faces: str,
     latency_ms: Mapping[str, Mapping[int, float]],
     peak_bytes: Mapping[str, int | None],
     unstable: bool,
     progress: bool = False,
-) -> Ladder:
+) -> ConversionReport:
     """Put together what was measured about a conversion.
 
     Args:
         model: what was exported.
         faces: where the crops come from.
-        latency_ms: by hop and number of threads.
-        peak_bytes: by hop.
+        latency_ms: by stage and number of threads.
+        peak_bytes: by stage.
     """
-    hops = staged.parity.hops
-    rungs = [Rung("torch", "as it was trained", None, None, peak_bytes.get("torch"), latency_ms.get("torch", {}), {})]
-    for name, path in staged.files.items():
-        own = [hop for hop in hops if kind_of(hop.name) == name]
-        runtimes = {hop.name.partition(" on ")[2]: hop.max_px for hop in own if " on " in hop.name}
-        what = KINDS[name].what if name in KINDS else "exchange format"
+    results = conversion.parity.results
+    rows = [
+        ParityRow("torch", "as it was trained", None, None, peak_bytes.get("torch"), latency_ms.get("torch", {}), {})
+    ]
+    for name, path in conversion.files.items():
+        own = [result for result in results if mode_of(result.name) == name]
+        runtimes = {result.name.partition(" on ")[2]: result.max_px for result in own if " on " in result.name}
+        what = MODES[name].what if name in MODES else "exchange format"
         size = path.stat().st_size
-        rungs.append(Rung(name, what, own[0], size, peak_bytes.get(name), latency_ms.get(name, {}), runtimes))
-    layers = {kind: staged.layer_costs(kind, progress) for kind in _explained(staged.files)}
-    return Ladder(
-        model, staged.parity.nme, staged.parity.crops, staged.parity.size, faces, tuple(rungs), layers,
-        calibration_summary(staged.calibration), unstable,
+        rows.append(ParityRow(name, what, own[0], size, peak_bytes.get(name), latency_ms.get(name, {}), runtimes))
+    layers = {mode: conversion.layer_costs(mode, progress) for mode in _explained(conversion.files)}
+    return ConversionReport(
+        model, conversion.parity.nme, conversion.parity.crops, conversion.parity.size, faces, tuple(rows), layers,
+        calibration_summary(conversion.calibration), unstable,
     )  # fmt: skip
 
 
 def _explained(files: Mapping[str, Path]) -> list[str]:
-    """Return one kind for each way of rounding: the layers do not differ between kinds that round alike."""
-    kinds: dict[str, str] = {}
-    for kind in ("w8", "dynamic", "int16x8", "int8"):
-        if kind in files:
-            kinds.setdefault(KINDS[kind].rounding, kind)
-    return list(kinds.values())
+    """Return one mode for each way of rounding: the layers do not differ between modes that round alike."""
+    modes: dict[str, str] = {}
+    for mode in ("w8", "dynamic", "int16x8", "int8"):
+        if mode in files:
+            modes.setdefault(MODES[mode].rounding, mode)
+    return list(modes.values())
 
 
-def render(ladder: Ladder) -> "Table":
-    """Return the ladder as a table for the terminal."""
+def render(report: ConversionReport) -> "Table":
+    """Return the report as a table for the terminal."""
     from rich.table import Table
 
-    nme = "" if ladder.nme is None else f", PyTorch NME {100 * ladder.nme:.3f} %"
-    caption = "latencies unstable: the machine was busy" if ladder.unstable else None
-    table = Table(title=f"{ladder.model} on {ladder.crops} crops of {ladder.size} px{nme}", caption=caption)
+    nme = "" if report.nme is None else f", PyTorch NME {100 * report.nme:.3f} %"
+    caption = "latencies unstable: the machine was busy" if report.unstable else None
+    table = Table(title=f"{report.model} on {report.crops} crops of {report.size} px{nme}", caption=caption)
     for heading in headings([]):
-        table.add_column(heading, justify="left" if heading == "hop" else "right", no_wrap=heading == "hop")
-    for rung in ladder.rungs:
-        table.add_row(*cells(rung, []))
+        table.add_column(heading, justify="left" if heading == "stage" else "right", no_wrap=heading == "stage")
+    for row in report.rows:
+        table.add_row(*cells(row, []))
     return table
 
 
 def headings(groups: Sequence[str]) -> list[str]:
-    """Return the columns of a ladder."""
+    """Return the columns of a report."""
     parts = [f"{group} px" for group in groups]
     return [
-        "hop",
+        "stage",
         "max px",
         "mean px",
         *parts,
@@ -139,21 +141,21 @@ def headings(groups: Sequence[str]) -> list[str]:
     ]
 
 
-def cells(rung: Rung, groups: Sequence[str]) -> list[str]:
-    """Return a rung as text, one cell under each of `headings`."""
-    hop = rung.hop
-    ms = [f"{rung.latency_ms[threads]:.2f}" if threads in rung.latency_ms else "–" for threads in (1, 2)]
-    size = [_megabytes(rung.bytes), _megabytes(rung.peak_bytes)]
-    if hop is None:
-        return [rung.name, *("–" for _ in range(4 + len(groups))), *ms, *size, "–", "–"]
+def cells(row: ParityRow, groups: Sequence[str]) -> list[str]:
+    """Return a row as text, one cell under each of `headings`."""
+    result = row.parity
+    ms = [f"{row.latency_ms[threads]:.2f}" if threads in row.latency_ms else "–" for threads in (1, 2)]
+    size = [_megabytes(row.bytes), _megabytes(row.peak_bytes)]
+    if result is None:
+        return [row.name, *("–" for _ in range(4 + len(groups))), *ms, *size, "–", "–"]
     nme = [
-        "–" if hop.nme is None else f"{100 * hop.nme:.3f}",
-        "–" if hop.nme_rise is None else f"{100 * hop.nme_rise:+.2f}",
+        "–" if result.nme is None else f"{100 * result.nme:.3f}",
+        "–" if result.nme_rise is None else f"{100 * result.nme_rise:+.2f}",
     ]
-    parts = [f"{hop.groups[group]:.3f}" for group in groups]
-    verdict = "missed" if hop.missed else "passed"
-    runs = str(len(rung.runtimes)) if rung.runtimes else "–"
-    return [rung.name, f"{hop.max_px:.3f}", f"{hop.mean_px:.4f}", *parts, *nme, *ms, *size, runs, verdict]
+    parts = [f"{result.groups[group]:.3f}" for group in groups]
+    verdict = "missed" if result.missed else "passed"
+    runs = str(len(row.runtimes)) if row.runtimes else "–"
+    return [row.name, f"{result.max_px:.3f}", f"{result.mean_px:.4f}", *parts, *nme, *ms, *size, runs, verdict]
 
 
 def _megabytes(size: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What a hop of the conversion may change at most; beyond that nothing is shipped."""
+"""What a result of the conversion may change at most; beyond that nothing is shipped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Gate:
-    """What one hop may change at most.
+    """What one result may change at most.
 
     Attributes:
         max_px: worst landmark of all crops, in pixels of the crop.
@@ -21,7 +21,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class GateConfig:
-    """The gate of every hop, against PyTorch.
+    """The gate of every result, against PyTorch.
 
     Attributes:
         onnx: ONNX Runtime.
@@ -46,9 +46,9 @@ class GateConfig:
     int8: Gate = Gate(24, 0.6, 0.05)
     int16x8: Gate = Gate(24, 0.3, 0.02)
 
-    def by_hop(self) -> Mapping[str, Gate]:
-        """Return the gates by the name of their hop."""
+    def by_stage(self) -> Mapping[str, Gate]:
+        """Return the gates by the name of their result."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
 
-GATES: Mapping[str, Gate] = GateConfig().by_hop()
+GATES: Mapping[str, Gate] = GateConfig().by_stage()

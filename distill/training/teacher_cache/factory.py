@@ -24,7 +24,7 @@ from distill.training.teacher_cache.codec import Compact
 from distill.training.teacher_cache.per_face import LandmarksOnce
 from distill.training.teacher_cache.record_store import RecordStore
 
-# Cells around a peak that `window` keeps sharp; what it costs in pixels and in the loss: results/kd_step.json.
+# Cells around a peak that `window` keeps sharp; what it costs in pixels and in the loss: results/bench/kd_step.json.
 WINDOW = 15
 
 
@@ -37,7 +37,7 @@ def with_cache(teacher: FrozenTeacher, config: StudentConfig, faces: FaceDataset
     name = hashlib.sha256(json.dumps(who, sort_keys=True).encode()).hexdigest()[:16]
     folder = config.kd.cache.folder / f"{form}_{name}"
     blank = teacher.blank(config.data.crop.spec().size)
-    points, limit = blank.landmarks.shape[1], int(config.kd.cache.gigabytes * 1e9)
+    points, limit = blank.landmarks.shape[1], int(config.kd.cache.max_gb * 1e9)
     if form == "landmarks":
         store = RecordStore(folder, len(faces.records), Compact(points).size, limit)
         return LandmarksOnce(teacher, store, who, parts_of(faces))

@@ -16,7 +16,7 @@ from torch import nn
 
 from distill.errors import ConfigError, ExportError
 from distill.export.verify import cross_check as opinions
-from distill.export.verify.cross_check import SecondOpinion
+from distill.export.verify.cross_check import CrossCheck
 from distill.export.verify.tolerances import Gate
 from distill.geometry import CropSpec
 from distill.spec import ModelSpec
@@ -100,10 +100,10 @@ def judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         shutil.copy(tmp_path / "second.tflite", target)
         return "litert-torch 0.0"
 
-    def ask(ours: float, second: float) -> SecondOpinion:
+    def ask(ours: float, second: float) -> CrossCheck:
         moved("second", second)
         crops = np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
-        return opinions.second_opinion(Tiny(), TINY, crops, moved("ours", ours))
+        return opinions.cross_check(Tiny(), TINY, crops, moved("ours", ours))
 
     litert = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
     monkeypatch.setattr(opinions, "find_litert_torch", lambda: sys.executable)
@@ -135,7 +135,7 @@ def test_agreement(judge) -> None:
     ],
 )
 def test_the_one_that_is_wrong_is_named(judge, ours: float, second: float, verdict: str) -> None:
-    """A second opinion that always agrees would be none; either side must be able to lose."""
+    """Either converter can be the one that disagrees with PyTorch."""
     opinion = judge(ours, second)
     assert not opinion.passed
     assert opinion.verdict.startswith(verdict)
@@ -155,7 +155,7 @@ def test_litert_torch_agrees(net: nn.Module, spec: ModelSpec, crops: NDArray[np.
             opinions.find_litert_torch()
         except ConfigError as error:
             pytest.skip(str(error))
-    opinion = opinions.second_opinion(net, spec, crops)
+    opinion = opinions.cross_check(net, spec, crops)
     assert opinion.converter.startswith("litert-torch 0.")
     assert opinion.passed, opinion.verdict
     assert opinion.files["litert-torch"].nodes > 100

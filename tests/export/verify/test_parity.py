@@ -32,16 +32,16 @@ def run(points: np.ndarray, gate: Gate = GATE) -> ParityReport:
 
 def test_distances_are_pixels_of_the_crop() -> None:
     report = run(moved(7, 0.25))
-    (hop,) = report.hops
-    assert hop.max_px == pytest.approx(0.25, abs=1e-4)
-    assert hop.mean_px == pytest.approx(0.25 / (4 * 51), rel=1e-3)
-    assert hop.worst[0][0] == 7
+    (result,) = report.results
+    assert result.max_px == pytest.approx(0.25, abs=1e-4)
+    assert result.mean_px == pytest.approx(0.25 / (4 * 51), rel=1e-3)
+    assert result.worst[0][0] == 7
     assert report.nme is not None
-    assert abs(hop.nme_rise) < 1e-2
-    assert hop.groups["brows"] == pytest.approx(0.25 / (4 * 10), rel=1e-3)  # landmark 7 is one of ten
-    assert hop.groups["mouth"] == 0
-    assert hop.worst_crops[0][0] == 2
-    assert json.loads(json.dumps(report.to_dict()))["hops"][0]["gate"]["max_px"] == 0.5
+    assert abs(result.nme_rise) < 1e-2
+    assert result.groups["brows"] == pytest.approx(0.25 / (4 * 10), rel=1e-3)  # landmark 7 is one of ten
+    assert result.groups["mouth"] == 0
+    assert result.worst_crops[0][0] == 2
+    assert json.loads(json.dumps(report.to_dict()))["results"][0]["gate"]["max_px"] == 0.5
 
 
 def test_a_missed_gate_names_hop_value_gate_and_landmarks() -> None:
@@ -64,7 +64,7 @@ def test_the_rise_of_the_error_is_relative() -> None:
     """A rise of 5 % of a large error is as acceptable as of a small one."""
     away = POINTS + 0.03 * (POINTS - TRUTH).astype(np.float32)
     report = run(away, Gate(max_px=99, mean_px=99, nme_rise=0.031))
-    assert report.hops[0].nme_rise == pytest.approx(0.03, rel=1e-3)
+    assert report.results[0].nme_rise == pytest.approx(0.03, rel=1e-3)
     with pytest.raises(ExportError, match=r"NME rise 3 % > gate 2\.9 %"):
         run(away, Gate(max_px=99, mean_px=99, nme_rise=0.029))
 
@@ -113,7 +113,7 @@ def test_without_annotations_there_is_no_nme() -> None:
     report = measure(lambda _: POINTS, {"onnx": lambda _: POINTS}, CROPS, None, SCHEME, {"onnx": GATE})
     assert not report.failed
     assert report.nme is None
-    assert report.hops[0].nme_rise is None
+    assert report.results[0].nme_rise is None
 
 
 def test_slow_candidates_are_compared_on_fewer_crops_evenly_spread() -> None:
@@ -127,6 +127,6 @@ def test_slow_candidates_are_compared_on_fewer_crops_evenly_spread() -> None:
         lambda _: POINTS, {"a": candidate, "b": candidate}, CROPS, TRUTH, SCHEME, {"a": GATE, "b": GATE}, {"b": 2}
     )
     assert seen == [4, 2]
-    assert [hop.crops for hop in report.hops] == [4, 2]
-    assert [bool(hop.missed) for hop in report.hops] == [True, False]  # the moved one is crop 2
-    assert {index for index, _ in report.hops[1].worst_crops} == {0, 3}
+    assert [result.crops for result in report.results] == [4, 2]
+    assert [bool(result.missed) for result in report.results] == [True, False]  # the moved one is crop 2
+    assert {index for index, _ in report.results[1].worst_crops} == {0, 3}

@@ -7,9 +7,9 @@ import pytest
 
 from distill.cli import export as command
 from distill.export import pipeline
-from distill.export.config import QuantiseConfig
-from distill.export.pipeline import ExportResult, Staged
-from distill.export.verify.parity_report import cells, climb, headings
+from distill.export.config import QuantizeConfig
+from distill.export.pipeline import Conversion, ExportResult
+from distill.export.verify.parity_report import cells, conversion_report, headings
 from distill.export.verify.sensitivity import LayerCost
 from distill.export.verify.tolerances import Gate
 from distill.files import write_json
@@ -17,28 +17,30 @@ from distill.report.runs import build, read_source
 
 
 @pytest.fixture
-def staged(exported: ExportResult, spec, crops, tmp_path: Path) -> Staged:
-    files = {kind: exported.files[kind] for kind in ("onnx", "fp32", "int8")}
-    hops = tuple(hop for hop in exported.parity.hops if hop.name.partition(" on ")[0] in files)
-    measured = replace(exported.parity, hops=hops)
-    return Staged(files, measured, exported.ops, spec, crops[:1], QuantiseConfig(), None, tmp_path)
+def conversion(exported: ExportResult, net, spec, crops, tmp_path: Path) -> Conversion:
+    files = {mode: exported.files[mode] for mode in ("onnx", "fp32", "int8")}
+    results = tuple(result for result in exported.parity.results if result.name.partition(" on ")[0] in files)
+    measured = replace(exported.parity, results=results)
+    return Conversion(files, measured, exported.ops, spec, crops[:1], QuantizeConfig().for_network(net), None, tmp_path)
 
 
 @pytest.mark.slow
-def test_every_rung_has_its_cells_and_floats_are_not_blamed(staged: Staged, tmp_path: Path) -> None:
-    ladder = climb(staged, "student", "noise", {"fp32": {1: 2.0, 2: 1.5}}, {"fp32": 10_000_000}, unstable=False)
-    groups = list(ladder.rungs[1].hop.groups)
-    rows = {rung.name: dict(zip(headings(groups), cells(rung, groups), strict=True)) for rung in ladder.rungs}
+def test_every_stage_has_its_cells_and_floats_are_not_blamed(conversion: Conversion, tmp_path: Path) -> None:
+    report = conversion_report(
+        conversion, "student", "noise", {"fp32": {1: 2.0, 2: 1.5}}, {"fp32": 10_000_000}, unstable=False
+    )
+    groups = list(report.rows[1].parity.groups)
+    rows = {row.name: dict(zip(headings(groups), cells(row, groups), strict=True)) for row in report.rows}
     assert list(rows) == ["torch", "onnx", "fp32", "int8"]
     assert rows["fp32"]["ms ×2"] == "1.50"
     assert rows["fp32"]["peak MB"] == "10.00"
     assert rows["int8"]["ms ×1"] == "–"
     assert set(groups) == {"brows", "nose", "eyes", "mouth"}
-    write_json(tmp_path / "ladder.json", ladder.to_dict())
+    write_json(tmp_path / "parity.json", report.to_dict())
     page = build([read_source(tmp_path)], "t").html()
-    for part in ("What each file of", "10", "1.5", f"{ladder.rungs[-1].hop.max_px:.4g}"):
+    for part in ("What each file of", "10", "1.5", f"{report.rows[-1].parity.max_px:.4g}"):
         assert part in page
-    modules = {cost.module for cost in ladder.layers["int8"]}
+    modules = {cost.module for cost in report.layers["int8"]}
     assert "head" not in modules
     assert "head.heatmap" in modules
 
@@ -48,10 +50,10 @@ def quick(exported: ExportResult, net, spec, crops, monkeypatch: pytest.MonkeyPa
     """Let the command find a network, faces and conversions that are there already."""
     import shutil
 
-    def copy(onnx_path: Path, spec, out_dir: Path, kinds, stem: str, *_: object) -> dict[str, Path]:
-        for kind in kinds:
-            shutil.copy(exported.files[kind].with_suffix(".json"), out_dir)
-        return {kind: Path(shutil.copy(exported.files[kind], out_dir)) for kind in kinds}
+    def copy(onnx_path: Path, spec, out_dir: Path, modes, stem: str, *_: object) -> dict[str, Path]:
+        for mode in modes:
+            shutil.copy(exported.files[mode].with_suffix(".json"), out_dir)
+        return {mode: Path(shutil.copy(exported.files[mode], out_dir)) for mode in modes}
 
     runtimes = [runtime for runtime in pipeline.list_runtimes() if runtime.name == "litert"]
     monkeypatch.setattr(pipeline, "list_runtimes", lambda: runtimes)
@@ -75,12 +77,12 @@ ARGUMENTS = ["net.ckpt", "--parity_report", "--modes", "[fp32, int8]", "--rounds
 def test_the_command_writes_page_and_numbers(tmp_path: Path) -> None:
     open_gates = [f"--gates.int8.{name}=64" for name in ("max_px", "mean_px", "nme_rise")]
     assert command.run([*ARGUMENTS, "--out", str(tmp_path), *open_gates]) == 0
-    ladder = json.loads((tmp_path / "ladder.json").read_text())
-    assert [rung["name"] for rung in ladder["rungs"]] == ["torch", "onnx", "fp32", "int8"]
-    assert all(rung["latency_ms"]["1"] > 0 and rung["latency_ms"]["2"] > 0 for rung in ladder["rungs"])
-    assert all(rung["peak_bytes"] > 0 for rung in ladder["rungs"][1:])
-    assert ladder["layers"]["int8"][0]["mean_px"] >= ladder["layers"]["int8"][-1]["mean_px"]
-    page = (tmp_path / "ladder.html").read_text()
+    report = json.loads((tmp_path / "parity.json").read_text())
+    assert [row["name"] for row in report["rows"]] == ["torch", "onnx", "fp32", "int8"]
+    assert all(row["latency_ms"]["1"] > 0 and row["latency_ms"]["2"] > 0 for row in report["rows"])
+    assert all(row["peak_bytes"] > 0 for row in report["rows"][1:])
+    assert report["layers"]["int8"][0]["mean_px"] >= report["layers"]["int8"][-1]["mean_px"]
+    page = (tmp_path / "parity.html").read_text()
     assert "<img" in page
     assert "http" not in page.replace("http-equiv", "")
 
@@ -109,11 +111,11 @@ def test_a_missed_gate_writes_only_the_page_asked_for(tmp_path: Path, capsys: py
 def test_faces_of_a_data_set_are_not_shown_unasked(tmp_path: Path) -> None:
     wide = [f"--gates.int8.{name}=64" for name in ("max_px", "mean_px", "nme_rise")]
     command.run([*ARGUMENTS, "--out", str(tmp_path), "--data.root", str(tmp_path), *wide])
-    assert "<img" not in (tmp_path / "ladder.html").read_text()
+    assert "<img" not in (tmp_path / "parity.html").read_text()
 
 
 def test_gates_are_options() -> None:
     from distill.cli.options import options_of, parse
 
     values = parse(options_of("export", "", command.export, "model"), ["net.ckpt", "--gates.int8.max_px", "3"], "model")
-    assert values["gates"].by_hop()["int8"] == Gate(3, 0.6, 0.05)
+    assert values["gates"].by_stage()["int8"] == Gate(3, 0.6, 0.05)

@@ -20,9 +20,9 @@ def test_every_operator_belongs_to_a_module_that_exists(exported: ExportResult, 
 
 def test_a_convolution_fused_with_its_activation_keeps_its_name(exported: ExportResult, crops) -> None:
     nodes = trace(exported.files["onnx"], exported.files["fp32"], crops[0])
-    kinds = {node.module: node.op for node in nodes}
-    assert kinds["neck.out.1.0"] == "CONV_2D"
-    assert "neck.out.1.2" not in kinds  # the ReLU behind it
+    modes = {node.module: node.op for node in nodes}
+    assert modes["neck.out.1.0"] == "CONV_2D"
+    assert "neck.out.1.2" not in modes  # the ReLU behind it
 
 
 def test_files_of_different_networks_are_noticed(exported: ExportResult, crops, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Trainings and measurements behind the tables of the documentation."""

@@ -1,0 +1,48 @@
+"""Regenerate every marked block of the documentation from its result: `python -m scripts.studies.documents`."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from scripts.studies import (
+    ablations,
+    deploy,
+    detector_boxes,
+    kd_study,
+    pipeline_300w,
+    released,
+    thesis,
+    weak_labels,
+    zoo,
+)
+from scripts.studies.common.marked_blocks import ROOT, documents, marked_blocks, replace_between
+
+# Result -> the function that makes the text between its marks.
+BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    str(deploy.OUT): deploy.block,
+    detector_boxes.OUT: detector_boxes.table,
+    kd_study.OUT: kd_study.table,
+    pipeline_300w.OUT: pipeline_300w.block,
+    str(released.OUT): released.block,
+    thesis.OUT: thesis.block,
+    weak_labels.OUT: weak_labels.table,
+    str(zoo.OUT): zoo.block,
+    **{ablations.result_path(paper): partial(ablations.block, paper) for paper in ablations.PAPERS},
+}
+
+
+def block(name: str) -> str:
+    """Return the text of a marked block, made from its result."""
+    return BLOCKS[name](json.loads((ROOT / name).read_text()))
+
+
+def main() -> None:
+    """Regenerate all blocks."""
+    for path in documents():
+        for name in marked_blocks(path):
+            replace_between(path, name, block(name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Every annotation format: damaged, foreign and incomplete files."""
+
+import importlib.util
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.data.readers import FORMATS, read_faces
+from distill.errors import AnnotationError, ConfigError, DistillError, ImageError
+from tests.support.reader_cases import (
+    CASES,
+    Case,
+    mutations,
+)
+from tests.support.reader_cases_more import CASES as MORE_CASES
+
+
+def _read_all_mutations(case: Case, root: Path, count: int, seed: int) -> Counter[str]:
+    path, outcomes = case.make(root), Counter[str]()
+    for content in mutations(path.read_bytes(), count, seed):
+        path.write_bytes(content)
+        try:
+            for record in read_faces(case.format, root):
+                assert np.isfinite(record.landmarks).all()
+            outcomes["read"] += 1
+        except DistillError as error:
+            outcomes["refused"] += 1
+            bad = not isinstance(error, AnnotationError | ConfigError | ImageError)
+            outcomes["long"] += bad or "\n" in str(error) or len(str(error)) > 500
+    assert not outcomes["long"]
+    return outcomes
+
+
+_xml = pytest.mark.skipif(not importlib.util.find_spec("defusedxml"), reason="defusedxml is not installed")
+
+
+@pytest.fixture(
+    params=[pytest.param(c, marks=_xml if c.format == "dlib" else ()) for c in (*CASES, *MORE_CASES)],
+    ids=lambda case: case.format,
+)
+def case(request: pytest.FixtureRequest) -> Case:
+    return request.param
+
+
+@pytest.mark.filterwarnings("error")
+def test_damaged_files_raise_nothing_but_one_line(case: Case, root: Path) -> None:
+    outcomes = _read_all_mutations(case, root, 150, seed=0)
+    assert min(outcomes["read"], outcomes["refused"]) > 5, f"the damage tests nothing: {outcomes}"
+
+
+def test_unknown_subsets_are_named(case: Case, root: Path) -> None:
+    case.make(root)
+    with pytest.raises(AnnotationError, match="no subset 'tset'"):
+        read_faces(case.format, root, ["tset"])
+
+
+def test_files_of_other_formats_are_refused(case: Case, root: Path) -> None:
+    path = case.make(root)
+    for content in (b"", b"<html>404</html>", b"\xff\xd8\xff\xe0 a photo", b"[]", b"{}", b"null"):
+        path.write_bytes(content)
+        with pytest.raises(AnnotationError) as caught:
+            read_faces(case.format, root)
+        assert path.name in str(caught.value)
+
+
+def test_missing_photos_are_named(case: Case, root: Path) -> None:
+    case.make(root)
+    for photo in sorted(path for path in root.rglob("*") if path.suffix in (".jpg", ".png")):
+        photo.unlink()
+    with pytest.raises((AnnotationError, ImageError), match=r"\.jpg|\.png|photo"):
+        read_faces(case.format, root)
+
+
+@pytest.mark.parametrize("name", ["wflw", "lapa", "coco", "aflw"])
+def test_photos_are_not_opened(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A list of 10,000 faces would take minutes on a network disk.
+    next(case for case in CASES if case.format == name).make(root)
+    for photo in root.rglob("*.jpg"):
+        photo.write_bytes(b"not looked at")
+    assert read_faces(name, root)
+
+
+def test_every_format_is_in_the_registry() -> None:
+    assert {case.format for case in CASES} | {"menpo", "ivsfd"} <= set(FORMATS)
+
+
+def test_names_are_unique_and_photos_exist(case: Case, root: Path) -> None:
+    case.make(root)
+    records = read_faces(case.format, root)
+    assert len({record.name for record in records}) == len(records) >= 2
+    mixed = {"300w": {"ibug68", "inner51", "menpo39"}}  # a scheme for each file
+    assert {record.scheme for record in records} == mixed.get(case.format, {case.scheme})
+    assert all(record.image.is_file() for record in records)

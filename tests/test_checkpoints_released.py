@@ -1,0 +1,66 @@
+"""Released files: listed in SHA256SUMS, unchanged, loadable, and as accurate as published."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.evaluate.evaluate import evaluate
+from distill.files import sha256
+from distill.inference.load import open_backend
+from distill.models.checkpoint import load_model
+from distill.spec import read_sidecar
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "checkpoints"
+FILES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".safetensors", ".tflite", ".json"))
+DEFAULT = "student_128_turned_fp16.tflite"
+DEFAULT_NAME = "student_128_turned fp16"
+TOLERANCE_PERCENT = 0.02
+
+
+def files(suffix: str) -> list[Path]:
+    return [path for path in FILES if path.suffix == suffix]
+
+
+def test_every_file_is_listed_and_unchanged() -> None:
+    listed = dict(reversed(line.split()) for line in (FOLDER / "SHA256SUMS").read_text().splitlines())
+    assert listed == {path.name: sha256(path) for path in FILES}
+
+
+def test_every_tflite_file_has_its_sidecar() -> None:
+    assert {path.stem for path in files(".json")} == {path.stem for path in files(".tflite")}
+    assert (FOLDER / DEFAULT).is_file()
+
+
+@pytest.mark.parametrize("path", files(".safetensors"), ids=lambda path: path.stem)
+def test_weights_load(path: Path) -> None:
+    network, spec = load_model(path)
+    assert not network.training
+    assert spec.n_points == 51
+
+
+@pytest.mark.parametrize("path", files(".tflite"), ids=lambda path: path.stem)
+def test_tflite_files_load_and_predict(path: Path) -> None:
+    backend = open_backend(path)
+    assert backend.spec == read_sidecar(path)
+    assert backend.sha256 == sha256(path)
+    size = backend.spec.crop.size
+    points = backend(np.full((1, size, size, 3), 0.5, np.float32))
+    assert points.shape == (1, backend.spec.n_points, 2)
+    assert np.isfinite(points).all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_default_model_is_as_accurate_as_published(real_data: Path) -> None:
+    models = json.loads((ROOT / "results/studies/released.json").read_text())["models"]
+    published = models[DEFAULT_NAME]
+    assert published["sha256"] == sha256(FOLDER / DEFAULT)
+    scores = published["scores"]["300-W common, gt boxes"]
+    subset = "helen/testset+lfpw/testset"
+    result = evaluate(FOLDER / DEFAULT, format="300w", root=real_data / "300W", subset=subset, boxes="gt")
+    assert result.protocol.n_faces == scores["protocol"]["n_faces"] == 554
+    assert result.protocol.data_hash == scores["protocol"]["data_hash"]
+    assert 100 * result.summary()["nme"] == pytest.approx(scores["nme_percent"], abs=TOLERANCE_PERCENT)

@@ -1,0 +1,147 @@
+"""Tests mirror the package: distill/a/b.py has tests/a/test_b.py, or stands here with the file that tests it."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    path.relative_to(ROOT / "distill").as_posix()
+    for path in (ROOT / "distill").rglob("*.py")
+    if not path.name.startswith("__")
+)
+LONGEST = 350
+TO_BE_SPLIT = {"training/test_fit.py"}
+
+# Folders whose modules are parts of one result.
+TESTED_WHOLE = {
+    "data/synthetic": "data/test_synthetic.py",  # drawn parts of a face, tested through the rendered image
+}
+# Module -> the file that tests it through its caller or together with its neighbours.
+TESTED_ELSEWHERE = {
+    "bench/memory_worker.py": "bench/test_memory.py",
+    "bench/onnx_graph.py": "bench/test_subjects.py",
+    "bench/peers.py": "bench/test_run.py",
+    "bench/runners.py": "tflite/test_graph.py",
+    "bench/stages.py": "bench/test_run.py",
+    "cli/bench.py": "bench/test_run.py",
+    "cli/doctor.py": "cli/test_main.py",
+    "cli/evaluate.py": "test_docs.py",
+    "cli/export.py": "export/verify/test_parity_report.py",
+    "cli/predict.py": "test_docs.py",
+    "cli/report.py": "test_docs.py",
+    "cli/student.py": "training/test_resume.py",
+    "cli/submit.py": "test_docs.py",
+    "cli/teacher.py": "training/test_fit.py",
+    "cli/train.py": "test_api.py",
+    "data/build.py": "training/test_fit.py",
+    "data/check/drawing.py": "data/check/test_check.py",
+    "data/check/duplicates.py": "data/check/test_check.py",
+    "data/check/finding.py": "data/check/test_check.py",
+    "data/check/hashes.py": "data/check/test_check.py",
+    "data/check/photos.py": "data/check/test_check.py",
+    "data/check/points.py": "data/check/test_check.py",
+    "data/check/shape.py": "data/check/test_check.py",
+    "data/check/tolerant.py": "data/check/test_check.py",
+    "data/config.py": "training/test_config.py",
+    "data/crops.py": "export/test_calibration.py",
+    "data/presets.py": "cli/test_recipes.py",
+    "data/readers/cofw_photos.py": "data/readers/test_cofw.py",
+    "data/sensor_noise.py": "data/test_augment.py",
+    "detection/box_calibration.py": "detection/test_detector.py",
+    "doctor/check.py": "test_doctor.py",
+    "doctor/known_bad.py": "test_doctor.py",
+    "doctor/packages.py": "test_doctor.py",
+    "doctor/probes.py": "test_doctor.py",
+    "errors.py": "test_architecture.py",
+    "evaluate/faces.py": "evaluate/test_evaluate.py",
+    "evaluate/suite.py": "report/test_runs.py",
+    "export/check.py": "cli/test_check.py",
+    "export/config.py": "export/test_calibration.py",
+    "export/export.py": "export/verify/test_parity_report.py",
+    "export/quantization_modes.py": "export/test_pipeline.py",
+    "export/rewrites/generic.py": "models/test_lite_hrnet_export.py",
+    "export/rewrites/rewrite.py": "export/verify/test_tensor_matching.py",
+    "export/tf_worker.py": "export/test_to_tflite.py",
+    "export/verify/litert_torch_worker.py": "export/verify/test_cross_check.py",
+    "export/verify/tolerances.py": "export/verify/test_cross_check.py",
+    "inference/exported.py": "inference/test_backend.py",
+    "inference/facemesh.py": "evaluate/test_facemesh.py",
+    "inference/flip.py": "inference/test_backend.py",
+    "inference/load.py": "inference/test_backend.py",
+    "inference/onnx_session.py": "inference/test_landmarker.py",
+    "inference/torch_backend.py": "inference/test_backend.py",
+    "landmarks/parse.py": "landmarks/test_schemes.py",
+    "losses/aam.py": "losses/test_supervised.py",
+    "losses/bce.py": "losses/test_maps.py",
+    "losses/config.py": "losses/test_distillation.py",
+    "losses/kd/coordinate.py": "losses/test_distillation.py",
+    "losses/kd/gaussian.py": "losses/test_distillation.py",
+    "losses/kd/maps.py": "losses/test_distillation.py",
+    "losses/map_losses.py": "losses/test_maps.py",
+    "losses/mse.py": "losses/test_maps.py",
+    "losses/reduction.py": "losses/test_points.py",
+    "losses/registry.py": "test_plugins.py",
+    "models/cards.py": "models/test_lite_hrnet.py",
+    "models/channel_weighting.py": "models/test_lite_hrnet.py",
+    "models/config.py": "training/test_fit.py",
+    "models/fusion.py": "models/test_lite_hrnet.py",
+    "models/heads_export.py": "models/test_heads.py",
+    "models/heatmap_net.py": "models/test_zoo.py",
+    "models/map_head.py": "models/test_heads.py",
+    "models/necks.py": "models/test_zoo.py",
+    "models/plain_norm.py": "models/test_mobilevit_v2_export.py",
+    "models/regression.py": "models/test_heads.py",
+    "opcheck/advice.py": "opcheck/test_check.py",
+    "opcheck/tables.py": "opcheck/test_check.py",
+    "report/bench.py": "bench/test_run.py",
+    "report/curves.py": "test_drawing.py",
+    "report/gallery.py": "report/test_runs.py",
+    "report/pareto.py": "bench/test_run.py",
+    "report/parity.py": "export/verify/test_parity_report.py",
+    "report/wandb.py": "report/test_runs.py",
+    "submission/package_runtime.py": "submission/test_dry_run.py",
+    "submission/samples.py": "submission/test_build.py",
+    "submission/techreport.py": "submission/test_build.py",
+    "tflite/builder.py": "tflite/test_graph.py",
+    "tflite/interpreter.py": "tflite/test_editor.py",
+    "tflite/runtime_worker.py": "tflite/test_runtimes.py",
+    "training/build.py": "training/test_optimizers.py",
+    "training/callbacks/early_stopping.py": "training/test_fit.py",
+    "training/callbacks/seeding.py": "training/test_resume.py",
+    "training/loggers/wandb.py": "training/loggers/test_csv.py",
+    "training/loggers/wandb_settings.py": "training/loggers/test_csv.py",
+    "training/summary.py": "training/test_fit.py",
+    "training/tasks.py": "training/test_fit.py",
+    "training/teacher_cache/cached_teacher.py": "training/test_distillation_task.py",
+    "training/teacher_cache/factory.py": "training/test_distillation_task.py",
+    "training/teacher_cache/per_face.py": "training/test_distillation_task.py",
+    "training/trainer.py": "training/test_fit.py",
+}
+
+
+def mirrored(module: str) -> str:
+    path = Path(module)
+    return (path.parent / f"test_{path.stem.lstrip('_')}.py").as_posix()
+
+
+def file_of(module: str) -> str:
+    """Return the test file of a module, as this file states it."""
+    folder = TESTED_WHOLE.get(Path(module).parent.as_posix())
+    return TESTED_ELSEWHERE.get(module) or folder or mirrored(module)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_its_tests(module: str) -> None:
+    assert (ROOT / "tests" / file_of(module)).is_file(), f"add tests/{mirrored(module)} or an entry in this file"
+
+
+def test_exceptions_are_needed() -> None:
+    assert not set(TESTED_ELSEWHERE) - set(MODULES)
+    assert not [module for module in TESTED_ELSEWHERE if (ROOT / "tests" / mirrored(module)).is_file()]
+
+
+def test_test_files_are_short() -> None:
+    tests = ROOT / "tests"
+    lengths = {p.relative_to(tests).as_posix(): len(p.read_text().splitlines()) for p in tests.rglob("*.py")}
+    assert {name for name, length in lengths.items() if length > LONGEST} <= TO_BE_SPLIT

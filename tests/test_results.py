@@ -1,0 +1,25 @@
+"""Every file under results/ has the provenance schema and lies in one of three folders."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from distill.provenance import Provenance
+
+RESULTS = Path(__file__).parents[1] / "results"
+FILES = sorted(RESULTS.rglob("*"))
+FORMER_KEYS = {"made_by", "command", "commit", "measured_at_commit"}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.is_file()], ids=lambda p: p.relative_to(RESULTS).as_posix())
+def test_provenance_is_complete(path: Path) -> None:
+    result = json.loads(path.read_text())
+    Provenance.from_dict(result["provenance"])
+    assert next(iter(result)) == "provenance"
+    assert not FORMER_KEYS & set(result)
+
+
+def test_results_lie_in_three_folders() -> None:
+    assert {p.name for p in RESULTS.iterdir()} == {"studies", "bench", "checks"}
+    assert {p.suffix for p in FILES if p.is_file()} == {".json"}
