@@ -1,4 +1,4 @@
-"""How accurate the timed models are: from evaluations of the very files, all made in one way."""
+"""Accuracy of the timed models, from evaluations of the same files under one protocol."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.bench.subjects import Subject
+from distill.bench.models import TimedModel
 from distill.errors import ConfigError, suggest
 from distill.evaluate.protocol import Protocol, require_alike
 
@@ -42,7 +42,7 @@ class Accuracies:
 
 
 def read_accuracies(
-    subjects: Sequence[Subject],
+    models: Sequence[TimedModel],
     evaluations: Sequence[str | Path] = (),
     nme: Sequence[str] = (),
     accuracy: Sequence[str] = (),
@@ -50,7 +50,7 @@ def read_accuracies(
     """Find the accuracy of the models timed.
 
     Args:
-        subjects: the models.
+        models: the models.
         evaluations: files of `distill evaluate --json`; each belongs to the model with the SHA-256 it names.
         nme, accuracy: `NAME=PERCENT`, for models that `distill evaluate` cannot read.
 
@@ -63,14 +63,14 @@ def read_accuracies(
         require_alike(read[0][1], protocol)
     found: dict[str, Accuracy] = {}
     for path, protocol, values in read:
-        same = [subject.name for subject in subjects if subject.sha256 == protocol.model_sha256]
+        same = [model.name for model in models if model.sha256 == protocol.model_sha256]
         if not same:
             raise ConfigError(
                 f"{path}: measures a file with SHA-256 {protocol.model_sha256[:12]}, which is not timed here; "
-                "evaluate the very file that is timed"
+                "evaluate the file that is timed"
             )
         found |= dict.fromkeys(same, values)
-    names = [subject.name for subject in subjects]
+    names = [model.name for model in models]
     shares, errors = _typed(accuracy, names, "--accuracy"), _typed(nme, names, "--nme")
     for name in {**errors, **shares}:
         if name in found:

@@ -1,4 +1,4 @@
-"""What one image costs a model: parameters, multiply-accumulates, bytes; and what follows from a time."""
+"""Cost of one image: energy and the score of the contest."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

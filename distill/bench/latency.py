@@ -1,8 +1,8 @@
-"""How long one image takes, measured so that two numbers of one run can be compared.
+"""Latency of one image, measured so that two numbers of one run can be compared.
 
-The models take turns (A A B B A A B B ...), so that a busy moment or a change of clock hits all of them alike; medians
-are compared, never best times of different runs. In each turn the first call is not timed: it brings the model's
-weights back into the caches and its threads awake, which the neighbour before has emptied and put to sleep.
+The models are interleaved (A A B B A A B B ...), so that a busy moment or a change of clock affects all alike;
+medians are compared, never best times of different runs. In each round the first call is not timed: it brings the
+model's weights back into the caches and wakes its threads after the model before it.
 """
 
 import sys
@@ -71,17 +71,17 @@ def compare(
     references: Mapping[str, str] | None = None,
     progress: bool = False,
 ) -> dict[str, Timing]:
-    """Time models in turns.
+    """Time models, interleaved.
 
     Args:
         models: name -> a call that runs one image.
         rounds: timed calls of each; at least 5.
         warmup: rounds before any is timed.
-        references: for each name, whose median its ratio is taken to; the first model's by default.
+        references: for each name, whose median its ratio is relative to; the first model's by default.
         progress: show a bar on standard error.
 
     Raises:
-        ConfigError: nothing to time, or too few rounds to tell whether the machine was quiet.
+        ConfigError: nothing to time, or too few rounds to judge the stability.
     """
     if not models:
         raise ConfigError("nothing to time: give at least one model")
@@ -109,7 +109,7 @@ def _steps(count: int, models: int, progress: bool) -> Iterator[int]:
     from rich.console import Console
     from rich.progress import track
 
-    text = f"Timing {models} rows in turns"
+    text = f"Timing {models} rows, interleaved"
     yield from track(range(count), description=text, console=Console(stderr=True), disable=not progress)
 
 
@@ -127,7 +127,7 @@ def torch_call(net: "nn.Module", size: int, threads: int = 1) -> Call:
     net, image = net.cpu().eval(), torch.rand(1, 3, size, size)
 
     def call() -> object:
-        # One setting for the whole process: the untimed call of a turn changes it, the timed one finds it right.
+        # One setting for the whole process: the untimed call of a round changes it.
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         with torch.inference_mode():
@@ -166,7 +166,7 @@ def onnx_call(path: str | Path, threads: int = 1) -> Call:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The promise of the export: one-thread LiteRT takes at most `limit` of PyTorch's time on the same net."""
+    """Latency requirement of the export: one-thread LiteRT takes at most `limit` of PyTorch's time on the same net."""
 
     timings: dict[str, Timing]
     limit: float

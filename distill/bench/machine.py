@@ -1,4 +1,4 @@
-"""The machine a run was made on: what it is, how busy it was, and how fast its arithmetic can go at best."""
+"""The machine of a run: description, load, and peak arithmetic rate."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""How much memory a model takes, measured in a child process, which also tells whether it can be run at all."""
+"""Peak memory of a model, measured in a child process, which also shows whether it runs."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def peak_memory(path: str | Path, timeout_s: float = 120, limit: int = 32 * 2**3
         limit: address space the child may use, in bytes; torch and its libraries reserve several gigabytes.
 
     Returns:
-        None where the system does not tell.
+        None where the system does not report it.
 
     Raises:
         CheckpointError: the model crashes or hangs its runtime, or cannot be run; nothing of it ran in this process.

@@ -25,7 +25,7 @@ def status_bytes(field: str) -> int:
 
 def measure(path: Path) -> dict[str, int | None]:
     """Run a model on one thread; return the bytes its loading and running added to this process at the most."""
-    from distill.bench.subjects import load_call, open_subject, warm_imports
+    from distill.bench.models import load_call, open_model, warm_imports
 
     warm_imports(path)
     try:
@@ -38,7 +38,7 @@ def measure(path: Path) -> dict[str, int | None]:
     for _ in range(_CALLS):
         call()
     used = None if before is None else max(0, status_bytes("VmHWM") - before)
-    open_subject(path, path.name)  # what the parent does next with the file is tried here first
+    open_model(path, path.name)  # what the parent does next with the file is tried here first
     return {"rss_bytes": used}
 
 

@@ -1,4 +1,4 @@
-"""What else a user could run: MediaPipe's own nets, timed beside ours in the same run."""
+"""Networks of MediaPipe that are timed in the same run, for comparison."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a photo costs besides the network: finding the face, cutting it out, all of it together."""
+"""Latency of the stages of a photo besides the network: detector, crop, and the whole pipeline."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from distill.bench.latency import Call
-from distill.bench.subjects import Subject
+from distill.bench.models import TimedModel
 from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, crop_affine
@@ -32,8 +32,8 @@ def bench_photo(path: Path | None) -> tuple[Photo, str]:
     return photo, f"{name}, {photo.shape[1]}x{photo.shape[0]} px"
 
 
-def photo_calls(subjects: Sequence[Subject], photo: Photo, threads: int) -> tuple[dict[tuple[str, str], Call], int]:
-    """Return calls by (model or step, stage) that run parts of the road from photo to points, and the faces found.
+def photo_calls(models: Sequence[TimedModel], photo: Photo, threads: int) -> tuple[dict[tuple[str, str], Call], int]:
+    """Return calls by (model or step, stage) that run parts of the pipeline from photo to landmarks, and the faces.
 
     Stages: `detector`, everything `FaceDetector` does; `crop`, one crop as floats; `photo`, detector, crops, network
     and points back in the photo, for every face in it. The last only for .tflite and .onnx files of ours.
@@ -46,12 +46,12 @@ def photo_calls(subjects: Sequence[Subject], photo: Photo, threads: int) -> tupl
     if not faces:
         raise ConfigError("no face found in the photo to time; give another one with --photo")
     calls: dict[tuple[str, str], Call] = {("FaceDetector", "detector"): lambda: detector(photo)}
-    for subject in subjects:
-        if subject.path.suffix not in (".tflite", ".onnx") or not sidecar_path(subject.path).is_file():
+    for model in models:
+        if model.path.suffix not in (".tflite", ".onnx") or not sidecar_path(model.path).is_file():
             continue
-        crop = read_sidecar(subject.path).detected_crop
+        crop = read_sidecar(model.path).detected_crop
         calls.setdefault((f"crop to {crop.size} px", "crop"), _crop_call(photo, faces[0].box, crop))
-        calls[subject.name, "photo"] = _photo_call(Landmarker(subject.path, detector, threads), photo)
+        calls[model.name, "photo"] = _photo_call(Landmarker(model.path, detector, threads), photo)
     return calls, len(faces)
 
 

@@ -55,12 +55,11 @@ def bench(
         json: write every number here.
         plot: draw NME over latency over bytes here (.png).
     """
-    # Read by OpenMP when it is loaded: threads that spin after their work would slow down the next model.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from rich.console import Console
 
-    from distill.bench.run import Settings, thread_counts
+    from distill.bench.result import Settings
     from distill.bench.run import bench as measure
+    from distill.bench.run import thread_counts
     from distill.files import require_writable, write_bytes, write_json
     from distill.report.bench import render, to_json
     from distill.report.pareto import pareto_plot
@@ -96,4 +95,6 @@ def _words(given: Mapping[str, Any]) -> list[str]:
 
 
 def run(argv: list[str]) -> int:
+    # Read by OpenMP when it is loaded: threads that spin after their work would slow down the next model.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return bench(**parse(options_of("bench", _DESCRIPTION, bench, "models..."), argv, "models..."))

@@ -1,4 +1,4 @@
-"""`distill check`: does a TFLite file, or an architecture before any training, run on an old runtime?"""
+"""`distill check`: check whether a TFLite file, or an architecture before training, runs on an old runtime."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
 
-_DESCRIPTION = "List every operator of a TFLite file with the first runtime that takes it, then load it for real."
+_DESCRIPTION = "List every operator of a TFLite file with the first runtime that supports it, then load the file."
 
 
 def check(
@@ -28,7 +28,7 @@ def check(
         model: instead of a file, an architecture; it is built with random weights and converted.
         runtime: the oldest runtime it must run on: 2.5 to 2.20, or litert.
         matrix: also show every release at once.
-        onnx: the ONNX file it was made from, which tells the torch module of an operator.
+        onnx: the ONNX file it was made from, which names the torch module of an operator.
         sha256: the hash the file must have; without it that of its sidecar counts.
         json: write the report here.
         scheme: landmark scheme of the architecture; else inner51.

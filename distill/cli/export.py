@@ -45,8 +45,7 @@ def export(
         data: faces to compare the formats on, the official test faces of a data set; generated faces by default.
         faces: number of them.
         runtime: oldest TFLite runtime that must have every operator.
-        modes: quantization modes of the TFLite files, of fp32, fp16, w8, dynamic, int8_hybrid, int8, int16x8; fp32 and
-            fp16 by default, all with --parity_report.
+        modes: fp32, fp16, w8, dynamic, int8_hybrid, int8 or int16x8; default fp32 and fp16, with --parity_report all.
         scheme: keep the head of this landmark scheme; the main one by default.
         stem: the files are called STEM.onnx, STEM_fp32.tflite and so on.
         calibration: training faces the integer modes are calibrated on; generated faces by default.
@@ -61,6 +60,7 @@ def export(
     from distill.export.export import convert_checkpoint
     from distill.export.verify.cross_check import find_litert_torch
     from distill.files import require_writable
+    from distill.report.parity import measure_and_draw
 
     modes = modes or (list(MODES) if parity_report else ["fp32", "fp16"])
     require_writable(page)
@@ -71,33 +71,14 @@ def export(
         model, out, modes, data=data, faces=faces, runtime=runtime, scheme=scheme, stem=stem,
         calibration=calibration, quantize=quantize, gates=gates,
     ) as (conversion, net):  # fmt: skip
-        report = None
+        measured = None
         if parity_report or page:
-            report = _write_parity_report(conversion, net, model.name, data, page, rounds, pictures)
+            source = "generated faces" if data is None else f"{data.format} {data.subset}"
+            measured = measure_and_draw(conversion, net, model.name, source, rounds, page, data is None or pictures)
         conversion.require()
         result = conversion.publish()
-    _print(conversion, result, report)
+    _print(conversion, result, measured)
     return _cross_check(conversion, net, result) if cross_check else 0
-
-
-def _write_parity_report(
-    conversion: "Conversion",
-    net: "nn.Module",
-    model: str,
-    data: FacesConfig | None,
-    page: Path | None,
-    rounds: int,
-    photos: bool,
-) -> "tuple[ConversionReport, Page]":
-    """Measure every format and write the page where one is named; a failed check leaves it there."""
-    from distill.report.parity import measure_report, parity_page
-
-    source = "generated faces" if data is None else f"{data.format} {data.subset}"
-    report = measure_report(conversion, net, model, source, rounds)
-    html = parity_page(report, conversion, net if data is None or photos else None)
-    if page is not None:
-        html.write(page)
-    return report, html
 
 
 def _print(conversion: "Conversion", result: "ExportResult", report: "tuple[ConversionReport, Page] | None") -> None:

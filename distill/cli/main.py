@@ -13,13 +13,13 @@ COMMANDS = {
     "teacher": "train a heatmap teacher on annotated faces",
     "student": "train a small student, with or without a teacher",
     "evaluate": "NME, FR, AUC of a checkpoint, ONNX or TFLite file on annotated faces",
-    "bench": "time models in turns in one run: latency, MACs, memory, energy, score",
+    "bench": "time models interleaved in one run: latency, MACs, memory, energy, score",
     "report": "one HTML page that compares runs",
     "export": "PyTorch -> ONNX -> TFLite, every stage checked in pixels",
-    "check": "does a model (or an architecture, before training) run on an old TFLite runtime?",
-    "submit": "package a contest submission and prove that it runs",
+    "check": "check whether a model, or an architecture, runs on an old TFLite runtime",
+    "submit": "package a contest submission and run it in a fresh environment",
     "predict": "landmarks of the faces in photos",
-    "data": "make, look at, check and prepare faces; where public sets are",
+    "data": "generate, draw, check and prepare faces; list public data sets",
     "doctor": "what is installed, what conflicts, what will not work",
 }
 
@@ -29,7 +29,7 @@ _OWN_PLUGINS = ("teacher", "student")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return the exit status: 0 done, 1 a check failed, 2 the user can mend it."""
+    """Run one command; return the exit status: 0 done, 1 a check failed, 2 a user error."""
     argv = sys.argv[1:] if argv is None else argv
     try:
         return _run(argv)

@@ -1,4 +1,4 @@
-"""`distill predict PHOTO ...`: find the faces, find their landmarks."""
+"""`distill predict PHOTO ...`: faces and their landmarks in photos."""
 
 import sys
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def predict(
     draw: Path | None = None,
     threads: int = 1,
 ) -> int:
-    """Predict landmarks; a photo that cannot be read is told and passed over, and the exit status is then 1.
+    """Predict landmarks; a photo that cannot be read is reported and skipped, and the exit status is then 1.
 
     Args:
         photos: image files.
@@ -67,15 +67,15 @@ def _pictures(photos: Sequence[Path], folder: Path) -> dict[Path, Path]:
     Raises:
         ConfigError: two photos would be drawn to one file.
     """
-    places: dict[Path, Path] = {}
+    targets: dict[Path, Path] = {}
     for path in dict.fromkeys(photos):
-        place = folder / f"{path.stem}.png"
-        if place in places.values():
+        target = folder / f"{path.stem}.png"
+        if target in targets.values():
             raise ConfigError(
-                f"--draw: {path} is not the only photo drawn as {place}; draw them into different folders"
+                f"--draw: {path} is not the only photo drawn as {target}; draw them into different folders"
             )
-        places[path] = place
-    return places
+        targets[path] = target
+    return targets
 
 
 def run(argv: list[str]) -> int:

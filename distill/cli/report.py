@@ -1,4 +1,4 @@
-"""`distill report RUN...`: one self-contained page of everything runs have left behind."""
+"""`distill report RUN...`: one self-contained HTML page of evaluations, training, exports and latencies."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,7 +9,7 @@ from distill.data.config import FacesConfig
 if TYPE_CHECKING:
     from distill.report.runs import Source
 
-_DESCRIPTION = "Compare runs on one HTML page: errors, robustness, stability, training, parity. Nothing is downloaded."
+_DESCRIPTION = "Compare runs on one HTML page: errors, robustness, jitter, training, parity. Nothing is downloaded."
 
 
 def report(

@@ -1,4 +1,4 @@
-"""`distill submit MODEL.tflite`: a contest submission that has been run before anyone uploads it."""
+"""`distill submit MODEL.tflite`: a contest submission, run in a fresh environment before it is written."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
 
-_DESCRIPTION = "Package a model for a contest and run the package in a fresh environment; one that fails is not kept."
+_DESCRIPTION = "Package a model for a contest and run it in a fresh environment; one that fails is not written."
 
 
 def submit(
@@ -45,8 +45,8 @@ def submit(
         report = build_submission(model, out, contest, chosen, numbers, wheels, python or sys.executable)
     run = report.dry_run
     print(f"{out}: {report.bytes / 1e6:.2f} MB, sha256 {report.sha256[:16]}, needs TFLite >= {report.min_runtime}")
-    seen = f"{run.photos} photos, {run.faces} faces, {run.max_px:.4f} px from the prediction here"
-    print(f"dry run: Python {run.python}, {seen}, {run.seconds:.1f} s, slowest photo {run.slowest:.2f} s")
+    summary = f"{run.photos} photos, {run.faces} faces, {run.max_px:.4f} px from the prediction here"
+    print(f"dry run: Python {run.python}, {summary}, {run.seconds:.1f} s, slowest photo {run.slowest:.2f} s")
     if report.runtime_px is not None:
         print(
             f"the package's TFLite runtime puts the points {report.runtime_px:.3f} px from where the newest here does"

@@ -30,7 +30,7 @@ _SEED = 0
 
 
 class View(NamedTuple):
-    """What a model is shown of a photo.
+    """A photo and the face box in it.
 
     Attributes:
         photo: the photo, possibly changed.
@@ -115,7 +115,7 @@ def measure(
         batch_size, flip_tta, progress: as in `evaluate`.
 
     Returns:
-        by the name of the change; the faces as they are go by `none`.
+        by the name of the change; unchanged faces have the name `none`.
 
     Raises:
         CheckpointError: a model that returns NaN.

@@ -1,4 +1,4 @@
-"""The faces a number is measured on, with everything that decides the number except the model."""
+"""Faces of an evaluation, with their boxes and normalisers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from distill.spec import ModelSpec
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
-    """Annotated faces of one scheme, each with a box of one kind.
+    """Annotated faces of one scheme, each with a box of one source.
 
     Attributes:
         scheme: what errors are taken in.
@@ -80,8 +80,8 @@ def load_faces(
         progress: show a bar on standard error while it looks.
 
     Raises:
-        ConfigError: data and model do not fit together, or faces without a box of the kind asked for.
-        AnnotationError, ImageError: a file that is not what it should be.
+        ConfigError: data and model do not fit together, or faces without a box of this source.
+        AnnotationError, ImageError: an invalid file.
     """
     require_box_source("--boxes", boxes)
     chosen = scheme or model_scheme
@@ -115,7 +115,7 @@ def _read(scheme: str, format: str, root: str | Path, subset: str | None) -> lis
 
 
 def _inexact(source: str, target: str, what: str, approximate: bool) -> str:
-    """Say how inexact a conversion is, nothing where it is exact; refuse an inexact one that was not asked for."""
+    """Describe an approximate conversion, empty where it is exact; refuse one that was not requested."""
     if not _has_map(source, target):
         raise ConfigError(f"{what} are {source}, not convertible to {target}: give data or a model to match")
     if is_exact(source, target):
@@ -168,6 +168,6 @@ def _distances(records: Sequence[FaceRecord], scheme: str) -> dict[str, NDArray[
             try:
                 values.append(normaliser(meaning, torch.from_numpy(record.landmarks[None]), kind, size))
             except ValueError as error:
-                raise AnnotationError(f"{record.name}: {error}; mend or drop this face") from error
+                raise AnnotationError(f"{record.name}: {error}; fix or drop this face") from error
         out[kind] = torch.cat(values).double().numpy()
     return out

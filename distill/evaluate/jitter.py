@@ -1,6 +1,6 @@
-"""How much the points tremble when nothing has moved: what a user of live video sees first.
+"""Jitter of the landmarks: their standard deviation over images of a face that does not move.
 
-Equation 6 of the landmark thesis: the standard deviation of a landmark over pictures of the same face,
+Equation 6 of the landmark thesis: the standard deviation of a landmark over images of the same face,
 `sqrt(sum |y_i - mean|^2 / (n - 1)) / d`, averaged over landmarks and faces; d is the distance of the
 outer eye corners.
 """
@@ -27,8 +27,10 @@ from distill.landmarks import load_scheme
 
 SIGMAS = (0.01, 0.1, 0.2)
 _SEED = 0
-# Largest shift and change of size (shares of the crop's side) and turn (degrees) of a still moved by hand.
-_SHIFT, _ZOOM, _TURN = 0.02, 0.02, 2.0
+# Largest shift and change of size (shares of the crop's side) and rotation (degrees) of a still.
+_SHIFT = 0.02
+_ZOOM = 0.02
+_ROTATION = 2.0
 
 
 def standard_deviation(points: NDArray[np.floating], distance: NDArray[np.floating] | float) -> float:
@@ -38,11 +40,11 @@ def standard_deviation(points: NDArray[np.floating], distance: NDArray[np.floati
     return float((spread.mean(-1) / distance).mean())
 
 
-def tremble(track: NDArray[np.floating], distance: float) -> float:
-    """Return the deviation of a landmark in a video (t, k, 2) that its neighbours in time do not explain.
+def frame_jitter(track: NDArray[np.floating], distance: float) -> float:
+    """Return the jitter of a video (t, k, 2): the deviation of a landmark from its neighbours in time.
 
-    The second difference of white noise has six times its variance, and that of steady motion is nothing, so this
-    compares with `standard_deviation`; abrupt motion counts as trembling.
+    The second difference of white noise has six times its variance, and that of steady motion is zero, so this
+    compares with `standard_deviation`; abrupt motion counts as jitter.
     """
     bend = track[:-2] - 2 * track[1:-1] + track[2:]
     return float(np.sqrt((bend**2).sum(-1).mean(0) / 6).mean() / distance)
@@ -52,14 +54,14 @@ def _spread(faces: FaceSet, count: int) -> list[int]:
     return [int(index) for index in np.linspace(0, len(faces.records) - 1, min(count, len(faces.records)))]
 
 
-def still_stability(
+def still_jitter(
     backend: Backend, faces: FaceSet, count: int = 20, copies: int = 50, progress: bool = True
 ) -> dict[str, Any]:
     """Measure equation 6 under Gaussian noise and under small known motions of the photo.
 
     Args:
         count: faces, evenly spread over `faces`.
-        copies: pictures of each (the thesis: 200 of one).
+        copies: images of each (the thesis: 200 of one).
 
     Returns:
         `noise`: by standard deviation of the noise, and `motion`, both in percent of the outer eye distance.
@@ -68,10 +70,10 @@ def still_stability(
         ConfigError: the scheme has no outer eye corners.
     """
     if "ocular" not in faces.distances:
-        raise ConfigError(f"stability is measured in outer eye distances, which scheme {faces.scheme} does not have")
+        raise ConfigError(f"jitter is measured in outer eye distances, which scheme {faces.scheme} does not have")
     chosen, crop = _spread(faces, count), faces.crop(backend.spec)
     points: dict[str, list[NDArray[np.float32]]] = {name: [] for name in (*map(str, SIGMAS), "motion")}
-    for index in track(chosen, description="Stability", console=Console(stderr=True), disable=not progress):
+    for index in track(chosen, description="Jitter", console=Console(stderr=True), disable=not progress):
         record, rng = faces.records[index], np.random.default_rng([_SEED, index])
         photo, box = read_image(record.image), record.boxes[faces.boxes]
         fixed = crop_affine(box, crop)
@@ -93,8 +95,9 @@ def still_stability(
 def _moved(box: Box, crop: CropSpec, rng: np.random.Generator) -> NDArray[np.float64]:
     side, x, y = crop.side_and_centre(box)
     dx, dy = rng.uniform(-_SHIFT, _SHIFT, 2) * side
-    zoom, turn = 1 + rng.uniform(-_ZOOM, _ZOOM), float(rng.uniform(-_TURN, _TURN))
-    return similarity(side * zoom, x + dx, y + dy, crop.size, turn)
+    zoom = 1 + rng.uniform(-_ZOOM, _ZOOM)
+    rotation = float(rng.uniform(-_ROTATION, _ROTATION))
+    return similarity(side * zoom, x + dx, y + dy, crop.size, rotation)
 
 
 def _points(backend: Backend, crops: Sequence[Photo], affines: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
@@ -124,14 +127,14 @@ def read_video(path: str | Path) -> list[Photo]:
     return frames
 
 
-def video_stability(
+def video_jitter(
     backend: Backend, videos: Sequence[Path], detector: FaceDetector | None = None, progress: bool = True
 ) -> dict[str, Any]:
-    """Measure `tremble` on videos of one face.
+    """Measure `frame_jitter` on videos of one face.
 
     Returns:
         in percent of the outer eye distance: `fixed_box_percent`, every frame cut out by the box found in the first,
-        which shows the model's own trembling, and `detected_box_percent`, every frame cut out by its own box, which
+        which shows the jitter of the model, and `detected_box_percent`, every frame cut out by its own box, which
         adds the detector's.
 
     Raises:
@@ -143,7 +146,7 @@ def video_stability(
     for path in track(videos, description="Videos", console=Console(stderr=True), disable=not progress):
         frames = read_video(path)
         if len(frames) < 3:
-            raise ConfigError(f"{path}: {len(frames)} frames show no trembling; give a clip of 3 or more")
+            raise ConfigError(f"{path}: {len(frames)} frames show no jitter; give a clip of 3 or more")
         boxes = [_face(detector, frame, path) for frame in frames]
         for name, used in (("fixed_box_percent", [boxes[0]] * len(frames)), ("detected_box_percent", boxes)):
             values[name].append(100 * _video(backend, frames, used))
@@ -162,4 +165,4 @@ def _video(backend: Backend, frames: Sequence[Photo], boxes: Sequence[Box]) -> f
     affines = [crop_affine(box, crop) for box in boxes]
     crops = [warp(frame, affine, crop.size) for frame, affine in zip(frames, affines, strict=True)]
     points = _points(backend, crops, affines)
-    return tremble(points, float(scheme.eye_distance(points, "ocular").mean()))
+    return frame_jitter(points, float(scheme.eye_distance(points, "ocular").mean()))

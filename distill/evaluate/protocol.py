@@ -1,4 +1,4 @@
-"""How a number was measured. Numbers of unlike protocols are never compared."""
+"""Protocol of a measurement. Numbers of different protocols are never compared."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -70,7 +70,7 @@ class Protocol:
 
     @property
     def left_out(self) -> str:
-        """What to say about faces that are in no number, nothing where there are none."""
+        """Note on faces that are in no number, empty where there are none."""
         return f"The detector missed {self.missed} faces more; they are in no number." if self.missed else ""
 
     def same_as(self, other: "Protocol") -> bool:

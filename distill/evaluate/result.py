@@ -1,4 +1,4 @@
-"""What an evaluation found, face by face, and what follows from it."""
+"""Result of an evaluation: the error of every landmark, and the metrics computed from it."""
 
 import base64
 import json
@@ -33,13 +33,13 @@ def bootstrap_interval(values: Values, seed: int, draws: int = DRAWS) -> tuple[f
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a model got wrong on n faces. Errors are fractions of a normaliser or pixels of the photo.
+    """Errors of a model on n faces, as fractions of a normaliser or pixels of the photo.
 
     Attributes:
         model: what was measured, for people (a file name).
         protocol: how.
         names: of the faces, in order.
-        offsets: (n, k, 2) prediction minus truth in pixels of the photo; NaN where nobody marked the point, which then
+        offsets: (n, k, 2) prediction minus truth in pixels of the photo; NaN where the point is not annotated; it then
             counts nowhere.
         distances: for each normaliser, (n,) pixels of the photo.
     """
@@ -57,7 +57,7 @@ class Evaluation:
 
     @cached_property
     def groups(self) -> Mapping[str, tuple[int, ...]]:
-        """Parts of the face by name, those of which somebody marked a point."""
+        """Parts of the face by name, those with an annotated point."""
         known = np.isfinite(self.errors).any(0)
         parts = load_scheme(self.protocol.scheme).groups
         return {name: points for name, points in parts.items() if known[list(points)].any()}

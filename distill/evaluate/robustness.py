@@ -1,4 +1,4 @@
-"""How the error grows when photos get worse: the tests of the thesis by commands, at the same faces for every model.
+"""Robustness: the error on degraded photos, in the tests of the thesis, on the same faces for every model.
 
 "Face and Facial Landmark Detection on Mobile Devices" (thesis, sections 4.1.2 and 4.1.3) covers faces with random
 rectangles, shrinks photos (figures 15 and 16) and shrinks them and scales them up again (figures 18 and 19). Noise and
@@ -43,7 +43,7 @@ def change(test: str, level: float) -> Change:
 
 
 def _occlude(view: View, rng: np.random.Generator, share: float) -> View:
-    """One rectangle of random shape, place and colour that lies within the face box."""
+    """One rectangle of random shape, position and colour that lies within the face box."""
     box, photo = view.box, view.photo.copy()
     # Sides in units of the box: their product is the share, neither is longer than the box.
     width = float(rng.uniform(max(share, np.sqrt(share) / 1.5), min(1.0, np.sqrt(share) * 1.5)))

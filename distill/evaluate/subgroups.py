@@ -1,4 +1,4 @@
-"""Kinds of faces, so that a good mean cannot hide a bad case: by set, by attribute, by pose."""
+"""Subgroups of the faces: by subset, attribute and pose."""
 
 from itertools import pairwise
 from typing import Any
@@ -17,10 +17,10 @@ Mask = NDArray[np.bool_]
 _ANGLES = (0, 10, 20, 30, 45, 180)
 
 
-def slices(faces: FaceSet) -> dict[str, dict[str, Mask]]:
+def subgroups(faces: FaceSet) -> dict[str, dict[str, Mask]]:
     """Return masks (n,) over the faces by kind and name; a kind that does not divide the faces is left out.
 
-    Kinds: `set` (the subset a face comes from), `attribute` (what the data set says of it, one slice for each that is
+    Kinds: `set` (the subset a face comes from), `attribute` (what the data set says of it, one for each that is
     true or each word), `yaw` and `pitch` (size of the angle as read off the true points).
     """
     kinds = {"set": _words([record.subset for record in faces.records]), "attribute": _attributes(faces)}
@@ -63,12 +63,12 @@ def _poses(faces: FaceSet) -> dict[str, dict[str, Mask]]:
     return found
 
 
-def by_slice(evaluation: Evaluation, faces: FaceSet) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return for every slice its number of faces, NME with 95 % interval and FR@10 (percent, primary normaliser)."""
+def by_subgroup(evaluation: Evaluation, faces: FaceSet) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return for every subgroup its number of faces, NME with 95 % interval and FR@10 (percent, primary normaliser)."""
     errors = evaluation.nme()
     return {
         kind: {name: _figures(errors[mask], evaluation.protocol.seed) for name, mask in masks.items()}
-        for kind, masks in slices(faces).items()
+        for kind, masks in subgroups(faces).items()
     }
 
 

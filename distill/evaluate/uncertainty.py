@@ -1,7 +1,7 @@
-"""Does a heatmap's spread tell how far its point is off? The share of errors inside the predicted ellipses.
+"""Calibration of the uncertainty of heatmaps: the share of errors inside the predicted ellipses.
 
-STAR trains the covariance of every map to follow the ambiguity of its landmark, so it comes for free; whether 68 % of
-the errors lie within the 68 % ellipses is another question, and the answer says how to scale them.
+STAR trains the covariance of every map to follow the ambiguity of its landmark, so it needs no further output.
+It is calibrated when 68 % of the errors lie within the 68 % ellipses; `scale` corrects it where they do not.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def mahalanobis(errors: NDArray[np.floating], covariances: NDArray[np.floating])
 def coverage(squared: NDArray[np.floating], groups: Mapping[str, tuple[int, ...]] | None = None) -> dict[str, Any]:
     """Compare squared Mahalanobis lengths (n, k) with the chi-square of two dimensions they should follow.
 
-    NaN stands for a point nobody marked.
+    NaN stands for a point that is not annotated.
 
     Returns:
         `inside_percent`: for each of `LEVELS` (in percent) the share of points inside that ellipse; `scale`: what to
@@ -63,7 +63,7 @@ def calibration(backend: Backend, faces: FaceSet, batch_size: int = 32) -> dict[
     """Compare a network's own ellipses with its errors on faces.
 
     Returns:
-        as `coverage`; None where the model is an exported file or predicts no maps: it tells no covariance.
+        as `coverage`; None where the model is an exported file or predicts no heatmaps.
     """
     if not isinstance(backend, TorchBackend) or faces.scheme != backend.spec.scheme:
         return None

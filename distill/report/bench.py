@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 from distill.bench.cost import CONTEST_WATTS
 from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS
-from distill.bench.run import INSIDE, Bench, Key
-from distill.bench.subjects import Subject
+from distill.bench.models import TimedModel
+from distill.bench.result import INSIDE, BenchResult, Key
 from distill.provenance import BENCH
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _STAGES = ("detector", "crop", "photo")
 _HALVES = ("network", "decode")
 
 
-def render(bench: Bench) -> "Group":
+def render(bench: BenchResult) -> "Group":
     """Return tables of at most 120 columns: times, parts, costs, and the lines that say what they are."""
     from rich.console import Group
     from rich.markup import escape
@@ -37,11 +37,11 @@ def _table(title: str, *columns: str) -> "Table":
     return table
 
 
-def _times(bench: Bench) -> "Table":
+def _times(bench: BenchResult) -> "Table":
     from rich.markup import escape
 
     table = _table(
-        "One image, network only, rows in turns",
+        "One image, network only, rows interleaved",
         "model", "threads", "median ms", "IQR", "ratio", "spread %", "GMAC/s", "% of peak", "mJ *",
     )  # fmt: skip
     last = None
@@ -65,7 +65,7 @@ def _spread(timing: Timing) -> str:
     return text if timing.stable else f"[red]unstable {text}[/]"
 
 
-def _parts(bench: Bench) -> "Table":
+def _parts(bench: BenchResult) -> "Table":
     from rich.markup import escape
 
     threads = bench.settings.threads[0]
@@ -78,34 +78,34 @@ def _parts(bench: Bench) -> "Table":
     return table
 
 
-def _what(bench: Bench, key: Key) -> str:
+def _what(bench: BenchResult, key: Key) -> str:
     if key.part in _HALVES:
         maps = "x".join(map(str, bench.maps[key.name]))
         return f"image to maps {maps}" if key.part == "network" else f"maps {maps} to points"
     return {
-        "detector": "both BlazeFace nets, all looks",
+        "detector": "both BlazeFace nets, all passes",
         "crop": "warp one face, to floats",
         "photo": "detector, crops, network, points back",
     }[key.part]
 
 
-def _costs(bench: Bench) -> "Table":
+def _costs(bench: BenchResult) -> "Table":
     from rich.markup import escape
 
     table = _table(
         "Cost of one image",
         "model", "input", "k params", "MMACs", "ops", "KB", "RSS MB", "NME %", "5 px %", "score **",
     )  # fmt: skip
-    for subject in bench.subjects:
+    for model in bench.models:
         cost, used, accuracy = (
-            subject.complexity,
-            bench.memory[subject.name],
-            bench.accuracies.by_name.get(subject.name),
+            model.complexity,
+            bench.memory[model.name],
+            bench.accuracies.by_name.get(model.name),
         )
-        key = Key(subject.name, "model", bench.settings.threads[0])
+        key = Key(model.name, "model", bench.settings.threads[0])
         table.add_row(
-            escape(subject.name), _size(subject), f"{cost.parameters / 1e3:.0f}",
-            f"{'>' if subject.uncounted else ''}{cost.macs / 1e6:.1f}", _number(subject.operators, 0),
+            escape(model.name), _size(model), f"{cost.parameters / 1e3:.0f}",
+            f"{'>' if model.uncounted else ''}{cost.macs / 1e6:.1f}", _number(model.operators, 0),
             f"{cost.bytes / 1e3:.0f}", _number(None if used is None else used / 1e6, 1),
             _number(accuracy.nme_percent if accuracy else None, 2),
             _number(accuracy.accuracy_percent if accuracy else None, 1),
@@ -114,11 +114,11 @@ def _costs(bench: Bench) -> "Table":
     return table
 
 
-def _size(subject: Subject) -> str:
-    return subject.input.replace(" float32", "")
+def _size(model: TimedModel) -> str:
+    return model.input.replace(" float32", "")
 
 
-def roofs(bench: Bench) -> list[str]:
+def roofs(bench: BenchResult) -> list[str]:
     """Return the roofline line of every model: work, speed reached, and what the machine can do at most."""
     from rich.markup import escape
 
@@ -126,14 +126,14 @@ def roofs(bench: Bench) -> list[str]:
     peak = bench.peak_gmacs(threads)
     head = f"peak on {_threads(threads)}: {peak:.0f} GMAC/s, measured in this run with LiteRT"
     lines = [f"{head}, the faster of {_convolutions()}"]
-    for subject in bench.subjects:
-        key = Key(subject.name, "model", threads)
+    for model in bench.models:
+        key = Key(model.name, "model", threads)
         rate = bench.gmacs(key)
         if rate is None:
             continue
-        floor = subject.complexity.macs / peak / 1e6
+        floor = model.complexity.macs / peak / 1e6
         lines.append(
-            f"  {escape(subject.name)}: {subject.complexity.macs / 1e6:.1f} MMACs at {rate:.1f} GMAC/s, "
+            f"  {escape(model.name)}: {model.complexity.macs / 1e6:.1f} MMACs at {rate:.1f} GMAC/s, "
             f"{100 * rate / peak:.0f} % of the fp32 peak; at the peak it would take {floor:.2f} ms"
         )
     return lines
@@ -146,7 +146,7 @@ def _convolutions() -> str:
     )
 
 
-def footer(bench: Bench) -> list[str]:
+def footer(bench: BenchResult) -> list[str]:
     """Return what the tables' numbers are, what was left out, and the warnings."""
     s, machine = bench.settings, bench.machine
     versions = ", ".join(f"{name} {value}" for name, value in machine["versions"].items() if name in _SHOWN)
@@ -174,7 +174,7 @@ def footer(bench: Bench) -> list[str]:
 _SHOWN = ("ai-edge-litert", "tflite-runtime", "onnxruntime", "torch")
 
 
-def _references(bench: Bench) -> str:
+def _references(bench: BenchResult) -> str:
     rule = bench.settings.score
     if set(rule.to_dict().values()) == {1.0}:
         return "2 FLOPs a MAC, 1 MB = 10^6 bytes, as the contest counts"
@@ -189,7 +189,7 @@ def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def to_json(bench: Bench, command: str) -> dict[str, Any]:
+def to_json(bench: BenchResult, command: str) -> dict[str, Any]:
     """Return a run as JSON; times in ms, sizes in bytes, accuracies in percent."""
     s, protocol = bench.settings, bench.accuracies.protocol
     return {
@@ -215,31 +215,31 @@ def to_json(bench: Bench, command: str) -> dict[str, Any]:
             "convolutions": _convolutions(),
             "gmacs_per_s": {str(count): bench.peak_gmacs(count) for count in s.threads},
         },
-        "models": [_model_json(bench, subject) for subject in bench.subjects],
+        "models": [_model_json(bench, model) for model in bench.models],
         "times": [_time_json(bench, key) for key in bench.timings],
     }  # fmt: skip
 
 
-def _model_json(bench: Bench, subject: Subject) -> dict[str, Any]:
-    accuracy = bench.accuracies.by_name.get(subject.name)
+def _model_json(bench: BenchResult, model: TimedModel) -> dict[str, Any]:
+    accuracy = bench.accuracies.by_name.get(model.name)
     return {
-        "name": subject.name,
-        "engine": subject.engine,
-        "sha256": subject.sha256,
-        "input": subject.input,
-        "parameters": subject.complexity.parameters,
-        "macs": subject.complexity.macs,
-        "macs_not_counted_in": list(subject.uncounted),
-        "bytes": subject.complexity.bytes,
-        "operators": subject.operators,
-        "peak_rss_bytes": bench.memory[subject.name],
+        "name": model.name,
+        "engine": model.engine,
+        "sha256": model.sha256,
+        "input": model.input,
+        "parameters": model.complexity.parameters,
+        "macs": model.complexity.macs,
+        "macs_not_counted_in": list(model.uncounted),
+        "bytes": model.complexity.bytes,
+        "operators": model.operators,
+        "peak_rss_bytes": bench.memory[model.name],
         "nme_percent": accuracy.nme_percent if accuracy else None,
         "accuracy_5px_percent": accuracy.accuracy_percent if accuracy else None,
         "accuracy_source": accuracy.source if accuracy else None,
     }
 
 
-def _time_json(bench: Bench, key: Key) -> dict[str, Any]:
+def _time_json(bench: BenchResult, key: Key) -> dict[str, Any]:
     timing = bench.timings[key].to_dict()
     row = {**key._asdict(), **{name: value for name, value in timing.items() if name != "name"}}
     if key.part != "model":

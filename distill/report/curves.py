@@ -18,8 +18,8 @@ def training_plot(runs: Mapping[str, str | Path], columns: Sequence[str]) -> byt
         ConfigError: a missing file, or a value that no run has.
     """
     figure = Figure(figsize=(4.2 * min(len(columns), 3), 3.1 * -(-len(columns) // 3)), dpi=DPI, layout="constrained")
-    for place, column in enumerate(columns, 1):
-        axes = figure.add_subplot(-(-len(columns) // 3), min(len(columns), 3), place)
+    for index, column in enumerate(columns, 1):
+        axes = figure.add_subplot(-(-len(columns) // 3), min(len(columns), 3), index)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         axes.set(title=column, xlabel="step")

@@ -1,4 +1,4 @@
-"""Where to write names in a crowded plot: beside their points, on nothing else."""
+"""Placement of labels in a crowded plot: beside their points, without overlap."""
 
 from collections.abc import Iterator, Sequence
 from math import cos, hypot, pi, sin
@@ -27,11 +27,11 @@ class Box(NamedTuple):
     top: float
 
 
-def place(discs: Sequence[Disc], sizes: Sequence[tuple[float, float]], frame: Box) -> list[Box]:
+def place_labels(discs: Sequence[Disc], sizes: Sequence[tuple[float, float]], frame: Box) -> list[Box]:
     """Return where names of these widths and heights are readable, in the units of the discs.
 
-    One after the other takes the nearest free place, the crowded ones first; where nothing is free, that which covers
-    least.
+    One after the other takes the nearest free position, the crowded ones first; where nothing is free, the one that
+    covers least.
     """
     boxes: dict[int, Box] = {}
     order = sorted(range(len(discs)), key=lambda i: min(_distances(discs, i), default=0.0))
@@ -53,7 +53,7 @@ def _candidates(disc: Disc, width: float, height: float) -> Iterator[Box]:
     for distance in _DISTANCES:
         reach = disc.radius + distance * height
         for angle in _ANGLES:
-            # The side of the name that looks at the disc touches the circle of this reach.
+            # The side of the name that faces the disc touches the circle of this reach.
             x = disc.x + reach * cos(angle) + (cos(angle) - 1) / 2 * width
             y = disc.y + reach * sin(angle) + (sin(angle) - 1) / 2 * height
             yield Box(x, y, x + width, y + height)

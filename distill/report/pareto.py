@@ -5,9 +5,9 @@ from itertools import cycle, islice
 from math import hypot
 from typing import Any, NamedTuple
 
-from distill.bench.run import Bench, Key
+from distill.bench.result import BenchResult, Key
 from distill.errors import ConfigError
-from distill.report.label_placement import Box, Disc, place
+from distill.report.label_placement import Box, Disc, place_labels
 
 
 class Point(NamedTuple):
@@ -19,7 +19,7 @@ class Point(NamedTuple):
     bytes: int
 
 
-def points(bench: Bench, threads: int) -> list[Point]:
+def points(bench: BenchResult, threads: int) -> list[Point]:
     """Return the models with a known NME on so many threads.
 
     Raises:
@@ -34,7 +34,7 @@ def points(bench: Bench, threads: int) -> list[Point]:
         )
     return [
         Point(s.name, bench.timings[Key(s.name, "model", threads)].median_ms, known[s.name], s.complexity.bytes)
-        for s in bench.subjects
+        for s in bench.models
         if s.name in known
     ]
 
@@ -52,7 +52,7 @@ def front(models: Sequence[Point]) -> list[Point]:
     return sorted(best, key=lambda model: (model.ms, -model.nme))
 
 
-def pareto_plot(bench: Bench) -> bytes:
+def pareto_plot(bench: BenchResult) -> bytes:
     """Draw NME over latency on the first number of threads, areas as bytes, as PNG.
 
     Raises:
@@ -96,7 +96,7 @@ def _write_names(axes: Any, models: Sequence[Point], areas: Sequence[float], tex
     radii = [area**0.5 / 2 * figure.dpi / 72 for area in areas]
     discs = [Disc(x, y, radius) for (x, y), radius in zip(centres, radii, strict=True)]
     frame = axes.get_window_extent()
-    boxes = place(discs, [(size.width, size.height) for size in sizes], Box(*frame.extents))
+    boxes = place_labels(discs, [(size.width, size.height) for size in sizes], Box(*frame.extents))
     for name, disc, box in zip(names, discs, boxes, strict=True):
         name.set_in_layout(False)
         name.set_position((box.left, box.bottom))
@@ -118,12 +118,12 @@ def _label_times(axes: object, times: Sequence[float]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _nme_label(bench: Bench) -> str:
+def _nme_label(bench: BenchResult) -> str:
     protocol = bench.accuracies.protocol
     return f"NME, % of {protocol.normalisers[0]} distance" if protocol else "NME, %"
 
 
-def _title(bench: Bench) -> str:
+def _title(bench: BenchResult) -> str:
     p, lines = bench.accuracies.protocol, []
     if p is not None:
         lines.append(f"{p.n_faces} faces of {p.format} {p.subset}, {p.boxes} boxes, {p.points} points")

@@ -7,7 +7,7 @@ from torch import nn
 
 from distill.bench.latency import compare, torch_call
 from distill.bench.memory import peak_memory
-from distill.bench.subjects import load_call
+from distill.bench.models import load_call
 from distill.drawing import contact_sheet
 from distill.export.pipeline import Conversion
 from distill.export.verify.parity_report import ConversionReport, cells, conversion_report, headings
@@ -73,6 +73,17 @@ def parity_page(report: ConversionReport, conversion: Conversion, net: nn.Module
                 caption = f"{row.name}: green; PyTorch: red"
                 page.figure(_faces(row.name, row.parity.worst_crops, conversion, net), caption)
     return page
+
+
+def measure_and_draw(
+    conversion: Conversion, net: nn.Module, model: str, faces: str, rounds: int, page: Path | None, show_faces: bool
+) -> tuple[ConversionReport, Report]:
+    """Return the measurements and their page, also written to `page`; it may show the faces that moved most."""
+    report = measure_report(conversion, net, model, faces, rounds)
+    html = parity_page(report, conversion, net if show_faces else None)
+    if page is not None:
+        html.write(page)
+    return report, html
 
 
 def _faces(name: str, worst: Sequence[tuple[int, float]], conversion: Conversion, net: nn.Module) -> bytes:

@@ -46,8 +46,8 @@ def group_bars(evaluations: Mapping[str, Evaluation], normaliser: str | None = N
     for index, ((name, evaluation), colour) in enumerate(zip(evaluations.items(), cycle(COLOURS), strict=False)):
         kind, groups = normaliser or evaluation.primary, (None, *evaluation.groups)
         means = [100 * np.nanmean(evaluation.nme(kind, group)) for group in groups]
-        places = np.arange(len(groups)) + (index - (len(evaluations) - 1) / 2) * width
-        axes.bar_label(axes.bar(places, means, width, color=colour, label=name), fmt="%.1f", fontsize=7, padding=1)
+        positions = np.arange(len(groups)) + (index - (len(evaluations) - 1) / 2) * width
+        axes.bar_label(axes.bar(positions, means, width, color=colour, label=name), fmt="%.1f", fontsize=7, padding=1)
     axes.set_xticks(np.arange(len(groups)), [group or "all" for group in groups])
     axes.set(ylabel=f"mean error, % of {kind} distance")
     axes.grid(axis="x", alpha=0)
@@ -70,8 +70,8 @@ def face_map(evaluations: Mapping[str, Evaluation], normaliser: str | None = Non
     }
     unit = _unit(first, shape, normaliser)
     top = max(float(mean.max()) for mean in means.values())
-    for place, (name, mean) in enumerate(means.items(), 1):
-        axes = figure.add_subplot(1, len(evaluations), place)
+    for index, (name, mean) in enumerate(means.items(), 1):
+        axes = figure.add_subplot(1, len(evaluations), index)
         for (x, y), value in zip(shape, mean, strict=True):
             axes.add_patch(_disc((x, y), value * unit, value / top))
         axes.plot(*shape.T, ".", color="#222222", markersize=2)
@@ -103,20 +103,20 @@ def robustness_curves(results: Mapping[str, Mapping[str, Any]]) -> bytes:
     """
     tests = list(next(iter(results.values())))
     figure = Figure(figsize=(4.2 * min(len(tests), 3), 3.2 * -(-len(tests) // 3)), dpi=110, layout="constrained")
-    for place, test in enumerate(tests, 1):
-        axes = figure.add_subplot(-(-len(tests) // 3), min(len(tests), 3), place)
+    for index, test in enumerate(tests, 1):
+        axes = figure.add_subplot(-(-len(tests) // 3), min(len(tests), 3), index)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
         for (name, found), colour in zip(results.items(), cycle(COLOURS), strict=False):
             points = found[test]["points"]
-            places = range(len(points))
-            axes.plot(places, [p["nme_percent"] for p in points], "o-", color=colour, label=name, markersize=3)
+            positions = range(len(points))
+            axes.plot(positions, [p["nme_percent"] for p in points], "o-", color=colour, label=name, markersize=3)
             low, high = ([p[key] for p in points] for key in ("low_percent", "high_percent"))
-            axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+            axes.fill_between(positions, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.set_xticks(range(len(points)), [f"{p['level']:g}" for p in points])
         axes.set(title=test, xlabel=found[test]["level"], ylabel=f"NME, % of {found[test]['normaliser']}")
         if max(p["nme_percent"] for p in points) > 20:
             axes.set_yscale("log")
-        if place == 1:
+        if index == 1:
             axes.legend(frameon=False, fontsize=8)
     return png(figure)

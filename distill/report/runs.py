@@ -1,4 +1,4 @@
-"""`distill report`: whatever runs have left behind, side by side on one page."""
+"""`distill report`: runs side by side on one page."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +20,18 @@ from distill.report.plots import face_map, robustness_curves
 from distill.training.loggers.metrics_csv import TERM_GRADIENT, value_names
 
 _CURVES = ("train/loss", "val/nme")
+# Keys of earlier versions.
+_SUITE = {"slices": "subgroups", "stability": "jitter"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """What one run has left.
+    """Files of one run.
 
     Attributes:
         name: for tables and legends.
         evaluations: in the order of their files.
-        suites: for each evaluation the answers of `suite.run_suite`, empty where they were not asked for.
+        suites: for each evaluation the results of `suite.run_suite`, empty without `--suite full`.
         export: export.json, if there is one.
         parity: parity.json, which says more of the same export, if there is one.
         bench: what `distill bench` measured, if that was kept here.
@@ -67,12 +69,14 @@ def read_source(path: Path, name: str | None = None) -> Source:
     if not path.exists():
         raise AnnotationError(f"{path}: no such run; give a folder under runs/ or a JSON file of `distill evaluate`")
     files = sorted([*path.glob("*.json"), *path.glob("export/*.json")]) if path.is_dir() else [path]
-    evaluations, suites, others = [], [], dict[Any, dict[str, Any]]()
+    evaluations: list[Evaluation] = []
+    suites: list[Mapping[str, Any]] = []
+    others: dict[Any, dict[str, Any]] = {}
     for file in files:
         raw = _read(file)
         if raw.get("format") == FORMAT:
             evaluations.append(Evaluation.from_json(file))
-            suites.append(raw.get("suite", {}))
+            suites.append({_SUITE.get(key, key): value for key, value in raw.get("suite", {}).items()})
         elif raw.get("format") in (EXPORT, PARITY, BENCH):
             others[raw["format"]] = raw
     metrics = path / "metrics.csv"
@@ -174,17 +178,17 @@ def _face_map(report: Report, evaluations: Mapping[str, Evaluation]) -> None:
 def _suite(report: Report, suites: Mapping[str, Mapping[str, Any]]) -> None:
     report.heading("Which faces")
     first = next(iter(suites.values()))
-    for kind, parts in first["slices"].items():
+    for kind, parts in first["subgroups"].items():
         rows: list[list[Cell]] = []
         for part, figures in parts.items():
-            cells = [_interval(suite["slices"].get(kind, {}).get(part)) for suite in suites.values()]
+            cells = [_interval(suite["subgroups"].get(kind, {}).get(part)) for suite in suites.values()]
             rows.append([part, figures["faces"], *cells])
         report.table((kind, "faces", *(f"{name}, NME % (95 %)" for name in suites)), rows)
     report.heading("Robustness").figure(
         robustness_curves({name: suite["robustness"] for name, suite in suites.items()}),
         "Error as photos get worse; the same changes for every model",
     )
-    report.heading("Stability, calibration, agreement")
+    report.heading("Jitter, calibration, agreement")
     names = list(suites)
     columns = [_answers(suite) for suite in suites.values()]
     keys = list(dict.fromkeys(key for column in columns for key in column))
@@ -200,13 +204,13 @@ def _interval(figures: Mapping[str, Any] | None) -> Cell:
 def _answers(suite: Mapping[str, Any]) -> dict[str, Cell]:
     """One column of the table of single numbers."""
     found: dict[str, Cell] = {}
-    if stability := suite.get("stability"):
-        for sigma, value in stability["noise_percent"].items():
-            found[f"trembling under noise of {sigma}, % of the eye distance"] = round(value, 3)
-        found["trembling under small motion, %"] = round(stability["motion_percent"], 3)
-        if video := stability.get("video"):
-            found["trembling in video, fixed box, %"] = round(video["fixed_box_percent"], 3)
-            found["trembling in video, detector's box, %"] = round(video["detected_box_percent"], 3)
+    if jitter := suite.get("jitter"):
+        for sigma, value in jitter["noise_percent"].items():
+            found[f"jitter under noise of {sigma}, % of the eye distance"] = round(value, 3)
+        found["jitter under small motion, %"] = round(jitter["motion_percent"], 3)
+        if video := jitter.get("video"):
+            found["jitter in video, fixed box, %"] = round(video["fixed_box_percent"], 3)
+            found["jitter in video, detector's box, %"] = round(video["detected_box_percent"], 3)
     if known := suite.get("calibration"):
         for level, value in known["inside_percent"].items():
             found[f"errors in the {level} % ellipses, %"] = round(value, 1)

@@ -26,8 +26,8 @@ def log_report(report: Report, folder: Path, mode: Literal["offline", "online"],
     )
     for caption, png in report.figures.items():
         run.log({caption: wandb.Image(Image.open(io.BytesIO(png)))})
-    for place, (headers, rows) in enumerate(report.tables, 1):
+    for index, (headers, rows) in enumerate(report.tables, 1):
         table = wandb.Table(columns=list(headers), data=[["" if c is None else str(c) for c in row] for row in rows])
-        run.log({f"table {place}: {headers[0]}": table})
+        run.log({f"table {index}: {headers[0]}": table})
     run.finish()
     drop_logs(folder)

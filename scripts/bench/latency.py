@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from distill.bench.run import Bench, Settings, bench
+from distill.bench.result import BenchResult, Settings
+from distill.bench.run import bench
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.geometry import CropSpec
@@ -69,13 +70,13 @@ def make_student(config: Path, size: int, folder: Path) -> list[Path]:
     return [weights, export_tflite(onnx, spec, folder, ("fp32",), stem)["fp32"]]
 
 
-def gates(found: Bench, sizes: Sequence[int]) -> list[Gate]:
+def gates(found: BenchResult, sizes: Sequence[int]) -> list[Gate]:
     """Return every promise that this run can tell about."""
     ms = {key.name: timing.median_ms for key, timing in found.timings.items() if key.part == "model"}
     checked = []
     for size in sizes:
         fp32 = f"student_{size}_fp32.tflite"
-        operators = found.subject(fp32).operators or 0
+        operators = found.model(fp32).operators or 0
         checked.append(
             Gate(f"{size} px: LiteRT over PyTorch", ms[fp32] / ms[f"student_{size}.safetensors"], TORCH_LIMIT)
         )

@@ -19,7 +19,7 @@ from textwrap import fill
 from typing import Any
 
 from distill.bench.latency import compare
-from distill.bench.subjects import load_call
+from distill.bench.models import load_call
 from distill.errors import ConfigError
 from distill.export.quantization_modes import MODES
 from distill.provenance import commit, write_result

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from distill.evaluate.faces import load_faces
-from distill.evaluate.jitter import still_stability, video_stability
+from distill.evaluate.jitter import still_jitter, video_jitter
 from distill.evaluate.result import Evaluation
 from distill.evaluate.robustness import TESTS, robustness
-from distill.evaluate.subgroups import by_slice
+from distill.evaluate.subgroups import by_subgroup
 from distill.evaluate.suite import list_videos
 from distill.files import sha256, write_json
 from distill.inference.load import open_backend
@@ -80,10 +80,10 @@ def worse_photos(model: Path, plain: Evaluation, data: Path) -> Path:
         faces = load_faces("inner51", format="300w", root=data / "300W", subset=TEST)
         predictor = open_backend(model)
         found = {
-            "slices": by_slice(plain, faces),
+            "subgroups": by_subgroup(plain, faces),
             "robustness": robustness(predictor, faces, plain, tests=SHRUNK),
-            "stability": still_stability(predictor, faces)
-            | {"video": video_stability(predictor, list_videos(data / "grid_video"))},
+            "jitter": still_jitter(predictor, faces)
+            | {"video": video_jitter(predictor, list_videos(data / "grid_video"))},
         }
         write_json(path, found)
     return path
@@ -97,11 +97,11 @@ def accuracy_table(found: dict[str, Any]) -> str:
     ]
     for net, values in found.items():
         theirs = (published(net, "gt"), published(net, "MTCNN"), TABLE_8[net], *TABLE_9[net])
-        turned = list(values["slices"]["yaw"].values())[-1]  # from frontal to turned
-        stability = values["stability"]
+        turned = list(values["subgroups"]["yaw"].values())[-1]  # from frontal to turned
+        jitter = values["jitter"]
         ours = (
             values["gt_percent"], values["dataset_percent"], turned["nme_percent"],
-            stability["video"]["fixed_box_percent"], *stability["noise_percent"].values(),
+            jitter["video"]["fixed_box_percent"], *jitter["noise_percent"].values(),
         )  # fmt: skip
         for who, row in (("thesis", theirs), ("ours", ours)):
             lines.append(f"| `{net}` | {who} | {' | '.join(f'{value:.2f}' for value in row)} |")

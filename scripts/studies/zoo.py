@@ -14,7 +14,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from distill.bench.run import Settings, bench
+from distill.bench.result import Settings
+from distill.bench.run import bench
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import load_faces

@@ -50,12 +50,12 @@ def test_too_few_rounds_are_refused() -> None:
 
 
 def test_torch_runs_on_the_threads_asked_for_and_gets_its_own_back() -> None:
-    net, before, seen = torch.nn.Conv2d(3, 4, 3), torch.get_num_threads(), []
-    net.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    net, before, order = torch.nn.Conv2d(3, 4, 3), torch.get_num_threads(), []
+    net.register_forward_hook(lambda *_: order.append(torch.get_num_threads()))
     with torch_threads_kept():
         torch_call(net, 16, threads=before + 1)()
         torch_call(net, 16, threads=1)()
-    assert seen == [before + 1, 1]
+    assert order == [before + 1, 1]
     assert torch.get_num_threads() == before
 
 

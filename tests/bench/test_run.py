@@ -7,7 +7,8 @@ from rich.console import Console
 
 from distill.bench import peers
 from distill.bench.peers import peer_path
-from distill.bench.run import Bench, Key, Settings, bench, thread_counts
+from distill.bench.result import BenchResult, Key, Settings
+from distill.bench.run import bench, thread_counts
 from distill.cli.bench import run
 from distill.errors import CheckpointError, ConfigError
 from distill.files import write_json
@@ -22,36 +23,36 @@ STUDENT = ROOT / "checkpoints/student_128_fp16.tflite"
 
 
 @pytest.fixture(scope="module")
-def found(small: Path, large: Path) -> Bench:
+def found(small: Path, large: Path) -> BenchResult:
     settings = Settings((1, 2), rounds=15, warmup=2)
     return bench([small, large], [], settings, nme=NMES, accuracy=["large.tflite=70"], stages=False)
 
 
-def test_every_model_is_timed_on_every_number_of_threads(found: Bench) -> None:
+def test_every_model_is_timed_on_every_number_of_threads(found: BenchResult) -> None:
     models = [key for key in found.timings if key.part == "model"]
     assert [(key.name, key.threads) for key in models] == [
         ("small.tflite", 1), ("large.tflite", 1), ("small.tflite", 2), ("large.tflite", 2),
     ]  # fmt: skip
 
 
-def test_ratios_are_to_the_reference_on_as_many_threads(found: Bench) -> None:
+def test_ratios_are_to_the_reference_on_as_many_threads(found: BenchResult) -> None:
     for threads in (1, 2):
         ours, first = (found.timings[Key(f"{name}.tflite", "model", threads)] for name in ("large", "small"))
         assert ours.ratio == pytest.approx(ours.median_ms / first.median_ms)
         assert first.ratio == 1
 
 
-def test_speed_energy_and_score_follow_from_the_time(found: Bench) -> None:
+def test_speed_energy_and_score_follow_from_the_time(found: BenchResult) -> None:
     key = Key("large.tflite", "model", 2)
     ms, macs = found.timings[key].median_ms, 32 * 32 * 64 * 64 * 9
     assert found.gmacs(key) == pytest.approx(macs / ms / 1e6)
     assert found.energy_mj(key) == pytest.approx(ms * 1.64 * 2)
-    size = found.subject("large.tflite").path.stat().st_size
+    size = found.model("large.tflite").path.stat().st_size
     assert found.score(key) == pytest.approx(70 / (ms * 2 * macs / 1e9 * 1.64 * 2 * size / 1e6))
     assert found.score(Key("small.tflite", "model", 1)) is None
 
 
-def test_a_run_report_shows_what_was_timed(found: Bench, tmp_path: Path) -> None:
+def test_a_run_report_shows_what_was_timed(found: BenchResult, tmp_path: Path) -> None:
     write_json(tmp_path / "bench.json", to_json(found, "distill bench"))
     page = build([read_source(tmp_path)], "t").html()
     assert "Latency: " in page
@@ -60,7 +61,7 @@ def test_a_run_report_shows_what_was_timed(found: Bench, tmp_path: Path) -> None
     assert "x small.tflite" in page
 
 
-def test_the_tables_fit_120_columns_and_say_what_they_are(found: Bench) -> None:
+def test_the_tables_fit_120_columns_and_say_what_they_are(found: BenchResult) -> None:
     console = Console(width=120, record=True, file=StringIO())
     console.print(render(found))
     text = console.export_text()
@@ -70,10 +71,10 @@ def test_the_tables_fit_120_columns_and_say_what_they_are(found: Bench) -> None:
         assert expected in words
 
 
-def test_json_is_complete_and_holds_no_folder(found: Bench) -> None:
+def test_json_is_complete_and_holds_no_folder(found: BenchResult) -> None:
     raw = to_json(found, "distill bench small.tflite large.tflite")
     text = json.dumps(raw, allow_nan=False)
-    assert str(found.subjects[0].path.parent) not in text
+    assert str(found.models[0].path.parent) not in text
     assert {"machine", "load", "settings", "formulas", "warnings", "peak", "models", "times"} <= set(raw)
     large = next(model for model in raw["models"] if model["name"] == "large.tflite")
     assert large["macs"] == 32 * 32 * 64 * 64 * 9
@@ -82,15 +83,15 @@ def test_json_is_complete_and_holds_no_folder(found: Bench) -> None:
     assert {"name", "part", "threads", "median_ms", "iqr_ms", "spread", "ratio", "stable", "gmacs_per_s"} <= set(row)
 
 
-def test_the_plot_is_a_picture_and_needs_accuracies(found: Bench) -> None:
+def test_the_plot_is_a_picture_and_needs_accuracies(found: BenchResult) -> None:
     assert pareto_plot(found).startswith(b"\x89PNG")
 
 
 def test_the_front_holds_what_nothing_beats() -> None:
-    fast, good, bad, twin = (
-        Point("fast", 1, 4, 1), Point("good", 3, 2, 1), Point("bad", 3.5, 4.5, 1), Point("twin", 3, 2, 9),
+    fast, good, bad, equal = (
+        Point("fast", 1, 4, 1), Point("good", 3, 2, 1), Point("bad", 3.5, 4.5, 1), Point("equal", 3, 2, 9),
     )  # fmt: skip
-    assert [point.name for point in front([bad, good, twin, fast])] == ["fast", "good", "twin"]
+    assert [point.name for point in front([bad, good, equal, fast])] == ["fast", "good", "equal"]
 
 
 def test_the_students_decode_and_the_road_from_a_photo_are_timed_apart(facemesh: Path) -> None:
@@ -153,3 +154,10 @@ def test_nothing_to_time_is_told() -> None:
 def test_an_unknown_reference_is_told(small: Path) -> None:
     with pytest.raises(ConfigError, match="unknown reference 'smal': did you mean"):
         bench([small], [], Settings(reference="smal"), stages=False)
+
+
+def test_the_text_of_a_result_names_models_and_times(found: BenchResult) -> None:
+    lines = str(found).splitlines()
+    assert len(lines) == 4
+    timing = found.timings[Key("small.tflite", "model", 1)]
+    assert lines[0] == f"small.tflite: {timing.median_ms:.3f} ms on 1 thread, 1.00 x small.tflite"

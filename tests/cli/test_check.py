@@ -31,9 +31,9 @@ def test_the_exit_status_and_the_report_say_the_same(
 ) -> None:
     out = tmp_path / "report.json"
     assert run([str(unfold), "--matrix", "--json", str(out)]) == 1
-    said = " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
     for words in ("TRANSPOSE v6 needs 2.12.0", "Why: a permute of 6 axes", "Change: reshape", "does NOT run", "LR"):
-        assert words in said
+        assert words in text
     report = json.loads(out.read_text())
     assert (report["passed"], report["runs"]) == (False, False)
     assert report["matrix"]["2.11"] is False

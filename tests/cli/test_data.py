@@ -38,9 +38,9 @@ def test_check_fails_with_an_error_and_says_what_to_do(
     assert main(words) == 0
     sums.write_text(sums.read_text().replace("  faces.json", "  gone.json"))
     assert main(words) == 1
-    said = " ".join(capfd.readouterr().out.split())
-    assert "gone.json: is gone" in said
-    assert "error" in said
+    text = " ".join(capfd.readouterr().out.split())
+    assert "gone.json: is gone" in text
+    assert "error" in text
 
 
 def test_prepare_makes_a_folder_that_reads_as_faces(

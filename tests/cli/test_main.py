@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,16 @@ for argv in {{}}:
 
 
 def _run(*lines: list[str]) -> list[tuple[str, str]]:
-    """Run command lines in one fresh process: (`status heavy-imports`, what it said on stderr) of each."""
+    """Run command lines in one fresh process: (`status heavy-imports`, what it text on stderr) of each."""
     command = [sys.executable, "-c", _PROBE.replace("{}", repr(list(lines)))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, check=True)
-    found, said = [], []
+    found, text = [], []
     for line in done.stderr.splitlines():
         if line.startswith("@ "):
-            found.append((line[2:], "\n".join(said)))
-            said = []
+            found.append((line[2:], "\n".join(text)))
+            text = []
         else:
-            said.append(line)
+            text.append(line)
     return found
 
 
@@ -41,10 +42,10 @@ def test_help_and_mistakes_import_nothing_heavy() -> None:
     for outcome, _ in _run([], ["--help"], ["--version"]):
         assert outcome == "0 []"
     mistakes = [["techer"], ["teacher", "--optim.lrr", "1"], ["student", "--kd.kind", "mean"], ["student"]]
-    for outcome, said in _run(*mistakes):
+    for outcome, text in _run(*mistakes):
         assert outcome == "2 []"
-        assert said.startswith("error: ")
-        assert said.count("\n") == 0
+        assert text.startswith("error: ")
+        assert text.count("\n") == 0
 
 
 def test_main_lists_every_command_and_each_has_a_module(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,14 +53,14 @@ def test_main_lists_every_command_and_each_has_a_module(capsys: pytest.CaptureFi
     shown = capsys.readouterr().out
     for name in COMMANDS:
         assert f"  {name}" in shown
-        assert (ROOT / f"distill/cli/{name}.py").is_file()
+        assert find_spec(f"distill.cli.{name}") is not None
 
 
 def test_unknown_commands_suggest_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evalute"]) == 2
-    said = capsys.readouterr().err
-    assert "unknown command 'evalute': did you mean 'evaluate'?" in said
-    assert said.count("\n") == 1
+    text = capsys.readouterr().err
+    assert "unknown command 'evalute': did you mean 'evaluate'?" in text
+    assert text.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["teacher", "student", "evaluate", "export", "check", "submit", "predict"])

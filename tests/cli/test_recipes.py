@@ -44,9 +44,9 @@ def test_bases_that_are_no_list_are_refused(tmp_path: Path) -> None:
 
 
 def test_files_compose_from_left_to_right_wherever_the_line_wins(tmp_path: Path) -> None:
-    one = _write(tmp_path / "one.yaml", "kd: {kind: none}\nseed: 1\ndata: {batch_size: 8}\n")
-    two = _write(tmp_path / "two.yaml", "seed: 2\n")
-    config = _config("--optim.lr", "0.5", "--config", one, f"--config={two}")
+    first = _write(tmp_path / "one.yaml", "kd: {kind: none}\nseed: 1\ndata: {batch_size: 8}\n")
+    second = _write(tmp_path / "two.yaml", "seed: 2\n")
+    config = _config("--optim.lr", "0.5", "--config", first, f"--config={second}")
     assert (config.seed, config.data.batch_size, config.optim.lr) == (2, 8, 0.5)
     assert _config("--seed", "3", "--config", one).seed == 3
 

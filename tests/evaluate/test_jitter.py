@@ -1,4 +1,4 @@
-"""Trembling is measured as the thesis defines it, and a model that follows the face does not tremble."""
+"""Jitter is measured as the thesis defines it, and a model that follows the face has none."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from distill.errors import ConfigError, ImageError
 from distill.evaluate.faces import load_faces
-from distill.evaluate.jitter import read_video, standard_deviation, still_stability, tremble, video_stability
+from distill.evaluate.jitter import frame_jitter, read_video, standard_deviation, still_jitter, video_jitter
 from distill.geometry import Box, CropSpec
 from distill.spec import ModelSpec
 from tests.support.evaluation import MakeOracle
@@ -21,12 +21,12 @@ def test_equation_6_by_hand() -> None:
     assert standard_deviation(points, np.array([40.0])) == pytest.approx(2 / 40)
 
 
-def test_white_noise_trembles_by_its_deviation_and_steady_motion_by_nothing() -> None:
+def test_the_jitter_of_white_noise_is_its_deviation_and_that_of_steady_motion_zero() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.5, (4000, 3, 2))
-    assert tremble(noise, 10) == pytest.approx(standard_deviation(noise[None], 10), rel=0.03)
+    assert frame_jitter(noise, 10) == pytest.approx(standard_deviation(noise[None], 10), rel=0.03)
     steady = np.arange(50)[:, None, None] * np.array([2.0, -1.0]) + rng.normal(size=(1, 3, 2))
-    assert tremble(steady, 10) < 1e-12
+    assert frame_jitter(steady, 10) < 1e-12
 
 
 class Blob:
@@ -55,7 +55,7 @@ def test_a_model_that_follows_the_face_stands_still_under_motion(root: Path, ora
     for path in root.glob("*.png"):
         Image.fromarray(bump(45, 35)[:70, :90]).save(path)
     faces = load_faces("inner51", format="manifest", root=root, limit=2)
-    found = still_stability(Blob(), faces, count=2, copies=8, progress=False)
+    found = still_jitter(Blob(), faces, count=2, copies=8, progress=False)
     assert found["faces"] == 2
     assert found["motion_percent"] < 0.5
     assert found["noise_percent"]["0.2"] > found["noise_percent"]["0.01"]
@@ -81,7 +81,7 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_face_that_moves_steadily_does_not_tremble(video: Path) -> None:
+def test_a_face_that_moves_steadily_has_no_jitter(video: Path) -> None:
     class Eyed(Blob):
         def __call__(self, crops: np.ndarray) -> np.ndarray:
             points = super().__call__(crops)
@@ -91,7 +91,7 @@ def test_a_face_that_moves_steadily_does_not_tremble(video: Path) -> None:
     frames = read_video(video)
     assert len(frames) == 12
     assert frames[0].shape == (120, 160, 3)
-    found = video_stability(Eyed(), [video], Detector(), progress=False)
+    found = video_jitter(Eyed(), [video], Detector(), progress=False)
     assert found["videos"] == 1
     assert found["fixed_box_percent"] < 0.5
 
@@ -108,7 +108,7 @@ def test_broken_videos_and_missing_faces(video: Path, tmp_path: Path) -> None:
     for step in range(2):
         writer.write(bump(70 + step, 60))
     writer.release()
-    with pytest.raises(ConfigError, match=r"short\.avi: 2 frames show no trembling"):
-        video_stability(Blob(), [short], Detector(), progress=False)
+    with pytest.raises(ConfigError, match=r"short\.avi: 2 frames show no jitter"):
+        video_jitter(Blob(), [short], Detector(), progress=False)
     with pytest.raises(ConfigError, match="no face found"):
-        video_stability(Blob(), [video], Detector(found=False), progress=False)
+        video_jitter(Blob(), [video], Detector(found=False), progress=False)

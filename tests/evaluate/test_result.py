@@ -37,9 +37,10 @@ def test_unlike_evaluations_are_not_compared(measure: Measure) -> None:
         paired_bootstrap(measure(subset="common"), measure(subset="hard"))
     with pytest.raises(ConfigError, match="n_faces differs"):
         paired_bootstrap(measure(), measure(limit=5))
-    one, other = measure(), measure()
+    first = measure()
+    other = measure()
     with pytest.raises(ConfigError, match="data_hash differs"):
-        paired_bootstrap(one, replace(other, protocol=replace(other.protocol, data_hash="other")))
+        paired_bootstrap(first, replace(other, protocol=replace(other.protocol, data_hash="other")))
 
 
 def test_five_pixels_relative_to_the_box(measure: Measure) -> None:

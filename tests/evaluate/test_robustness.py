@@ -29,18 +29,18 @@ def centroid(photo: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("factor", [2, 3, 4, 8])
 @pytest.mark.parametrize("test", ["resolution", "upscaling"])
 def test_a_shrunk_photo_keeps_its_points(test: str, factor: float) -> None:
-    seen = change(test, factor)(blob_view(), np.random.default_rng(0))
-    expected = CENTRE if seen.from_photo is None else apply_affine(seen.from_photo, CENTRE)
-    assert np.abs(centroid(seen.photo) - expected).max() < 0.1
+    changed = change(test, factor)(blob_view(), np.random.default_rng(0))
+    expected = CENTRE if changed.from_photo is None else apply_affine(changed.from_photo, CENTRE)
+    assert np.abs(centroid(changed.photo) - expected).max() < 0.1
 
 
 def test_the_box_shrinks_with_the_photo() -> None:
     view = blob_view()
-    seen = change("resolution", 4)(view, np.random.default_rng(0))
-    assert seen.from_photo is not None
-    assert seen.photo.shape[0] == round(SIZE / 4)
-    assert np.array(seen.box).reshape(2, 2) == pytest.approx(
-        apply_affine(seen.from_photo, np.array(view.box).reshape(2, 2)), abs=1e-4
+    changed = change("resolution", 4)(view, np.random.default_rng(0))
+    assert changed.from_photo is not None
+    assert changed.photo.shape[0] == round(SIZE / 4)
+    assert np.array(changed.box).reshape(2, 2) == pytest.approx(
+        apply_affine(changed.from_photo, np.array(view.box).reshape(2, 2)), abs=1e-4
     )
 
 

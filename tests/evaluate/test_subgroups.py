@@ -7,7 +7,7 @@ import numpy as np
 
 from distill.data.synthetic import render_face
 from distill.evaluate.faces import FaceSet, load_faces
-from distill.evaluate.subgroups import by_slice, slices
+from distill.evaluate.subgroups import by_subgroup, subgroups
 from tests.support.evaluation import Measure
 
 
@@ -20,7 +20,7 @@ def faces_of(root: Path, **changes: object) -> FaceSet:
 
 def test_sets_and_attributes(root: Path) -> None:
     attributes = [{"occlusion": i % 2 == 0, "camera": "ab"[i % 2], "yaw": float(i)} for i in range(9)]
-    found = slices(faces_of(root, attributes=attributes))
+    found = subgroups(faces_of(root, attributes=attributes))
     assert {name: int(mask.sum()) for name, mask in found["set"].items()} == {"common": 6, "hard": 3}
     assert {name: int(mask.sum()) for name, mask in found["attribute"].items()} == {
         "occlusion": 5, "camera a": 5, "camera b": 4,
@@ -28,7 +28,7 @@ def test_sets_and_attributes(root: Path) -> None:
 
 
 def test_one_set_without_attributes_is_no_slice(root: Path) -> None:
-    found = slices(load_faces("inner51", format="manifest", root=root, subset="hard"))
+    found = subgroups(load_faces("inner51", format="manifest", root=root, subset="hard"))
     assert "set" not in found
     assert "attribute" not in found
 
@@ -44,7 +44,7 @@ def test_pose_buckets_hold_faces_of_that_pose(root: Path) -> None:
         ),
     )
     yaws = np.abs([face.pose[0] for face in rendered])
-    found = slices(faces)["yaw"]
+    found = subgroups(faces)["yaw"]
     assert sum(mask.astype(int) for mask in found.values()).tolist() == [1] * 9
     turned = [index for name, mask in found.items() if name in ("30-45°", "over 45°") for index in np.flatnonzero(mask)]
     assert all(yaws[index] > 20 for index in turned)
@@ -52,11 +52,11 @@ def test_pose_buckets_hold_faces_of_that_pose(root: Path) -> None:
 
 def test_faces_with_unknown_points_have_no_pose(root: Path) -> None:
     known = [np.arange(51) > 3] * 9
-    assert "yaw" not in slices(faces_of(root, known=known))
+    assert "yaw" not in subgroups(faces_of(root, known=known))
 
 
 def test_the_slices_add_up_to_the_whole(root: Path, measure: Measure) -> None:
     evaluation = measure(shift=(3, 4))
-    found = by_slice(evaluation, load_faces("inner51", format="manifest", root=root))
+    found = by_subgroup(evaluation, load_faces("inner51", format="manifest", root=root))
     assert sum(part["faces"] for part in found["set"].values()) == 9
     assert all(abs(part["nme_percent"] - 12.5) < 1e-3 for part in found["set"].values())

@@ -137,7 +137,7 @@ def test_flip_moves_points_back_to_their_side() -> None:
             out = np.full((len(crops), 5, 2), 0.5, np.float32)
             for i, crop in enumerate(crops[..., 0].astype(int)):
                 extremes = [np.unravel_index(f(crop), crop.shape) for f in (np.argmax, np.argmin)]
-                left, right = sorted(extremes, key=lambda place: place[1])
+                left, right = sorted(extremes, key=lambda index: index[1])
                 for point, (y, x) in enumerate((left, right)):
                     out[i, point] = (x + 0.5) / 8, (y + 0.5) / 8
             return out

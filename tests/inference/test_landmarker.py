@@ -102,8 +102,8 @@ def test_onnx_agrees_with_tflite(model: Path, tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     write_sidecar(path, open_backend(model).spec)
     photo = np.random.default_rng(0).integers(0, 255, (160, 200, 3)).astype(np.uint8)
-    ours, theirs = (Landmarker(file, find_box)(photo)[0].landmarks for file in (model, path))
-    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+    ours, expected_points = (Landmarker(file, find_box)(photo)[0].landmarks for file in (model, path))
+    np.testing.assert_allclose(ours, expected_points, atol=1e-3)
 
 
 def test_unfit_files_are_refused(model: Path, tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.seen: set[str] = set()
+        self.tags: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
+        self.tags.add(tag)
         if tag not in ("meta", "img"):
             self.open.append(tag)
 
@@ -32,7 +32,7 @@ class _Tags(HTMLParser):
 def test_page_stands_alone(measure: Measure, tmp_path: Path) -> None:
     good, poor = measure(shift=(0.5, 0)), measure(shift=(2, 0))
     report = Report("Demo", "two models").heading("Numbers").cards({"NME %": 3.5, "op check": Verdict("pass", True)})
-    report.evaluations({"student": good, "twin": poor}).heading("Ops").table(["op", "ok"], [["CONV_2D", None]])
+    report.evaluations({"student": good, "baseline": poor}).heading("Ops").table(["op", "ok"], [["CONV_2D", None]])
     page = report.write(tmp_path / "report.html").read_text()
     assert "http" not in page
     assert not re.search(r"<(script|link|iframe)|@import|url\(", page)
@@ -40,7 +40,7 @@ def test_page_stands_alone(measure: Measure, tmp_path: Path) -> None:
     parser = _Tags()
     parser.feed(page)
     assert parser.open == []
-    assert {"table", "img", "nav"} <= parser.seen
+    assert {"table", "img", "nav"} <= parser.tags
     assert "prefers-color-scheme: dark" in page
     assert "+3.750 (+3.750 to +3.750)" in page
 

@@ -47,16 +47,16 @@ def test_an_evaluation_survives_the_file(runs: tuple[Path, Path], measure: Measu
 
 def test_a_page_with_everything_and_no_links_out(runs: tuple[Path, Path]) -> None:
     page = build([read_source(run) for run in runs], "t").html()
-    for part in ("Accuracy: all", "Accuracy: hard", "Robustness", "Training", "trembling", "mean face", "set"):
+    for part in ("Accuracy: all", "Accuracy: hard", "Robustness", "Training", "jitter", "mean face", "set"):
         assert part in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 
 def test_a_run_shows_what_its_export_wrote(runs: tuple[Path, Path]) -> None:
     crops, points = np.zeros((2, 48, 48, 3), np.float32), np.full((2, 51, 2), 0.5, np.float32)
-    hops = {name: (lambda _, off=off: points + np.float32(off)) for name, off in (("onnx", 0.0), ("int8 on x", 0.1))}
-    gates = dict.fromkeys(hops, Gate(1.0, 1.0))
-    parity = measure_hops(lambda _: points, hops, crops, None, load_scheme("inner51"), gates)
+    stages = {name: (lambda _, off=off: points + np.float32(off)) for name, off in (("onnx", 0.0), ("int8 on x", 0.1))}
+    gates = dict.fromkeys(stages, Gate(1.0, 1.0))
+    parity = measure_hops(lambda _: points, stages, crops, None, load_scheme("inner51"), gates)
     content = {"format": EXPORT, "files": {"onnx": {"file": "net.onnx", "bytes": 10}}, "parity": parity.to_dict()}
     write_json(runs[1] / "export" / "export.json", json.loads(json.dumps(content)))
     page = build([read_source(run) for run in runs], "t").html()

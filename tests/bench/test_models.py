@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from distill.bench.latency import compare
+from distill.bench.models import load_call, open_model
 from distill.bench.onnx_graph import onnx_complexity
-from distill.bench.subjects import load_call, open_subject
 from distill.errors import CheckpointError
 from distill.geometry import CropSpec
 from distill.models import create_model
@@ -55,10 +55,10 @@ def test_onnx_is_counted_by_hand(onnx_file: Path) -> None:
 
 
 def test_all_kinds_are_timed_side_by_side(small: Path, weights: Path, onnx_file: Path) -> None:
-    subjects = [open_subject(path, path.name) for path in (small, weights, onnx_file)]
-    assert [subject.engine for subject in subjects] == ["LiteRT", "PyTorch", "ONNX Runtime"]
-    assert [subject.input for subject in subjects] == ["16x16x8 float32", "3x64x64 float32", "3x16x16 float32"]
-    timings = compare({subject.name: subject.load(1) for subject in subjects}, rounds=5, warmup=1)
+    models = [open_model(path, path.name) for path in (small, weights, onnx_file)]
+    assert [model.engine for model in models] == ["LiteRT", "PyTorch", "ONNX Runtime"]
+    assert [model.input for model in models] == ["16x16x8 float32", "3x64x64 float32", "3x16x16 float32"]
+    timings = compare({model.name: model.load(1) for model in models}, rounds=5, warmup=1)
     assert all(timing.median_ms > 0 for timing in timings.values())
 
 
@@ -69,8 +69,8 @@ def test_any_file_becomes_a_call(kind: str, request: pytest.FixtureRequest) -> N
 
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such model file"):
-        open_subject(tmp_path / "net.tflite", "net")
+        open_model(tmp_path / "net.tflite", "net")
     other = tmp_path / "net.pb"
     other.write_bytes(b"1")
-    with pytest.raises(CheckpointError, match=r"unknown kind of model '\.pb'"):
-        open_subject(other, "net")
+    with pytest.raises(CheckpointError, match=r"unknown model format '\.pb'"):
+        open_model(other, "net")

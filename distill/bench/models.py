@@ -1,4 +1,4 @@
-"""What is timed: model files of any kind, each with what it costs and a way to run it on so many threads."""
+"""Model files to be timed, with their complexity and a call for any number of threads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SUFFIXES = (".tflite", ".onnx", *TORCH)
 
 
 @dataclass(frozen=True)
-class Subject:
+class TimedModel:
     """A model to be timed.
 
     Attributes:
@@ -47,22 +47,22 @@ def checked_path(path: str | Path) -> Path:
     """Return a model's path.
 
     Raises:
-        CheckpointError: no such file, or no kind of model known here.
+        CheckpointError: no such file, or an unknown format.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model file; give one of {', '.join(f'*{s}' for s in SUFFIXES)}")
     if path.suffix not in SUFFIXES:
-        raise CheckpointError(f"{path}: unknown kind of model '{path.suffix}'; give one of {', '.join(SUFFIXES)}")
+        raise CheckpointError(f"{path}: unknown model format '{path.suffix}'; give one of {', '.join(SUFFIXES)}")
     return path
 
 
-def open_subject(path: str | Path, name: str) -> Subject:
-    """Read what a model costs; nothing is run yet.
+def open_model(path: str | Path, name: str) -> TimedModel:
+    """Read the complexity of a model; nothing is run yet.
 
     Raises:
-        CheckpointError: missing, broken, or of an unknown kind.
-        ConfigError: what reads this kind is not installed.
+        CheckpointError: missing, broken, or of an unknown format.
+        ConfigError: the library for this format is not installed.
     """
     path = checked_path(path)
     if path.suffix == ".tflite":
@@ -70,15 +70,15 @@ def open_subject(path: str | Path, name: str) -> Subject:
     return _onnx(path, name) if path.suffix == ".onnx" else _torch(path, name)
 
 
-def _tflite(path: Path, name: str) -> Subject:
+def _tflite(path: Path, name: str) -> TimedModel:
     graph = TFLiteGraph.read(path)
-    return Subject(
+    return TimedModel(
         name, path, "LiteRT", graph.describe_input(), tflite_complexity(graph), len(graph.nodes), sha256(path),
         partial(tflite_call, path), graph, tuple(uncounted(graph)),
     )  # fmt: skip
 
 
-def _onnx(path: Path, name: str) -> Subject:
+def _onnx(path: Path, name: str) -> TimedModel:
     from distill.bench.onnx_graph import onnx_complexity
     from distill.bench.runners import load_onnx
 
@@ -88,10 +88,10 @@ def _onnx(path: Path, name: str) -> Subject:
     kinds = ("float32" if entry.type == "tensor(float)" else entry.type[7:-1] for entry in entries)
     sizes = ("x".join(map(str, entry.shape[1:])) + f" {kind}" for entry, kind in zip(entries, kinds, strict=True))
     load = partial(onnx_call, path)
-    return Subject(name, path, "ONNX Runtime", ", ".join(sizes), complexity, operators, sha256(path), load)
+    return TimedModel(name, path, "ONNX Runtime", ", ".join(sizes), complexity, operators, sha256(path), load)
 
 
-def _torch(path: Path, name: str) -> Subject:
+def _torch(path: Path, name: str) -> TimedModel:
     from distill.bench.complexity import complexity
     from distill.bench.latency import torch_call
     from distill.models.checkpoint import load_model
@@ -100,11 +100,11 @@ def _torch(path: Path, name: str) -> Subject:
     size = spec.crop.size
     load = partial(torch_call, net, size)
     cost = complexity(net, size)
-    return Subject(name, path, "PyTorch", f"3x{size}x{size} float32", cost, None, sha256(path), load)
+    return TimedModel(name, path, "PyTorch", f"3x{size}x{size} float32", cost, None, sha256(path), load)
 
 
 def load_call(path: Path, threads: int) -> Call:
-    """Return a call that runs a model of any kind on one random image."""
+    """Return a call that runs a model of any format on one random image."""
     if path.suffix == ".tflite":
         return tflite_call(path, threads)
     if path.suffix == ".onnx":
@@ -117,7 +117,7 @@ def load_call(path: Path, threads: int) -> Call:
 
 
 def warm_imports(path: Path) -> None:
-    """Import what runs this kind of model, so that its memory is not taken for the model's."""
+    """Import the runtime of this format, so that its memory is not counted as the model's."""
     from distill.bench import runners  # noqa: F401
 
     if path.suffix == ".tflite":

@@ -1,0 +1,139 @@
+"""Result of `distill bench`, and the settings of a run."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from distill.bench.accuracy import Accuracies
+from distill.bench.cost import CONTEST_WATTS, ScoreRule, energy_mj
+from distill.bench.latency import Timing
+from distill.bench.machine import PEAK_CONVOLUTIONS, busy_warning, convolution_macs
+from distill.bench.models import TimedModel
+from distill.errors import ConfigError
+from distill.tflite.graph import Shape
+
+INSIDE = (
+    "network calls only: `invoke` of LiteRT, `run` of ONNX Runtime with bound inputs, forward of PyTorch; "
+    "no copy of pixels or points; one untimed call before each timed one"
+)
+PEAK = "peak"
+
+
+class Key(NamedTuple):
+    """Key of a timing: the model (or stage), its part, and the number of threads.
+
+    Parts: `model` the whole file; `network` up to its heatmaps and `decode` from there; `detector`, `crop`, `photo`
+    see `photo_calls`; `peak` the convolutions that measure the peak of the machine.
+    """
+
+    name: str
+    part: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a run.
+
+    Attributes:
+        threads: counts to run every model with.
+        rounds: timed calls of each row.
+        warmup: rounds before the timed ones.
+        reference: name of the model that ratios are relative to; the first by default.
+        watts: assumed power of one busy core.
+        score: the contest's score.
+    """
+
+    threads: tuple[int, ...] = (1,)
+    rounds: int = 60
+    warmup: int = 5
+    reference: str | None = None
+    watts: float = CONTEST_WATTS
+    score: ScoreRule = field(default_factory=ScoreRule)
+
+    def __post_init__(self) -> None:
+        if not self.watts > 0:
+            raise ConfigError(f"--watts {self.watts}: a busy core takes more than 0")
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Result of `bench`.
+
+    Attributes:
+        models: the models, in the order given.
+        memory: bytes by model name, None where the system does not report it.
+        timings: of every row.
+        maps: shape of the heatmaps of the models whose decoding is timed apart.
+        accuracies: accuracy of the models, where it is known.
+        photo: input of the stages before and after the network; None when they did not run.
+        machine, load: see `describe_machine` and `LoadMeter`.
+        skipped: reason why a peer or a stage was left out.
+    """
+
+    settings: Settings
+    models: tuple[TimedModel, ...]
+    memory: dict[str, int | None]
+    timings: dict[Key, Timing]
+    maps: dict[str, Shape]
+    accuracies: Accuracies
+    photo: str | None
+    machine: dict[str, Any]
+    load: dict[str, Any]
+    skipped: dict[str, str]
+
+    def __str__(self) -> str:
+        """Return a line for each model and number of threads: median latency and ratio to the reference."""
+        rows = ((key, timing) for key, timing in self.timings.items() if key.part == "model")
+        return "\n".join(
+            f"{key.name}: {timing.median_ms:.3f} ms on {key.threads} thread{'s' * (key.threads > 1)}, "
+            f"{timing.ratio:.2f} x {self.reference}"
+            for key, timing in rows
+        )
+
+    @property
+    def reference(self) -> str:
+        return self.settings.reference or self.models[0].name
+
+    def model(self, name: str) -> TimedModel:
+        return next(model for model in self.models if model.name == name)
+
+    def peak_gmacs(self, threads: int) -> float:
+        """Return the most GMAC/s a convolution reached in this run on so many threads."""
+        rates = (
+            convolution_macs(*PEAK_CONVOLUTIONS[int(key.name)]) / timing.median_ms / 1e6
+            for key, timing in self.timings.items()
+            if key.part == PEAK and key.threads == threads
+        )
+        return max(rates)
+
+    def gmacs(self, key: Key) -> float | None:
+        """Return the GMAC/s a model reached, None when not all of its MACs are known."""
+        model = self.model(key.name)
+        return None if model.uncounted else model.complexity.macs / self.timings[key].median_ms / 1e6
+
+    def energy_mj(self, key: Key) -> float:
+        return energy_mj(self.timings[key].median_ms, self.settings.watts, key.threads)
+
+    def score(self, key: Key) -> float | None:
+        """Return the contest's score of a model with so many threads, None without an accuracy."""
+        accuracy, model = self.accuracies.by_name.get(key.name), self.model(key.name)
+        if accuracy is None or accuracy.accuracy_percent is None or model.uncounted:
+            return None
+        watts = self.settings.watts * key.threads
+        return self.settings.score(accuracy.accuracy_percent, self.timings[key].median_ms, model.complexity, watts)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return the conditions that limit the numbers."""
+        lines = [line for line in (busy_warning(self.load),) if line]
+        shaky = [f"{k.name} {k.part} on {k.threads}" for k, timing in self.timings.items() if not timing.stable]
+        if shaky:
+            shown = ", ".join(shaky[:4]) + (f" and {len(shaky) - 4} more" if len(shaky) > 4 else "")
+            lines.append(f"unstable ({len(shaky)} of {len(self.timings)} rows drifted by more than 5 %): {shown}")
+        available = self.machine["cores"]
+        crowded = [str(count) for count in self.settings.threads if count > available]
+        if crowded:
+            lines.append(f"{', '.join(crowded)} threads share {available} cores: expect them slower than {available}")
+        if self.accuracies.typed:
+            lines.append(f"typed by hand, protocol not checked: {', '.join(self.accuracies.typed)}")
+        return lines
