@@ -99,7 +99,7 @@ class DataConfig:
         batch_size: faces per step and device.
         workers: processes that prepare faces; the result does not depend on it.
         cache: keep decoded photos in memory.
-        rounds: after so many epochs a face's augmentations begin again; 0 draws new ones for ever.
+        augment_period: epochs after which the augmentations of a face repeat; 0 never repeats them.
         sets: further data sets, of schemes that the network has a head for.
         balance: attributes of the main set's faces; the rarer a face's kind, the more it counts.
     """
@@ -117,7 +117,7 @@ class DataConfig:
     batch_size: int = 16
     workers: int = 1
     cache: bool = True
-    rounds: int = 0
+    augment_period: int = 0
     sets: list[SetConfig] = field(default_factory=list)
     balance: list[str] = field(default_factory=list)
     preset: str | None = None
@@ -127,8 +127,8 @@ class DataConfig:
         if self.batch_size < 1:
             raise ConfigError(f"--data.batch_size {self.batch_size} must be at least 1")
         _require_boxes("--data.boxes", self.boxes)
-        if self.rounds < 0:
-            raise ConfigError(f"--data.rounds {self.rounds} must be at least 0, which repeats no augmentation")
+        if self.augment_period < 0:
+            raise ConfigError(f"--data.augment_period {self.augment_period} must be at least 0, which repeats no augmentation")
 
 
 @dataclass(frozen=True)

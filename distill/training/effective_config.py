@@ -47,6 +47,8 @@ def _with_current_names(config: Plain) -> Plain:
         kd["supervised"] = not kd.pop("only")
     if "gigabytes" in kd.get("cache", {}):
         kd["cache"]["max_gb"] = kd["cache"].pop("gigabytes")
+    if "rounds" in data:
+        data["augment_period"] = data.pop("rounds")
     if "boxes" in data:
         data["boxes"] = [source_from_file(source) for source in data["boxes"]]
     return config

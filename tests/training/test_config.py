@@ -16,7 +16,7 @@ CASES: list[tuple[type, dict[str, Any], str]] = [
     (KDConfig, {"extra": {"mse": 1.0}}, "--kd.extra"),
     (KDConfig, {"kind": "none", "extra": {"mse": 1.0}}, "--kd.extra"),
     (CacheConfig, {"max_gb": 0.0}, "--kd.cache.max_gb"),
-    (DataConfig, {"rounds": -1}, "--data.rounds"),
+    (DataConfig, {"augment_period": -1}, "--data.augment_period"),
     (DataConfig, {"batch_size": 0}, "--data.batch_size"),
     (LossConfig, {"sigma": 0.0}, "--loss.sigma"),
     (LogConfig, {"every": 0}, "--log.every"),

@@ -108,7 +108,7 @@ def test_simple_options_are_what_they_were() -> None:
 def _cached(make_config: Any, name: str, teacher: Path, folder: Path, form: str = "window", **changes: Any) -> Any:
     kd = {"kind": "coordinate" if form == "landmarks" else "mse", "weight": 10.0}
     kd |= {"cache": CacheConfig(form, folder), **changes.pop("kd", {})}  # type: ignore[arg-type]
-    data = {"rounds": 1, **changes.pop("data", {})}
+    data = {"augment_period": 1, **changes.pop("data", {})}
     return make_config(name, teacher=teacher, kd=kd, data=data, trainer={"epochs": 2, "validate_every": 2}, **changes)
 
 
@@ -168,7 +168,7 @@ def test_the_bound_of_a_cache_holds_where_epochs_show_a_part_of_a_set(
     make_config: Any, faces: Path, teacher: Path, tmp_path: Path
 ) -> None:
     sets = [SetConfig("manifest", faces, "train", share=0.2)]
-    config = _cached(make_config, "run", teacher, tmp_path / "kept", data={"rounds": 2, "sets": sets})
+    config = _cached(make_config, "run", teacher, tmp_path / "kept", data={"augment_period": 2, "sets": sets})
     data = build_data(config.data, ["inner51"], config.seed, config.trainer.epochs)
     assert len(data.train) < len(data.train.records)
     cache = with_cache(FrozenTeacher.load([teacher]), config, data.train)

@@ -129,7 +129,7 @@ def test_student_with_kept_answers_killed_five_times(runs: Runs) -> None:
     """Also in the middle of keeping them: what a resumed run finds is what it would have been told."""
     runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
     kd = {"kind": "mse", "weight": 100.0, "cache": CacheConfig("window", Path("kept"))}
-    _check(runs, seed=3, teacher=Path("runs/teacher/best.ckpt"), kd=kd, data={"rounds": 2})
+    _check(runs, seed=3, teacher=Path("runs/teacher/best.ckpt"), kd=kd, data={"augment_period": 2})
 
 
 def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:

@@ -1,6 +1,6 @@
 """The teacher's answers on disk, so that a crop that comes back is not asked about again.
 
-A crop comes back when `data.rounds` repeats the augmentations (from that epoch on), and in every other training with
+A crop comes back when `data.augment_period` repeats the augmentations (from that epoch on), and in every other training with
 the same seed, faces and augmentation. An answer is the same whether it was kept or has just been given: both are read
 from the record. What a hit would be is decided by `identity`; anything else lies in another folder.
 """
