@@ -173,7 +173,7 @@ def test_a_run_knows_how_to_cut_out_detected_boxes(
     assert spec.detected.scale == pytest.approx(config.data.crop.scale * 44 / 60, rel=0.1)
     assert "The detector finds 18 of 18 training faces: its box is cut out 0." in (printed := capsys.readouterr().out)
     assert re.search(r"a gt box 1\.\d+, \d+ % of a crop off", printed)
-    assert """--data.boxes '["gt", "detector"]' would also train""" in said
+    assert """--data.boxes '["gt", "detector"]' would also train""" in printed
     monkeypatch.setattr("distill.data.build.FaceDetector", lambda: lambda photo: [])
     _, spec = load_model(train_teacher(make_config("other", trainer={"epochs": 1})) / "best.ckpt")
     assert spec.detected is None
