@@ -48,7 +48,7 @@ def test_files_compose_from_left_to_right_wherever_the_line_wins(tmp_path: Path)
     second = _write(tmp_path / "two.yaml", "seed: 2\n")
     config = _config("--optim.lr", "0.5", "--config", first, f"--config={second}")
     assert (config.seed, config.data.batch_size, config.optim.lr) == (2, 8, 0.5)
-    assert _config("--seed", "3", "--config", one).seed == 3
+    assert _config("--seed", "3", "--config", first).seed == 3
 
 
 def test_mappings_merge_and_null_removes_a_key(tmp_path: Path) -> None:
