@@ -89,7 +89,9 @@ def build_data(data: DataConfig, heads: Sequence[str], seed: int, epochs: int, p
     if mixed:
         train, scheme = _as_annotated(data, train)
     train, detector_crop = _with_detector_boxes(train, data.boxes, crop, progress)
-    faces = FaceDataset(train, crop, scheme, data.augment, data.boxes, seed, data.cache, data.augment_period, detector_crop)
+    faces = FaceDataset(
+        train, crop, scheme, data.augment, data.boxes, seed, data.cache, data.augment_period, detector_crop
+    )
     weights = attribute_weights(train, data.balance) if data.balance else None
     further = [_further_set(data, item, seed + index, val, progress) for index, item in enumerate(data.sets, 1)]
     return FaceData(
@@ -188,5 +190,7 @@ def _further_set(
     boxes = item.boxes or data.boxes
     crop = data.crop.spec()
     records, detector_crop = _with_detector_boxes(records, boxes, crop, progress)
-    faces = FaceDataset(records, crop, scheme, data.augment, boxes, seed, data.cache, data.augment_period, detector_crop)
+    faces = FaceDataset(
+        records, crop, scheme, data.augment, boxes, seed, data.cache, data.augment_period, detector_crop
+    )
     return TrainingSet(faces, item.weight, item.share)

@@ -128,7 +128,9 @@ class DataConfig:
             raise ConfigError(f"--data.batch_size {self.batch_size} must be at least 1")
         _require_boxes("--data.boxes", self.boxes)
         if self.augment_period < 0:
-            raise ConfigError(f"--data.augment_period {self.augment_period} must be at least 0, which repeats no augmentation")
+            raise ConfigError(
+                f"--data.augment_period {self.augment_period} must be at least 0, which repeats no augmentation"
+            )
 
 
 @dataclass(frozen=True)
