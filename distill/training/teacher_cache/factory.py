@@ -1,8 +1,8 @@
-"""The teacher's answers on disk, so that a crop that comes back is not asked about again.
+"""Cache of teacher outputs on disk, so that a crop that repeats is not computed again.
 
-A crop comes back when `data.augment_period` repeats the augmentations (from that epoch on), and in every other training with
-the same seed, faces and augmentation. An answer is the same whether it was kept or has just been given: both are read
-from the record. What a hit would be is decided by `identity`; anything else lies in another folder.
+A crop repeats when `data.augment_period` repeats the augmentations (from that epoch on), and in every other training
+with the same seed, faces and augmentation. Outputs are read from the record in any case, so that cached and new ones
+are equal. `identity` decides which trainings share a folder.
 """
 
 import hashlib
