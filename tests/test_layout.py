@@ -15,18 +15,24 @@ TO_BE_SPLIT = {"training/test_fit.py"}
 
 # Folders whose modules are parts of one result.
 TESTED_WHOLE = {
+    "data/check/tables.py": "cli/test_data.py",
     "data/synthetic": "data/test_synthetic.py",  # drawn parts of a face, tested through the rendered image
 }
 # Module -> the file that tests it through its caller or together with its neighbours.
 TESTED_ELSEWHERE = {
     "bench/memory_worker.py": "bench/test_memory.py",
-    "bench/onnx_graph.py": "bench/test_subjects.py",
+    "bench/onnx_graph.py": "bench/test_models.py",
     "bench/peers.py": "bench/test_run.py",
+    "bench/result.py": "bench/test_run.py",
     "bench/runners.py": "tflite/test_graph.py",
     "bench/stages.py": "bench/test_run.py",
     "cli/bench.py": "bench/test_run.py",
+    "cli/data/check.py": "cli/test_data.py",
+    "cli/data/prepare.py": "cli/test_data.py",
+    "cli/data/sheet.py": "cli/test_data.py",
+    "cli/data/sources.py": "cli/test_data.py",
+    "cli/data/synth.py": "cli/test_data.py",
     "cli/doctor.py": "cli/test_main.py",
-    "cli/evaluate.py": "test_docs.py",
     "cli/export.py": "export/verify/test_parity_report.py",
     "cli/predict.py": "test_docs.py",
     "cli/report.py": "test_docs.py",

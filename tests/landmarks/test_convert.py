@@ -102,7 +102,7 @@ def test_approximate_maps_tell_their_bias() -> None:
 
 
 def test_stored_biases_are_the_measured_ones() -> None:
-    path = Path(__file__).parents[2] / "results" / "scheme_bias.json"
+    path = Path(__file__).parents[2] / "results" / "studies" / "scheme_bias.json"
     for row in json.loads(path.read_text())["maps"]:
         assert map_bias(row["source"], row["target"]) == (row["mean"], row["max"], row["faces"])
         assert is_exact(row["source"], row["target"]) == row["exact"]
