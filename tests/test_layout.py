@@ -15,7 +15,6 @@ TO_BE_SPLIT = {"training/test_fit.py"}
 
 # Folders whose modules are parts of one result.
 TESTED_WHOLE = {
-    "data/check/tables.py": "cli/test_data.py",
     "data/synthetic": "data/test_synthetic.py",  # drawn parts of a face, tested through the rendered image
 }
 # Module -> the file that tests it through its caller or together with its neighbours.
@@ -28,6 +27,7 @@ TESTED_ELSEWHERE = {
     "bench/stages.py": "bench/test_run.py",
     "cli/bench.py": "bench/test_run.py",
     "cli/data/check.py": "cli/test_data.py",
+    "data/check/tables.py": "cli/test_data.py",
     "cli/data/prepare.py": "cli/test_data.py",
     "cli/data/sheet.py": "cli/test_data.py",
     "cli/data/sources.py": "cli/test_data.py",
