@@ -111,7 +111,7 @@ def write_report(results: dict[str, Any], seconds: dict[str, float], summary: di
         {
             "teacher NME %": 100 * summary["teacher_nme"],
             "student NME %": 100 * summary["student_nme"],
-            "without teacher NME %": 100 * summary["student_baseline_nme"],
+            "baseline (no distillation) NME %": 100 * summary["student_baseline_nme"],
             "TFLite max px": summary["tflite_max_px"],
             "op check 2.11.0": Verdict(summary["opcheck"], summary["opcheck"] == "pass"),
             "submission": Verdict(summary["submission"], summary["submission"] == "pass"),
@@ -156,14 +156,14 @@ def main() -> None:
     _console.rule("[bold]Measure[/bold]")
     results = measure()
     exported = json.loads((EXPORT / "export.json").read_text())
-    results = exported["parity"]["results"]
+    parity = exported["parity"]["results"]
     summary = {
         **{
             f"{key}_nme": results[name].summary()["nme"]
             for key, name in zip(("teacher", "student", "student_baseline"), MODELS, strict=False)
         },
-        "onnx_max_px": max(result["max_px"] for result in results if result["name"].startswith("onnx")),
-        "tflite_max_px": max(result["max_px"] for result in results if result["name"].startswith("fp")),
+        "onnx_max_px": max(stage["max_px"] for stage in parity if stage["name"].startswith("onnx")),
+        "tflite_max_px": max(stage["max_px"] for stage in parity if stage["name"].startswith("fp")),
         "opcheck": passes(all(row["verdict"] == "ok" for row in exported["ops"]["fp16"]["rows"])),
         "submission": passes(json.loads((RUN / "submission.json").read_text())["dry_run"]["max_px"] <= TOLERANCE_PX),
     }
