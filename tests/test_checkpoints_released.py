@@ -9,6 +9,7 @@ import pytest
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.inference.load import open_backend
+from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model
 from distill.spec import read_sidecar
 
@@ -38,7 +39,7 @@ def test_every_tflite_file_has_its_sidecar() -> None:
 def test_weights_load(path: Path) -> None:
     network, spec = load_model(path)
     assert not network.training
-    assert spec.n_points == 51
+    assert spec.n_points == load_scheme(spec.scheme).n_points
 
 
 @pytest.mark.parametrize("path", files(".tflite"), ids=lambda path: path.stem)
