@@ -1,7 +1,6 @@
 """Build training and validation faces from their configuration."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import track
@@ -13,7 +12,7 @@ from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
 from distill.data.detector_boxes import detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
-from distill.data.presets import official_subset
+from distill.data.presets import Split, official_split
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord, known_normalisers, require_points
 from distill.data.splits import split_by_group, without_groups_of
@@ -29,26 +28,15 @@ Notify = Callable[[str], object]
 _LARGE_OFFSET = 0.05
 
 
-@dataclass(frozen=True)
-class Split:
-    """Subsets for training, validation and test; None: every face, held-out training faces, or none."""
-
-    train: str | None
-    val: str | None
-    test: str | None
-
-
 def split_of(data: DataConfig) -> Split:
     """Return the subsets of a configuration: those it names, else the official split of the data set."""
     if data.subset is not None or data.val_subset is not None or data.test_subset is not None:
         return Split(data.subset, data.val_subset, data.test_subset)
-    train, val, test = (official_subset(data.format, data.root, role, data.preset) for role in ("train", "val", "test"))
-    return Split(train, val, test)
+    return official_split(data.format, data.root, data.preset)
 
 
-def read_split(data: DataConfig, seed: int) -> tuple[list[FaceRecord], list[FaceRecord]]:
+def read_split(data: DataConfig, split: Split, seed: int) -> tuple[list[FaceRecord], list[FaceRecord]]:
     """Return training and validation faces; no photo is on both sides, none is among the test faces."""
-    split = split_of(data)
     train = _read(data, split.train)
     if split.test is not None:
         train = without_groups_of(train, _read(data, split.test))
@@ -82,18 +70,21 @@ def build_data(data: DataConfig, heads: Sequence[str], seed: int, epochs: int, p
         epochs: passes over the training faces.
         progress: show a progress bar where faces are detected.
     """
-    train, val = read_split(data, seed)
+    split = split_of(data)
+    train, val = read_split(data, split, seed)
     crop = data.crop.spec()
     mixed = len(heads) > 1 or bool(data.sets) or bool(data.balance)
     scheme = data.scheme
     if mixed:
-        train, scheme = _as_annotated(data, train)
+        train, scheme = _as_annotated(data, split, train)
     train, detector_crop = _with_detector_boxes(train, data.boxes, crop, progress)
     faces = FaceDataset(
         train, crop, scheme, data.augment, data.boxes, seed, data.cache, data.augment_period, detector_crop
     )
     weights = attribute_weights(train, data.balance) if data.balance else None
-    further = [_further_set(data, item, seed + index, val, progress) for index, item in enumerate(data.sets, 1)]
+    further = [
+        _further_set(data, item, seed + index, val, split.test, progress) for index, item in enumerate(data.sets, 1)
+    ]
     return FaceData(
         MixedDataset([TrainingSet(faces, weights), *further], heads) if mixed else faces,
         FaceDataset(val, crop, data.scheme, None, data.boxes[:1], seed, data.cache),
@@ -163,10 +154,10 @@ def _with_detector_boxes(
     return faces, fitted
 
 
-def _as_annotated(data: DataConfig, faces: Sequence[FaceRecord]) -> tuple[list[FaceRecord], str]:
+def _as_annotated(data: DataConfig, split: Split, faces: Sequence[FaceRecord]) -> tuple[list[FaceRecord], str]:
     """Return the same faces with the points they were annotated with, which may train more heads, and their scheme."""
     names = {face.name for face in faces}
-    records = read_faces(data.format, data.root, parse_subsets(split_of(data).train))
+    records = read_faces(data.format, data.root, parse_subsets(split.train))
     schemes = {record.scheme for record in records if record.name in names}
     if len(schemes) > 1:
         return list(faces), data.scheme
@@ -174,13 +165,12 @@ def _as_annotated(data: DataConfig, faces: Sequence[FaceRecord]) -> tuple[list[F
 
 
 def _further_set(
-    data: DataConfig, item: SetConfig, seed: int, val: Sequence[FaceRecord], progress: bool
+    data: DataConfig, item: SetConfig, seed: int, val: Sequence[FaceRecord], test: str | None, progress: bool
 ) -> TrainingSet:
     """Read one of `data.sets`, without the photos that are validated or tested on if it lies in the same folder."""
     records = read_faces(item.format, item.root, parse_subsets(item.subset), item.scheme)
     if item.root.resolve() == data.root.resolve():
         records = without_groups_of(records, val)
-        test = split_of(data).test
         if test is not None:
             records = without_groups_of(records, _read(data, test))
     if not records:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from distill.data.augment import AugmentConfig
 from distill.data.box_sources import DETECTOR, require_box_source
-from distill.data.presets import official_subset, preset
+from distill.data.presets import official_split, preset
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
 
@@ -157,11 +157,8 @@ class FacesConfig:
         """Return the faces to measure a model on: those named, else the official test or validation faces."""
         if self.subset is not None:
             return self
-        for role in ("test", "val"):
-            subset = official_subset(self.format, self.root, role, self.preset)
-            if subset is not None:
-                return replace(self, subset=subset)
-        return replace(self, subset="all")
+        split = official_split(self.format, self.root, self.preset)
+        return replace(self, subset=split.test or split.val or "all")
 
 
 def _apply_preset(config: DataConfig | FacesConfig) -> None:

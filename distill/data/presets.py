@@ -2,25 +2,26 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import yaml
 
 from distill.data.readers import read_faces
 from distill.errors import ConfigError, suggest
 
-Role = Literal["train", "val", "test"]
 _TABLE = Path(__file__).with_name("presets.yaml")
 
 
-@cache
-def list_presets() -> tuple[str, ...]:
-    """Return the names of the data sets with an official split."""
-    return tuple(_table())
+class Split(NamedTuple):
+    """Subsets for training, validation and test; None where there is none."""
+
+    train: str | None
+    val: str | None
+    test: str | None
 
 
 def preset(name: str) -> dict[str, Any]:
-    """Return `format`, `root`, subsets by role and, where it is not the default, `scheme` of a public data set.
+    """Return `format`, `root` and the subsets `train`, `val`, `test` of a public data set, as far as it has them.
 
     Raises:
         ConfigError: unknown name.
@@ -31,8 +32,8 @@ def preset(name: str) -> dict[str, Any]:
     return dict(table[name])
 
 
-def official_subset(format: str, root: Path, role: Role, name: str | None = None) -> str | None:
-    """Return the subset of a data set for training, validation or testing, None where it declares none.
+def official_split(format: str, root: Path, name: str | None = None) -> Split:
+    """Return the split that a data set declares.
 
     A public data set has its published split. Any other is read, and has the subsets that its annotations name
     `train`, `val` and `test`.
@@ -40,13 +41,13 @@ def official_subset(format: str, root: Path, role: Role, name: str | None = None
     Args:
         format: annotation format.
         root: folder of the data.
-        role: what the faces are for.
         name: preset; by default the one of the same name as the format.
     """
     if name is not None or format in _table():
-        found: str | None = preset(name or format).get(role)
-        return found
-    return role if role in {record.subset for record in read_faces(format, root)} else None
+        public = preset(name or format)
+        return Split(public.get("train"), public.get("val"), public.get("test"))
+    subsets = {record.subset for record in read_faces(format, root)}
+    return Split(*(role if role in subsets else None for role in Split._fields))
 
 
 @cache

@@ -151,9 +151,22 @@ def convert(
     calibration: Calibration | None = None,
     quantize: QuantizeConfig | None = None,
 ) -> Iterator[Conversion]:
-    """Convert a network and measure what came out; nothing is in `out_dir` until the result is published.
+    """Convert a network and measure its parity; nothing is in `out_dir` until the result is published.
 
-    See `export` for the arguments and the errors; a missed gate is for the caller to see to.
+    Each TFLite file is checked against `runtime` operator by operator and then run in every runtime present.
+
+    Args:
+        net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
+        crops: (n, size, size, 3) float32 RGB in [0, 1]; real faces, because parity on noise says little.
+        landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
+        gates: by stage: `onnx` and each of `modes`.
+        calibration: training faces for the integer modes, none of them among `crops`.
+        quantize: what of the integer modes stays in floats.
+
+    Raises:
+        ConfigError: crops of another size than the spec's, or calibration faces among them.
+        ExportError: a stage failed or needs a newer runtime; then `out_dir` is as it was. A missed gate is raised by
+            `Conversion.require`.
     """
     size, out_dir = spec.crop.size, Path(out_dir)
     if crops.ndim != 4 or len(crops) == 0 or crops.shape[1:] != (size, size, 3):
@@ -178,42 +191,6 @@ def convert(
             TorchBackend(net, spec, batch_size=1), candidates, crops, landmarks, scheme, stage_gates, limits
         )
         yield Conversion(files, measured, ops, spec, crops, config, calibration, out_dir)
-
-
-def export(
-    net: nn.Module,
-    spec: ModelSpec,
-    out_dir: str | Path,
-    crops: NDArray[np.float32],
-    landmarks: NDArray[np.floating] | None = None,
-    runtime: str = "2.11.0",
-    modes: Sequence[str] = ("fp32", "fp16"),
-    stem: str = "student",
-    gates: Mapping[str, Gate] = GATES,
-    calibration: Calibration | None = None,
-    quantize: QuantizeConfig | None = None,
-) -> ExportResult:
-    """Export a network and prove that what comes out is the same network.
-
-    Each TFLite file is checked against `runtime` operator by operator and then run in every runtime present.
-
-    Args:
-        net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
-        crops: (n, size, size, 3) float32 RGB in [0, 1]; real faces, because parity on noise says little.
-        landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
-        gates: by stage: `onnx` and each of `modes`.
-        calibration: training faces for the integer modes, none of them among `crops`.
-        quantize: what of the integer modes stays in floats.
-
-    Raises:
-        ConfigError: crops of another size than the spec's, or calibration faces among them.
-        ExportError: a stage failed, moved the landmarks or needs a newer runtime; then `out_dir` is as it was.
-    """
-    with convert(
-        net, spec, out_dir, crops, landmarks, runtime, modes, stem, gates, calibration, quantize
-    ) as conversion:  # fmt: skip
-        conversion.require()
-        return conversion.publish()
 
 
 def _candidates(

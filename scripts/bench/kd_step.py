@@ -39,6 +39,7 @@ from distill.models.checkpoint import load_model
 from distill.models.heatmaps import soft_argmax
 from distill.provenance import write_result
 from distill.spec import ModelSpec
+from distill.training.build import with_input_size
 from distill.training.config import StudentConfig
 from distill.training.distillation_task import StudentTask
 from distill.training.teacher import FrozenTeacher
@@ -75,7 +76,7 @@ def read_config(name: str) -> StudentConfig:
     argv = ["--config", str(CONFIGS / f"{name}.yaml")]
     if name.startswith("teacher"):
         argv += ["--kd.kind", "none"]
-    return StudentConfig(**parse(options_of("student", "", StudentConfig), argv))
+    return with_input_size(StudentConfig(**parse(options_of("student", "", StudentConfig), argv)))
 
 
 def make_net(config: StudentConfig) -> tuple[nn.Module, ModelSpec]:

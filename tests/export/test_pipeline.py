@@ -9,11 +9,12 @@ from distill.errors import ConfigError, ExportError
 from distill.export import pipeline
 from distill.export.calibration import calibrate_on
 from distill.export.config import CalibrationConfig
-from distill.export.pipeline import ExportResult, export
+from distill.export.pipeline import ExportResult
 from distill.export.quantization_modes import MODES
 from distill.export.verify.tolerances import GATES, Gate
 from distill.files import sha256
 from distill.spec import ModelSpec
+from tests.support.exported import export
 
 
 def test_every_hop_is_measured_in_every_runtime(exported: ExportResult) -> None:

@@ -1,6 +1,7 @@
 """One real conversion, shared: it takes a minute."""
 
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -39,6 +40,13 @@ def net() -> nn.Module:
     return model
 
 
+def export(*args: Any, **options: Any) -> ExportResult:
+    """Convert a network, require its gates and publish it, with the arguments of `pipeline.convert`."""
+    with pipeline.convert(*args, **options) as conversion:
+        conversion.require()
+        return conversion.publish()
+
+
 @pytest.fixture(scope="session")
 def crops() -> NDArray[np.float32]:
     return np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
@@ -55,7 +63,7 @@ def exported(
     quick = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "list_runtimes", lambda: quick)
-        return pipeline.export(
+        return export(
             net, spec, tmp_path_factory.mktemp("exported"), crops, landmarks, modes=list(MODES), gates=gates,
             calibration=calibration,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from distill.bench.complexity import complexity
 from distill.export import pipeline
-from distill.export.pipeline import ExportResult, export
+from distill.export.pipeline import ExportResult
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.losses.supervised import make_loss, require_loss_fits
@@ -21,6 +21,7 @@ from distill.models.checkpoint import load_model, save_model
 from distill.models.zoo import zoo_entry
 from distill.spec import ModelSpec
 from distill.tflite.runtimes import list_runtimes
+from tests.support.exported import export
 
 
 def shaken(net: nn.Module) -> nn.Module:

@@ -16,18 +16,11 @@ from distill.data.readers import read_faces
 from distill.data.readers.manifest import FILE_NAME, FORMAT, format_manifest
 from distill.errors import AnnotationError, DistillError
 from distill.geometry import Box, box_of_points
+from tests.support.errors import assert_one_line
 from tests.support.reader_cases import (
     coco_records,
     make_manifest,
 )
-
-
-def _one_line(error: pytest.ExceptionInfo[DistillError], *parts: str) -> None:
-    text = str(error.value)
-    assert "\n" not in text
-    assert len(text) < 400
-    for part in parts:
-        assert part in text
 
 
 def _manifest(root: Path, **changes: Any) -> list[dict[str, Any]]:
@@ -137,7 +130,7 @@ def test_bad_manifest_faces_are_one_line(root: Path, changes: dict[str, Any], me
     _manifest(root, **changes)
     with pytest.raises(DistillError) as caught:
         read_faces("manifest", root)
-    _one_line(caught, message)
+    assert_one_line(caught, message)
 
 
 @pytest.mark.parametrize(

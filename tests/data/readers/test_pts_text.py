@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from distill.data.readers.pts import format_pts, parse_pts, parse_pts_blocks, read_pts
-from distill.errors import AnnotationError, DistillError
+from distill.errors import AnnotationError
+from tests.support.errors import assert_one_line
 
 _GOOD = "version: 1\nn_points:  2\n{\n1.0 2.0\n3.5 4.25\n}\n"
 
@@ -21,14 +22,6 @@ _points = arrays(
     st.tuples(st.integers(0, 70), st.just(2)),
     elements=st.floats(-9000, 9000, width=32, allow_nan=False, allow_infinity=False),
 )
-
-
-def _one_line(error: pytest.ExceptionInfo[DistillError], *parts: str) -> None:
-    text = str(error.value)
-    assert "\n" not in text
-    assert len(text) < 400
-    for part in parts:
-        assert part in text
 
 
 def test_pts_is_one_based_on_disk() -> None:
@@ -87,7 +80,7 @@ def test_mutated_text_raises_nothing_but_annotation_error(data: st.DataObject) -
 def test_broken_pts_names_file_and_cause(text: str, message: str) -> None:
     with pytest.raises(AnnotationError) as caught:
         parse_pts(text, "face.pts")
-    _one_line(caught, "face.pts", message)
+    assert_one_line(caught, "face.pts", message)
 
 
 def test_binary_missing_and_oversized_pts(tmp_path: Path) -> None:

@@ -11,14 +11,7 @@ from distill.data.readers import read_faces
 from distill.data.readers.pts import read_pts, write_pts
 from distill.errors import AnnotationError, ConfigError, DistillError, ImageError
 from distill.geometry import Box, box_of_points
-
-
-def _one_line(error: pytest.ExceptionInfo[DistillError], *parts: str) -> None:
-    text = str(error.value)
-    assert "\n" not in text
-    assert len(text) < 400
-    for part in parts:
-        assert part in text
+from tests.support.errors import assert_one_line
 
 
 def _spoil(root: Path, case: str) -> None:
@@ -161,4 +154,4 @@ def test_bad_data_is_one_line(
     _spoil(root, case)
     with pytest.raises(error) as caught:
         read_faces("300w", root)
-    _one_line(caught, file, message)
+    assert_one_line(caught, file, message)
