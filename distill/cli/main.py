@@ -12,6 +12,7 @@ from distill.errors import ConfigError, DistillError, suggest
 COMMANDS = {
     "teacher": "train a heatmap teacher on annotated faces",
     "student": "train a small student, with or without a teacher",
+    "detector": "train a face detector on photos with boxes",
     "evaluate": "NME, FR, AUC of a checkpoint, ONNX or TFLite file on annotated faces",
     "bench": "time models interleaved in one run: latency, MACs, memory, energy, score",
     "report": "one HTML page that compares runs",

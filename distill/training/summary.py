@@ -17,7 +17,7 @@ def write_summary(
     write_json(
         folder / "summary.json",
         {
-            "val_nme": checkpoints.best_nme,
+            "val_nme": checkpoints.best,
             "normaliser": task.metric.normaliser,
             "best_step": checkpoints.best_step,
             "steps": task.global_step,

@@ -1,10 +1,8 @@
 """The supervised task: a network, its loss and its metric. The teacher is trained by it, the student builds on it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -16,11 +14,11 @@ from distill.metrics import LandmarkMetrics
 from distill.models import Prediction
 from distill.models.regression import every_head
 from distill.spec import ModelSpec
+from distill.training.base_task import BaseTask
 from distill.training.config import OptimConfig
-from distill.training.optimizers import make_optimizer, make_schedule
 
 
-class LandmarkTask(pl.LightningModule):
+class LandmarkTask(BaseTask):
     """Trains a network on annotated faces.
 
     Args:
@@ -33,13 +31,10 @@ class LandmarkTask(pl.LightningModule):
         spec: what the network is; stored in every checkpoint.
 
     Attributes:
-        grad_norm: of the last step, before clipping.
         face_errors: NME of every face of the last validation.
         first_faces: images, predicted and true landmarks of its first batch, to draw.
         terms: of the loss of this step, with their graph, until the backward pass.
-        origin: what the run is made of; stored in every checkpoint, and a resumed run must have the same.
         accumulate: parts that a training batch is computed in.
-        weights: record of the pretrained weights that the run started from.
     """
 
     def __init__(
@@ -51,18 +46,12 @@ class LandmarkTask(pl.LightningModule):
         total_steps: int,
         spec: ModelSpec,
     ):
-        super().__init__()
-        # Convolutions of narrow nets run about twice as fast on channels-last memory, on CPUs and GPUs alike.
-        self.net = net.to(memory_format=torch.channels_last)
+        super().__init__(net, optim, total_steps, spec)
         self.loss, self.metric = loss, metric
-        self.optim, self.total_steps, self.spec = optim, total_steps, spec
-        self.grad_norm: Tensor | float = 0.0
         self.face_errors: Tensor | None = None
         self.first_faces: tuple[Tensor, Tensor, Tensor] | None = None
         self.terms: dict[str, Tensor] = {}
-        self.origin: dict[str, Any] = {}
         self.accumulate = 1
-        self.weights: dict[str, Any] | None = getattr(net, "loaded_weights", None)
 
     def forward(self, images: Tensor) -> Prediction:
         return self.net(images)
@@ -119,46 +108,6 @@ class LandmarkTask(pl.LightningModule):
         self.face_errors = self.metric.per_face()
         self.metric.reset()
 
-    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        """Clip, and keep the norm so that it is computed once."""
-        norm = torch.nn.utils.clip_grad_norm_(self.trained(), self.optim.clip)
-        if self.trainer.precision == "16-mixed":
-            # The gradient scaler skips steps whose gradients overflow, so that they do no harm.
-            norm = torch.where(norm.isfinite(), norm, 0)
-        self.grad_norm = norm
-
-    def trained(self) -> list[nn.Parameter]:
-        """Return the parameters that gradients are clipped over."""
-        return list(self.net.parameters())
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return what is optimised, and how."""
-        return parameter_groups(self.net, self.optim)
-
-    def configure_optimizers(self) -> Any:
-        optimizer = make_optimizer(self.parameter_groups(), self.optim)
-        schedule = make_schedule(optimizer, self.optim, self.total_steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["spec"] = asdict(self.spec)
-        checkpoint["origin"] = self.origin
-        checkpoint["weights"] = self.weights
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to resume what was trained on other faces, by other teachers or in another precision.
-
-        Raises:
-            ConfigError: naming what differs.
-        """
-        self.weights = checkpoint.get("weights")
-        for name, before in checkpoint.get("origin", {}).items():
-            if (now := self.origin.get(name)) != before:
-                raise ConfigError(
-                    f"this run was started with {name} {before}, now it is {now}; resume with the same files and "
-                    "options, or start another run with --name"
-                )
-
 
 def as_floats(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """Crops travel as bytes and become floats in [0, 1] on the device, in the memory format convolutions like."""
@@ -192,26 +141,3 @@ def blank_prediction(net: nn.Module, size: int) -> Prediction:
         ) from error
     finally:
         net.train(was_training)
-
-
-def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
-    """Split parameters into body and head, and each into matrices (decayed) and vectors (not decayed).
-
-    What has more than one entry along one axis only is a vector, such as the scales (h, 1, 1) of SwinV2's attention.
-    """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in net.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((name.startswith("head."), sum(side > 1 for side in parameter.shape) > 1), []).append(
-                parameter
-            )
-    if optim.head_lr is not None and not any(head for head, _ in groups):
-        raise ConfigError("--optim.head_lr has no effect: the network has no part called head; give --optim.lr alone")
-    return [
-        {
-            "params": parameters,
-            "lr": optim.head_lr_or_lr if head else optim.lr,
-            "weight_decay": (optim.head_weight_decay if head else optim.weight_decay) if matrix else 0.0,
-        }
-        for (head, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
-    ]

@@ -28,12 +28,13 @@ from distill.models import create_model
 from distill.models.checkpoint import load_model
 from distill.models.config import ModelConfig
 from distill.training import fit as module
+from distill.training.base_task import parameter_groups
 from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.config import OptimConfig, RunConfig, StudentConfig
 from distill.training.fit import train_student, train_teacher
 from distill.training.loggers.csv import CsvLog, plain_config
 from distill.training.loggers.metrics_csv import read_rows
-from distill.training.tasks import LandmarkTask, parameter_groups
+from distill.training.tasks import LandmarkTask
 from tests.training.conftest import TEACHER
 
 

@@ -45,7 +45,13 @@ class XmlImage(NamedTuple):
     faces: tuple[XmlFace, ...]
 
 
-def _tree(data: bytes, source: Path) -> Any:
+def parse_xml(data: bytes, source: Path) -> Any:
+    """Return the root element of an XML file; document types and entities are refused.
+
+    Raises:
+        AnnotationError: not XML, or with a document type.
+        ConfigError: defusedxml is not installed.
+    """
     try:
         from defusedxml import DefusedXmlException
         from defusedxml.ElementTree import fromstring
@@ -87,7 +93,7 @@ def parse_dlib_xml(data: bytes, source: Path) -> list[XmlImage]:
     Raises:
         AnnotationError: not XML, dangerous XML, or not such a list of photos.
     """
-    tree = _tree(data, source)
+    tree = parse_xml(data, source)
     images = []
     for image in tree.iter("image"):
         file = image.get("file")

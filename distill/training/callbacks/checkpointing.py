@@ -31,17 +31,27 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class RunCheckpoints(Checkpoint):
-    """Saves `last.ckpt` every few steps and after each validation, `best.ckpt` at the lowest `val/nme`."""
+    """Saves `last.ckpt` every few steps and after each validation, `best.ckpt` at the best value of a metric.
 
-    def __init__(self, folder: Path, every: int):
+    Args:
+        folder: of the run.
+        every: steps between saves of `last.ckpt`.
+        metric: of the validation.
+        lowest: whether its lowest value is the best, else its highest.
+    """
+
+    def __init__(self, folder: Path, every: int, metric: str = "val/nme", lowest: bool = True):
         self.folder, self.every = folder, every
-        self.best_nme, self.best_step = float("inf"), 0
+        self.metric, self.lowest = metric, lowest
+        self.best, self.best_step = float("inf") if lowest else float("-inf"), 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_nme": self.best_nme, "best_step": self.best_step}
+        return {"best": self.best, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_nme, self.best_step = state_dict["best_nme"], state_dict["best_step"]
+        # Earlier versions wrote `best_nme`.
+        self.best = state_dict["best"] if "best" in state_dict else state_dict["best_nme"]
+        self.best_step = state_dict["best_step"]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -55,11 +65,11 @@ class RunCheckpoints(Checkpoint):
             trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or "val/nme" not in trainer.callback_metrics:
+        if trainer.sanity_checking or self.metric not in trainer.callback_metrics:
             return
-        nme = float(trainer.callback_metrics["val/nme"])
-        if nme < self.best_nme:
-            self.best_nme, self.best_step = nme, trainer.global_step
+        value = float(trainer.callback_metrics[self.metric])
+        if value < self.best if self.lowest else value > self.best:
+            self.best, self.best_step = value, trainer.global_step
             trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
         trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
 

@@ -13,7 +13,6 @@ from distill.drawing import ced_curves, contact_sheet
 from distill.files import write_text
 from distill.geometry import denormalise
 from distill.training.callbacks.checkpointing import require_finite
-from distill.training.config import RunConfig
 from distill.training.loggers.metrics_csv import HEADER, Row, format_rows, read_rows
 
 
@@ -57,8 +56,8 @@ def is_first_process() -> bool:
     return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
-def plain_config(config: RunConfig) -> dict[str, Any]:
-    """Return a configuration in plain types, fit for YAML; `resume` is a matter of one start, not of the run."""
+def plain_config(config: object) -> dict[str, Any]:
+    """Return the configuration of a run in plain types, fit for YAML; `resume` is a matter of one start, not of the run."""
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -1,0 +1,1 @@
+"""Photos with face boxes: records, readers, augmentation and the data set that trains a detector."""

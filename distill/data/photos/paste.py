@@ -1,0 +1,103 @@
+"""Paste faces with known landmarks into a scene, with exact boxes and five points."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.data.photos.config import SceneConfig
+from distill.data.photos.scene import MIRRORED_POINTS, Scene, log_uniform, longer_sides
+from distill.geometry import apply_affine, similarity
+from distill.images import Photo, warp
+
+# Places tried for a pasted face before it is given up.
+_TRIES = 8
+
+
+class PasteFace(NamedTuple):
+    """A photo of one face, in its pixels.
+
+    Attributes:
+        image: (h, w, 3) uint8.
+        box: (4,) float32, in the convention of the training boxes.
+        points: (5, 2) float32.
+    """
+
+    image: Photo
+    box: NDArray[np.float32]
+    points: NDArray[np.float32]
+
+
+def paste(scene: Scene, faces: list[PasteFace], config: SceneConfig, rng: np.random.Generator) -> Scene:
+    """Return the scene with the faces pasted at random sizes where they cover no other face.
+
+    A face that finds no free place is left out. Its surroundings come with it, blended at the edge.
+    """
+    image = scene.image.copy()
+    boxes, ignored, points = list(scene.boxes), list(scene.ignored), list(scene.points)
+    for face in faces:
+        # All draws of a face are made before its fate is known, so that faces do not depend on each other's.
+        target = log_uniform(config.paste_smallest, config.paste_largest, rng)
+        margin = rng.uniform(0.1, 0.35)
+        flip = bool(rng.random() < config.flip)
+        places = rng.random((_TRIES, 2))
+        softness = rng.uniform(0.05, 0.35)
+        patch, box, five, mask = _patch(face, target, margin, flip, softness)
+        corner = _free_place(places, patch.shape[:2], image.shape[:2], np.array(boxes).reshape(-1, 4))
+        if corner is None:
+            continue
+        x, y = corner
+        part = image[y : y + patch.shape[0], x : x + patch.shape[1]]
+        part[:] = np.rint(part + (patch.astype(np.float32) - part) * mask[..., None]).astype(np.uint8)
+        offset = np.array([x, y], np.float32)
+        boxes.append(box + np.tile(offset, 2))
+        points.append(five + offset)
+        ignored.append(False)
+    return Scene(
+        image,
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(ignored, bool),
+        np.array(points, np.float32).reshape(-1, 5, 2),
+    )
+
+
+def _patch(
+    face: PasteFace, target: float, margin: float, flip: bool, softness: float
+) -> tuple[Photo, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return a square patch with the face at `target` pixels, its box and points there, and its opacity (s, s)."""
+    longer = float(longer_sides(face.box[None])[0])
+    size = max(4, round(target * (1 + 2 * margin)))
+    x, y = (face.box[:2] + face.box[2:]) / 2
+    affine = similarity(longer * size / target, float(x), float(y), size, flip=flip)
+    image = warp(face.image, affine, size)
+    corners = apply_affine(affine, face.box.reshape(2, 2))
+    box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    points = apply_affine(affine, face.points)
+    if flip:
+        points = points[list(MIRRORED_POINTS)]
+    height, width = face.image.shape[:2]
+    edges = apply_affine(affine, np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]]))
+    low, high = np.ceil(edges.min(axis=0)).astype(int), np.floor(edges.max(axis=0)).astype(int) + 1
+    mask = np.zeros((size, size), np.float32)
+    mask[max(0, low[1]) : max(0, high[1]), max(0, low[0]) : max(0, high[0])] = 1
+    blur = 2 * int(softness * margin * size / (1 + 2 * margin)) + 1
+    mask[[0, -1], :] = 0
+    mask[:, [0, -1]] = 0
+    return image, box, points, cv2.blur(mask, (blur, blur))
+
+
+def _free_place(
+    places: NDArray[np.float64], patch: tuple[int, ...], image: tuple[int, ...], boxes: NDArray[np.float32]
+) -> tuple[int, int] | None:
+    """Return (x, y) of the first place where a patch touches no box, or None."""
+    room = np.array([image[1] - patch[1], image[0] - patch[0]])
+    if (room < 0).any():
+        return None
+    for place in places:
+        low = np.floor(place * (room + 1))
+        high = low + np.array([patch[1], patch[0]])
+        overlaps = ((boxes[:, :2] < high) & (boxes[:, 2:] > low)).all(axis=1)
+        if not overlaps.any():
+            return int(low[0]), int(low[1])
+    return None

@@ -1,0 +1,1 @@
+"""RetinaFace on MobileNetV2: a single-stage face detector with five points for each face."""

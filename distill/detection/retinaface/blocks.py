@@ -1,0 +1,71 @@
+"""Building blocks of RetinaFace: separable convolutions, feature pyramid (FPN) and SSH context module."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def conv_bn(inputs: int, outputs: int, kernel: int = 1, activate: bool = True) -> nn.Sequential:
+    """Return a convolution without bias, batch norm and, unless told otherwise, ReLU."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if activate else nn.Sequential(*layers)
+
+
+def separable(inputs: int, outputs: int, activate: bool = True) -> nn.Sequential:
+    """Return a depthwise 3x3 convolution and a pointwise one, each with batch norm; the last ReLU is optional."""
+    depthwise = nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False),
+        nn.BatchNorm2d(inputs),
+        nn.ReLU(inplace=True),
+    )
+    return nn.Sequential(depthwise, conv_bn(inputs, outputs, activate=activate))
+
+
+class FeaturePyramid(nn.Module):
+    """Top-down pyramid (FPN) over feature maps whose strides double from one to the next.
+
+    Args:
+        channels: channels of the input maps, finest first.
+        width: channels of every output map.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int):
+        super().__init__()
+        self.lateral = nn.ModuleList(conv_bn(inputs, width) for inputs in channels)
+        self.merge = nn.ModuleList(separable(width, width) for _ in channels[:-1])
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return as many maps (b, width, h, w) as were given, finest first."""
+        laterals = [lateral(given) for lateral, given in zip(self.lateral, maps, strict=True)]
+        outputs = [laterals[-1]]
+        for finer, merge in zip(reversed(laterals[:-1]), reversed(self.merge), strict=True):
+            upsampled = functional.interpolate(outputs[0], scale_factor=2.0, mode="nearest")
+            outputs.insert(0, merge(finer + upsampled))
+        return outputs
+
+
+class ContextModule(nn.Module):
+    """SSH context module: parallel receptive fields of 3x3, 5x5 and 7x7, concatenated.
+
+    Half of the channels see 3x3, a quarter each 5x5 and 7x7, as two and three stacked 3x3 convolutions.
+
+    Args:
+        width: channels of input and output; a multiple of 4.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        quarter = width // 4
+        self.field_3 = separable(width, width - 2 * quarter, activate=False)
+        self.shared = separable(width, quarter)
+        self.field_5 = separable(quarter, quarter, activate=False)
+        self.field_7 = nn.Sequential(separable(quarter, quarter), separable(quarter, quarter, activate=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shared = self.shared(x)
+        return torch.relu(torch.cat([self.field_3(x), self.field_5(shared), self.field_7(shared)], dim=1))

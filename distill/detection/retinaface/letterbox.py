@@ -1,0 +1,48 @@
+"""Letterbox a photo: scale its longer side, keep the aspect ratio, fill up to multiples of the network's stride."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.detection.retinaface.anchors import MULTIPLE
+from distill.images import Photo
+
+FILL = 114  # grey, near the mean of photos
+
+
+class Letterboxed(NamedTuple):
+    """A photo as input of the network.
+
+    Attributes:
+        image: (h, w, 3) uint8; both sides are multiples of 32.
+        scale: pixels of the input per pixel of the photo.
+    """
+
+    image: Photo
+    scale: float
+
+
+def letterbox(photo: Photo, size: int, square: bool = False) -> Letterboxed:
+    """Scale a photo so that its longer side is `size` pixels; what is filled lies at the right and the bottom.
+
+    Args:
+        photo: (h, w, 3) uint8.
+        size: longer side of the input, a multiple of 32.
+        square: fill up to `size` x `size`, for networks of a fixed input.
+    """
+    height, width = photo.shape[:2]
+    scale = size / max(height, width)
+    inner = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    scaled = cv2.resize(photo, inner, interpolation=method)
+    sides = (size, size) if square else tuple(-(-side // MULTIPLE) * MULTIPLE for side in inner)
+    image = np.full((sides[1], sides[0], 3), FILL, np.uint8)
+    image[: inner[1], : inner[0]] = scaled
+    return Letterboxed(image, scale)
+
+
+def to_photo(pixels: NDArray[np.floating], scale: float) -> NDArray[np.floating]:
+    """Return positions (..., x, y pairs) of the input in pixels of the photo; pixel centres are integers."""
+    return (pixels + 0.5) / scale - 0.5

@@ -1,0 +1,62 @@
+"""Configuration of a detector's training run."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from distill.data.photos.config import PhotoDataConfig
+from distill.detection.retinaface.loss import DetectionLossConfig
+from distill.detection.retinaface.net import RetinaFaceConfig
+from distill.errors import ConfigError
+from distill.training.config import LogConfig, OptimConfig, TrainerConfig
+
+
+@dataclass(frozen=True)
+class DetectorModelConfig(RetinaFaceConfig):
+    """Network of the detector and where its weights come from.
+
+    Attributes:
+        weights: file of MobileNetV2's ImageNet weights for width 1.0, as published by torchvision or timm; a thinner
+            backbone starts from the channels whose batch norms scale the most.
+    """
+
+    weights: Path | None = None
+
+    def net(self) -> RetinaFaceConfig:
+        """Return the architecture alone."""
+        return RetinaFaceConfig(self.width, self.pyramid, self.anchors)
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """A training run of a face detector.
+
+    Attributes:
+        name: the run lives in `runs/NAME`.
+        runs: folder of all runs.
+        seed: everything random is a function of it.
+        resume: continue the run from its last checkpoint instead of starting it.
+        data: photos.
+        model: network.
+        loss: RetinaFace's multi-task loss.
+        optim: optimiser.
+        trainer: length and hardware.
+        log: tracking.
+    """
+
+    name: str = "detector"
+    runs: Path = Path("runs")
+    seed: int = 0
+    resume: bool = False
+    data: PhotoDataConfig = field(default_factory=PhotoDataConfig)
+    model: DetectorModelConfig = field(default_factory=DetectorModelConfig)
+    loss: DetectionLossConfig = field(default_factory=DetectionLossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    log: LogConfig = field(default_factory=lambda: LogConfig(wandb="disabled"))
+
+    def __post_init__(self) -> None:
+        for name, value in (("accumulate", 1), ("devices", 1), ("num_nodes", 1), ("patience", 0)):
+            if getattr(self.trainer, name) != value:
+                raise ConfigError(f"--trainer.{name} has no effect on the training of a detector: leave it {value}")
+        if self.log.wandb != "disabled" or self.log.pictures or self.log.gradients:
+            raise ConfigError("--log: a detector's training writes metrics.csv alone; leave wandb, pictures, gradients")

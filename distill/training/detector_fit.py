@@ -1,0 +1,166 @@
+"""Train a face detector: `train_detector`."""
+
+import logging
+import time
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+import yaml
+from pytorch_lightning.callbacks import RichProgressBar
+
+from distill.data.photos.build import build_photos
+from distill.data.photos.datamodule import PhotoData
+from distill.detection.retinaface.loss import DetectionLoss
+from distill.detection.retinaface.net import RetinaFace, mobilenet_v2
+from distill.detection.retinaface.thin import thin_weights
+from distill.errors import CheckpointError, ConfigError
+from distill.files import sha256, write_json, write_text
+from distill.models.weights import match_by_name, match_by_order, read_tensors
+from distill.provenance import commit
+from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
+from distill.training.callbacks.ema import WeightEMA
+from distill.training.callbacks.seeding import StatelessSeeding, step_seed
+from distill.training.detector_config import DetectorConfig
+from distill.training.detector_task import VALIDATED, DetectorSpec, DetectorTask
+from distill.training.loggers.csv import CsvLog, Tracking, plain_config
+from distill.training.memory import keep_freed_memory
+
+# Locations, speed and logging may change between two starts; what decides the weights may not.
+_FREE = ("name", "runs", "data", "log", "model")
+_FREE_TRAINER = ("threads", "checkpoint_every", "accelerator")
+
+
+def make_detector(config: DetectorConfig) -> RetinaFace:
+    """Build the network of a run; a new run starts from `model.weights`, if given."""
+    torch.manual_seed(step_seed(config.seed, 0))
+    net = RetinaFace(config.model.net())
+    if config.model.weights is not None and not config.resume:
+        load_wide_weights(net, config.model.weights)
+    return net
+
+
+def load_wide_weights(net: RetinaFace, path: Path) -> None:
+    """Start the backbone from ImageNet weights of MobileNetV2 with width 1.0, in `net.loaded_weights` what was loaded.
+
+    Raises:
+        CheckpointError: no such file, or not a file of tensors.
+        ConfigError: the file is not MobileNetV2 with width 1.0.
+    """
+    tensors = read_tensors(path)
+    wide = mobilenet_v2(1.0).state_dict()
+    wanted = [name for name in wide if not name.endswith("num_batches_tracked")]
+    matched = match_by_name(wide, tensors)
+    matched = matched if all(name in matched for name in wanted) else match_by_order(wide, tensors)
+    if not all(name in matched for name in wanted):
+        raise ConfigError(f"--model.weights {path}: give the weights of MobileNetV2 with width 1.0")
+    own = net.backbone.state_dict()
+    net.backbone.load_state_dict(thin_weights({**wide, **matched}, own))
+    net.loaded_weights = {"file": str(path), "sha256": sha256(path), "width": net.config.width}  # type: ignore[assignment]
+
+
+def train_detector(config: DetectorConfig) -> Path:
+    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
+
+    Raises:
+        ConfigError: the run exists already and is not to be resumed, or it was started with other options.
+        CheckpointError: it is to be resumed and has no checkpoint.
+    """
+    folder = config.runs / config.name
+    resume_from = _checkpoint_to_resume(folder, config) if config.resume else None
+    if resume_from is None and (folder / "last.ckpt").exists():
+        raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    net = make_detector(config)
+    data = build_photos(config.data, config.seed, config.trainer.epochs)
+    task = _task(config, net, data)
+    remove_leftovers(folder)
+    write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
+    checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every, VALIDATED, lowest=False)
+    # Lightning's lines about hardware and its own products say nothing about the run.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    trainer = _trainer(config, task, checkpoints, folder)
+    if trainer.strategy.root_device.type == "cpu":
+        keep_freed_memory()
+    started = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")  # the sampler starts by itself
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    write_json(
+        folder / "summary.json",
+        {
+            VALIDATED: checkpoints.best,
+            "best_step": checkpoints.best_step,
+            "steps": task.global_step,
+            "seconds": round(time.monotonic() - started, 1),
+            "seed": config.seed,
+            "commit": commit(),
+            "train_photos": len(data.train),
+            "val_photos": len(data.val),
+            "pasted_faces": len(data.train.faces),
+            "weights": task.weights,
+            **task.origin,
+        },
+    )
+    return folder
+
+
+def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData) -> DetectorTask:
+    spec = DetectorSpec(config.model.width, config.model.pyramid_or_default, config.model.anchors)
+    task = DetectorTask(
+        net,
+        DetectionLoss(config.model.anchors, config.loss),
+        data.val,
+        config.data.val_size,
+        config.optim,
+        len(data.sampler()),
+        spec,
+    )
+    task.origin = {**data.hashes, "scene": asdict(config.data.scene), "model": asdict(spec)}
+    return task
+
+
+def _trainer(config: DetectorConfig, task: DetectorTask, checkpoints: RunCheckpoints, folder: Path) -> pl.Trainer:
+    callbacks: list[pl.Callback] = [StatelessSeeding(config.seed), RichProgressBar(), Tracking(config.log.every)]
+    if config.optim.ema:
+        callbacks.append(WeightEMA(config.optim.ema))
+    per_epoch = task.total_steps // config.trainer.epochs
+    return pl.Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=1,
+        precision={"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed", "auto": "32-true"}[
+            config.trainer.precision
+        ],  # type: ignore[arg-type]
+        max_epochs=1,  # all epochs are one stream of steps
+        val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,  # nothing is logged through Lightning; a larger number only warns on short runs
+        logger=[CsvLog(folder / "metrics.csv")],
+        callbacks=[*callbacks, checkpoints],
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+
+
+def _checkpoint_to_resume(folder: Path, config: DetectorConfig) -> Path:
+    """Return the last checkpoint of a run that was started with these options; data are compared by their hash."""
+    path = folder / "last.ckpt"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
+    before, now = yaml.safe_load((folder / "config.yaml").read_text()), plain_config(config)
+    for content in (before, now):
+        content["trainer"] = {name: v for name, v in content["trainer"].items() if name not in _FREE_TRAINER}
+        content["batch_size"] = content["data"]["batch_size"]
+    for name in now:
+        if name not in _FREE and before.get(name) != now[name]:
+            raise ConfigError(
+                f"{folder}: --{name} was {before.get(name)}, now it is {now[name]}; resume with the same options, or "
+                "start another run with --name"
+            )
+    return path

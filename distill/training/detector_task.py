@@ -1,0 +1,103 @@
+"""Training task of a face detector: RetinaFace's loss, average precision on whole photos."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill.data.photos.dataset import PhotoBatch, PhotoDataset
+from distill.detection.metrics import PhotoMatch, average_precision, match_photo, recall, score_at_false_rate
+from distill.detection.retinaface.anchors import AnchorConfig
+from distill.detection.retinaface.decode import DecodeConfig, decode
+from distill.detection.retinaface.letterbox import letterbox, to_photo
+from distill.detection.retinaface.loss import DetectionLoss, Faces
+from distill.detection.retinaface.net import RawDetections, RetinaFace
+from distill.training.base_task import BaseTask
+from distill.training.config import OptimConfig
+from distill.training.tasks import as_floats
+
+VALIDATED = "val/ap"
+
+# Recall is given for faces of this size in pixels of the photo, at this many false boxes a photo.
+_RECALL_SIZE = 24.0
+_FALSE_PER_PHOTO = 0.5
+_VALIDATION_DECODE = DecodeConfig(min_score=0.02)
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """The contract of a trained detector; stored with its weights.
+
+    Attributes:
+        width: width multiplier of the backbone.
+        pyramid: channels of pyramid and heads.
+        anchors: prior boxes.
+        kind: what the file holds.
+    """
+
+    width: float
+    pyramid: int
+    anchors: AnchorConfig
+    kind: str = "retinaface"
+
+
+class DetectorTask(BaseTask):
+    """Trains a face detector.
+
+    Args:
+        net: detector.
+        loss: its loss.
+        val: validation photos.
+        val_size: longer side of a validation photo as the network sees it.
+        optim: optimiser.
+        total_steps: length of the schedule.
+        spec: what the network is.
+    """
+
+    def __init__(
+        self,
+        net: RetinaFace,
+        loss: DetectionLoss,
+        val: PhotoDataset,
+        val_size: int,
+        optim: OptimConfig,
+        total_steps: int,
+        spec: DetectorSpec,
+    ):
+        super().__init__(net, optim, total_steps, spec)
+        self.loss, self.val, self.val_size = loss, val, val_size
+        self._matches: list[PhotoMatch] = []
+
+    def forward(self, images: Tensor) -> RawDetections:
+        raw: RawDetections = self.net(images)
+        return raw
+
+    def training_step(self, batch: PhotoBatch, batch_idx: int) -> dict[str, Tensor]:
+        height, width = batch["image"].shape[-2:]
+        raw = self(as_floats(batch["image"]))
+        faces = [Faces(*face) for face in zip(batch["boxes"], batch["ignored"], batch["points"], strict=True)]
+        losses: dict[str, Tensor] = self.loss(raw, faces, width, height)
+        return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        scene = self.val.scenes[int(batch[0])]
+        inputs = letterbox(scene.image, self.val_size)
+        image = torch.from_numpy(inputs.image.transpose(2, 0, 1).copy())[None].to(self.device)
+        height, width = inputs.image.shape[:2]
+        raw = self(as_floats(image))
+        found = decode(raw, self.spec.anchors, width, height, _VALIDATION_DECODE)[0]
+        boxes = to_photo(found.boxes.cpu().numpy().astype(np.float64), inputs.scale)
+        self._matches.append(match_photo(boxes, found.scores.cpu().numpy(), scene.boxes, scene.ignored))
+
+    def on_validation_epoch_end(self) -> None:
+        matches, self._matches = self._matches, []
+        score = score_at_false_rate(matches, _FALSE_PER_PHOTO)
+        values = {
+            VALIDATED: average_precision(matches),
+            "val/recall": recall(matches, score),
+            f"val/recall_{_RECALL_SIZE:.0f}px": recall(matches, score, _RECALL_SIZE),
+            "val/score": score,
+        }
+        self.log_dict({name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()}, logger=False)
