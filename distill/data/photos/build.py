@@ -67,8 +67,9 @@ def build_photos(config: PhotoDataConfig, seed: int, epochs: int) -> PhotoData:
     train, val = split_photos(config.sets)
     faces = read_paste_faces(config.paste)
     data = SceneDataset(train, faces, config.scene, seed, config.longest)
-    return PhotoData(data, PhotoDataset(val, config.longest), config.batch_size, epochs, config.workers, seed,
-                     {"train_hash": photo_hash(train), "val_hash": photo_hash(val), "paste_hash": face_hash(faces)})  # fmt: skip
+    hashes = {"train_hash": photo_hash(train), "val_hash": photo_hash(val), "paste_hash": face_hash(faces)}
+    held_out = PhotoDataset(val, config.longest)
+    return PhotoData(data, held_out, config.batch_size, epochs, config.workers, seed, hashes)
 
 
 def face_hash(faces: Sequence[PasteFace]) -> str:

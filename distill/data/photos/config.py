@@ -72,7 +72,7 @@ class SceneConfig:
 
     size: int = 320
     smallest: float = 8.0
-    largest: float = 128.0
+    largest: float = 224.0
     ignore_below: float = 6.0
     enlarge: float = 2.5
     background: float = 0.1

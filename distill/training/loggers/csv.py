@@ -57,7 +57,7 @@ def is_first_process() -> bool:
 
 
 def plain_config(config: object) -> dict[str, Any]:
-    """Return the configuration of a run in plain types, fit for YAML; `resume` is a matter of one start, not of the run."""
+    """Return a run's configuration in plain types, fit for YAML; `resume` belongs to one start, not to the run."""
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -1,0 +1,131 @@
+"""A detector's training: it learns, is resumed bit by bit, and refuses what would make it another training."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from distill.cli.main import main
+from distill.data.photos.config import PasteSetConfig, PhotoDataConfig, PhotoSetConfig, SceneConfig
+from distill.errors import ConfigError
+from distill.training.callbacks.checkpointing import RunCheckpoints
+from distill.training.config import OptimConfig, TrainerConfig
+from distill.training.detector_config import DetectorConfig, DetectorModelConfig
+from distill.training.detector_fit import train_detector
+from distill.training.detector_task import DetectorTask
+from distill.training.loggers.csv import plain_config
+from distill.training.loggers.metrics_csv import read_rows
+from tests.support.photo_sets import write_photo_set, write_pts_faces
+
+EPOCHS = 2
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> DetectorConfig:
+    root = tmp_path_factory.mktemp("photos")
+    labels, images = write_photo_set(root / "boxes", 10)
+    write_pts_faces(root / "points", 3)
+    scene = SceneConfig(size=64, smallest=16, largest=40, paste_smallest=10, paste_largest=24, mosaic=0.5, paste=0.5)
+    data = PhotoDataConfig(
+        sets=[PhotoSetConfig(labels, images, hold_out=5)],
+        paste=[PasteSetConfig("300w", root / "points", "helen/trainset")],
+        scene=scene,
+        batch_size=2,
+        val_size=96,
+    )
+    return DetectorConfig(
+        runs=root / "runs",
+        data=data,
+        model=DetectorModelConfig(width=0.25),
+        optim=OptimConfig(lr=2e-3),
+        trainer=TrainerConfig(epochs=EPOCHS, validate_every=1, checkpoint_every=3, accelerator="cpu", threads=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(config: DetectorConfig) -> Path:
+    return train_detector(replace(config, name="whole"))
+
+
+def checkpoint(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "last.ckpt", weights_only=True)
+
+
+def test_a_resumed_training_is_the_one_that_nobody_interrupted(
+    config: DetectorConfig, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = DetectorTask.training_step
+
+    def fail(task: DetectorTask, batch: Any, batch_idx: int) -> Any:
+        if task.global_step == STEPS - 3:  # two steps after the last checkpoint
+            raise RuntimeError("killed")
+        return step(task, batch, batch_idx)
+
+    monkeypatch.setattr(DetectorTask, "training_step", fail)
+    with pytest.raises(RuntimeError, match="killed"):
+        train_detector(replace(config, name="cut"))
+    monkeypatch.undo()
+    folder = train_detector(replace(config, name="cut", resume=True))
+    before, after = checkpoint(whole), checkpoint(folder)
+    assert after["global_step"] == STEPS
+    for name, value in before["state_dict"].items():
+        assert torch.equal(value, after["state_dict"][name]), name
+    assert read_rows(folder / "metrics.csv") == read_rows(whole / "metrics.csv")
+
+
+def test_a_run_leaves_its_files(whole: Path) -> None:
+    names = {name for _, name, _ in read_rows(whole / "metrics.csv")}
+    assert {"val/ap", "val/recall", "val/recall_24px", "val/score"} <= names
+    assert (whole / "best.ckpt").is_file()
+    spec = checkpoint(whole)["spec"]
+    assert (spec["kind"], spec["width"], spec["pyramid"]) == ("retinaface", 0.25, 24)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 1}, "--seed"),
+        ({"optim": OptimConfig(lr=1e-3)}, "--optim"),
+        ({"resume": False}, "exists"),
+    ],
+)
+def test_another_training_in_the_same_folder_is_refused(
+    config: DetectorConfig, whole: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train_detector(replace(config, **{"name": whole.name, "resume": True, **change}))
+
+
+def test_other_scenes_are_refused_on_resume(config: DetectorConfig, whole: Path) -> None:
+    data = replace(config.data, scene=replace(config.data.scene, flip=0.1))
+    with pytest.raises(ConfigError, match="scene"):
+        train_detector(replace(config, name=whole.name, resume=True, data=data))
+
+
+def test_the_command_reads_a_file(config: DetectorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "detector.yaml"
+    path.write_text(yaml.safe_dump({**plain_config(config), "name": "command"}))
+    seen: list[DetectorConfig] = []
+    monkeypatch.setattr("distill.training.detector_fit.train_detector", lambda given: seen.append(given))
+    assert main(["detector", "--config", str(path)]) == 0
+    assert seen == [replace(config, name="command")]
+
+
+@pytest.mark.parametrize(("lowest", "best"), [(True, 0.2), (False, 0.9)])
+def test_best_checkpoint_by_direction(tmp_path: Path, lowest: bool, best: float) -> None:
+    class Trainer:
+        sanity_checking = False
+        global_step = 0
+        callback_metrics: dict[str, float] = {}
+
+        def save_checkpoint(self, path: Path, weights_only: bool) -> None: ...
+
+    checkpoints, trainer = RunCheckpoints(tmp_path, 1, "val/ap", lowest), Trainer()
+    for step, value in enumerate((0.5, 0.2, 0.9, 0.4)):
+        trainer.global_step, trainer.callback_metrics = step, {"val/ap": value}
+        checkpoints.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert checkpoints.best == best
