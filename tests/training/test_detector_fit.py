@@ -119,8 +119,9 @@ def test_the_command_reads_a_file(config: DetectorConfig, tmp_path: Path, monkey
 def test_best_checkpoint_by_direction(tmp_path: Path, lowest: bool, best: float) -> None:
     class Trainer:
         sanity_checking = False
-        global_step = 0
-        callback_metrics: dict[str, float] = {}
+
+        def __init__(self) -> None:
+            self.global_step, self.callback_metrics = 0, dict[str, float]()
 
         def save_checkpoint(self, path: Path, weights_only: bool) -> None: ...
 
