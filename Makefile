@@ -37,7 +37,7 @@ DISTILLED = $(if $(BASELINE),,--teacher "$(TEACHER)") $(if $(KD),--kd.kind $(KD)
 # `make teacher RESUME=1` continues a training that was stopped.
 CONTINUE = $(if $(RESUME),--resume)
 
-.PHONY: help setup demo test lint format lock doctor faces teacher student export check evaluate submission clean
+.PHONY: help setup demo test lint format lock doctor faces teacher student detector export check evaluate submission clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ teacher: faces ## train a teacher (DATA=… PRESET=… CONFIG=… NAME=… RESUM
 
 student: faces ## distil a student (as above, and TEACHER=…; KD=none: the baseline)
 	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student$(if $(BASELINE),_baseline)) $(DISTILLED) $(TRAINING) $(CONTINUE)
+
+detector: setup ## train a face detector (CONFIG=… NAME=… WEIGHTS=mobilenet_v2-….pth RESUME=1)
+	$(DISTILL) detector --config $(or $(CONFIG),configs/detector.yaml) --name $(or $(NAME),detector) $(if $(WEIGHTS),--model.weights "$(WEIGHTS)") $(CONTINUE)
 
 export: faces ## MODEL=… to ONNX and TFLite, parity gates on the test faces of DATA=…
 	$(DISTILL) export "$(MODEL)" --out "$(EXPORT)" $(TESTING)

@@ -69,13 +69,14 @@ def read_official_mat(labels: Path, images: Path) -> list[PhotoRecord]:
         AnnotationError: a missing or broken file, or a photo that is not there.
     """
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         content = loadmat(str(labels))
         events, files, boxes, invalid = (
             content[name] for name in ("event_list", "file_list", "face_bbx_list", "invalid_label_list")
         )
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
+    except (MatReadError, OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
         raise AnnotationError(f"{labels}: not an official WIDER .mat file ({str(error)[:100]}); copy it") from error
     photos = []
     for event, names, event_boxes, event_invalid in zip(_column(events), _column(files), _column(boxes),
