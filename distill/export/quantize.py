@@ -98,6 +98,28 @@ def quantize(
     return files
 
 
+def quantize_unnamed(saved_model: Path, inputs: NDArray[np.float32], folder: Path, timeout_s: float) -> Path:
+    """Make an int8 file of every operator that has an 8-bit form, with outputs in floats; return its path.
+
+    For networks with several outputs, which are decoded outside of the graph.
+
+    Args:
+        saved_model: what onnx2tf made.
+        inputs: (n, h, w, 3) float32 to find the ranges of activations with.
+        folder: for the files.
+        timeout_s: for each of two runs of TensorFlow.
+
+    Raises:
+        ExportError: TensorFlow failed or took too long.
+    """
+    np.save(folder / "crops.npy", inputs)
+    calibrated, made = folder / "calibrated.tflite", folder / "int8.tflite"
+    job = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
+    _work(job, folder, timeout_s)
+    _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": []}]}, folder, timeout_s)
+    return made
+
+
 def _work(job: dict[str, Any], folder: Path, timeout_s: float) -> None:
     """Run one job of `tf_worker.py`."""
     path = folder / "job.json"

@@ -21,7 +21,7 @@ from distill.spec import ModelSpec, write_sidecar
 INPUT, OUTPUT = "image", "landmarks"
 
 # onnx2tf 1.28 knows every operator of it, and it still has ReduceMean with its axes as attributes.
-_OPSET = 16
+OPSET = 16
 
 
 class LandmarksOnly(nn.Module):
@@ -77,7 +77,7 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
                     str(temporary),
                     input_names=[INPUT],
                     output_names=[OUTPUT],
-                    opset_version=_OPSET,
+                    opset_version=OPSET,
                     dynamo=False,
                 )
         except (RuntimeError, AssertionError, torch.onnx.errors.OnnxExporterError) as error:

@@ -19,7 +19,7 @@ from distill.tflite.editor import pack_weights
 from distill.tflite.reader import read_graph
 from distill.tflite.subprocesses import run_converter
 
-_FLOATS = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
+FLOAT_FILES = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
 
 # What onnx2tf downloads when it does not find it in its working directory; only its shape matters here.
 _SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
@@ -99,8 +99,8 @@ def _convert(
     timeout_s: float,
 ) -> dict[str, bytes]:
     """Return the content of each mode of file; `folder` is for whatever lies about meanwhile."""
-    made = _onnx2tf(onnx_path, folder, timeout_s)
-    content = {mode: (made / name).read_bytes() for mode, name in _FLOATS.items()}
+    made = run_onnx2tf(onnx_path, folder, timeout_s)
+    content = {mode: (made / name).read_bytes() for mode, name in FLOAT_FILES.items()}
     if "w8" in modes:
         content["w8"] = pack_weights(content["fp32"])
     rest = [mode for mode in modes if mode not in content]
@@ -110,7 +110,7 @@ def _convert(
     return {mode: content[mode] for mode in modes}
 
 
-def _onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:
+def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:
     """Run onnx2tf on the graph in `folder`; return the folder of its SavedModel and float files."""
     np.save(folder / _SAMPLE, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
     model = channels_first(onnx.load(str(onnx_path)))
@@ -119,7 +119,7 @@ def _onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:
     if len(model.graph.node) > _STRICT_NODES:
         options.append("--disable_strict_mode")
     run_converter("onnx2tf", ["-m", "onnx2tf", *options], folder, timeout_s)
-    missing = [name for name in _FLOATS.values() if not (folder / "out" / name).is_file()]
+    missing = [name for name in FLOAT_FILES.values() if not (folder / "out" / name).is_file()]
     if missing:
         raise ExportError(f"onnx2tf reported success but made no {', '.join(missing)}; run `distill doctor`")
     return folder / "out"

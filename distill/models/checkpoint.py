@@ -62,6 +62,19 @@ def _looks_like(path: Path) -> str:
 _READERS = {".ckpt": _read_lightning, ".safetensors": _read_safetensors}
 
 
+def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return the stored spec and the tensors of a `.ckpt` or `.safetensors` file.
+
+    Raises:
+        CheckpointError: missing file, or not weights.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
+    if path.suffix not in _READERS:
+        raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
+    return _READERS[path.suffix](path)
+
+
 def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, ModelSpec]:
     """Return the network of a checkpoint, in evaluation mode with its averaged weights, and its spec.
 
@@ -73,11 +86,7 @@ def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, 
         CheckpointError: missing file, not weights, weights of another architecture, or no head for the scheme.
     """
     path = resolve_model(path, weights=True)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
-    if path.suffix not in _READERS:
-        raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
-    raw_spec, state = _READERS[path.suffix](path)
+    raw_spec, state = read_weights(path)
     try:
         spec = ModelSpec.from_dict(raw_spec)
         net = create_model(spec.arch, spec.scheme, **without_pretrained(spec.options))

@@ -35,7 +35,7 @@ class TFLiteNet:
             CheckpointError: the file is missing, is not a TFLite model, or uses something this runtime lacks.
             ConfigError: no TFLite runtime is installed.
         """
-        path = Path(path)
+        self._path = path = Path(path)
         if not path.is_file():
             raise CheckpointError(f"{path}: no such model file")
         if path.read_bytes()[4:8] != b"TFL3":
@@ -50,6 +50,23 @@ class TFLiteNet:
         self.input_shape: tuple[int, ...] = tuple(int(size) for size in entry["shape"])
         self._input = entry["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+
+    def resize(self, height: int, width: int) -> None:
+        """Change the size of the input, for a network whose graph holds no constant sizes.
+
+        Raises:
+            CheckpointError: the graph does not allow this size.
+        """
+        shape = (1, height, width, self.input_shape[3])
+        if shape == self.input_shape:
+            return
+        try:
+            self._interpreter.resize_tensor_input(self._input, list(shape))
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"{self._path}: it does not take {width}x{height} px ({reason})") from error
+        self.input_shape = shape
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run one batch of one, (1, h, w, 3) float32, and return every output."""

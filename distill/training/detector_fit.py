@@ -18,13 +18,14 @@ from distill.detection.retinaface.net import RetinaFace, mobilenet_v2
 from distill.detection.retinaface.thin import thin_weights
 from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256, write_json, write_text
+from distill.models.detector_checkpoint import DetectorSpec
 from distill.models.weights import match_by_name, match_by_order, read_tensors
 from distill.provenance import commit
 from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
 from distill.training.callbacks.ema import WeightEMA
 from distill.training.callbacks.seeding import StatelessSeeding, step_seed
 from distill.training.detector_config import DetectorConfig
-from distill.training.detector_task import VALIDATED, DetectorSpec, DetectorTask
+from distill.training.detector_task import VALIDATED, DetectorTask
 from distill.training.loggers.csv import CsvLog, Tracking, plain_config
 from distill.training.memory import keep_freed_memory
 

@@ -1,6 +1,5 @@
 """Training task of a face detector: RetinaFace's loss, average precision on whole photos."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,11 +8,11 @@ from torch import Tensor
 
 from distill.data.photos.dataset import PhotoBatch, PhotoDataset
 from distill.detection.metrics import PhotoMatch, average_precision, match_photo, recall, score_at_false_rate
-from distill.detection.retinaface.anchors import AnchorConfig
 from distill.detection.retinaface.decode import DecodeConfig, decode
 from distill.detection.retinaface.letterbox import letterbox, to_photo
 from distill.detection.retinaface.loss import DetectionLoss, Faces
 from distill.detection.retinaface.net import RawDetections, RetinaFace
+from distill.models.detector_checkpoint import DetectorSpec
 from distill.training.base_task import BaseTask
 from distill.training.config import OptimConfig
 from distill.training.tasks import as_floats
@@ -24,23 +23,6 @@ VALIDATED = "val/ap"
 _RECALL_SIZE = 24.0
 _FALSE_PER_PHOTO = 0.5
 _VALIDATION_DECODE = DecodeConfig(min_score=0.02)
-
-
-@dataclass(frozen=True)
-class DetectorSpec:
-    """The contract of a trained detector; stored with its weights.
-
-    Attributes:
-        width: width multiplier of the backbone.
-        pyramid: channels of pyramid and heads.
-        anchors: prior boxes.
-        kind: what the file holds.
-    """
-
-    width: float
-    pyramid: int
-    anchors: AnchorConfig
-    kind: str = "retinaface"
 
 
 class DetectorTask(BaseTask):

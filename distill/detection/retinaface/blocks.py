@@ -1,6 +1,6 @@
 """Building blocks of RetinaFace: separable convolutions, feature pyramid (FPN) and SSH context module."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,11 @@ def separable(inputs: int, outputs: int, activate: bool = True) -> nn.Sequential
     return nn.Sequential(depthwise, conv_bn(inputs, outputs, activate=activate))
 
 
+def doubled(x: Tensor) -> Tensor:
+    """Return maps (b, c, h, w) upsampled by 2, nearest."""
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
 class FeaturePyramid(nn.Module):
     """Top-down pyramid (FPN) over feature maps whose strides double from one to the next.
 
@@ -39,13 +44,17 @@ class FeaturePyramid(nn.Module):
         self.lateral = nn.ModuleList(conv_bn(inputs, width) for inputs in channels)
         self.merge = nn.ModuleList(separable(width, width) for _ in channels[:-1])
 
-    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return as many maps (b, width, h, w) as were given, finest first."""
+    def forward(self, maps: Sequence[Tensor], double: Callable[[Tensor], Tensor] = doubled) -> list[Tensor]:
+        """Return as many maps (b, width, h, w) as were given, finest first.
+
+        Args:
+            maps: finest first.
+            double: upsampling by 2; export has another form of it.
+        """
         laterals = [lateral(given) for lateral, given in zip(self.lateral, maps, strict=True)]
         outputs = [laterals[-1]]
         for finer, merge in zip(reversed(laterals[:-1]), reversed(self.merge), strict=True):
-            upsampled = functional.interpolate(outputs[0], scale_factor=2.0, mode="nearest")
-            outputs.insert(0, merge(finer + upsampled))
+            outputs.insert(0, merge(finer + double(outputs[0])))
         return outputs
 
 

@@ -4,13 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# SSD's variances: they bring offsets to about unit size.
-CENTRE_VARIANCE = 0.1
-SIZE_VARIANCE = 0.2
-
-# Sides above this many times a prior's never occur; larger outputs of an untrained network would overflow.
-_LARGEST_LOG_RATIO = 6.0
-
+from distill.detection.retinaface.priors import CENTRE_VARIANCE, LARGEST_LOG_RATIO, SIZE_VARIANCE
 
 def corners(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
     """Return boxes (centre x, centre y, width, height) as (x0, y0, x1, y1)."""
@@ -29,7 +23,7 @@ def encode_boxes(boxes: Float[Tensor, "*n 4"], anchors: Float[Tensor, "*n 4"]) -
 def decode_boxes(offsets: Float[Tensor, "*n 4"], anchors: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
     """Inverse of `encode_boxes`: return boxes (x0, y0, x1, y1) in pixels of the input."""
     centre = anchors[..., :2] + offsets[..., :2] * CENTRE_VARIANCE * anchors[..., 2:]
-    ratio = (offsets[..., 2:] * SIZE_VARIANCE).clamp(max=_LARGEST_LOG_RATIO)
+    ratio = (offsets[..., 2:] * SIZE_VARIANCE).clamp(max=LARGEST_LOG_RATIO)
     return corners(torch.cat([centre, anchors[..., 2:] * ratio.exp()], dim=-1))
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.retinaface.anchors import MULTIPLE
+from distill.detection.retinaface.priors import MULTIPLE
 from distill.images import Photo
 
 FILL = 114  # grey, near the mean of photos

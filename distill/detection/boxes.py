@@ -1,0 +1,70 @@
+"""Boxes of detections in numpy: overlap, non-maximum suppression, and the tiles a photo is searched in."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Square = tuple[float, float, float]
+Array = NDArray[np.float64]
+
+
+def overlap(box: Array, others: Array) -> tuple[Array, Array]:
+    """Return the intersection of a box (4,) with boxes (n, 4) over their union and over the smaller area."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=1)
+    area, areas = np.prod(box[2:] - box[:2]), np.prod(others[:, 2:] - others[:, :2], axis=1)
+    tiny = np.finfo(np.float64).tiny
+    return shared / np.maximum(area + areas - shared, tiny), shared / np.maximum(np.minimum(area, areas), tiny)
+
+
+def group(boxes: Array, scores: Array, iou: float = 0.3, inside: float = 0.6) -> list[NDArray[np.intp]]:
+    """Weighted non-maximum suppression: return the indices of the boxes (n, 4) of each face, best face first.
+
+    Boxes that overlap a better one by more than `iou` of the union belong to its face. Boxes that lie in it by more
+    than `inside` of the smaller area (the part of a cut-off face in a tile) belong to no face.
+    """
+    left = np.argsort(-scores, kind="stable")
+    groups = []
+    while len(left):
+        union, smaller = overlap(boxes[left[0]], boxes[left])
+        same = union > iou
+        same[0] = True  # a box without area does not overlap itself
+        groups.append(left[same])
+        left = left[~same & (smaller <= inside)]
+    return groups
+
+
+def tile_windows(width: int, height: int, side: int, shared: float) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (left, top, right, bottom) of the square tiles of a photo, all inside it.
+
+    Args:
+        width: of the photo in pixels.
+        height: of the photo in pixels.
+        side: of a tile in pixels.
+        shared: least part of a tile that its neighbour shows too; faces up to this size are whole in one of them.
+    """
+    for y in _tile_centres(height, side, shared):
+        for x in _tile_centres(width, side, shared):
+            left, top = max(0, round(x + 0.5 - side / 2)), max(0, round(y + 0.5 - side / 2))
+            yield left, top, min(width, left + side), min(height, top + side)
+
+
+def squares(width: int, height: int, tiles: tuple[int, ...]) -> Iterator[Square]:
+    """Yield (side, centre x, centre y) of overlapping squares that cover a photo.
+
+    Each entry n of `tiles` gives squares of side max(width, height) / n, neighbours overlapping by a quarter at least.
+    """
+    for parts in tiles:
+        side = max(width, height) / parts
+        for y in _tile_centres(height, side):
+            for x in _tile_centres(width, side):
+                yield side, float(x), float(y)
+
+
+def _tile_centres(length: int, side: float, shared: float = 0.25) -> Array:
+    """Return the middles of tiles of this side along a photo's side; neighbours share this part at least."""
+    if length <= side:
+        return np.array([(length - 1) / 2])
+    count = int(np.ceil((length - side) / ((1 - shared) * side))) + 1
+    return np.linspace(side / 2, length - side / 2, count) - 0.5

@@ -1,0 +1,84 @@
+"""Decode the output maps of an exported RetinaFace to boxes, scores and points, in numpy."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.detection.retinaface.priors import (
+    CENTRE_VARIANCE,
+    LARGEST_LOG_RATIO,
+    SIZE_VARIANCE,
+    AnchorConfig,
+    prior_boxes,
+)
+from distill.errors import CheckpointError
+
+Array = NDArray[np.float64]
+
+# Values of a prior: score, box, five points.
+PARTS = (1, 4, 10)
+
+
+class Candidates(NamedTuple):
+    """Detections before suppression, in pixels.
+
+    Attributes:
+        boxes: (n, 4), x0, y0, x1, y1.
+        scores: (n,), in [0, 1].
+        points: (n, 5, 2).
+    """
+
+    boxes: Array
+    scores: Array
+    points: Array
+
+
+def concatenate(parts: Sequence[Candidates]) -> Candidates:
+    """Join the candidates of several views of a photo."""
+    return Candidates(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def joined_outputs(maps: Sequence[NDArray[np.floating]], anchors: AnchorConfig) -> list[NDArray[np.floating]]:
+    """Return score (n,), box offsets (n, 4) and point offsets (n, 10) of all priors, in the order of `prior_boxes`.
+
+    The order of an exported file's outputs is not kept by converters: they are told apart by size and channels.
+
+    Raises:
+        CheckpointError: the outputs are not three maps for each stride.
+    """
+    outputs = []
+    for values in PARTS:
+        channels = anchors.per_cell * values
+        found = sorted((m for m in maps if m.shape[-1] == channels), key=lambda m: -m.size)
+        if len(found) != len(anchors.strides) or len(maps) != len(PARTS) * len(found):
+            shapes = [tuple(m.shape) for m in maps]
+            raise CheckpointError(f"the detector's outputs are {shapes}, which its anchors do not fit; export it again")
+        outputs.append(np.concatenate([m.reshape(-1, values) for m in found]))
+    return [outputs[0][:, 0], *outputs[1:]]
+
+
+def decode_maps(
+    maps: Sequence[NDArray[np.floating]], anchors: AnchorConfig, width: int, height: int, min_score: float
+) -> Candidates:
+    """Return the priors of at least `min_score` as boxes and points in pixels of the input.
+
+    Args:
+        maps: outputs of the network, each (1, rows, columns, channels).
+        anchors: prior boxes of the network.
+        width: of the input in pixels.
+        height: of the input in pixels.
+        min_score: in [0, 1].
+    """
+    logits, offsets, moves = joined_outputs(maps, anchors)
+    tiny = np.finfo(np.float32).tiny
+    floor = np.log(max(min_score, tiny)) - np.log(max(1 - min_score, tiny))
+    kept = np.flatnonzero(logits >= floor)
+    priors = prior_boxes(anchors, width, height)[kept].astype(np.float64)
+    scores = 1 / (1 + np.exp(-logits[kept].astype(np.float64)))
+    offsets, moves = offsets[kept].astype(np.float64), moves[kept].astype(np.float64).reshape(-1, 5, 2)
+    centres = priors[:, :2] + offsets[:, :2] * CENTRE_VARIANCE * priors[:, 2:]
+    half = priors[:, 2:] * np.exp(np.minimum(offsets[:, 2:] * SIZE_VARIANCE, LARGEST_LOG_RATIO)) / 2
+    points = priors[:, None, :2] + moves * CENTRE_VARIANCE * priors[:, None, 2:]
+    return Candidates(np.concatenate([centres - half, centres + half], axis=1), scores, points)

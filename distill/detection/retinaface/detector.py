@@ -1,0 +1,111 @@
+"""RetinaFace on photos, without torch: letterbox or tiles, network, decoding, suppression, box calibration."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from distill.detection.boxes import group, tile_windows
+from distill.detection.detection import Detection
+from distill.detection.retinaface.box_calibration import calibrated
+from distill.detection.retinaface.decode_maps import Candidates, concatenate, decode_maps
+from distill.detection.retinaface.letterbox import letterbox, to_photo
+from distill.detection.retinaface.net_file import NetFile
+from distill.detection.retinaface.priors import MULTIPLE
+from distill.detection.retinaface.sidecar import read_detector_sidecar
+from distill.errors import ConfigError
+from distill.geometry import Box
+from distill.images import Photo
+
+# Photos with an aspect ratio above this, or a longer side above this many inputs, are searched in tiles as well.
+_WIDE = 2.0
+_LARGE = 4.0
+# Faces up to this part of a tile are whole in one of them; larger ones are found in the whole photo.
+_SHARED = 1 / 3
+# Side of the input that shows faces which fill the photo: the largest prior is 270 px.
+_SMALL_VIEW = 160
+_ENLARGE = 2.0
+_IOU = 0.4
+# A box that lies in a better one by this part is that of a face cut off by a tile.
+_INSIDE = 0.6
+
+Window = tuple[int, int, int, int]
+
+
+class RetinaFaceDetector:
+    """Every face of a photo, best score first, with five points.
+
+    The whole photo is scaled to `size` pixels on its longer side (small photos to at most twice their own size), and
+    once more to 160 px for faces that fill it. Wide photos (longer side above 2 shorter ones) and large ones (above
+    4 `size`) are also searched in square tiles, whose side is the shorter one of the photo or half the longer one.
+    """
+
+    def __init__(
+        self, path: str | Path, size: int | None = None, threads: int = 1, min_score: float | None = None
+    ) -> None:
+        """Load a detector file.
+
+        Args:
+            path: `.tflite` or `.onnx` with its `.json` beside it.
+            size: longest side of the input in pixels, a multiple of 32; by default that of the file.
+            threads: threads of the network.
+            min_score: faces below are left out; by default the file's operating threshold.
+
+        Raises:
+            CheckpointError: a missing or broken file.
+            ConfigError: a size that is no multiple of 32, a score outside [0, 1], or no runtime.
+        """
+        self.spec = read_detector_sidecar(path)
+        self.size = self.spec.size if size is None else size
+        self.min_score = self.spec.min_score if min_score is None else min_score
+        if self.size < MULTIPLE or self.size % MULTIPLE:
+            raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
+        if not 0 <= self.min_score <= 1:
+            raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
+        self._net = NetFile(path, threads)
+
+    def __call__(self, photo: Photo) -> list[Detection]:
+        """Find the faces of a photo (h, w, 3) uint8 RGB; an empty list when there is none."""
+        found = self.find(photo)
+        table = self.spec.table
+        boxes = found.boxes if table is None else calibrated(found.boxes, found.points, table)
+        return [
+            Detection(Box(*(float(value) for value in box)), float(score), points.astype(np.float32))
+            for box, score, points in zip(boxes, found.scores, found.points, strict=True)
+        ]
+
+    def find(self, photo: Photo) -> Candidates:
+        """Return the faces with the network's own boxes, in the convention of the boxes it was trained on."""
+        height, width = photo.shape[:2]
+        whole = (0, 0, width, height)
+        windows = list(self.tiles(width, height))
+        parts = [self._view(photo, window, size) for window, size in self._views(whole, windows)]
+        found = concatenate(parts)
+        best = [indices[0] for indices in group(found.boxes, found.scores, _IOU, _INSIDE if windows else 1.0)]
+        return Candidates(*(values[best] for values in found))
+
+    def tiles(self, width: int, height: int) -> Iterator[Window]:
+        """Yield (left, top, right, bottom) of the tiles of a photo; none where the whole photo is enough."""
+        longer, shorter = max(width, height), min(width, height)
+        if longer > _WIDE * shorter or longer > _LARGE * self.size:
+            yield from tile_windows(width, height, max(1, min(shorter, longer // 2)), _SHARED)
+
+    def _views(self, whole: Window, tiles: list[Window]) -> Iterator[tuple[Window, int]]:
+        for window in (whole, *tiles):
+            yield window, self.input_size(window)
+        if self.input_size(whole) > _SMALL_VIEW:
+            yield whole, _SMALL_VIEW
+
+    def input_size(self, window: Window) -> int:
+        """Return the longer side of the input for a part of a photo, a multiple of 32."""
+        longer = max(window[2] - window[0], window[3] - window[1])
+        return min(self.size, -(-int(_ENLARGE * longer) // MULTIPLE) * MULTIPLE)
+
+    def _view(self, photo: Photo, window: Window, size: int) -> Candidates:
+        left, top, right, bottom = window
+        inputs = letterbox(photo[top:bottom, left:right], size)
+        height, width = inputs.image.shape[:2]
+        found = decode_maps(self._net(inputs.image), self.spec.anchors, width, height, self.min_score)
+        origin = np.array([left, top], np.float64)
+        boxes = to_photo(found.boxes, inputs.scale).reshape(-1, 2, 2) + origin
+        return Candidates(boxes.reshape(-1, 4), found.scores, to_photo(found.points, inputs.scale) + origin)

@@ -1,0 +1,82 @@
+"""Description of an exported detector, `NAME.json` beside `NAME.tflite` or `NAME.onnx`: anchors, score, calibration."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.detection.retinaface.box_calibration import N_FEATURES
+from distill.detection.retinaface.priors import MULTIPLE, AnchorConfig
+from distill.errors import CheckpointError, ConfigError
+from distill.files import sha256, write_json
+
+_FORMAT = "distill-detector/1"
+
+
+@dataclass(frozen=True)
+class DetectorFileSpec:
+    """What a detector file needs to be run.
+
+    Attributes:
+        anchors: prior boxes.
+        size: longest side of the input in pixels, a multiple of 32.
+        min_score: operating threshold, in [0, 1].
+        to_box: (12, 4), from `box_calibration.features` to the tight box of the 68 points; empty: the net's own boxes.
+    """
+
+    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    size: int = 640
+    min_score: float = 0.5
+    to_box: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size < MULTIPLE or self.size % MULTIPLE:
+            raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
+        if not 0 <= self.min_score <= 1:
+            raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
+        if self.to_box and np.shape(self.to_box) != (N_FEATURES, 4):
+            raise ConfigError(f"detector: to_box is {np.shape(self.to_box)}, not ({N_FEATURES}, 4)")
+
+    @property
+    def table(self) -> NDArray[np.float64] | None:
+        """`to_box` as an array; None where there is no calibration."""
+        return np.array(self.to_box) if self.to_box else None
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> "DetectorFileSpec":
+        anchors = raw["anchors"]
+        sizes = tuple(tuple(float(side) for side in sides) for sides in anchors["sizes"])
+        to_box = tuple(tuple(float(value) for value in row) for row in raw["to_box"])
+        return cls(AnchorConfig(tuple(anchors["strides"]), sizes), raw["size"], raw["min_score"], to_box)
+
+
+def write_detector_sidecar(model: str | Path, spec: DetectorFileSpec) -> None:
+    """Write `NAME.json` beside a detector file."""
+    content = {"format": _FORMAT, "sha256": sha256(model), "detector": asdict(spec)}
+    write_json(Path(model).with_suffix(".json"), content)
+
+
+def read_detector_sidecar(model: str | Path) -> DetectorFileSpec:
+    """Read and verify `NAME.json` beside a detector file.
+
+    Raises:
+        CheckpointError: the model or its sidecar is missing, unreadable, or the two do not belong together.
+    """
+    model, path = Path(model), Path(model).with_suffix(".json")
+    if not model.is_file():
+        raise CheckpointError(f"{model}: no such detector file")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing; copy it together with {model.name}, or export again")
+    try:
+        raw = json.loads(path.read_text())
+        if raw["format"] != _FORMAT:
+            raise ValueError(f"its format is {raw['format']}, not {_FORMAT}")
+        expected, spec = raw["sha256"], DetectorFileSpec.from_dict(raw["detector"])
+    except (ValueError, KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{path}: not a detector's description ({error!r}); export it again") from error
+    if sha256(model) != expected:
+        raise CheckpointError(f"{model}: SHA-256 differs from the one in {path.name}; the file was changed or replaced")
+    return spec

@@ -1,0 +1,200 @@
+"""Export of a face detector: PyTorch -> ONNX -> TFLite with raw output maps, for inputs of any size.
+
+The graph holds no constant sizes: the pyramid doubles its maps by depth-to-space of four copies, and the outputs are
+the maps of the heads as they are. So one file runs on every input whose sides are multiples of 32, after
+`resize_tensor_input` in TFLite. Decoding and suppression are `distill.detection.retinaface`'s, in numpy.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from distill.detection.retinaface.decode_maps import Candidates, decode_maps
+from distill.detection.retinaface.letterbox import letterbox
+from distill.detection.retinaface.net import RetinaFace
+from distill.detection.retinaface.net_file import NetFile
+from distill.detection.retinaface.priors import AnchorConfig
+from distill.errors import ConfigError, ExportError
+from distill.export.architecture import require_ops
+from distill.export.quantize import quantize_unnamed
+from distill.export.rewrites.fold_convolutions import compose
+from distill.export.rewrites.rewrite import export_form
+from distill.export.to_onnx import INPUT, OPSET, simplify
+from distill.export.to_tflite import FLOAT_FILES, run_onnx2tf
+from distill.files import atomic_path, write_bytes
+from distill.images import Photo
+from distill.opcheck.check import OpReport, check_model
+
+MODES = ("fp32", "fp16", "int8")
+# The side that the graph is traced at; small, because the converter compares every operator on it.
+_TRACED = 160
+
+
+class _Doubled(torch.autograd.Function):
+    """Nearest upsampling by 2 as an operator without a constant size: depth-to-space of four copies."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+    @staticmethod
+    def symbolic(g: Any, x: Any) -> Any:
+        copies = g.op("Concat", x, x, x, x, axis_i=1)
+        return g.op("DepthToSpace", copies, blocksize_i=2, mode_s="DCR")
+
+
+class RawMaps(nn.Module):
+    """The detector as it is shipped: (1, h, w, 3) RGB in [0, 1] -> for each feature map score, box and points.
+
+    The nine outputs are the heads' maps (1, h / stride, w / stride, priors * values).
+    """
+
+    def __init__(self, net: RetinaFace) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        net = self.net
+        maps = net.backbone((image.permute(0, 3, 1, 2) - net.mean) / net.std)
+        outputs = []
+        for head, context, x in zip(net.heads, net.context, net.pyramid(maps, _Doubled.apply), strict=True):
+            seen = context(x)
+            outputs += [part(seen).permute(0, 2, 3, 1) for part in (head.score, head.box, head.points)]  # type: ignore[operator, union-attr]
+        return outputs
+
+
+def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED, free: bool = False) -> Path:
+    """Write a detector as ONNX; with `free`, its input may have any sides that are multiples of 32.
+
+    Raises:
+        ExportError: an operator without an ONNX form.
+    """
+    shipped = RawMaps(export_form(net).cpu().float()).eval()  # type: ignore[arg-type]
+    with atomic_path(path) as temporary:
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the legacy exporter announces its end
+                inputs = (torch.rand(1, side, side, 3),)
+                torch.onnx.export(
+                    shipped, inputs, str(temporary), input_names=[INPUT], opset_version=OPSET, dynamo=False
+                )
+        except (RuntimeError, AssertionError, torch.onnx.errors.OnnxExporterError) as error:
+            raise ExportError(f"the detector has no ONNX form: {str(error).strip().splitlines()[0][:200]}") from error
+        model = compose(simplify(temporary))
+        onnx.save(_with_free_sides(model) if free else model, str(temporary))
+    return Path(path)
+
+
+def _with_free_sides(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Name the rows and columns of inputs and outputs instead of giving their numbers."""
+    del model.graph.value_info[:]
+    for index, value in enumerate((*model.graph.input, *model.graph.output)):
+        for axis, name in ((1, "rows"), (2, "columns")):
+            value.type.tensor_type.shape.dim[axis].dim_param = f"{name}{index}"
+    return model
+
+
+@dataclass(frozen=True)
+class DetectorExport:
+    """What an export made.
+
+    Attributes:
+        files: by mode, and `onnx`.
+        ops: operator check of every TFLite file.
+    """
+
+    files: dict[str, Path]
+    ops: dict[str, OpReport]
+
+
+def export_detector(
+    net: RetinaFace,
+    out: str | Path,
+    stem: str,
+    modes: Sequence[str] = ("fp32", "fp16"),
+    photos: Sequence[Photo] = (),
+    runtime: str = "2.11.0",
+    timeout_s: float = 1800,
+) -> DetectorExport:
+    """Convert a detector to `OUT/STEM.onnx` and `OUT/STEM_MODE.tflite`; all operators must run on `runtime`.
+
+    Args:
+        net: detector.
+        out: folder.
+        stem: of the files' names.
+        modes: of fp32, fp16 and int8.
+        photos: training photos that show int8 the range of every activation.
+        runtime: oldest TFLite runtime that must have every operator.
+        timeout_s: for each converter.
+
+    Raises:
+        ConfigError: an unknown mode, or int8 without photos.
+        ExportError: a converter failed, or an operator that the runtime lacks; then no TFLite file was written.
+    """
+    if unknown := [mode for mode in modes if mode not in MODES]:
+        raise ConfigError(f"unknown mode '{unknown[0]}' of a detector: give some of {', '.join(MODES)}")
+    if "int8" in modes and not photos:
+        raise ConfigError("int8 needs photos to find the ranges of activations")
+    out = Path(out)
+    with tempfile.TemporaryDirectory(prefix="detector-") as name:
+        folder = Path(name)
+        made = run_onnx2tf(export_detector_onnx(net, folder / "net.onnx"), folder, timeout_s)
+        content = {mode: made / FLOAT_FILES[mode] for mode in modes if mode in FLOAT_FILES}
+        if "int8" in modes:
+            inputs = np.concatenate([letterbox(photo, _TRACED, square=True).image[None] for photo in photos])
+            content["int8"] = quantize_unnamed(made, inputs.astype(np.float32) / 255, folder, timeout_s)
+        ops = {mode: check_model(path, runtime) for mode, path in content.items()}
+        for report in ops.values():
+            require_ops(report)
+        files = {mode: out / f"{stem}_{mode}.tflite" for mode in content}
+        for mode, path in files.items():
+            write_bytes(path, content[mode].read_bytes())
+    return DetectorExport({"onnx": export_detector_onnx(net, out / f"{stem}.onnx", free=True), **files}, ops)
+
+
+def torch_maps(net: RetinaFace, image: Photo) -> list[NDArray[np.float32]]:
+    """Return the output maps of the PyTorch network for one input image (h, w, 3) uint8."""
+    with torch.no_grad():
+        inputs = torch.from_numpy(image.astype(np.float32)[None] / 255)
+        return [output.numpy() for output in RawMaps(net)(inputs)]
+
+
+def box_parity(
+    net: RetinaFace, path: Path, anchors: AnchorConfig, photos: Sequence[Photo], size: int, min_score: float
+) -> dict[str, float]:
+    """Return how far the boxes and scores of an exported file lie from PyTorch's, over all priors above `min_score`.
+
+    Returns:
+        `priors` compared, `mean_px` and `max_px` of the corners in pixels of the input, `max_score`.
+    """
+    exported, corners, scores = NetFile(path), list[NDArray[np.float64]](), list[NDArray[np.float64]]()
+    for photo in photos:
+        image = letterbox(photo, size).image
+        height, width = image.shape[:2]
+        true, found = (decode_maps(maps, anchors, width, height, 0.0) for maps in (torch_maps(net, image), exported(image)))
+        kept = true.scores >= min_score
+        corners.append(np.abs(_select(true, kept).boxes - _select(found, kept).boxes).ravel())
+        scores.append(np.abs(true.scores - found.scores))
+    px = np.concatenate(corners)
+    if not len(px):
+        raise ExportError(f"{path}: no box above score {min_score} to compare; give photos of faces")
+    return {
+        "priors": len(px) // 4,
+        "mean_px": float(px.mean()),
+        "max_px": float(px.max()),
+        "max_score": float(np.concatenate(scores).max()),
+    }
+
+
+def _select(found: Candidates, kept: NDArray[np.bool_]) -> Candidates:
+    return Candidates(*(values[kept] for values in found))

@@ -1,0 +1,75 @@
+"""Weights of face detectors: Lightning checkpoints and safetensors, with what the network is."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from distill.detection.retinaface.anchors import AnchorConfig
+from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
+from distill.errors import CheckpointError, ConfigError
+from distill.files import atomic_path
+from distill.models.checkpoint import read_weights
+
+KIND = "retinaface"
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """The contract of a trained detector; stored with its weights.
+
+    Attributes:
+        width: width multiplier of the backbone.
+        pyramid: channels of pyramid and heads.
+        anchors: prior boxes.
+        kind: what the file holds.
+    """
+
+    width: float
+    pyramid: int
+    anchors: AnchorConfig
+    kind: str = KIND
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> "DetectorSpec":
+        anchors = raw["anchors"]
+        sizes = tuple(tuple(float(side) for side in sides) for sides in anchors["sizes"])
+        return cls(raw["width"], raw["pyramid"], AnchorConfig(tuple(anchors["strides"]), sizes), raw["kind"])
+
+    def net(self) -> RetinaFace:
+        """Return the untrained network."""
+        return RetinaFace(RetinaFaceConfig(self.width, self.pyramid, self.anchors))
+
+
+def is_detector(path: str | Path) -> bool:
+    """Return whether a file of weights holds a detector."""
+    return bool(read_weights(Path(path))[0].get("kind") == KIND)
+
+
+def load_detector(path: str | Path) -> tuple[RetinaFace, DetectorSpec]:
+    """Return the detector of a checkpoint, in evaluation mode with its averaged weights, and its spec.
+
+    Raises:
+        CheckpointError: missing file, not weights, or weights of something else.
+    """
+    path = Path(path)
+    raw, state = read_weights(path)
+    if raw.get("kind") != KIND:
+        raise CheckpointError(f"{path}: not a face detector; train one with `distill detector`")
+    try:
+        spec = DetectorSpec.from_dict(raw)
+        net = spec.net()
+        net.load_state_dict(state)
+    except (KeyError, TypeError, ConfigError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()[:120]
+        raise CheckpointError(f"{path}: describes no detector of this version ({reason})") from error
+    return net.eval(), spec
+
+
+def save_detector(path: str | Path, net: RetinaFace, spec: DetectorSpec) -> None:
+    """Write a detector and its spec as safetensors, atomically."""
+    stored = {name: value.contiguous() for name, value in net.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(stored, temporary, metadata={"spec": json.dumps(asdict(spec))})
