@@ -15,6 +15,7 @@ from distill.cli.data import ACTIONS
 from distill.cli.evaluate import evaluate
 from distill.cli.export import export
 from distill.cli.main import COMMANDS
+from distill.cli.models import models
 from distill.cli.options import options_of, parse
 from distill.cli.predict import predict
 from distill.cli.report import report
@@ -34,6 +35,7 @@ TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "submit": (submit, ("model",)),
     "bench": (bench, ("models...",)),
     "report": (report, ("runs...",)),
+    "models": (models, ()),
     "predict": (predict, ("photos...",)),
     **{f"data {name}": action for name, action in ACTIONS.items()},
 }
