@@ -124,7 +124,7 @@ class ZooTester:
         return np.random.default_rng(0).random((3, spec.crop.size, spec.crop.size, 3), np.float32)
 
     @pytest.fixture(scope="class")
-    def exported(
+    def conversion(
         self, net: nn.Module, spec: ModelSpec, crops: np.ndarray, tmp_path_factory: pytest.TempPathFactory
     ) -> ExportResult:
         if not self.exports:
@@ -137,14 +137,14 @@ class ZooTester:
 
     @pytest.mark.slow
     def test_onnx_and_tflite_say_the_same(
-        self, exported: ExportResult, net: nn.Module, spec: ModelSpec, crops: np.ndarray
+        self, conversion: ExportResult, net: nn.Module, spec: ModelSpec, crops: np.ndarray
     ) -> None:
         with torch.no_grad():
             points = net(torch.from_numpy(crops).permute(0, 3, 1, 2)).landmarks * spec.crop.size
         assert float((points[0] - points[1]).abs().max()) > 0.5, "the net says the same of every crop; parity is empty"
-        assert exported.parity.max_px("onnx") <= 0.01
-        assert exported.parity.max_px("fp32") <= 0.05
+        assert conversion.parity.max_px("onnx") <= 0.01
+        assert conversion.parity.max_px("fp32") <= 0.05
 
     @pytest.mark.slow
-    def test_runtime_2_11_has_its_operators(self, exported: ExportResult) -> None:
-        assert exported.ops["fp32"].passed
+    def test_runtime_2_11_has_its_operators(self, conversion: ExportResult) -> None:
+        assert conversion.ops["fp32"].passed

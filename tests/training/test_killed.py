@@ -3,13 +3,11 @@
 Trainings run as `distill teacher|student` in processes forked from one that has everything imported.
 """
 
-import multiprocessing
 import os
 import random
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -21,26 +19,10 @@ import yaml
 from distill.losses.config import CacheConfig
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
-from tests.support.training_process import train
+from tests.support.command_processes import SECRETS, USER, run_command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
 EPOCHS, STEPS = 6, 24
-SECRETS = {"WANDB_API_KEY": "0123456789abcdef0123456789abcdef01234567", "MY_DATABASE_PASSWORD": "correct-horse-battery"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServerContext]:
-    """Processes that start in milliseconds because torch and Lightning are imported already."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**SECRETS, "OMP_NUM_THREADS": "1", "HOME": "/home/johanna-recognisable"}.items():
-            patch.setenv(name, value)
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["distill.training.fit", "distill.cli.student", "albumentations", "wandb"])
-        # The environment is that of the moment the server starts, which is with the first process.
-        first = context.Process(target=os.getpid)
-        first.start()
-        first.join()
-        yield context
 
 
 class Runs:
@@ -57,7 +39,7 @@ class Runs:
         return ["student" if "kd" in plain else "teacher", "--config", f"{name}.yaml"]
 
     def start(self, argv: list[str]) -> ForkServerProcess:
-        process = self.server.Process(target=train, args=(argv,))
+        process = self.server.Process(target=run_command, args=(argv,))
         process.start()
         return process
 
@@ -151,7 +133,7 @@ def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:
     assert {step for step, _ in recorded} == set(range(1, 13))
     assert records[-1]["config"]["model"]["arch"] == "swin_v2"
     assert records[-1]["artifact"] == {"best.ckpt", "config.yaml", "metrics.csv"}
-    private = [*SECRETS.values(), "johanna-recognisable", str(runs.folder), str(Path(__file__).parents[2])]
+    private = [*SECRETS.values(), USER, str(runs.folder), str(Path(__file__).parents[2])]
     for path in folder.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         assert not [word for word in private if word.encode() in content], path
