@@ -33,6 +33,8 @@ settings.load_profile("distill")
 pytest_plugins = [f"tests.support.{name}" for name in ("command_processes", "evaluation", "exported", "tflite_files")]
 
 ROOT = Path(__file__).resolve().parents[1]
+# Their tests train, build environments or start processes.
+LONG_FOLDERS = {"bench", "submission", "training"}
 LOOPBACK = {"localhost", "::1", "0.0.0.0", "::", "", None}
 
 
@@ -52,7 +54,7 @@ class SharedFixtures(LoadGroupScheduling):
         return scope.rsplit("::", 1)[0] if scope == nodeid else scope
 
 
-@pytest.hookimpl
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedFixtures | None:
     """Distribute tests as `SharedFixtures` does where pytest-xdist was called with `--dist loadgroup`."""
     config.option.loadscopereorder = False
@@ -67,9 +69,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("exported"))
     if "PYTEST_XDIST_WORKER" in os.environ:
         slow = {item.parent for item in items if item.get_closest_marker("slow")}
-        shared = [item.get_closest_marker("xdist_group") is not None for item in items]
-        order = sorted(range(len(items)), key=lambda i: (not shared[i], items[i].parent not in slow))
-        items[:] = [items[i] for i in order]
+        items.sort(key=lambda item: (_is_grouped(item), item.parent in slow, _is_long(item)), reverse=True)
+
+
+def _is_grouped(item: pytest.Item) -> bool:
+    return item.get_closest_marker("xdist_group") is not None
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return not LONG_FOLDERS.isdisjoint(item.path.parts)
 
 
 @pytest.fixture(scope="session", autouse=True)

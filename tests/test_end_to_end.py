@@ -9,7 +9,7 @@ from distill.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 # EFLD is converted in a tenth of the time of the demo's MobileViT-v2, whose conversion tests/export checks.
-STUDENT = ["--model", "{arch: efld}", "--kd", "{kind: coordinate, weight: 1, inherit_heads: false}"]
+STUDENT = ["--name", "student", "--model", "{arch: efld}", "--kd", "{kind: coordinate, weight: 1}"]
 TINY = ["--trainer.epochs", "1", "--trainer.validate_every", "1", "--data.batch_size", "4", "--log.wandb", "disabled"]
 
 
@@ -22,7 +22,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data, demo = ["--data.root", faces], ROOT / "configs" / "demo"
     assert main(["teacher", "--config", str(demo / "teacher.yaml"), *data, *runs, *TINY]) == 0
     teacher = ["--teacher", str(root / "runs" / "teacher" / "best.ckpt")]
-    assert main(["student", "--config", str(demo / "student.yaml"), *teacher, *STUDENT, *data, *runs, *TINY]) == 0
+    base = str(ROOT / "configs" / "base" / "demo.yaml")
+    assert main(["student", "--config", base, *teacher, *STUDENT, *data, *runs, *TINY]) == 0
     best = root / "runs" / "student" / "best.ckpt"
     where = ["--data.format", "manifest", "--data.root", faces]
     assert main(["export", str(best), "--out", str(root / "export"), *where, "--faces", "4"]) == 0

@@ -2,36 +2,26 @@
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from distill.bench.complexity import complexity
-from distill.export.pipeline import ExportResult
 from distill.models import create_model
 from distill.models.cards import load_cards
 from distill.spec import ModelSpec
-from tests.support.zoo_tester import ZooTester
+from tests.support.zoo_tester import NetworkTester
 
 
-class TestMobileViT050(ZooTester):
-    """The conversion that other tests use, too."""
-
+class TestMobileViT050(NetworkTester):
     arch = "mobilevit_v2_050"
+    size = 128
 
-    @pytest.fixture(scope="class")
-    def spec(self, spec: ModelSpec) -> ModelSpec:
-        return spec
 
-    @pytest.fixture(scope="class")
-    def net(self, net: nn.Module) -> nn.Module:
-        return net
-
-    @pytest.fixture(scope="class")
-    def crops(self, crops: np.ndarray) -> np.ndarray:
-        return crops
-
-    @pytest.fixture(scope="class")
-    def conversion(self, exported: ExportResult) -> ExportResult:
-        return exported
+def test_the_converted_network_depends_on_its_input(net: nn.Module, spec: ModelSpec, crops: np.ndarray) -> None:
+    """tests/export compares the files of this network with PyTorch; equal outputs for all crops would prove nothing."""
+    with torch.no_grad():
+        points = net(torch.from_numpy(crops).permute(0, 3, 1, 2)).landmarks * spec.crop.size
+    assert float((points[0] - points[1]).abs().max()) > 0.5
 
 
 @pytest.mark.parametrize("arch", sorted(name for name in load_cards() if name.startswith("mobilevit")))
