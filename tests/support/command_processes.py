@@ -2,13 +2,12 @@
 
 import multiprocessing
 import os
-import sys
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
 
-from distill.cli.main import main
+from tests.support.training_process import train
 
 SECRETS = {"WANDB_API_KEY": "0123456789abcdef0123456789abcdef01234567", "MY_DATABASE_PASSWORD": "correct-horse-battery"}
 USER = "johanna-recognisable"
@@ -20,9 +19,7 @@ def run_command(argv: list[str], log: Path | None = None) -> None:
         with log.open("ab") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-    # Workers of a data loader end with the process that forked them; forked by a server, they would outlive a kill.
-    multiprocessing.set_start_method("fork", force=True)
-    sys.exit(main(argv))
+    train(argv)
 
 
 @pytest.fixture(scope="session")

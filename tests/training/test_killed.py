@@ -19,7 +19,8 @@ import yaml
 from distill.losses.config import CacheConfig
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
-from tests.support.command_processes import SECRETS, USER, run_command
+from tests.support.command_processes import SECRETS, USER
+from tests.support.training_process import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
 EPOCHS, STEPS = 6, 24
@@ -39,7 +40,7 @@ class Runs:
         return ["student" if "kd" in plain else "teacher", "--config", f"{name}.yaml"]
 
     def start(self, argv: list[str]) -> ForkServerProcess:
-        process = self.server.Process(target=run_command, args=(argv,))
+        process = self.server.Process(target=train, args=(argv,))
         process.start()
         return process
 
