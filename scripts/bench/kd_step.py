@@ -7,7 +7,7 @@ A step is the whole of it: student, supervised loss, teacher, distillation, back
 is the teacher: *naive* tracks its gradients, as the authors' code does; *frozen* is this package without a cache;
 *maps* and *window* read kept maps from disk, *landmarks* is coordinate distillation from landmarks kept once per face.
 All forms take turns in one process of one thread; what counts is processor time, so that other programs on the machine
-do not, and a speed-up is the median over the rounds of the naive step's time over that of the same round. Weights and
+do not, and a speed-up is the median over the turns of the naive step's time over that of the same turn. Weights and
 faces are random: they do not matter here. With --teacher and --root it also measures what the compact forms lose, on
 real crops. Exit status 1 when the frozen teacher is less than twice as fast as the naive one on the authors' pair.
 """
@@ -147,14 +147,14 @@ def measure(pair: tuple[Any, ...], rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         steps = make_steps(pair, Path(folder))
         seconds: dict[str, list[float]] = {form: [] for form in steps}
-        for index in range(max(3, round(rounds * pair[4])) + 1):
+        for round_number in range(max(3, round(rounds * pair[4])) + 1):
             for form, step in steps.items():
                 taken = step()
-                if index:  # the first round fills caches and allocators
+                if round_number:  # the first round fills caches and allocators
                     seconds[form].append(taken)
     rows = {}
     for form, times in seconds.items():
-        ratios = [naive / faster for naive, faster in zip(seconds["naive"], times, strict=True)]
+        ratios = [naive / own for naive, own in zip(seconds["naive"], times, strict=True)]
         middle = statistics.median(times)
         rows[form] = {
             "seconds": middle,
@@ -174,13 +174,12 @@ def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
     faces = read_faces("300w", options.root, parse_subsets(options.subset), teacher.spec.scheme)[: options.faces]
     data = FaceDataset(faces, teacher.spec.crop, teacher.spec.scheme, AugmentConfig())
     images = next(iter(DataLoader(data, batch_size=len(data))))["image"].float() / 255
-    outputs = teacher(images)
-    of_student = student(images)
-    maps = outputs.part("heatmaps")
+    taught, small = teacher(images), student(images)
+    maps = taught.part("heatmaps")
     result: dict[str, Any] = {"faces": len(faces), "map": list(maps.shape[-2:])}
     for form, window in (("maps", 0), ("window", WINDOW)):
         compact = Compact(maps.shape[1], maps.shape[2], maps.shape[3], window)
-        kept = compact.decode(compact.encode(outputs))
+        kept = compact.decode(compact.encode(taught))
         found, cells = kept.part("heatmaps"), compact.cells(compact.corners(maps))
         cut = torch.zeros_like(found).flatten(-2).scatter(-1, cells, found.flatten(-2).gather(-1, cells)).view_as(found)
         moved, moved_cut = (
@@ -191,12 +190,10 @@ def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
             "smaller": maps[0].numel() * 4 / compact.size,
             "centre_of_mass_px": {"mean": float(moved.mean()), "p99": float(moved.flatten().quantile(0.99))},
             "cut_off_at_the_window_px": {"mean": float(moved_cut.mean())},
-            "landmarks_equal": bool(torch.equal(kept.landmarks, outputs.landmarks)),
+            "landmarks_equal": bool(torch.equal(kept.landmarks, taught.landmarks)),
             "loss_change_percent": {
                 name: 100
-                * float(
-                    per_landmark(name, of_student, kept, {}).mean() / per_landmark(name, of_student, outputs, {}).mean()
-                )
+                * float(per_landmark(name, small, kept, {}).mean() / per_landmark(name, small, taught, {}).mean())
                 - 100
                 for name in ("mse", "l2", "kl", "covariance")
             },

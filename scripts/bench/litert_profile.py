@@ -128,9 +128,9 @@ def _parsed(summary: str, runs: int) -> tuple[OpTime, ...]:
     operators = []
     for line in summary.partition("Run Order")[2].partition("Top by")[0].splitlines():
         if row := _ROW.match(line):
-            kind, average, calls, position = row[1], float(row[2]), int(row[3]), row[4]
+            kind, average, calls, column = row[1], float(row[2]), int(row[3]), row[4]
             count = max(1, round(calls / runs))
-            delegated = position == "Delegate"
+            delegated = column == "Delegate"
             operators.append(OpTime(kind.removeprefix("Delegate/"), average * count, count, delegated))
     if not operators:
         raise ConfigError("LiteRT's profiler says nothing that can be read; profile with ai-edge-litert 2.3")

@@ -32,7 +32,7 @@ NETS: dict[str, tuple[dict[str, Any], int, int]] = {
 }
 
 
-def measure(arch: str, keep: bool, steps: int = 6) -> dict[str, float]:
+def step_seconds(arch: str, keep: bool, steps: int = 6) -> dict[str, float]:
     """Return the median seconds of a step in this process."""
     torch.set_num_threads(1)
     if keep and not keep_freed_memory():
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, metavar=("NET", "FORM"), help="measure one form in this process")
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(options.one[0], options.one[1] == "keep")))
+        print(json.dumps(step_seconds(options.one[0], options.one[1] == "keep")))
         return
     found: dict[str, Any] = {}
     for arch in NETS:
