@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from distill.export.config import QuantizeConfig
 from distill.export.quantization_modes import MODES
 from distill.export.verify.tensor_matching import Node, trace
-from distill.tflite.editor import float_islands, pack_weights
+from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.subprocesses import run_converter
+from distill.tflite.weight_quantization import quantize_weights
 
 _WORKER = Path(__file__).with_name("tf_worker.py")
 _WEIGHTLESS = ("ADD", "SUB", "MUL", "DIV", "RSQRT", "SQRT", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
@@ -92,9 +93,9 @@ def quantize(
         if integer:
             _work({"calibrated": job["calibrated"], "integer": integer}, folder, timeout_s)
         if "int16x8" in names:
-            files["int16x8"].write_bytes(float_islands(files["int16x8"].read_bytes(), names["int16x8"]))
+            files["int16x8"].write_bytes(dequantize_operators(files["int16x8"].read_bytes(), names["int16x8"]))
         for mode in names:
-            files[mode].write_bytes(pack_weights(files[mode].read_bytes()))
+            files[mode].write_bytes(quantize_weights(files[mode].read_bytes()))
     return files
 
 

@@ -15,9 +15,9 @@ from distill.export.quantize import quantize
 from distill.export.to_onnx import INPUT
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
-from distill.tflite.editor import pack_weights
-from distill.tflite.reader import read_graph
+from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import run_converter
+from distill.tflite.weight_quantization import quantize_weights
 
 _FLOATS = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
 
@@ -81,7 +81,7 @@ def check_interface(blob: bytes, spec: ModelSpec, name: str) -> None:
     Raises:
         ExportError: naming what it has instead.
     """
-    graph, size = read_graph(blob, name), spec.crop.size
+    graph, size = read_model(blob, name).main, spec.crop.size
     found = [(tensor.shape, tensor.dtype) for tensor in (*graph.inputs, *graph.outputs)]
     expected = [((1, size, size, 3), "FLOAT32"), ((1, spec.n_points, 2), "FLOAT32")]
     if found != expected:
@@ -102,7 +102,7 @@ def _convert(
     made = _onnx2tf(onnx_path, folder, timeout_s)
     content = {mode: (made / name).read_bytes() for mode, name in _FLOATS.items()}
     if "w8" in modes:
-        content["w8"] = pack_weights(content["fp32"])
+        content["w8"] = quantize_weights(content["fp32"])
     rest = [mode for mode in modes if mode not in content]
     if rest:
         files = quantize(made, onnx_path, calibration, rest, folder, config, timeout_s)

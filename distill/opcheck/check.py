@@ -14,9 +14,10 @@ from distill.errors import CheckpointError
 from distill.opcheck.advice import advise
 from distill.opcheck.module_map import modules_of
 from distill.opcheck.tables import Kind, Since, kind_of, limit_of, op_table
-from distill.tflite.integrity import read_model
-from distill.tflite.reader import Operator, read_graph
+from distill.tflite.integrity import read_verified
+from distill.tflite.model import Operator
 from distill.tflite.releases import COLUMNS, Release, parse_release, parse_version
+from distill.tflite.serialization import read_model
 
 _SHOWN = 3  # places named in a reason
 
@@ -149,12 +150,12 @@ def check_model(path: str | Path, runtime: str, onnx: str | Path | None = None, 
         ConfigError: `runtime` is not a release.
     """
     target, path = parse_release(runtime), Path(path)
-    graph = read_graph(read_model(path, sha256), str(path))
-    if not graph.operators:
+    model = read_model(read_verified(path, sha256), str(path))
+    if not model.operators:
         raise CheckpointError(f"{path}: a TFLite file without a single operator; export the model again")
-    rows = _rows(graph.operators, modules_of(graph.operators, onnx or _onnx_beside(path)), target)
+    rows = _rows(model.operators, modules_of(model.operators, onnx or _onnx_beside(path)), target)
     return OpReport(
-        path.name, runtime, rows, _oldest([row.since for row in rows]), graph.min_runtime,
+        path.name, runtime, rows, _oldest([row.since for row in rows]), model.min_runtime,
         _oldest([row.litert for row in rows]),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.tflite.reader import Operator
+from distill.tflite.model import Operator
 
 # TFLite operator -> ONNX operators it may come from, where the names differ.
 _KINDS = {

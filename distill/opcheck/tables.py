@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import groupby, zip_longest
 from pathlib import Path
 
-from distill.tflite.reader import Operator
+from distill.tflite.model import Operator
 
 # Where a node keeps its data, when that is not the first input; for those with weights: (data, weights).
 _DATA = {"SPLIT": 1, "SELECT": 1, "SELECT_V2": 1}
@@ -81,21 +81,22 @@ def type_table() -> dict[tuple[str, Kind], Since]:
 
 
 def kind_of(node: Operator) -> Kind | None:
-    """Return what the table may know a node by, or None when it is not of a kind that was measured."""
-    if node.op in _BROADCASTING and len(node.inputs) != 2:
+    """Return what the table may list an operator under, or None when it is not of a kind that was measured."""
+    inputs = node.present_inputs
+    if node.op in _BROADCASTING and len(inputs) != 2:
         return None
-    places = _WEIGHTED.get(node.op) or (_DATA.get(node.op, 0),)
-    if max(places) >= len(node.inputs) or not node.outputs:
+    indices = _WEIGHTED.get(node.op) or (_DATA.get(node.op, 0),)
+    if max(indices) >= len(inputs) or not node.outputs:
         return None
-    tensors = [node.outputs[0]] if node.op == "QUANTIZE" else [node.inputs[place] for place in places]
-    if node.op in _BROADCASTING and node.inputs[1].dtype != tensors[0].dtype:
-        tensors = list(node.inputs[:2])
+    tensors = [node.outputs[0]] if node.op == "QUANTIZE" else [inputs[index] for index in indices]
+    if node.op in _BROADCASTING and inputs[1].dtype != tensors[0].dtype:
+        tensors = inputs[:2]
     for tensor in tensors:
         # Plain integers and per-channel scales go other ways through a kernel than what was measured.
         if tensor.dtype in _QUANTISED and tensor.n_scales != (0 if node.op == "CAST" else 1):
             return None
-    case = _broadcast(node.inputs[0].shape, node.inputs[1].shape) if node.op in _BROADCASTING else ""
-    rank = max(len(tensor.shape) for tensor in node.inputs[:2]) if case else len(tensors[0].shape)
+    case = _broadcast(inputs[0].shape, inputs[1].shape) if node.op in _BROADCASTING else ""
+    rank = max(len(tensor.shape) for tensor in inputs[:2]) if case else len(tensors[0].shape)
     return Kind("/".join(tensor.dtype for tensor in tensors), rank, case)
 
 

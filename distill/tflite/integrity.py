@@ -45,7 +45,7 @@ def refusal(model: str | Path, expected: str | None = None) -> str | None:
     return None
 
 
-def read_model(path: str | Path, expected: str | None = None) -> bytes:
+def read_verified(path: str | Path, expected: str | None = None) -> bytes:
     """Return the bytes of a model file after its hash was compared.
 
     Raises:

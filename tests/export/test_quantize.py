@@ -5,8 +5,9 @@ from distill.export.config import QuantizeConfig
 from distill.export.pipeline import ExportResult
 from distill.export.quantize import decoder_of, float_nodes
 from distill.export.verify.tensor_matching import Node
-from distill.tflite.editor import pack_weights
-from distill.tflite.reader import Graph, read_graph
+from distill.tflite.model import Operator
+from distill.tflite.serialization import read_model
+from distill.tflite.weight_quantization import quantize_weights
 
 NOTHING = QuantizeConfig(float_modules=[], hybrid_modules=["body"], float_ops=[], float_statistics=False)
 
@@ -54,13 +55,13 @@ def test_a_bad_pattern_is_named() -> None:
         QuantizeConfig(float_modules=["head("])
 
 
-def graph_of(exported: ExportResult, mode: str) -> Graph:
-    return read_graph(exported.files[mode].read_bytes(), mode)
+def operators_of(exported: ExportResult, mode: str) -> list[Operator]:
+    return read_model(exported.files[mode]).operators
 
 
 @pytest.mark.parametrize(("mode", "integer"), [("int8", "INT8"), ("int8_hybrid", "INT8"), ("int16x8", "INT16")])
 def test_the_convolutions_are_integers_and_the_decoder_is_not(exported: ExportResult, mode: str, integer: str) -> None:
-    operators = graph_of(exported, mode).operators
+    operators = operators_of(exported, mode)
     convolutions = [operator.outputs[0].dtype for operator in operators if "CONV_2D" in operator.op]
     assert convolutions.count(integer) > 40
     decoders = [operator for operator in operators if operator.op in ("BATCH_MATMUL", "DIV", "RSQRT", "SOFTMAX")]
@@ -69,7 +70,7 @@ def test_the_convolutions_are_integers_and_the_decoder_is_not(exported: ExportRe
 
 def test_hybrids_keep_more_in_floats(exported: ExportResult) -> None:
     def floats(mode: str) -> int:
-        return sum(op.outputs[0].dtype == "FLOAT32" for op in graph_of(exported, mode).operators if "CONV" in op.op)
+        return sum(op.outputs[0].dtype == "FLOAT32" for op in operators_of(exported, mode) if "CONV" in op.op)
 
     assert floats("int8_hybrid") > floats("int8")
 
@@ -77,8 +78,8 @@ def test_hybrids_keep_more_in_floats(exported: ExportResult) -> None:
 @pytest.mark.parametrize("mode", ["int8", "int8_hybrid", "int16x8"])
 def test_weights_that_compute_in_floats_are_stored_in_8_bits(exported: ExportResult, mode: str) -> None:
     """EFLD's last layer alone made its int8 file 0.28 MB instead of 0.17 MB."""
-    again = read_graph(pack_weights(exported.files[mode].read_bytes()), mode)
-    assert len(again.operators) == len(graph_of(exported, mode).operators)
+    again = read_model(quantize_weights(exported.files[mode].read_bytes()))
+    assert len(again.operators) == len(operators_of(exported, mode))
 
 
 def test_random_weights_stay_within_a_pixel(exported: ExportResult) -> None:

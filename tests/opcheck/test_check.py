@@ -11,7 +11,8 @@ from distill.opcheck.advice import advise
 from distill.opcheck.check import check_model
 from distill.opcheck.report import render, render_matrix, sentences
 from distill.opcheck.tables import op_table, type_table
-from distill.tflite.builder import Node, integers, side, write
+from distill.tflite.builder import integers, single_op_model, variable
+from distill.tflite.model import Operator
 
 
 @pytest.mark.parametrize(
@@ -77,9 +78,11 @@ open({str(path)!r}, "wb").write(tf.lite.TFLiteConverter.from_concrete_functions(
 def test_axes_count_whatever_version_a_file_declares(tmp_path: Path) -> None:
     """A permute of six axes declared as v1: the old runtime finds the operator and refuses the node."""
     axes = (1, 2, 2, 2, 2, 2)
-    node = Node("TRANSPOSE", (side("FLOAT32", axes), integers(5, 4, 3, 2, 1, 0)), (side("FLOAT32", axes[::-1]),))
+    node = Operator(
+        "TRANSPOSE", (variable("FLOAT32", axes), integers(5, 4, 3, 2, 1, 0)), (variable("FLOAT32", axes[::-1]),)
+    )
     path = tmp_path / "liar.tflite"
-    path.write_bytes(write(node))
+    path.write_bytes(single_op_model(node))
     report = check_model(path, "2.11.0")
     assert [row.verdict for row in report.rows] == ["type"]
     assert "TRANSPOSE v1 of FLOAT32 and INT32, rank 6, needs 2.12.0" in report.failures[0]
@@ -88,7 +91,7 @@ def test_axes_count_whatever_version_a_file_declares(tmp_path: Path) -> None:
 
 def test_types_count_too(tmp_path: Path) -> None:
     path = tmp_path / "abs.tflite"
-    path.write_bytes(write(Node("ABS", (side("INT32", (2, 2)),), (side("INT32", (2, 2)),))))
+    path.write_bytes(single_op_model(Operator("ABS", (variable("INT32", (2, 2)),), (variable("INT32", (2, 2)),))))
     assert check_model(path, "2.12.0").passed
     (reason,) = check_model(path, "2.11.0").failures
     assert "ABS v1 of INT32" in reason

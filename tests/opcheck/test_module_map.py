@@ -5,7 +5,7 @@ import pytest
 
 from distill.export.pipeline import ExportResult
 from distill.opcheck.module_map import _aligned, module_of, modules_of, scope_of
-from distill.tflite.reader import read_graph
+from distill.tflite.serialization import read_model
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_alignment_is_the_longest_common_subsequence() -> None:
 
 def test_an_exported_net_is_traced_to_its_modules(exported: ExportResult) -> None:
     """Where onnx2tf kept a path, the alignment must say the same without looking at it."""
-    operators = read_graph(exported.files["fp32"].read_bytes(), "student").operators
+    operators = read_model(exported.files["fp32"]).operators
     modules = modules_of(operators, exported.files["onnx"])
     assert all(module is not None for module in modules)
     kept = [(index, scope) for index, node in enumerate(operators) if (scope := scope_of(node.outputs[0].name))]
@@ -49,12 +49,12 @@ def test_an_exported_net_is_traced_to_its_modules(exported: ExportResult) -> Non
 
 
 def test_without_an_onnx_file_nothing_is_claimed(exported: ExportResult) -> None:
-    operators = read_graph(exported.files["fp32"].read_bytes(), "student").operators
+    operators = read_model(exported.files["fp32"]).operators
     assert modules_of(operators, None).count(None) > len(operators) // 2
 
 
 def test_a_broken_onnx_file_costs_only_the_names(exported: ExportResult, tmp_path: Path) -> None:
     broken = tmp_path / "net.onnx"
     broken.write_bytes(b"<html>")
-    operators = read_graph(exported.files["fp32"].read_bytes(), "student").operators
+    operators = read_model(exported.files["fp32"]).operators
     assert modules_of(operators, broken) == modules_of(operators, None)

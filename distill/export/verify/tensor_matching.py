@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from distill.errors import ExportError
 from distill.export.to_onnx import INPUT
 from distill.opcheck.module_map import module_of
-from distill.tflite.reader import Graph, read_graph
+from distill.tflite.model import Model
+from distill.tflite.serialization import read_model
 
 # Relative to the largest value; the two runtimes add in different orders.
 _ALIKE = 1e-3
@@ -60,7 +61,7 @@ def trace(onnx_path: Path, tflite: Path, crop: NDArray[np.float32]) -> list[Node
     Raises:
         ExportError: few tensors of the two agree, so that they are not the same network.
     """
-    graph = read_graph(tflite.read_bytes(), tflite.name)
+    graph = read_model(tflite)
     wanted, found = _onnx_values(onnx_path, crop), _tflite_values(tflite, crop)
     producers = {operator.tensors[-1].name: index for index, operator in enumerate(graph.operators)}
     matched = _match(found, wanted)
@@ -138,7 +139,7 @@ def _match(found: Mapping[str, NDArray], wanted: Mapping[str, NDArray]) -> dict[
     return matched
 
 
-def _modules(graph: Graph, matched: Mapping[str, str], convs: Mapping[str, str]) -> list[str | None]:
+def _modules(graph: Model, matched: Mapping[str, str], convs: Mapping[str, str]) -> list[str | None]:
     """Return the module of each operator; one without a match belongs where the next operator with one does."""
     modules: list[str | None] = []
     for operator in graph.operators:
