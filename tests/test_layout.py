@@ -67,7 +67,7 @@ TESTED_ELSEWHERE = {
     "export/export.py": "export/verify/test_parity_report.py",
     "export/quantization_modes.py": "export/test_pipeline.py",
     "export/rewrites/generic.py": "models/test_lite_hrnet_export.py",
-    "export/rewrites/rewrite.py": "export/verify/test_tensor_matching.py",
+    "export/rewrites/rewrite.py": "opcheck/test_match_values.py",
     "export/tf_worker.py": "export/test_to_tflite.py",
     "export/verify/litert_torch_worker.py": "export/verify/test_cross_check.py",
     "export/verify/tolerances.py": "export/verify/test_cross_check.py",

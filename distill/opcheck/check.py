@@ -12,7 +12,7 @@ from typing import Any
 
 from distill.errors import CheckpointError
 from distill.opcheck.advice import advise
-from distill.opcheck.module_map import modules_of
+from distill.opcheck.module_map import module_map
 from distill.opcheck.tables import Kind, Since, kind_of, limit_of, op_table
 from distill.tflite.integrity import read_verified
 from distill.tflite.model import Operator
@@ -153,7 +153,7 @@ def check_model(path: str | Path, runtime: str, onnx: str | Path | None = None, 
     model = read_model(read_verified(path, sha256), str(path))
     if not model.operators:
         raise CheckpointError(f"{path}: a TFLite file without a single operator; export the model again")
-    rows = _rows(model.operators, modules_of(model.operators, onnx or _onnx_beside(path)), target)
+    rows = _rows(model.operators, module_map(model, onnx or _onnx_beside(path)), target)
     return OpReport(
         path.name, runtime, rows, _oldest([row.since for row in rows]), model.min_runtime,
         _oldest([row.litert for row in rows]),

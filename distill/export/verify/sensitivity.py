@@ -18,7 +18,7 @@ from onnx import numpy_helper
 
 from distill.export.quantization_modes import Rounding
 from distill.export.to_onnx import INPUT
-from distill.export.verify.tensor_matching import onnx_outputs
+from distill.opcheck.match_values import onnx_outputs
 from distill.opcheck.module_map import module_of
 
 # Nodes with weights: which axis of theirs is the output channels.
