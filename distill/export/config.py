@@ -1,4 +1,4 @@
-"""What of the quantization can be configured; light, because the command line reads it before anything else."""
+"""Options of calibration and quantization; it imports little, because every command line reads it."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -9,14 +9,14 @@ from distill.errors import ConfigError
 
 @dataclass(frozen=True)
 class CalibrationConfig:
-    """Faces an integer model is calibrated on; they must be training faces.
+    """Faces that integer models are calibrated on; they must be training faces.
 
     Attributes:
         format: how the data lie on disk: a name of docs/reference/formats.md; nothing for generated faces.
         root: folder of the data.
         subset: names joined by `+`; `all` for every face.
         faces: how many are drawn.
-        seed: decides which.
+        seed: of the draw.
     """
 
     format: str | None = None
@@ -34,7 +34,9 @@ class CalibrationConfig:
 
 @dataclass(frozen=True)
 class QuantizeConfig:
-    """What stays in floats in the integer modes. Modules are regular expressions, matched against whole paths.
+    """Modules and operators that stay in floats in the integer modes.
+
+    Modules are regular expressions, matched against whole paths.
 
     Attributes:
         float_modules: modules of every integer mode; by default those the network declares.
@@ -60,7 +62,7 @@ class QuantizeConfig:
         return (self.float_modules or []) + ((self.hybrid_modules or []) if mode == "int8_hybrid" else [])
 
     def for_network(self, net: object) -> "QuantizeConfig":
-        """Return the same with the modules that the network declares where none are given."""
+        """Return a copy with the modules that the network declares where none are given."""
         declared_float = list(getattr(net, "float_modules", ()))
         declared_hybrid = list(getattr(net, "hybrid_modules", ()))
         return replace(

@@ -1,4 +1,4 @@
-"""A trained network -> ONNX -> TFLite, all or nothing: files appear only when every check of every stage passed."""
+"""Export pipeline: network -> ONNX -> TFLite; files are published only when every check of every stage passed."""
 
 import re
 import shutil
@@ -33,15 +33,15 @@ from distill.spec import ModelSpec, sidecar_path
 from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
 FORMAT = "distill-export/3"
-# Crops that say enough about which layer is sensitive.
+# Crops that suffice to rank layers by sensitivity.
 _LAYER_CROPS = 8
-# Crops that show whether a runtime computes a mode as the first one does.
+# Crops that suffice to compare a further runtime with the first one.
 _FEW_CROPS = 8
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What an export made.
+    """Files and reports of an export.
 
     Attributes:
         files: model file by mode: `onnx` and the modes asked for.
@@ -66,7 +66,7 @@ class Conversion:
 
     Attributes:
         crops: what the stages were compared on.
-        quantize: what of the integer modes is in floats.
+        quantize: modules and operators of the integer modes in floats.
         calibration: the faces the integer modes were calibrated on.
     """
 
@@ -126,7 +126,7 @@ class Conversion:
 
 
 def calibration_summary(calibration: Calibration | None) -> dict[str, Any] | None:
-    """Return what a report says about the faces an integer mode was calibrated on."""
+    """Return the calibration faces as a report states them, None without calibration."""
     if calibration is None:
         return None
     return {"source": calibration.source, "faces": len(calibration.crops), "data_hash": calibration.data_hash}
@@ -157,11 +157,11 @@ def convert(
 
     Args:
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
-        crops: (n, size, size, 3) float32 RGB in [0, 1]; real faces, because parity on noise says little.
+        crops: (n, size, size, 3) float32 RGB in [0, 1]; faces, because parity on noise means little.
         landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
         gates: by stage: `onnx` and each of `modes`.
         calibration: training faces for the integer modes, none of them among `crops`.
-        quantize: what of the integer modes stays in floats.
+        quantize: modules and operators that stay in floats in the integer modes.
 
     Raises:
         ConfigError: crops of another size than the spec's, or calibration faces among them.
@@ -180,8 +180,8 @@ def convert(
     # Beside the target, so that moving the finished files is a rename.
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as folder:
         files = {"onnx": export_onnx(net, spec, Path(folder, f"{stem}.onnx"))}
-        shown = None if calibration is None else calibration.crops
-        files |= export_tflite(files["onnx"], spec, folder, modes, stem, shown, config)
+        faces = None if calibration is None else calibration.crops
+        files |= export_tflite(files["onnx"], spec, folder, modes, stem, faces, config)
         ops = {mode: check_model(files[mode], runtime) for mode in modes}
         for report in ops.values():
             require_ops(report)
@@ -211,12 +211,13 @@ def _candidates(
 
 def _limits(candidates: Mapping[str, Predict]) -> dict[str, int]:
     """Compare rounded modes on a few crops only in all runtimes but the first: old ones take a second for each."""
-    seen, limits = set[str](), {}
+    known: set[str] = set()
+    limits: dict[str, int] = {}
     for name in candidates:
         mode = mode_of(name)
-        if mode in seen and MODES[mode].rounding in ("weights", "all"):
+        if mode in known and MODES[mode].rounding in ("weights", "all"):
             limits[name] = _FEW_CROPS
-        seen.add(mode)
+        known.add(mode)
     return limits
 
 

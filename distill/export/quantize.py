@@ -1,8 +1,8 @@
-"""Integer files that still point where the network does: what stays in floats, and how they are made.
+"""Integer quantization of TFLite files, and the choice of operators that stay in floats.
 
 An 8-bit decoder cannot tell apart positions closer than 1/256 of the crop, and products of maps in 8 bits flatten the
-peaks a soft-argmax weighs: with random weights that was 110 px. So everything from the last layer with weights to the
-output is always in floats. Norm statistics are single numbers per map with a wide range: floats cost nothing there.
+peaks that a soft-argmax weighs: with random weights the error was 110 px. So everything from the last layer with
+weights to the output is in floats. Norm statistics are single numbers per map with a wide range: floats are free there.
 Weights of layers that compute in floats are stored in 8 bits all the same and unpacked when the file is loaded: half of
 EFLD's integer file would be its last layer otherwise.
 """

@@ -1,4 +1,4 @@
-"""ONNX -> TensorFlow Lite: onnx2tf makes the float files, TensorFlow's own quantizer the others."""
+"""ONNX -> TFLite: float files by onnx2tf, the others by TensorFlow's quantizer."""
 
 import tempfile
 from collections.abc import Sequence
@@ -49,8 +49,8 @@ def export_tflite(
 
     Args:
         modes: names in `MODES`.
-        calibration: (n, h, w, 3) crops that show the integer modes the range of every activation.
-        config: what of the integer modes stays in floats.
+        calibration: (n, h, w, 3) crops that the integer modes take the ranges of activations from.
+        config: modules and operators that stay in floats in the integer modes.
         timeout_s: for each converter.
 
     Raises:
@@ -98,7 +98,7 @@ def _convert(
     config: QuantizeConfig,
     timeout_s: float,
 ) -> dict[str, bytes]:
-    """Return the content of each mode of file; `folder` is for whatever lies about meanwhile."""
+    """Return the content of each mode of file; `folder` is for temporary files."""
     made = _onnx2tf(onnx_path, folder, timeout_s)
     content = {mode: (made / name).read_bytes() for mode, name in _FLOATS.items()}
     if "w8" in modes:
@@ -128,8 +128,8 @@ def _onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:
 def channels_first(model: onnx.ModelProto) -> onnx.ModelProto:
     """Remove the transpose an NHWC input starts with.
 
-    onnx2tf takes every 4-D input for NCHW and turns the whole graph to NHWC itself, so this is how the TFLite file
-    ends up with NHWC pixels and no transpose at all.
+    onnx2tf takes every 4-D input for NCHW and converts the whole graph to NHWC itself, so the TFLite file gets NHWC
+    pixels and no transpose.
     """
     graph = model.graph
     readers = [node for node in graph.node if INPUT in node.input]

@@ -1,8 +1,8 @@
-"""Which runtime has an operator in a version, and takes it for an element type and a rank: two tables of data.
+"""Tables of operators: the first runtime with an operator version, and with an element type and rank of it.
 
 op_versions.csv: (operator, version) -> the first TensorFlow Lite and the first LiteRT that have it.
-op_types.csv: what the version does not tell. A file may declare TRANSPOSE v1 on seven axes, or ABS of int32: a runtime
-finds the operator and refuses the node. Only limits are listed, and only where a real load showed them.
+op_types.csv: limits that the version does not show. A file may declare TRANSPOSE v1 on seven axes, or ABS of int32: a
+runtime finds the operator and refuses the node. Only limits are listed, and only where a real load showed them.
 
 Every row has its source. Both are measured by `scripts/generate/op_table.py`; see docs/how-to/check-operators.md.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from distill.tflite.model import Operator
 
-# Where a node keeps its data, when that is not the first input; for those with weights: (data, weights).
+# Index of the data among the inputs where it is not 0; for operators with weights: (data, weights).
 _DATA = {"SPLIT": 1, "SELECT": 1, "SELECT_V2": 1}
 _WEIGHTED = {
     "CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "FULLY_CONNECTED": (0, 1), "BATCH_MATMUL": (0, 1),
@@ -30,10 +30,10 @@ _BROADCASTING = {
 
 @dataclass(frozen=True)
 class Since:
-    """From which releases on something is there, and how that is known.
+    """First releases that have something, and how that is known.
 
     Attributes:
-        tflite, litert: first release of each family; None when no release known here has it.
+        tflite, litert: first release of each family; None when no known release has it.
     """
 
     tflite: str | None
@@ -43,7 +43,7 @@ class Since:
 
 @dataclass(frozen=True)
 class Kind:
-    """What op_types.csv asks about a node: element types, rank, broadcasting.
+    """Key of a node in op_types.csv: element types, rank, broadcasting.
 
     Attributes:
         types: of its data; `DATA/WEIGHTS` where it has weights, `FIRST/SECOND` where two operands differ.
@@ -92,7 +92,7 @@ def kind_of(node: Operator) -> Kind | None:
     if node.op in _BROADCASTING and inputs[1].dtype != tensors[0].dtype:
         tensors = inputs[:2]
     for tensor in tensors:
-        # Plain integers and per-channel scales go other ways through a kernel than what was measured.
+        # Kernels treat plain integers and per-channel scales differently from what was measured.
         if tensor.dtype in _QUANTISED and tensor.n_scales != (0 if node.op == "CAST" else 1):
             return None
     case = _broadcast(inputs[0].shape, inputs[1].shape) if node.op in _BROADCASTING else ""
@@ -101,13 +101,13 @@ def kind_of(node: Operator) -> Kind | None:
 
 
 def _broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> str:
-    """Say how two shapes are brought together: not at all, along neighbouring axes, or along axes that lie apart."""
+    """Return how two shapes are broadcast: not at all, along neighbouring axes, or along axes that lie apart."""
     pairs = zip_longest(reversed(first), reversed(second), fillvalue=1)
     groups = [differs for differs, _ in groupby(pairs, lambda pair: pair[0] != pair[1])]
     return {0: "", 1: "broadcast"}.get(sum(groups), "broadcast apart")
 
 
 def limit_of(node: Operator) -> Since | None:
-    """Return from when on runtimes take a node's types and rank, or None when no limit is known."""
+    """Return the first releases that accept a node's types and rank, or None when no limit is known."""
     kind = kind_of(node)
     return None if kind is None else type_table().get((node.op, kind))

@@ -55,7 +55,7 @@ def test_what_does_not_run_for_real_fails_whatever_the_table_says(
 
 
 def test_a_file_has_its_own_size_and_scheme(unfold: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--scheme, --size: for an architecture .*unfold\.tflite is what it is"):
+    with pytest.raises(ConfigError, match=r"--scheme, --size: for an architecture .*unfold\.tflite is a file"):
         run([str(unfold), "--size", "96", "--scheme", "ibug68"])
 
 

@@ -31,7 +31,7 @@ def test_known_facts_are_in_the_table(op: tuple[str, int], since: str) -> None:
 
 
 def test_every_row_says_where_it_is_known_from() -> None:
-    """A row without a source is an opinion."""
+    """A row without a source cannot be checked."""
     for row in (*op_table().values(), *type_table().values()):
         assert "TensorFlow" in row.source or "measured" in row.source
         assert row.tflite or row.litert or "refused by" in row.source
@@ -81,7 +81,7 @@ def test_axes_count_whatever_version_a_file_declares(tmp_path: Path) -> None:
     node = Operator(
         "TRANSPOSE", (variable("FLOAT32", axes), integers(5, 4, 3, 2, 1, 0)), (variable("FLOAT32", axes[::-1]),)
     )
-    path = tmp_path / "liar.tflite"
+    path = tmp_path / "declared_v1.tflite"
     path.write_bytes(single_op_model(node))
     report = check_model(path, "2.11.0")
     assert [row.verdict for row in report.rows] == ["type"]
@@ -97,9 +97,9 @@ def test_types_count_too(tmp_path: Path) -> None:
     assert "ABS v1 of INT32" in reason
 
 
-def test_a_plain_dynamic_range_conversion_is_refused_in_words(tmp_path: Path) -> None:
+def test_a_plain_dynamic_range_conversion_is_refused_with_a_reason(tmp_path: Path) -> None:
     """The commonest way to a file tflite-runtime 2.14 refuses, made with TensorFlow 2.19's defaults."""
-    path = tmp_path / "theirs.tflite"
+    path = tmp_path / "plain.tflite"
     code = f"""
 import numpy as np, tensorflow as tf
 w = tf.constant(np.random.default_rng(0).normal(size=(256, 64)).astype(np.float32))
@@ -120,7 +120,7 @@ open({str(path)!r}, "wb").write(c.convert())
         assert words in sentence
     (row,) = (row for row in report.rows if row.verdict != "ok")
     assert row.per_channel
-    assert row.places, "a third party's file is explained by its tensors"
+    assert row.made_by, "a third party's file is explained by its tensors"
     assert check_model(path, "2.19.1").passed
 
 
@@ -136,7 +136,7 @@ def test_a_module_is_named_where_the_onnx_file_lies_beside(exported: ExportResul
     report = check_model(exported.files["fp32"], "2.2")
     (row,) = (row for row in report.rows if row.op == "BATCH_MATMUL")
     assert row.is_modules
-    assert any(place.startswith("backbone.") for place in row.places)
+    assert any(module.startswith("backbone.") for module in row.made_by)
     assert "Made by " in row.explanation
 
 
@@ -146,7 +146,7 @@ def test_litert_is_a_runtime_to_ask_for(make_tflite) -> None:
     assert not check_model(make_tflite(("RELU", 99)), "litert").passed
 
 
-def test_every_advice_speaks() -> None:
+def test_every_advice_has_a_reason_and_a_remedy() -> None:
     for op, version in (*op_table(), ("CUSTOM:FlexErf", 1), ("CUSTOM:Mine", 1), ("STABLEHLO_ADD", 1)):
         advice = advise(op, version)
         assert advice.why

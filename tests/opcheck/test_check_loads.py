@@ -1,4 +1,4 @@
-"""The short form of scripts/fuzz/opcheck.py: what the table says is what the runtimes do."""
+"""The short form of scripts/fuzz/opcheck.py: the table against loads in the runtimes."""
 
 from pathlib import Path
 
@@ -56,9 +56,9 @@ def test_the_verdict_is_what_the_runtime_does(
     with RuntimeServer(runtime, timeout_s=20) as server:
         for label, content in graphs:
             path.write_bytes(content)
-            failure, said = server.load(path), check_model(path, release(runtime)).passed
-            if said != (failure is None):
-                disagreements.append((label, said, failure))
+            failure, passed = server.load(path), check_model(path, release(runtime)).passed
+            if passed != (failure is None):
+                disagreements.append((label, passed, failure))
     assert not disagreements
 
 
