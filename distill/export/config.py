@@ -1,10 +1,13 @@
-"""Options of calibration and quantization; it imports little, because every command line reads it."""
+"""Options of an export; the module imports little, because the command line reads it first."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from distill.data.config import FacesConfig
 from distill.errors import ConfigError
+from distill.export.verify.tolerances import GateConfig
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,30 @@ class QuantizeConfig:
             float_modules=declared_float if self.float_modules is None else self.float_modules,
             hybrid_modules=declared_hybrid if self.hybrid_modules is None else self.hybrid_modules,
         )
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Options of an export.
+
+    Attributes:
+        modes: quantization modes, of fp32, fp16, w8, dynamic, int8_hybrid, int8, int16x8.
+        data: faces to compare the formats on, the official test faces of a data set; generated faces by default.
+        faces: number of them.
+        runtime: oldest TFLite runtime that must have every operator.
+        scheme: keep the head of this landmark scheme; the main one by default.
+        stem: the files are called STEM.onnx, STEM_fp32.tflite and so on.
+        calibration: training faces the integer modes are calibrated on; generated faces by default.
+        quantize: modules and operators that stay in floats.
+        gates: largest change allowed in each format.
+    """
+
+    modes: Sequence[str] = ("fp32", "fp16")
+    data: FacesConfig | None = None
+    faces: int = 32
+    runtime: str = "2.11.0"
+    scheme: str | None = None
+    stem: str = "student"
+    calibration: CalibrationConfig = CalibrationConfig()
+    quantize: QuantizeConfig = QuantizeConfig()
+    gates: GateConfig = field(default_factory=GateConfig)

@@ -1,5 +1,6 @@
 """One real conversion, shared: it takes a minute."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from distill.export import pipeline
-from distill.export.calibration import calibrate_on
-from distill.export.config import CalibrationConfig
+from distill.export.calibration import Calibration, calibrate_on
+from distill.export.config import CalibrationConfig, ExportConfig
 from distill.export.pipeline import ExportResult
 from distill.export.quantization_modes import MODES
-from distill.export.verify.tolerances import GATES, Gate
+from distill.export.verify.tolerances import GATES, Gate, GateConfig
 from distill.geometry import CropSpec
 from distill.models import create_model
 from distill.spec import ModelSpec
@@ -42,9 +43,19 @@ def net() -> nn.Module:
     return model
 
 
-def export(*args: Any, **options: Any) -> ExportResult:
-    """Convert a network, require its gates and publish it, with the arguments of `pipeline.convert`."""
-    with pipeline.convert(*args, **options) as conversion:
+def export(
+    net: nn.Module,
+    spec: ModelSpec,
+    out: Path,
+    crops: NDArray[np.float32],
+    landmarks: NDArray[np.floating] | None = None,
+    calibration: Calibration | None = None,
+    gates: Mapping[str, Gate] = GATES,
+    **options: Any,
+) -> ExportResult:
+    """Convert a network, require its gates and publish it; `options` are those of `ExportConfig`."""
+    config = ExportConfig(gates=GateConfig(**gates), **options)
+    with pipeline.convert(net, spec, out, crops, config, landmarks, calibration) as conversion:
         conversion.require()
         return conversion.publish()
 

@@ -82,8 +82,8 @@ def test_values_behind_the_flatbuffer_are_read_and_written_inside() -> None:
 
 
 def test_equal_tensors_keep_sharing_their_values() -> None:
-    shared = Buffer(np.ones(64, np.float32).tobytes())
-    pair = [Tensor("FLOAT32", (64,), name, shared) for name in "ab"]
+    shared = Buffer(np.ones(1024, np.float32).tobytes())
+    pair = [Tensor("FLOAT32", (1024,), name, shared) for name in "ab"]
     blob = write_model(Model([SubGraph([], [VECTOR], [Operator("ADD", pair, [VECTOR])])]))
     first, second = read_model(blob).operators[0].present_inputs
     assert first.buffer is second.buffer
