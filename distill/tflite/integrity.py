@@ -1,6 +1,6 @@
-"""Integrity of a model file: its SHA-256 against its sidecar, before a runtime opens it. One damaged file in seven runs.
+"""Integrity of a model file: its SHA-256 against its sidecar, before a runtime opens it.
 
-Files of other programs have no sidecar; a hash given by the user replaces it.
+One damaged file in seven still runs. Files of other programs have no sidecar; a hash given by the user replaces it.
 """
 
 import json
