@@ -18,15 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NOT_YET_CLEAN: tuple[str, ...] = (
     "scripts/",
     "distill/data/config.py",
-
-
     "distill/submission/",
-
-
-
     "tests/submission/",
     "tests/support/zoo_tester.py",
-
 )  # fmt: skip
 
 FOLDERS = ("distill", "scripts", "tests", "docs", "configs")
