@@ -23,7 +23,7 @@ from distill.submission.requirements import ENTRY, canonical, check_requirements
 from distill.submission.run_model import attempt
 from distill.submission.samples import sample_photos
 from distill.submission.techreport import render_pdf
-from distill.tflite.reader import read_graph
+from distill.tflite.serialization import read_model
 
 __all__ = ["SubmissionReport", "build_submission", "package_files", "sample_photos", "write_zip"]
 
@@ -78,7 +78,7 @@ def _check_model(model: Path, contest: Contest) -> str | None:
 
 def _check_interface(model: Path, spec: ModelSpec) -> None:
     """Check that one float32 image goes in and one float32 set of points comes out, however the weights are stored."""
-    graph, size = read_graph(model.read_bytes(), str(model)), spec.crop.size
+    graph, size = read_model(model).main, spec.crop.size
     found = [(tensor.dtype, tensor.shape) for tensor in (*graph.inputs, *graph.outputs)]
     wanted = [("FLOAT32", (1, size, size, 3)), ("FLOAT32", (1, spec.n_points, 2))]
     if found != wanted:

@@ -15,7 +15,7 @@ from distill.spec import ModelSpec
 from tests.support.exported import export
 
 
-def test_every_hop_is_measured_in_every_runtime(exported: ExportResult) -> None:
+def test_every_stage_is_measured_in_every_runtime(exported: ExportResult) -> None:
     names = [result.name for result in exported.parity.results]
     assert names[0] == "onnx"
     assert any(name.startswith("fp32 on litert") for name in names)

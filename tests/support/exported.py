@@ -4,11 +4,10 @@ Tests that use `exported` run on one worker (tests/conftest.py), so that it is m
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import pytest
 import torch
@@ -16,15 +15,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from distill.export import pipeline
-from distill.export.calibration import calibrate_on
-from distill.export.config import CalibrationConfig
+from distill.export.calibration import Calibration, calibrate_on
+from distill.export.config import CalibrationConfig, ExportConfig
 from distill.export.pipeline import ExportResult
 from distill.export.quantization_modes import MODES
-from distill.export.verify.tolerances import GATES, Gate
+from distill.export.verify.tolerances import GATES, Gate, GateConfig
 from distill.geometry import CropSpec
 from distill.models import create_model
 from distill.spec import ModelSpec, sidecar_path
+from distill.tflite.model import Model, Operator, SubGraph, Tensor
 from distill.tflite.runtimes import list_runtimes
+from distill.tflite.schema import builtin_operators
+from distill.tflite.serialization import write_model
 
 SIZE = 64
 
@@ -45,9 +47,19 @@ def net() -> nn.Module:
     return model
 
 
-def export(*args: Any, **options: Any) -> ExportResult:
-    """Convert a network, require its gates and publish it, with the arguments of `pipeline.convert`."""
-    with pipeline.convert(*args, **options) as conversion:
+def export(
+    net: nn.Module,
+    spec: ModelSpec,
+    out: Path,
+    crops: NDArray[np.float32],
+    landmarks: NDArray[np.floating] | None = None,
+    calibration: Calibration | None = None,
+    gates: Mapping[str, Gate] = GATES,
+    **options: Any,
+) -> ExportResult:
+    """Convert a network, require its gates and publish it; `options` are those of `ExportConfig`."""
+    config = ExportConfig(gates=GateConfig(**gates), **options)
+    with pipeline.convert(net, spec, out, crops, config, landmarks, calibration) as conversion:
         conversion.require()
         return conversion.publish()
 
@@ -105,27 +117,13 @@ def _copy(source: Path, target: Path) -> Path:
 @pytest.fixture
 def make_tflite(tmp_path: Path):
     """Return a function that writes a TFLite file with one node per (operator, version); Flex ops by their name."""
-    from ai_edge_litert import schema_py_generated as schema
 
     def make(*operators: tuple[str, int]) -> Path:
-        model, graph = schema.ModelT(), schema.SubGraphT()
-        model.version, model.buffers, model.subgraphs = 3, [schema.BufferT()], [graph]
-        model.operatorCodes, graph.operators = [], []
-        tensor = schema.TensorT()
-        tensor.shape, tensor.name = [1, 2, 3], b"x"
-        graph.tensors, graph.inputs, graph.outputs = [tensor], [0], [0]
-        for index, (name, version) in enumerate(operators):
-            code, node = schema.OperatorCodeT(), schema.OperatorT()
-            number = getattr(schema.BuiltinOperator, name, schema.BuiltinOperator.CUSTOM)
-            code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
-            code.customCode = name.encode() if number == schema.BuiltinOperator.CUSTOM else None
-            node.opcodeIndex, node.inputs, node.outputs = index, [0], [0]
-            model.operatorCodes.append(code)
-            graph.operators.append(node)
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), b"TFL3")
+        tensor = Tensor("FLOAT32", (1, 2, 3), "x")
+        names = {name: name if name in builtin_operators() else f"CUSTOM:{name}" for name, _ in operators}
+        nodes = [Operator(names[name], [tensor], [tensor], version=version) for name, version in operators]
         path = tmp_path / "made.tflite"
-        path.write_bytes(bytes(builder.Output()))
+        path.write_bytes(write_model(Model([SubGraph([tensor], [tensor], nodes)])))
         return path
 
     return make
