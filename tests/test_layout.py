@@ -116,7 +116,7 @@ TESTED_ELSEWHERE = {
     "training/callbacks/early_stopping.py": "training/test_fit.py",
     "training/callbacks/seeding.py": "training/test_resume.py",
     "training/callbacks/stop_on_signal.py": "training/test_interrupt.py",
-    "training/loggers/wandb.py": "training/loggers/test_csv.py",
+    "training/loggers/wandb_server.py": "training/loggers/test_wandb.py",
     "training/loggers/wandb_settings.py": "training/loggers/test_csv.py",
     "training/session.py": "training/test_interrupt.py",
     "training/summary.py": "training/test_fit.py",

@@ -29,7 +29,7 @@ def test_a_teacher_is_evaluated_and_distilled_from(tmp_path: Path) -> None:
     data = DataConfig("csv", root, "a", "b", test_subset="c", scheme="ibug68", crop=CropConfig(scale=1.3, shift_y=0.0))
     measured, student = map(parsed, next_commands(RunConfig(data=data), Path("runs/teacher/best.ckpt")))
     assert (measured["data"].format, measured["data"].root, measured["data"].subset) == ("csv", root, "c")
-    assert student["teacher"] == Path("runs/teacher/best.ckpt")
+    assert student["teacher"] == [Path("runs/teacher/best.ckpt")]
     for name in ("format", "root", "subset", "val_subset", "test_subset", "scheme"):
         assert getattr(student["data"], name) == getattr(data, name)
     assert (student["data"].crop.scale, student["data"].crop.shift_y) == (1.3, 0.0)
