@@ -80,6 +80,7 @@ TESTED_ELSEWHERE = {
     "landmarks/parse.py": "landmarks/test_schemes.py",
     "losses/aam.py": "losses/test_supervised.py",
     "losses/bce.py": "losses/test_maps.py",
+    "losses/built_in.py": "losses/test_kd_options.py",
     "losses/config.py": "losses/test_distillation.py",
     "losses/kd/coordinate.py": "losses/test_distillation.py",
     "losses/kd/gaussian.py": "losses/test_distillation.py",

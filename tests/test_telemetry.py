@@ -23,10 +23,14 @@ QUICK = [
     ["check", MODEL],
 ]
 EXPORT = [
-    *QUICK[:3:2],
-    ["export", "runs/teacher/best.ckpt", "--faces", "2", *DATA],
-    ["evaluate", "runs/teacher/export/student.onnx", *DATA],
-    ["bench", "runs/teacher/export/student.onnx", "--rounds", "5", "--peers", "[]", "--stages", "false"],
+    QUICK[0],
+    [
+        *("student", "--config", str(ROOT / "configs/demo/student.yaml"), "--kd.kind", "none", "--name", "student"),
+        *("--data.root", "faces", "--runs", "runs", *TINY),
+    ],
+    ["export", "runs/student/best.ckpt", "--faces", "2", *DATA],
+    ["evaluate", "runs/student/export/student.onnx", *DATA],
+    ["bench", "runs/student/export/student.onnx", "--rounds", "5", "--peers", "[]", "--stages", "false"],
 ]
 
 
