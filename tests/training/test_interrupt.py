@@ -21,7 +21,7 @@ from tests.support.training_process import Signal, train_with_signals
 TASK = "distill.training.tasks:LandmarkTask"
 SAVING = "distill.training.callbacks.checkpointing:AtomicCheckpointIO"
 # Where a signal comes: the signal, a function, and in which of its calls.
-PLACES = {
+MOMENTS = {
     "in a step": (signal.SIGINT, f"{TASK}.training_step", 6),
     "in a step before a validation": (signal.SIGTERM, f"{TASK}.training_step", 4),
     "in the first batch of a validation": (signal.SIGINT, f"{TASK}.validation_step", 3),
@@ -98,15 +98,15 @@ def uninterrupted() -> dict[str, Any]:
     return {}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_signal_saves_the_last_step_and_resuming_changes_nothing(
-    place: str, trainings: Trainings, uninterrupted: dict[str, Any]
+    moment: str, trainings: Trainings, uninterrupted: dict[str, Any]
 ) -> None:
     if not uninterrupted:
         assert trainings.run("whole", trainer={"epochs": 2}) == 0
         uninterrupted |= trainings.content("whole")
-    number, target, call = PLACES[place]
-    changes = {"trainer": {"epochs": 2, "checkpoint_every": 2 if "checkpoint" in place else 100}}
+    number, target, call = MOMENTS[moment]
+    changes = {"trainer": {"epochs": 2, "checkpoint_every": 2 if "checkpoint" in moment else 100}}
     assert trainings.run("run", Signal(target, call, number), **changes) == 128 + number
     (line,) = [line for line in trainings.output.read_text().splitlines() if "stopped" in line]
     assert line == f"stopped by {number.name}: continue with --resume, from runs/run/last.ckpt"
