@@ -12,9 +12,11 @@ from distill.bench.run import bench, thread_counts
 from distill.cli.bench import run
 from distill.errors import CheckpointError, ConfigError
 from distill.files import write_json
-from distill.report.bench import render, to_json
+from distill.report.bench import render
+from distill.report.bench_json import to_json
 from distill.report.pareto import Point, front, pareto_plot
-from distill.report.runs import build, read_source
+from distill.report.runs import build
+from distill.report.sources import read_source
 from distill.tflite.builder import single_op_model, variable
 from distill.tflite.model import Operator
 
