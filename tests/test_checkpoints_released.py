@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from distill.detection.detector import bundled_detector
+from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.inference.load import open_backend
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model
+from distill.models.detector_checkpoint import is_detector, load_detector
 from distill.pretrained.registry import DEFAULT_MODEL
 from distill.spec import read_sidecar
 
@@ -37,6 +40,11 @@ def test_every_tflite_file_has_its_sidecar() -> None:
 
 @pytest.mark.parametrize("path", files(".safetensors"), ids=lambda path: path.stem)
 def test_weights_load(path: Path) -> None:
+    if is_detector(path):
+        detector, trained = load_detector(path)
+        assert not detector.training
+        assert trained.anchors == read_detector_sidecar(bundled_detector()).anchors
+        return
     network, spec = load_model(path)
     assert not network.training
     assert spec.n_points == load_scheme(spec.scheme).n_points

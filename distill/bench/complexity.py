@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from distill.tflite.graph import Complexity
+from distill.tflite.complexity import Complexity
 
 
 def complexity(net: nn.Module, size: int) -> Complexity:

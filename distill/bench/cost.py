@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from distill.errors import ConfigError
-from distill.tflite.graph import Complexity
+from distill.tflite.complexity import Complexity
 
 # What the contest measured for one entry on its device (YUHS1, AIdea final; quoted with EFLD, arXiv 2407.10228).
 CONTEST_WATTS = 1.64

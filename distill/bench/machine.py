@@ -8,7 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from distill.tflite.builder import Node, fixed, side, write
+from distill.tflite.builder import constant, single_op_model, variable
+from distill.tflite.flatbuffer import Table
+from distill.tflite.model import Operator
 
 _PACKAGES = ("ai-edge-litert", "tflite-runtime", "onnxruntime", "torch", "tensorflow", "mediapipe", "numpy")
 _ENVIRONMENT = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS")
@@ -99,10 +101,10 @@ PEAK_CONVOLUTIONS = ((32, 256, 1), (16, 512, 1))
 
 def convolution(size: int, channels: int, kernel: int) -> bytes:
     """Return a TFLite file of one fp32 convolution."""
-    image = side("FLOAT32", (1, size, size, channels))
-    weights = fixed("FLOAT32", (channels, kernel, kernel, channels))
-    options = {"table": "Conv2DOptions", "padding": 0, "strideW": 1, "strideH": 1}
-    return write(Node("CONV_2D", (image, weights, fixed("FLOAT32", (channels,))), (image,), options))
+    image = variable("FLOAT32", (1, size, size, channels))
+    weights = constant("FLOAT32", (channels, kernel, kernel, channels))
+    options = Table("Conv2DOptions", {"padding": 0, "stride_w": 1, "stride_h": 1})
+    return single_op_model(Operator("CONV_2D", (image, weights, constant("FLOAT32", (channels,))), (image,), options))
 
 
 def convolution_macs(size: int, channels: int, kernel: int) -> int:

@@ -8,7 +8,9 @@ from pathlib import Path
 from distill.bench.latency import Call, onnx_call, tflite_call
 from distill.errors import CheckpointError
 from distill.files import sha256
-from distill.tflite.graph import Complexity, TFLiteGraph, tflite_complexity, uncounted
+from distill.tflite.complexity import Complexity, custom_operators, describe_input, tflite_complexity
+from distill.tflite.model import Model
+from distill.tflite.serialization import read_model
 
 TORCH = (".ckpt", ".safetensors")
 SUFFIXES = (".tflite", ".onnx", *TORCH)
@@ -27,7 +29,7 @@ class TimedModel:
         operators: nodes of its graph, None in eager PyTorch.
         sha256: of the file.
         load: threads -> a call that runs one random image.
-        graph: of a TFLite file.
+        tflite: the content of a TFLite file.
         uncounted: operators whose MACs are not known.
     """
 
@@ -39,7 +41,7 @@ class TimedModel:
     operators: int | None
     sha256: str
     load: Callable[[int], Call]
-    graph: TFLiteGraph | None = None
+    tflite: Model | None = None
     uncounted: tuple[str, ...] = ()
 
 
@@ -71,10 +73,10 @@ def open_model(path: str | Path, name: str) -> TimedModel:
 
 
 def _tflite(path: Path, name: str) -> TimedModel:
-    graph = TFLiteGraph.read(path)
+    model = read_model(path)
     return TimedModel(
-        name, path, "LiteRT", graph.describe_input(), tflite_complexity(graph), len(graph.nodes), sha256(path),
-        partial(tflite_call, path), graph, tuple(uncounted(graph)),
+        name, path, "LiteRT", describe_input(model), tflite_complexity(model), len(model.main.operators), sha256(path),
+        partial(tflite_call, path), model, tuple(custom_operators(model)),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CheckpointError, ConfigError
-from distill.tflite.graph import Complexity
+from distill.tflite.complexity import Complexity
 
 _FLOATS = 1, 10, 11, 16  # FLOAT, FLOAT16, DOUBLE, BFLOAT16 of onnx.TensorProto
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distill.detection.detector import FULL_RANGE, SHORT_RANGE, locate_model
+from distill.detection.blazeface import FULL_RANGE, SHORT_RANGE, locate_model
 from distill.errors import ConfigError, suggest
 from distill.inference.facemesh import mediapipe_file
 

@@ -9,7 +9,7 @@ from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS, busy_warning, convolution_macs
 from distill.bench.models import TimedModel
 from distill.errors import ConfigError
-from distill.tflite.graph import Shape
+from distill.tflite.split import Shape
 
 INSIDE = (
     "network calls only: `invoke` of LiteRT, `run` of ONNX Runtime with bound inputs, forward of PyTorch; "

@@ -20,7 +20,7 @@ from distill.bench.result import PEAK, BenchResult, Key, Settings
 from distill.bench.stages import bench_photo, photo_calls
 from distill.errors import ConfigError, DistillError, suggest
 from distill.files import short_names
-from distill.tflite.graph import Shape, split_decode
+from distill.tflite.split import Shape, split_decode
 
 
 def thread_counts(texts: Sequence[str]) -> tuple[int, ...]:
@@ -136,7 +136,7 @@ def _model_calls(models: Sequence[TimedModel], threads: Sequence[int]) -> tuple[
         for index, size in enumerate(PEAK_CONVOLUTIONS):
             calls[Key(str(index), PEAK, count)] = tflite_call(convolution(*size), count)
     for model in models:
-        halves = split_decode(model.graph) if model.graph else None
+        halves = split_decode(model.tflite) if model.tflite else None
         if halves is not None:
             maps[model.name] = halves.maps
             calls[Key(model.name, "network", threads[0])] = tflite_call(halves.net, threads[0])

@@ -61,7 +61,8 @@ def bench(
     from distill.bench.run import bench as measure
     from distill.bench.run import thread_counts
     from distill.files import require_writable, write_bytes, write_json
-    from distill.report.bench import render, to_json
+    from distill.report.bench import render
+    from distill.report.bench_json import to_json
     from distill.report.pareto import pareto_plot
 
     command = f"distill bench {shlex.join(_words(locals()))}"

@@ -1,13 +1,12 @@
 """`distill export MODEL`: PyTorch -> ONNX -> TFLite, each format compared with PyTorch in pixels."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distill.cli.options import options_of, parse
-from distill.data.config import FacesConfig
-from distill.export.config import CalibrationConfig, QuantizeConfig
+from distill.export.config import ExportConfig
 from distill.export.quantization_modes import MODES
-from distill.export.verify.tolerances import GateConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,55 +21,38 @@ _DESCRIPTION = "Convert a checkpoint to ONNX and TFLite; files are written only 
 def export(
     model: Path,
     out: Path | None = None,
-    data: FacesConfig | None = None,
-    faces: int = 32,
-    runtime: str = "2.11.0",
     modes: list[str] | None = None,
-    scheme: str | None = None,
-    stem: str = "student",
-    calibration: CalibrationConfig = CalibrationConfig(),  # noqa: B008  frozen
-    quantize: QuantizeConfig = QuantizeConfig(),  # noqa: B008  frozen
-    gates: GateConfig = GateConfig(),  # noqa: B008  frozen
     parity_report: bool = False,
     page: Path | None = None,
     pictures: bool = False,
     rounds: int = 30,
     cross_check: bool = False,
+    **options: Any,
 ) -> int:
     """Export a model.
 
     Args:
         model: a .ckpt or .safetensors file.
         out: folder for the files; `export` beside the model by default.
-        data: faces to compare the formats on, the official test faces of a data set; generated faces by default.
-        faces: number of them.
-        runtime: oldest TFLite runtime that must have every operator.
         modes: fp32, fp16, w8, dynamic, int8_hybrid, int8 or int16x8; default fp32 and fp16, with --parity_report all.
-        scheme: keep the head of this landmark scheme; the main one by default.
-        stem: the files are called STEM.onnx, STEM_fp32.tflite and so on.
-        calibration: training faces the integer modes are calibrated on; generated faces by default.
-        quantize: modules and operators that stay in floats.
-        gates: largest change allowed in each format.
         parity_report: also measure latency, memory and sensitive layers; written beside the files as JSON and HTML.
         page: write the parity report here, even when a gate is missed.
         pictures: show the faces of --data on the page; generated faces are always shown.
         rounds: timed calls of each format.
         cross_check: also convert with litert-torch and compare (docs/how-to/cross-check.md).
+        options: the other fields of `ExportConfig`.
     """
     from distill.export.export import convert_checkpoint
     from distill.export.verify.cross_check import find_litert_torch
     from distill.files import require_writable
     from distill.report.parity import measure_and_draw
 
-    modes = modes or (list(MODES) if parity_report else ["fp32", "fp16"])
+    config = ExportConfig(modes=modes or (list(MODES) if parity_report else ["fp32", "fp16"]), **options)
     require_writable(page)
     if cross_check:
         find_litert_torch()  # before minutes of work
-    data = None if data is None else data.test_faces()
-    with convert_checkpoint(
-        model, out, modes, data=data, faces=faces, runtime=runtime, scheme=scheme, stem=stem,
-        calibration=calibration, quantize=quantize, gates=gates,
-    ) as (conversion, net):  # fmt: skip
+    data = None if config.data is None else config.data.test_faces()
+    with convert_checkpoint(model, out, replace(config, data=data)) as (conversion, net):
         measured = None
         if parity_report or page:
             source = "generated faces" if data is None else f"{data.format} {data.subset}"

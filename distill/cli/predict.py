@@ -7,7 +7,7 @@ from pathlib import Path
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError, ImageError
-from distill.pretrained.registry import DEFAULT_MODEL
+from distill.pretrained.registry import DEFAULT_DETECTOR, DEFAULT_MODEL
 
 _DESCRIPTION = "Find faces and their landmarks; needs neither torch nor tensorflow."
 
@@ -19,7 +19,8 @@ def predict(
     jsonl: Path | None = None,
     csv: Path | None = None,
     draw: Path | None = None,
-    min_score: float = 0.6,
+    detector: str = DEFAULT_DETECTOR,
+    min_score: float | None = None,
     max_frames: int | None = None,
     threads: int = 1,
 ) -> int:
@@ -32,7 +33,8 @@ def predict(
         jsonl: write them here as JSON Lines, one photo or frame a line, while it runs.
         csv: write them here as CSV, one face a row.
         draw: folder for copies of the photos (PNG) and videos (MP4) with the faces drawn in.
-        min_score: faces the detector is less certain of are left out, in [0, 1].
+        detector: retinaface, blazeface, or a RetinaFace .tflite or .onnx file with its .json beside it.
+        min_score: faces the detector is less certain of are left out, in [0, 1]; by default chosen for each detector.
         max_frames: stop a video or camera after this many frames.
         threads: CPU threads.
     """
@@ -46,7 +48,7 @@ def predict(
     if not photos:
         raise ConfigError("no photos given: distill predict PHOTO ...")
     sources = find_sources(photos)
-    landmarker = Landmarker(model, FaceDetector(threads=threads, min_score=min_score), threads)
+    landmarker = Landmarker(model, FaceDetector(detector, threads, min_score), threads)
     spec, broken = landmarker.spec, 0
     with ExitStack() as stack:
         writers: list[PredictionWriter | DrawingWriter] = [
@@ -57,18 +59,18 @@ def predict(
         if draw is not None:
             writers.append(stack.enter_context(DrawingWriter(draw, sources, load_scheme(spec.scheme))))
         for source in sources:
-            count = seen = 0
+            count = n_frames = 0
             try:
                 for frame in islice(frames(source), max_frames if source.is_video else None):
                     faces = landmarker(frame.pixels)
                     for writer in writers:
                         writer.add(frame, faces)
-                    count, seen = count + len(faces), seen + 1
+                    count, n_frames = count + len(faces), n_frames + 1
             except ImageError as error:
                 print(f"error: {error}", file=sys.stderr)
                 broken += 1
                 continue
-            of_video = f" in {seen} frames" if source.is_video else ""
+            of_video = f" in {n_frames} frames" if source.is_video else ""
             print(f"{source.name}: {count} face{'s' * (count != 1)}{of_video}")
     return 1 if broken else 0
 

@@ -7,7 +7,7 @@ from distill.cli.options import options_of, parse
 from distill.data.config import FacesConfig
 
 if TYPE_CHECKING:
-    from distill.report.runs import Source
+    from distill.report.sources import Source
 
 _DESCRIPTION = "Compare runs on one HTML page: errors, robustness, jitter, training, parity. Nothing is downloaded."
 
@@ -35,7 +35,8 @@ def report(
     from rich.console import Console
 
     from distill.files import require_writable
-    from distill.report.runs import build, read_sources
+    from distill.report.runs import build
+    from distill.report.sources import read_sources
     from distill.report.wandb import log_report
 
     require_writable(out)
@@ -62,7 +63,7 @@ def _pictures(source: "Source", count: int, data: FacesConfig | None) -> dict[st
     records = read_faces(data.format, data.root, parse_subsets(data.subset), evaluation.protocol.scheme)
     worst, best = extremes(evaluation, count)
     return {
-        f"The worst faces of {source.name}: prediction green, truth red": gallery(evaluation, records, worst),
+        f"The worst faces of {source.name}: prediction blue, annotation orange": gallery(evaluation, records, worst),
         f"The best faces of {source.name}": gallery(evaluation, records, best),
     }
 

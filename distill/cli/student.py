@@ -1,5 +1,6 @@
 """`distill student`: train a small network, with or without a teacher."""
 
+from distill.cli.next_steps import report
 from distill.cli.options import options_of, parse
 from distill.cli.train import run_training
 from distill.training.config import StudentConfig
@@ -8,5 +9,5 @@ from distill.training.config import StudentConfig
 def run(argv: list[str]) -> int:
     parser = options_of("student", "Train a small student, with or without a teacher.", StudentConfig)
     config = StudentConfig(**parse(parser, argv))
-    print(f"done: {run_training(config).folder}")
+    report(config, run_training(config))
     return 0

@@ -1,5 +1,6 @@
 """`distill teacher`: train a network on annotated faces alone."""
 
+from distill.cli.next_steps import report
 from distill.cli.options import options_of, parse
 from distill.cli.train import run_training
 from distill.training.config import RunConfig
@@ -7,5 +8,5 @@ from distill.training.config import RunConfig
 
 def run(argv: list[str]) -> int:
     config = RunConfig(**parse(options_of("teacher", "Train a heatmap teacher on annotated faces.", RunConfig), argv))
-    print(f"done: {run_training(config).folder}")
+    report(config, run_training(config))
     return 0

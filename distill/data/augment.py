@@ -4,7 +4,6 @@ Points and pixels move by the very same affine, and a mirrored face permutes its
 transforms do not move anything, so they do not need the points.
 """
 
-import os
 import random
 from dataclasses import dataclass
 from functools import partial
@@ -88,7 +87,6 @@ def pixel_pipeline(config: AugmentConfig) -> "A.Compose | None":
 
     None of them moves a point, which a test checks.
     """
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for a newer version otherwise
     import albumentations as A  # takes half a second; only training imports it
 
     from distill.data.sensor_noise import SensorNoise

@@ -1,5 +1,6 @@
 """Data set of augmented face crops; a sample depends only on (seed, epoch, index)."""
 
+import signal
 from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
 
@@ -146,7 +147,12 @@ _UNCHANGED = AugmentConfig.none()
 
 
 def init_worker(worker: int, *_: Any) -> None:
-    """Give to `DataLoader(worker_init_fn=...)`: one thread per worker, as more threads would compete for the cores."""
+    """Give to `DataLoader(worker_init_fn=...)`: one thread per worker, as more threads would compete for the cores.
+
+    Schedulers send SIGTERM to all processes of a job. A worker outlives the first, because the training process saves
+    its last step and then ends its workers; a worker that died before would be an error in the middle of a step.
+    """
     del worker
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

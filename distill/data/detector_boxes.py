@@ -5,7 +5,7 @@ boxes of unlike size. Detector boxes are always those of a whole face, so a crop
 too large or too small. Training measures it once, on its own faces.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +14,10 @@ import numpy as np
 
 from distill.data.box_sources import DETECTOR
 from distill.data.records import FaceRecord
-from distill.detection.detector import Detection
+from distill.detection.detection import Detection, Detector
 from distill.geometry import Box, CropSpec
-from distill.images import Photo, read_image
+from distill.images import read_image
 
-Detector = Callable[[Photo], list[Detection]]
 # Sampled faces: the ratios of single faces of 300-W spread by 6 %, so their median is sure to about 1 %.
 _FACES = 60
 # A median of fewer is unreliable, and where most faces are missed, the detected ones may be other faces.
@@ -94,7 +93,7 @@ def with_detector_boxes(records: Iterable[FaceRecord], detector: Detector, sourc
 def _same_face(faces: Sequence[Detection], true: Box) -> Box | None:
     """The best of the detected faces whose centre lies as near as half a box to the true one's."""
     near = max(true.width, true.height) / 2
-    for box, _ in faces:
-        if np.abs(np.subtract(box.centre, true.centre)).max() < near:
-            return box
+    for face in faces:
+        if np.abs(np.subtract(face.box.centre, true.centre)).max() < near:
+            return face.box
     return None

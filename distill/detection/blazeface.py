@@ -1,8 +1,8 @@
 """Face detection with the two BlazeFace networks in `models/`.
 
-Three steps, chosen by measurement (docs of `BlazeFaceDetector`): propose with both nets over the whole photo and with the
-short-range net over overlapping tiles; refine each proposal with the short-range net at one fixed relative
-size, which confirms it and makes its box as precise for small faces as for large ones; drop duplicates.
+Three steps, chosen by measurement (docs of `BlazeFaceDetector`): propose with both nets over the whole photo and with
+the short-range net over overlapping tiles; refine each proposal with the short-range net at one fixed relative size,
+which confirms it and makes its box as precise for small faces as for large ones; drop duplicates.
 
 Source of the nets, anchors and decoding: MediaPipe (Apache-2.0), modules/face_detection, 0.10.21.
 """

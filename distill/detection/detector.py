@@ -10,10 +10,18 @@ from distill.detection.detection import Detection, Detector
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.errors import ConfigError, suggest
 from distill.images import Photo
+from distill.pretrained.registry import DEFAULT_DETECTOR
 
-__all__ = ["DEFAULT_DETECTOR", "DETECTORS", "Detection", "Detector", "FaceDetector", "bundled_detector", "open_detector"]
+__all__ = [
+    "DEFAULT_DETECTOR",
+    "DETECTORS",
+    "Detection",
+    "Detector",
+    "FaceDetector",
+    "bundled_detector",
+    "open_detector",
+]
 
-DEFAULT_DETECTOR = "retinaface"
 DETECTORS = ("retinaface", "blazeface")
 
 _FILE = Path(__file__).parent / "models" / "retinaface_035_fp16.tflite"

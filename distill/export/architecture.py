@@ -1,4 +1,4 @@
-"""Will an architecture run on the phone? Asked before weeks of training, with random weights."""
+"""Check of an untrained architecture: convert it with random weights and load it in old TFLite runtimes."""
 
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from distill.tflite.runtimes import RuntimeServer, list_runtimes
 
 @dataclass(frozen=True)
 class ArchitectureReport:
-    """What an untrained network becomes.
+    """Result of converting an untrained network.
 
     Attributes:
         ops: the static check of its fp32 file.
@@ -42,10 +42,10 @@ class ArchitectureReport:
 
 
 def load_everywhere(path: str | Path, release: str, timeout_s: float = 60) -> dict[str, str]:
-    """Load any TFLite file and run it once on made inputs, in every runtime present that is at least `release`.
+    """Load any TFLite file and run it once on generated inputs, in every runtime present that is at least `release`.
 
     Returns:
-        for each runtime `runs`, or the mode of failure and the reason; it never raises on account of the file.
+        for each runtime `runs`, or the kind of failure and the reason; a bad file never raises.
 
     Raises:
         ConfigError: not a release.

@@ -1,4 +1,4 @@
-"""Which faces show an integer model how wide its activations range: plain crops, chosen by seed, named by hash."""
+"""Calibration data for integer quantization: plain crops of faces, chosen by seed, identified by hash."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +15,7 @@ from distill.geometry import Box, box_of_points
 from distill.images import Photo, read_image
 from distill.spec import ModelSpec
 
-# Seeds of generated faces start here; nobody trains on these, and the faces results are compared on come from another.
+# Seeds of generated faces start here; training and the parity checks use others.
 _SEED = 70_001
 
 
@@ -25,7 +25,7 @@ class Calibration:
 
     Attributes:
         crops: (n, h, w, 3) float32 RGB in [0, 1].
-        source: where they come from, in words.
+        source: description of where they come from.
         data_hash: SHA-256 over their pixels, in order.
     """
 
@@ -34,7 +34,7 @@ class Calibration:
     data_hash: str
 
     def require_apart(self, others: NDArray[np.float32]) -> None:
-        """Refuse a calibration on faces that are measured: the ranges would fit them too well.
+        """Refuse calibration faces that are also measured: the ranges would fit them too well.
 
         Raises:
             ConfigError: naming the first face in both.
@@ -49,7 +49,7 @@ class Calibration:
 
 
 def calibrate_on(spec: ModelSpec, config: CalibrationConfig) -> Calibration:
-    """Draw the faces and cut them out as the model wants them, unaugmented.
+    """Draw the faces and crop them with the spec of the model, without augmentation.
 
     Raises:
         ConfigError, AnnotationError, ImageError: the data cannot be read.
@@ -61,7 +61,7 @@ def calibrate_on(spec: ModelSpec, config: CalibrationConfig) -> Calibration:
         records = read_faces(config.format, config.root, parse_subsets(config.subset))
         count = min(config.faces, len(records))
         chosen = np.random.default_rng(config.seed).choice(len(records), count, replace=False)
-        faces = [(read_image(records[place].image), records[place].boxes["gt"]) for place in chosen]
+        faces = [(read_image(records[index].image), records[index].boxes["gt"]) for index in chosen]
         source = f"{config.format} {config.subset}, seed {config.seed}"
     crops = np.stack([plain_crop(photo, box, spec) for photo, box in faces])
     return Calibration(crops, source, sha256(crops.tobytes()).hexdigest())

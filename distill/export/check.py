@@ -66,5 +66,5 @@ def check(
         report = check_architecture(model, runtime, **of_model)
         return CheckResult(report.ops, report.loads)
     if of_model:
-        raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model); {model} is what it is")
+        raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model) only; {model} is a file")
     return CheckResult(check_model(model, runtime, onnx, sha256), load_everywhere(model, runtime))

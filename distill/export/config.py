@@ -1,22 +1,25 @@
-"""What of the quantization can be configured; light, because the command line reads it before anything else."""
+"""Options of an export; the module imports little, because the command line reads it first."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from distill.data.config import FacesConfig
 from distill.errors import ConfigError
+from distill.export.verify.tolerances import GateConfig
 
 
 @dataclass(frozen=True)
 class CalibrationConfig:
-    """Faces an integer model is calibrated on; they must be training faces.
+    """Faces that integer models are calibrated on; they must be training faces.
 
     Attributes:
         format: how the data lie on disk: a name of docs/reference/formats.md; nothing for generated faces.
         root: folder of the data.
         subset: names joined by `+`; `all` for every face.
         faces: how many are drawn.
-        seed: decides which.
+        seed: of the draw.
     """
 
     format: str | None = None
@@ -34,7 +37,9 @@ class CalibrationConfig:
 
 @dataclass(frozen=True)
 class QuantizeConfig:
-    """What stays in floats in the integer modes. Modules are regular expressions, matched against whole paths.
+    """Modules and operators that stay in floats in the integer modes.
+
+    Modules are regular expressions, matched against whole paths.
 
     Attributes:
         float_modules: modules of every integer mode; by default those the network declares.
@@ -60,7 +65,7 @@ class QuantizeConfig:
         return (self.float_modules or []) + ((self.hybrid_modules or []) if mode == "int8_hybrid" else [])
 
     def for_network(self, net: object) -> "QuantizeConfig":
-        """Return the same with the modules that the network declares where none are given."""
+        """Return a copy with the modules that the network declares where none are given."""
         declared_float = list(getattr(net, "float_modules", ()))
         declared_hybrid = list(getattr(net, "hybrid_modules", ()))
         return replace(
@@ -68,3 +73,30 @@ class QuantizeConfig:
             float_modules=declared_float if self.float_modules is None else self.float_modules,
             hybrid_modules=declared_hybrid if self.hybrid_modules is None else self.hybrid_modules,
         )
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Options of an export.
+
+    Attributes:
+        modes: quantization modes, of fp32, fp16, w8, dynamic, int8_hybrid, int8, int16x8.
+        data: faces to compare the formats on, the official test faces of a data set; generated faces by default.
+        faces: number of them.
+        runtime: oldest TFLite runtime that must have every operator.
+        scheme: keep the head of this landmark scheme; the main one by default.
+        stem: the files are called STEM.onnx, STEM_fp32.tflite and so on.
+        calibration: training faces the integer modes are calibrated on; generated faces by default.
+        quantize: modules and operators that stay in floats.
+        gates: largest change allowed in each format.
+    """
+
+    modes: Sequence[str] = ("fp32", "fp16")
+    data: FacesConfig | None = None
+    faces: int = 32
+    runtime: str = "2.11.0"
+    scheme: str | None = None
+    stem: str = "student"
+    calibration: CalibrationConfig = CalibrationConfig()
+    quantize: QuantizeConfig = QuantizeConfig()
+    gates: GateConfig = field(default_factory=GateConfig)

@@ -68,8 +68,8 @@ class RawMaps(nn.Module):
         maps = net.backbone((image.permute(0, 3, 1, 2) - net.mean) / net.std)
         outputs = []
         for head, context, x in zip(net.heads, net.context, net.pyramid(maps, _Doubled.apply), strict=True):
-            seen = context(x)
-            outputs += [part(seen).permute(0, 2, 3, 1) for part in (head.score, head.box, head.points)]  # type: ignore[operator, union-attr]
+            shown = context(x)
+            outputs += [part(shown).permute(0, 2, 3, 1) for part in (head.score, head.box, head.points)]  # type: ignore[operator]
         return outputs
 
 
@@ -181,7 +181,9 @@ def box_parity(
     for photo in photos:
         image = letterbox(photo, size).image
         height, width = image.shape[:2]
-        true, found = (decode_maps(maps, anchors, width, height, 0.0) for maps in (torch_maps(net, image), exported(image)))
+        true, found = (
+            decode_maps(maps, anchors, width, height, 0.0) for maps in (torch_maps(net, image), exported(image))
+        )
         kept = true.scores >= min_score
         corners.append(np.abs(_select(true, kept).boxes - _select(found, kept).boxes).ravel())
         scores.append(np.abs(true.scores - found.scores))

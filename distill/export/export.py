@@ -10,7 +10,7 @@ from distill.data.config import FacesConfig
 from distill.data.crops import face_crops
 from distill.export import pipeline
 from distill.export.calibration import calibrate_on
-from distill.export.config import CalibrationConfig, QuantizeConfig
+from distill.export.config import CalibrationConfig, ExportConfig, QuantizeConfig
 from distill.export.pipeline import Conversion, ExportResult
 from distill.export.quantization_modes import MODES, require_modes
 from distill.export.verify.tolerances import GateConfig
@@ -20,35 +20,28 @@ from distill.tflite.releases import parse_release
 
 @contextmanager
 def convert_checkpoint(
-    checkpoint: Path,
-    out: Path | None = None,
-    modes: Sequence[str] = ("fp32", "fp16"),
-    *,
-    data: FacesConfig | None = None,
-    faces: int = 32,
-    runtime: str = "2.11.0",
-    scheme: str | None = None,
-    stem: str = "student",
-    calibration: CalibrationConfig | None = None,
-    quantize: QuantizeConfig | None = None,
-    gates: GateConfig | None = None,
+    checkpoint: str | Path, out: str | Path | None, config: ExportConfig
 ) -> Iterator[tuple[Conversion, nn.Module]]:
     """Convert a checkpoint and measure its parity; nothing is in `out` until the result is published.
 
-    Arguments and errors are those of `export`.
+    Args:
+        checkpoint: a `.ckpt` or `.safetensors` file.
+        out: folder for the files; `export` beside the checkpoint by default.
+
+    Raises:
+        CheckpointError, ConfigError: the checkpoint or an option is not valid.
+        ExportError: the conversion failed.
     """
-    require_modes(modes)
-    parse_release(runtime)
-    net, spec = checkpoints.load_model(checkpoint, scheme)
+    require_modes(config.modes)
+    parse_release(config.runtime)
+    net, spec = checkpoints.load_model(checkpoint, config.scheme)
+    data = config.data
     source = (data.format, data.root, data.subset) if data else ()
-    crops, landmarks = face_crops(spec, faces, *source)
-    calibrated = any(MODES[mode].calibrated for mode in modes)
-    shown = calibrate_on(spec, calibration or CalibrationConfig()) if calibrated else None
-    folder = out or Path(checkpoint).parent / "export"
-    limits = (gates or GateConfig()).by_stage()
-    with pipeline.convert(
-        net, spec, folder, crops, landmarks, runtime, modes, stem, limits, shown, quantize
-    ) as conversion:
+    crops, landmarks = face_crops(spec, config.faces, *source)
+    calibrated = any(MODES[mode].calibrated for mode in config.modes)
+    calibration = calibrate_on(spec, config.calibration) if calibrated else None
+    folder = Path(out) if out is not None else Path(checkpoint).parent / "export"
+    with pipeline.convert(net, spec, folder, crops, config, landmarks, calibration) as conversion:
         yield conversion, net
 
 
@@ -85,18 +78,10 @@ def export(
         CheckpointError, ConfigError: the checkpoint or an option is not valid.
         ExportError: a parity check failed; then `out` is as it was.
     """
-    with convert_checkpoint(
-        Path(checkpoint),
-        Path(out) if out is not None else None,
-        modes,
-        data=data,
-        faces=faces,
-        runtime=runtime,
-        scheme=scheme,
-        stem=stem,
-        calibration=calibration,
-        quantize=quantize,
-        gates=gates,
-    ) as (conversion, _):
+    config = ExportConfig(
+        modes, data, faces, runtime, scheme, stem, calibration or CalibrationConfig(), quantize or QuantizeConfig(),
+        gates or GateConfig(),
+    )  # fmt: skip
+    with convert_checkpoint(checkpoint, out, config) as (conversion, _):
         conversion.require()
         return conversion.publish()

@@ -1,9 +1,9 @@
-"""A trained network -> ONNX -> TFLite, all or nothing: files appear only when every check of every stage passed."""
+"""Export pipeline: network -> ONNX -> TFLite; files are published only when every check of every stage passed."""
 
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,13 +16,13 @@ from torch import nn
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
 from distill.export.calibration import Calibration
-from distill.export.config import QuantizeConfig
+from distill.export.config import ExportConfig, QuantizeConfig
 from distill.export.quantization_modes import MODES
 from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.export.verify.parity import ParityReport, measure, refusal
 from distill.export.verify.sensitivity import LayerCost, sensitivity
-from distill.export.verify.tolerances import GATES, Gate
+from distill.export.verify.tolerances import Gate
 from distill.files import sha256, write_json
 from distill.inference.backend import Predict
 from distill.inference.exported import OnnxBackend
@@ -33,15 +33,15 @@ from distill.spec import ModelSpec, sidecar_path
 from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
 FORMAT = "distill-export/3"
-# Crops that say enough about which layer is sensitive.
+# Crops that suffice to rank layers by sensitivity.
 _LAYER_CROPS = 8
-# Crops that show whether a runtime computes a mode as the first one does.
+# Crops that suffice to compare a further runtime with the first one.
 _FEW_CROPS = 8
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What an export made.
+    """Files and reports of an export.
 
     Attributes:
         files: model file by mode: `onnx` and the modes asked for.
@@ -66,7 +66,7 @@ class Conversion:
 
     Attributes:
         crops: what the stages were compared on.
-        quantize: what of the integer modes is in floats.
+        quantize: modules and operators of the integer modes in floats.
         calibration: the faces the integer modes were calibrated on.
     """
 
@@ -126,7 +126,7 @@ class Conversion:
 
 
 def calibration_summary(calibration: Calibration | None) -> dict[str, Any] | None:
-    """Return what a report says about the faces an integer mode was calibrated on."""
+    """Return the calibration faces as a report states them, None without calibration."""
     if calibration is None:
         return None
     return {"source": calibration.source, "faces": len(calibration.crops), "data_hash": calibration.data_hash}
@@ -143,80 +143,78 @@ def convert(
     spec: ModelSpec,
     out_dir: str | Path,
     crops: NDArray[np.float32],
+    config: ExportConfig,
     landmarks: NDArray[np.floating] | None = None,
-    runtime: str = "2.11.0",
-    modes: Sequence[str] = ("fp32", "fp16"),
-    stem: str = "student",
-    gates: Mapping[str, Gate] = GATES,
     calibration: Calibration | None = None,
-    quantize: QuantizeConfig | None = None,
 ) -> Iterator[Conversion]:
     """Convert a network and measure its parity; nothing is in `out_dir` until the result is published.
 
-    Each TFLite file is checked against `runtime` operator by operator and then run in every runtime present.
+    Each TFLite file is checked against the config's runtime operator by operator and then run in every runtime present.
 
     Args:
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
-        crops: (n, size, size, 3) float32 RGB in [0, 1]; real faces, because parity on noise says little.
+        crops: (n, size, size, 3) float32 RGB in [0, 1]; faces, because parity on noise means little.
+        config: `modes`, `runtime`, `stem`, `quantize` and `gates` of it.
         landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
-        gates: by stage: `onnx` and each of `modes`.
         calibration: training faces for the integer modes, none of them among `crops`.
-        quantize: what of the integer modes stays in floats.
 
     Raises:
         ConfigError: crops of another size than the spec's, or calibration faces among them.
         ExportError: a stage failed or needs a newer runtime; then `out_dir` is as it was. A missed gate is raised by
             `Conversion.require`.
     """
-    size, out_dir = spec.crop.size, Path(out_dir)
+    out_dir = Path(out_dir)
+    _require_crops(crops, spec.crop.size, calibration)
+    quantize = config.quantize.for_network(net)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that moving the finished files is a rename.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as folder:
+        files = {"onnx": export_onnx(net, spec, Path(folder, f"{config.stem}.onnx"))}
+        faces = None if calibration is None else calibration.crops
+        files |= export_tflite(files["onnx"], spec, folder, config.modes, config.stem, faces, quantize)
+        ops = {mode: check_model(files[mode], config.runtime) for mode in config.modes}
+        for report in ops.values():
+            require_ops(report)
+        candidates, gates = _candidates(files, config)
+        reference = TorchBackend(net, spec, batch_size=1)
+        scheme = load_scheme(spec.scheme)
+        measured = measure(reference, candidates, crops, landmarks, scheme, gates, _limits(candidates))
+        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, out_dir)
+
+
+def _require_crops(crops: NDArray[np.float32], size: int, calibration: Calibration | None) -> None:
     if crops.ndim != 4 or len(crops) == 0 or crops.shape[1:] != (size, size, 3):
         raise ConfigError(
             f"parity needs crops of (n, {size}, {size}, 3), got {crops.shape}; cut them with the model's spec"
         )
     if calibration is not None:
         calibration.require_apart(crops)
-    config = (quantize or QuantizeConfig()).for_network(net)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that moving the finished files is a rename.
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as folder:
-        files = {"onnx": export_onnx(net, spec, Path(folder, f"{stem}.onnx"))}
-        shown = None if calibration is None else calibration.crops
-        files |= export_tflite(files["onnx"], spec, folder, modes, stem, shown, config)
-        ops = {mode: check_model(files[mode], runtime) for mode in modes}
-        for report in ops.values():
-            require_ops(report)
-        candidates, stage_gates = _candidates(files, modes, runtime, gates)
-        limits, scheme = _limits(candidates), load_scheme(spec.scheme)
-        measured = measure(
-            TorchBackend(net, spec, batch_size=1), candidates, crops, landmarks, scheme, stage_gates, limits
-        )
-        yield Conversion(files, measured, ops, spec, crops, config, calibration, out_dir)
 
 
-def _candidates(
-    files: Mapping[str, Path], modes: Sequence[str], release: str, gates: Mapping[str, Gate]
-) -> tuple[dict[str, Predict], dict[str, Gate]]:
+def _candidates(files: Mapping[str, Path], config: ExportConfig) -> tuple[dict[str, Predict], dict[str, Gate]]:
     """Return what to compare with PyTorch, and the gate of each."""
-    runtimes = [runtime for runtime in list_runtimes() if runtime.covers(release)]
+    runtimes = [runtime for runtime in list_runtimes() if runtime.covers(config.runtime)]
     if not runtimes:
         raise ConfigError("no TFLite runtime to check the result in; run `pip install ai-edge-litert`")
+    limits = config.gates.by_stage()
     candidates: dict[str, Predict] = {"onnx": OnnxBackend(files["onnx"])}
-    stage_gates = {"onnx": gates["onnx"]}
-    for mode in modes:
+    gates = {"onnx": limits["onnx"]}
+    for mode in config.modes:
         for runtime in runtimes:
             candidates[f"{mode} on {runtime}"] = _tflite(runtime, files[mode])
-            stage_gates[f"{mode} on {runtime}"] = gates[mode]
-    return candidates, stage_gates
+            gates[f"{mode} on {runtime}"] = limits[mode]
+    return candidates, gates
 
 
 def _limits(candidates: Mapping[str, Predict]) -> dict[str, int]:
     """Compare rounded modes on a few crops only in all runtimes but the first: old ones take a second for each."""
-    seen, limits = set[str](), {}
+    known: set[str] = set()
+    limits: dict[str, int] = {}
     for name in candidates:
         mode = mode_of(name)
-        if mode in seen and MODES[mode].rounding in ("weights", "all"):
+        if mode in known and MODES[mode].rounding in ("weights", "all"):
             limits[name] = _FEW_CROPS
-        seen.add(mode)
+        known.add(mode)
     return limits
 
 

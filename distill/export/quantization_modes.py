@@ -1,4 +1,4 @@
-"""The modes of TFLite file this project makes; all of them take and return float32."""
+"""Quantization modes of TFLite files; all of them take and return float32."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 
 from distill.errors import ExportError, suggest
 
-# What rounding a mode does, for finding out which layer it costs most in.
+# What a mode rounds; the sensitivity of layers is measured with it.
 Rounding = Literal["none", "half", "weights", "all"]
 
 
@@ -16,7 +16,7 @@ class QuantizationMode:
     """One way to store and compute the same network.
 
     Attributes:
-        what: in words, for people.
+        what: description for tables.
         rounding: `none`, `half` (weights in 16-bit floats), `weights` (in 8 bits) or `all` (activations too).
         calibrated: whether it needs faces to find the ranges of the activations.
     """
@@ -26,7 +26,7 @@ class QuantizationMode:
     calibrated: bool = False
 
 
-# In the order of the parity report: from exact to coarse, the odd one last.
+# In the order of the parity report: from exact to coarse, 16-bit activations last.
 MODES: Mapping[str, QuantizationMode] = MappingProxyType(
     {
         "fp32": QuantizationMode("32-bit floats", "none"),

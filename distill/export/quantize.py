@@ -1,8 +1,8 @@
-"""Integer files that still point where the network does: what stays in floats, and how they are made.
+"""Integer quantization of TFLite files, and the choice of operators that stay in floats.
 
 An 8-bit decoder cannot tell apart positions closer than 1/256 of the crop, and products of maps in 8 bits flatten the
-peaks a soft-argmax weighs: with random weights that was 110 px. So everything from the last layer with weights to the
-output is always in floats. Norm statistics are single numbers per map with a wide range: floats cost nothing there.
+peaks that a soft-argmax weighs: with random weights the error was 110 px. So everything from the last layer with
+weights to the output is in floats. Norm statistics are single numbers per map with a wide range: floats are free there.
 Weights of layers that compute in floats are stored in 8 bits all the same and unpacked when the file is loaded: half of
 EFLD's integer file would be its last layer otherwise.
 """
@@ -10,6 +10,7 @@ EFLD's integer file would be its last layer otherwise.
 import json
 import re
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,44 +19,58 @@ from numpy.typing import NDArray
 
 from distill.export.config import QuantizeConfig
 from distill.export.quantization_modes import MODES
-from distill.export.verify.tensor_matching import Node, trace
-from distill.tflite.editor import float_islands, pack_weights
+from distill.opcheck.module_map import module_map
+from distill.tflite.complexity import LAYERS
+from distill.tflite.float_operators import dequantize_operators
+from distill.tflite.model import Operator
+from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import run_converter
+from distill.tflite.weight_quantization import quantize_weights
 
 _WORKER = Path(__file__).with_name("tf_worker.py")
 _WEIGHTLESS = ("ADD", "SUB", "MUL", "DIV", "RSQRT", "SQRT", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
 
 
-def float_nodes(nodes: Sequence[Node], config: QuantizeConfig, mode: str) -> list[Node]:
-    """Return the operators that stay in floats: the decoder always, the rest as configured."""
-    decoder, patterns = decoder_of(nodes), [re.compile(pattern) for pattern in config.modules(mode)]
+def float_operators(
+    operators: Sequence[Operator], modules: Sequence[str | None], config: QuantizeConfig, mode: str
+) -> list[Operator]:
+    """Return the operators that stay in floats: the decoder always, the rest as configured.
+
+    Args:
+        modules: path of the torch module that made each operator, None where unknown.
+    """
+    decoder, patterns = decoder_of(operators), [re.compile(pattern) for pattern in config.modules(mode)]
     return [
-        node
-        for index, node in enumerate(nodes)
-        if index in decoder
-        or node.op in config.float_ops
-        or (node.module is not None and any(pattern.fullmatch(node.module) for pattern in patterns))
-        or (config.float_statistics and node.op in _WEIGHTLESS and _is_statistic(node))
+        operator
+        for operator, module in zip(operators, modules, strict=True)
+        if operator in decoder
+        or operator.op in config.float_ops
+        or (module is not None and any(pattern.fullmatch(module) for pattern in patterns))
+        or (config.float_statistics and operator.op in _WEIGHTLESS and _is_statistic(operator))
     ]
 
 
-def _is_statistic(node: Node) -> bool:
+def _is_statistic(operator: Operator) -> bool:
     """One number, or one for each channel of a map."""
-    return len(node.shape) != 2 and int(np.prod(node.shape)) == max(node.shape[-1:], default=1)
+    shape = operator.outputs[-1].shape
+    return len(shape) != 2 and prod(shape) == max(shape[-1:], default=1)
 
 
-def decoder_of(nodes: Sequence[Node]) -> set[int]:
-    """Return the indices from the output back to the last weights.
+def decoder_of(operators: Sequence[Operator]) -> set[Operator]:
+    """Return the operators from the output back to the last weights.
 
     A layer that gives the coordinates themselves, as a regression's last one does, decodes too.
     """
-    found, open_ends, numbers = set[int](), [len(nodes) - 1], int(np.prod(nodes[-1].shape))
+    writers = {tensor: operator for operator in operators for tensor in operator.outputs}
+    found, open_ends, size = set[Operator](), [operators[-1]], prod(operators[-1].outputs[-1].shape)
     while open_ends:
-        index = open_ends.pop()
-        found.add(index)
-        if not nodes[index].weighted:
-            before = [other for other in nodes[index].reads if other not in found]
-            open_ends += [o for o in before if not nodes[o].weighted or int(np.prod(nodes[o].shape)) == numbers]
+        operator = open_ends.pop()
+        if operator in found:
+            continue
+        found.add(operator)
+        if operator.op not in LAYERS:
+            before = [writers[tensor] for tensor in operator.present_inputs if tensor in writers]
+            open_ends += [each for each in before if each.op not in LAYERS or prod(each.outputs[-1].shape) == size]
     return found
 
 
@@ -85,16 +100,14 @@ def quantize(
         job |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
     _work({"saved_model": str(saved_model), **job}, folder, timeout_s)
     if crops is not None:
-        nodes = trace(onnx_path, folder / "calibrated.tflite", crops[0])
-        calibrated = [mode for mode in files if MODES[mode].calibrated]
-        names = {mode: [node.tensor for node in float_nodes(nodes, config, mode)] for mode in calibrated}
+        names = _float_names(onnx_path, folder / "calibrated.tflite", crops[0], modes, config)
         integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
         if integer:
             _work({"calibrated": job["calibrated"], "integer": integer}, folder, timeout_s)
         if "int16x8" in names:
-            files["int16x8"].write_bytes(float_islands(files["int16x8"].read_bytes(), names["int16x8"]))
+            files["int16x8"].write_bytes(dequantize_operators(files["int16x8"].read_bytes(), names["int16x8"]))
         for mode in names:
-            files[mode].write_bytes(pack_weights(files[mode].read_bytes()))
+            files[mode].write_bytes(quantize_weights(files[mode].read_bytes()))
     return files
 
 
@@ -118,6 +131,19 @@ def quantize_unnamed(saved_model: Path, inputs: NDArray[np.float32], folder: Pat
     _work(job, folder, timeout_s)
     _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": []}]}, folder, timeout_s)
     return made
+
+
+def _float_names(
+    onnx_path: Path, calibrated: Path, image: NDArray[np.float32], modes: Sequence[str], config: QuantizeConfig
+) -> dict[str, list[str]]:
+    """Return, for each calibrated mode, the tensors whose operators stay in floats."""
+    model = read_model(calibrated)
+    modules = module_map(model, onnx_path, image)
+    return {
+        mode: [operator.outputs[-1].name for operator in float_operators(model.operators, modules, config, mode)]
+        for mode in modes
+        if MODES[mode].calibrated
+    }
 
 
 def _work(job: dict[str, Any], folder: Path, timeout_s: float) -> None:

@@ -1,7 +1,8 @@
-"""What needs TensorFlow, as a program of its own: `tf_worker.py JOB.json`.
+"""TensorFlow's converter and quantizer as a program of its own: `tf_worker.py JOB.json`.
 
-Run by path: the parent has neither TensorFlow's threads nor its memory, and a crash of the converter is only a status.
-The job names what to make:
+Run by path: the parent has neither TensorFlow's threads nor its memory, and a crash of the converter ends this program
+only.
+The job names the files to write:
 
     {"saved_model": FOLDER, "crops": FILE.npy, "dynamic": FILE, "calibrated": FILE, "int16x8": FILE}
     {"calibrated": FILE, "integer": [{"file": FILE, "float": [NAMES OF TENSORS]}, ...]}
@@ -61,7 +62,7 @@ def quantize(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    # The folder of this program comes first on the path, where its neighbours could pass for someone's packages.
+    # The folder of this program comes first on the path, where its neighbours could be imported instead of packages.
     del sys.path[0]
     given = json.loads(Path(sys.argv[1]).read_text())
     quantize(given) if "integer" in given else convert(given)

@@ -1,4 +1,4 @@
-"""PyTorch -> ONNX: crops in as pixels lie in memory, landmarks out, nothing else."""
+"""PyTorch -> ONNX: NHWC crops in, landmarks out."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ OPSET = 16
 
 
 class LandmarksOnly(nn.Module):
-    """The network as it is shipped: (1, h, w, 3) RGB in [0, 1] -> (1, k, 2) normalised to the crop.
+    """The exported form of a network: (1, h, w, 3) RGB in [0, 1] -> (1, k, 2) normalised to the crop.
 
     Maps are decoded in a form that converts well; a network without maps gives its landmarks as they are.
     """
@@ -94,7 +94,7 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
 def simplify(path: Path) -> onnx.ModelProto:
     """Return the file's model with constants folded and dead nodes gone.
 
-    onnxsim runs in a child process: it is compiled code that keeps global state and can take its host down.
+    onnxsim runs in a child process: it is compiled code that keeps global state and may crash.
     """
     code = "import sys, onnx, onnxsim; m, ok = onnxsim.simplify(sys.argv[1]); assert ok; onnx.save(m, sys.argv[1])"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -106,7 +106,7 @@ def simplify(path: Path) -> onnx.ModelProto:
 
 
 def _described(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
-    """Check the graph against the spec and note in it what it is."""
+    """Check the graph against the spec and write the spec into its metadata."""
     check_graph(model, spec)
     for key, value in {"arch": spec.arch, "scheme": spec.scheme, "input": "NHWC float32 RGB in [0, 1]"}.items():
         entry = model.metadata_props.add()
@@ -118,7 +118,7 @@ def check_graph(model: onnx.ModelProto, spec: ModelSpec) -> None:
     """Check that the graph has one input and one output of the right shapes and no node the output does not need.
 
     Raises:
-        ExportError: naming what is in the way.
+        ExportError: naming the difference.
     """
     graph, size = model.graph, spec.crop.size
     shapes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in (*graph.input, *graph.output)]

@@ -1,4 +1,4 @@
-"""ONNX -> TensorFlow Lite: onnx2tf makes the float files, TensorFlow's own quantizer the others."""
+"""ONNX -> TFLite: float files by onnx2tf, the others by TensorFlow's quantizer."""
 
 import tempfile
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from distill.export.quantize import quantize
 from distill.export.to_onnx import INPUT
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
-from distill.tflite.editor import pack_weights
-from distill.tflite.reader import read_graph
+from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import run_converter
+from distill.tflite.weight_quantization import quantize_weights
 
 FLOAT_FILES = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
 
@@ -49,8 +49,8 @@ def export_tflite(
 
     Args:
         modes: names in `MODES`.
-        calibration: (n, h, w, 3) crops that show the integer modes the range of every activation.
-        config: what of the integer modes stays in floats.
+        calibration: (n, h, w, 3) crops that the integer modes take the ranges of activations from.
+        config: modules and operators that stay in floats in the integer modes.
         timeout_s: for each converter.
 
     Raises:
@@ -81,7 +81,7 @@ def check_interface(blob: bytes, spec: ModelSpec, name: str) -> None:
     Raises:
         ExportError: naming what it has instead.
     """
-    graph, size = read_graph(blob, name), spec.crop.size
+    graph, size = read_model(blob, name).main, spec.crop.size
     found = [(tensor.shape, tensor.dtype) for tensor in (*graph.inputs, *graph.outputs)]
     expected = [((1, size, size, 3), "FLOAT32"), ((1, spec.n_points, 2), "FLOAT32")]
     if found != expected:
@@ -98,11 +98,11 @@ def _convert(
     config: QuantizeConfig,
     timeout_s: float,
 ) -> dict[str, bytes]:
-    """Return the content of each mode of file; `folder` is for whatever lies about meanwhile."""
+    """Return the content of each mode of file; `folder` is for temporary files."""
     made = run_onnx2tf(onnx_path, folder, timeout_s)
     content = {mode: (made / name).read_bytes() for mode, name in FLOAT_FILES.items()}
     if "w8" in modes:
-        content["w8"] = pack_weights(content["fp32"])
+        content["w8"] = quantize_weights(content["fp32"])
     rest = [mode for mode in modes if mode not in content]
     if rest:
         files = quantize(made, onnx_path, calibration, rest, folder, config, timeout_s)
@@ -115,7 +115,9 @@ def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:
     np.save(folder / _SAMPLE, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
     model = channels_first(onnx.load(str(onnx_path)))
     onnx.save(model, str(folder / "model.onnx"))
-    options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-osd", "-rtpo", *_PSEUDO]
+    # -nuo: `export_onnx` has simplified the graph. Three more runs of onnxsim would take half of the time and change no
+    # byte of the files.
+    options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-osd", "-rtpo", *_PSEUDO]
     if len(model.graph.node) > _STRICT_NODES:
         options.append("--disable_strict_mode")
     run_converter("onnx2tf", ["-m", "onnx2tf", *options], folder, timeout_s)
@@ -128,8 +130,8 @@ def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:
 def channels_first(model: onnx.ModelProto) -> onnx.ModelProto:
     """Remove the transpose an NHWC input starts with.
 
-    onnx2tf takes every 4-D input for NCHW and turns the whole graph to NHWC itself, so this is how the TFLite file
-    ends up with NHWC pixels and no transpose at all.
+    onnx2tf takes every 4-D input for NCHW and converts the whole graph to NHWC itself, so the TFLite file gets NHWC
+    pixels and no transpose.
     """
     graph = model.graph
     readers = [node for node in graph.node if INPUT in node.input]

@@ -4,13 +4,12 @@ Needs numpy, OpenCV, Pillow and a TFLite runtime (or ONNX Runtime): no torch, no
 ships this file.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from distill.detection.detector import Detection, FaceDetector
+from distill.detection.detector import Detector, FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import Photo, warp
@@ -43,7 +42,7 @@ class Landmarker:
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,
-        detector: Callable[[Photo], list[Detection]] | None = None,
+        detector: Detector | None = None,
         threads: int = 1,
     ) -> None:
         """Load model and detector.
@@ -86,7 +85,7 @@ class Landmarker:
         """
         pixels = as_photo(photo, bgr)
         detections = self._detect(pixels)
-        return [Face(box, self.landmarks(pixels, box, self._crop), score) for box, score in detections]
+        return [Face(face.box, self.landmarks(pixels, face.box, self._crop), face.score) for face in detections]
 
     def landmarks(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> Points:
         """Return the points (k, 2) of the face in `box`, in photo pixels.

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from distill.errors import ConfigError, suggest
+from distill.losses.built_in import FEATURE, built_in_kd
 
-# The distillation loss between features; all others compare predictions and are in `distill.losses.registry`.
-FEATURE = "feature"
-# Names of the package; files of `--plugin` may add others.
-BUILT_IN_KD = ("coordinate", "covariance", FEATURE, "gaussian", "kl", "l2", "mse")
 _LOSS_OPTIONS = ("star", "star_eigen", "point", "edge", "sigma")
 
 
@@ -114,9 +111,10 @@ class KDConfig:
         Raises:
             ConfigError: naming the nearest.
         """
-        if self.kind not in (*BUILT_IN_KD, "none"):
-            raise ConfigError(f"unknown --kd.kind '{self.kind}': {suggest(self.kind, [*BUILT_IN_KD, 'none'])}")
-        valid = [name for name in BUILT_IN_KD if name != self.kind]
+        known = [*built_in_kd(), "none"]
+        if self.kind not in known:
+            raise ConfigError(f"unknown --kd.kind '{self.kind}': {suggest(self.kind, known)}")
+        valid = [name for name in built_in_kd() if name != self.kind]
         for name in self.extra:
             if name not in valid:
                 raise ConfigError(f"--kd.extra '{name}' beside --kd.kind {self.kind}: {suggest(name, valid)}")

@@ -1,6 +1,6 @@
-"""Why a file holds an operator in this version, and what to change so that an older runtime takes it: a table of data.
+"""Advice on an operator: why a file has it in this version, and what to change for an older runtime.
 
-The reasons are what makes TensorFlow's converter choose a version (tensorflow/lite/tools/versioning/op_version.cc).
+The reasons are those of TensorFlow's converter for a version (tensorflow/lite/tools/versioning/op_version.cc).
 """
 
 import csv

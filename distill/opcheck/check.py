@@ -1,7 +1,7 @@
-"""Will a TFLite file load in an old runtime? Told from the file alone, before any phone is at hand.
+"""Operator check: whether an old TFLite runtime has every operator of a file, from the file alone.
 
-Every node is looked up twice: its operator and version, and its element types and rank (optable.py). What is refused
-is explained (advice.py) and traced to the module of the network it came from (provenance.py).
+Every node is looked up twice: its operator and version, and its element types and rank (tables.py). An operator that
+is refused is explained (advice.py) and traced to the module of the network it came from (module_map.py).
 """
 
 from collections import defaultdict
@@ -12,13 +12,14 @@ from typing import Any
 
 from distill.errors import CheckpointError
 from distill.opcheck.advice import advise
-from distill.opcheck.module_map import modules_of
+from distill.opcheck.module_map import module_map
 from distill.opcheck.tables import Kind, Since, kind_of, limit_of, op_table
-from distill.tflite.integrity import read_model
-from distill.tflite.reader import Operator, read_graph
+from distill.tflite.integrity import read_verified
+from distill.tflite.model import Operator
 from distill.tflite.releases import COLUMNS, Release, parse_release, parse_version
+from distill.tflite.serialization import read_model
 
-_SHOWN = 3  # places named in a reason
+_SHOWN = 3  # origins named in a reason
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,14 @@ class OpRow:
         dtypes: element types of those tensors.
         since: first TensorFlow Lite release that takes it, or None when unknown.
         litert: first LiteRT release that takes it, or None when none known does.
-        source: where that is known from.
+        source: of that knowledge: a table of TensorFlow, or measured loads.
         verdict: `ok`, `too new`, `unknown` (version not in the table), `custom` (not part of any runtime, Flex too) or
             `type` (the operator is there but does not take these types or this rank).
-        why: what in a network leads to this operator; what to `change`.
+        why: what in a network leads to this operator.
+        change: what to change in it.
         per_channel: some weights have one scale per channel.
-        places: torch modules that made the nodes, or names of their tensors where nothing tells.
-        is_modules: the places are modules.
+        made_by: torch modules that made the nodes, or names of their tensors where a module is unknown.
+        is_modules: whether `made_by` holds modules.
     """
 
     op: str
@@ -52,12 +54,12 @@ class OpRow:
     why: str
     change: str
     per_channel: bool
-    places: tuple[str, ...]
+    made_by: tuple[str, ...]
     is_modules: bool
 
     @property
     def reason(self) -> str:
-        """Why it fails, in words; empty when it does not."""
+        """Why it fails, as text; empty when it passes."""
         label = f"{self.op} v{self.version}"
         return {
             "ok": "",
@@ -74,12 +76,12 @@ class OpRow:
 
     @property
     def explanation(self) -> str:
-        """The reason, where it comes from, why it is so and what to change, as sentences; empty when it passes."""
+        """The reason, its origin, why it is so and what to change, as sentences; empty when it passes."""
         if self.verdict == "ok":
             return ""
-        more = f" and {len(self.places) - _SHOWN} more" if len(self.places) > _SHOWN else ""
-        made = "made by" if self.is_modules else "tensors"
-        where = f" {made.capitalize()} {', '.join(self.places[:_SHOWN])}{more}." if self.places else ""
+        more = f" and {len(self.made_by) - _SHOWN} more" if len(self.made_by) > _SHOWN else ""
+        label = "Made by" if self.is_modules else "Tensors"
+        where = f" {label} {', '.join(self.made_by[:_SHOWN])}{more}." if self.made_by else ""
         known = f" [{self.source}]" if self.source else ""
         return f"{self.reason}.{where} Why: {self.why}. Change: {self.change}.{known}"
 
@@ -91,7 +93,7 @@ class OpReport:
     Attributes:
         runtime: the release asked for.
         min_runtime: the oldest TensorFlow Lite that takes every operator, None when one is custom or unknown.
-        declared: the oldest release according to the file itself.
+        declared: the oldest release according to a note in the file.
         min_litert: the oldest LiteRT that takes every operator.
     """
 
@@ -119,7 +121,7 @@ class OpReport:
         return 0 if self.passed else 1
 
     def passes(self, release: str) -> bool:
-        """Tell whether another release would take every operator.
+        """Whether another release has every operator.
 
         Raises:
             ConfigError: not a release.
@@ -127,12 +129,12 @@ class OpReport:
         return all(_has(parse_release(release), row) for row in self.rows)
 
     def matrix(self) -> dict[str, bool]:
-        """Return for every release whether it takes the file."""
+        """Return for every release whether it has every operator."""
         return {release: self.passes(release) for release in COLUMNS}
 
     def to_dict(self) -> dict[str, Any]:
-        said = {"passed": self.passed, "failures": self.failures, "explanations": self.explanations}
-        return asdict(self) | said | {"matrix": self.matrix()}
+        summary = {"passed": self.passed, "failures": self.failures, "explanations": self.explanations}
+        return asdict(self) | summary | {"matrix": self.matrix()}
 
 
 def check_model(path: str | Path, runtime: str, onnx: str | Path | None = None, sha256: str | None = None) -> OpReport:
@@ -140,21 +142,21 @@ def check_model(path: str | Path, runtime: str, onnx: str | Path | None = None, 
 
     Args:
         runtime: `2.11`, `2.11.0`, `litert` or `litert-2.1.0`.
-        onnx: the ONNX file it was made from, whose names say which module made a node; one that lies beside a file of
+        onnx: the ONNX file it was made from, whose names state the module of a node; the one beside a file of
             `distill export` is found.
-        sha256: the hash the file must have, as hex; None asks its sidecar.
+        sha256: the hash the file must have, as hex; None for that of its sidecar.
 
     Raises:
         CheckpointError: the file is missing, not a TFLite file or damaged, or not the one its sidecar belongs to.
         ConfigError: `runtime` is not a release.
     """
     target, path = parse_release(runtime), Path(path)
-    graph = read_graph(read_model(path, sha256), str(path))
-    if not graph.operators:
+    model = read_model(read_verified(path, sha256), str(path))
+    if not model.operators:
         raise CheckpointError(f"{path}: a TFLite file without a single operator; export the model again")
-    rows = _rows(graph.operators, modules_of(graph.operators, onnx or _onnx_beside(path)), target)
+    rows = _rows(model.operators, module_map(model, onnx or _onnx_beside(path)), target)
     return OpReport(
-        path.name, runtime, rows, _oldest([row.since for row in rows]), graph.min_runtime,
+        path.name, runtime, rows, _oldest([row.since for row in rows]), model.min_runtime,
         _oldest([row.litert for row in rows]),
     )  # fmt: skip
 
@@ -204,16 +206,16 @@ def _row(op: str, version: int, members: Sequence[tuple[Operator, str | None]], 
     tensors = [tensor for node in nodes for tensor in node.tensors]
     advice = advise(op, version, verdict == "type")
     is_modules = all(module is not None for _, module in members)
-    places = [module or "the top level" if is_modules else _label(node) for node, module in members]
+    made_by = [module or "the top level" if is_modules else _label(node) for node, module in members]
     return OpRow(
         op, version, len(nodes), max((len(tensor.shape) for tensor in tensors), default=0),
         tuple(sorted({tensor.dtype for tensor in tensors})), known.tflite if known else None, verdict,
         known.litert if known else None, known.source if known else "", advice.why, advice.change,
-        any(tensor.n_scales > 1 for tensor in tensors), tuple(dict.fromkeys(places)), is_modules,
+        any(tensor.n_scales > 1 for tensor in tensors), tuple(dict.fromkeys(made_by)), is_modules,
     )  # fmt: skip
 
 
 def _label(node: Operator) -> str:
-    """Return the name of what a node computes, which is all a third party's file tells."""
+    """Return the name of a node's result, the only hint in a file of another converter."""
     name = node.outputs[0].name if node.outputs else ""
     return f"'{name[-60:]}'" if name else "without a name"

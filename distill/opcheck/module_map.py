@@ -1,9 +1,8 @@
-"""Which torch module made a node of a TFLite file.
+"""Which torch module made an operator of a TFLite file.
 
 PyTorch writes the module's path into the names of the ONNX graph (`/head/point/Conv`), onnx2tf keeps it in few tensor
-names. So nodes are told apart by what conversion leaves alone, the kind of operation and the number of elements, and
-the two sequences, both in order of computation, are aligned like two texts (longest common subsequence). A node that
-was added or fused away lies between its neighbours.
+names. So each operator is matched with a node of the ONNX graph, by one of two methods: the values that both compute
+for an image (`match_values`, exact), or the order and sizes of all results (`match_order`, without running anything).
 """
 
 import re
@@ -11,22 +10,44 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from distill.tflite.reader import Operator
+from distill.opcheck.match_order import match_order
+from distill.tflite.model import Model
 
-# TFLite operator -> ONNX operators it may come from, where the names differ.
-_KINDS = {
-    "DEPTHWISE_CONV_2D": "CONV", "CONV_2D": "CONV", "FULLY_CONNECTED": "MATMUL", "GEMM": "MATMUL",
-    "BATCH_MATMUL": "MATMUL", "LOGISTIC": "SIGMOID", "RESIZE_NEAREST_NEIGHBOR": "RESIZE", "RESIZE_BILINEAR": "RESIZE",
-    "STRIDED_SLICE": "SLICE", "MEAN": "REDUCEMEAN", "SUM": "REDUCESUM", "REDUCE_MAX": "REDUCEMAX", "MAXIMUM": "MAX",
-    "MINIMUM": "MIN", "TRANSPOSE_CONV": "CONVTRANSPOSE", "CONCATENATION": "CONCAT", "AVERAGE_POOL_2D": "AVERAGEPOOL",
-    "MAX_POOL_2D": "MAXPOOL", "SQUEEZE": "RESHAPE", "UNSQUEEZE": "RESHAPE", "EXPAND_DIMS": "RESHAPE",
-    "FLATTEN": "RESHAPE",
-    "GLOBALAVERAGEPOOL": "REDUCEMEAN", "POW": "MUL", "RSQRT": "SQRT", "SELECT_V2": "WHERE",
-}  # fmt: skip
-_Step = tuple[str, int]
-# The alignment's table, four bytes a cell.
-_MAX_CELLS = 100_000_000
+
+def module_map(
+    model: Model, onnx_path: str | Path | None = None, image: NDArray[np.float32] | None = None
+) -> list[str | None]:
+    """Return the path of the torch module that made each operator; '' is the network itself.
+
+    An operator without a match was added or fused by the converter. By values, it belongs to the module of the next
+    operator that has one; by order, it lies `between A and B`. None where nothing tells.
+
+    Args:
+        onnx_path: the ONNX file that the TFLite file was made from; without it only tensor names tell.
+        image: (h, w, 3) float32. With it, tensors of a float file are matched by their values; without, operators by
+            their order and the sizes of their results.
+
+    Raises:
+        ExportError: few values of the two files agree, so that they are not the same network.
+    """
+    if onnx_path is not None and image is not None:
+        from distill.opcheck.match_values import match_values
+
+        return _with_next(_modules(match_values(model, Path(onnx_path), image)))
+    scopes = [scope_of(node.outputs[0].name) if node.outputs else None for node in model.operators]
+    if onnx_path is None:
+        return scopes
+    try:
+        modules = _modules(match_order(model.operators, Path(onnx_path)))
+    except (ValueError, RuntimeError):  # names are a help, not the result of the check
+        return scopes
+    return _with_neighbours([scope or module for scope, module in zip(scopes, modules, strict=True)])
+
+
+def _modules(onnx_names: Sequence[str | None]) -> list[str | None]:
+    return [None if name is None else module_of(name) for name in onnx_names]
 
 
 def module_of(onnx_name: str) -> str:
@@ -48,78 +69,20 @@ def scope_of(tensor_name: str) -> str | None:
     return module_of(found[1]) if found else None
 
 
-def modules_of(operators: Sequence[Operator], onnx_path: str | Path | None) -> list[str | None]:
-    """Return the torch module that made each operator: exact, `between A and B`, or None when nothing tells.
-
-    Args:
-        onnx_path: the ONNX file the TFLite file was made from; without it only tensor names speak.
-    """
-    named = [scope_of(node.outputs[0].name) if node.outputs else None for node in operators]
-    if onnx_path is None:
-        return named
-    try:
-        steps, modules = _onnx_steps(Path(onnx_path))
-    except (ValueError, RuntimeError):  # names are a help, not the verdict
-        return named
-    if len(steps) * len(operators) > _MAX_CELLS:
-        return named
-    pairs = _aligned([_tflite_step(node) for node in operators], steps)
-    found = [kept or (modules[pairs[index]] if index in pairs else None) for index, kept in enumerate(named)]
-    return [module if module is not None else _between(found, index) for index, module in enumerate(found)]
+def _with_next(modules: Sequence[str | None]) -> list[str | None]:
+    filled: list[str | None] = []
+    for module in reversed(modules):
+        filled.append(filled[-1] if module is None and filled else module)
+    return filled[::-1]
 
 
-def _between(found: Sequence[str | None], index: int) -> str | None:
-    before = next((module for module in found[index::-1] if module is not None), None)
-    after = next((module for module in found[index:] if module is not None), None)
+def _with_neighbours(modules: Sequence[str | None]) -> list[str | None]:
+    return [module if module is not None else _between(modules, index) for index, module in enumerate(modules)]
+
+
+def _between(modules: Sequence[str | None], index: int) -> str | None:
+    before = next((module for module in modules[index::-1] if module is not None), None)
+    after = next((module for module in modules[index:] if module is not None), None)
     if before is None or after is None or before == after:
         return before if after is None else after
     return f"between {before or 'the input'} and {after or 'the output'}"
-
-
-def _tflite_step(node: Operator) -> _Step:
-    size = int(np.prod(node.outputs[0].shape)) if node.outputs else 0
-    return _KINDS.get(node.op, node.op.replace("_", "")), size
-
-
-def _onnx_steps(path: Path) -> tuple[list[_Step], list[str]]:
-    """Return the operation and output size of every node of an ONNX graph, and its module."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except (DecodeError, OSError) as error:
-        raise ValueError(f"{path}: not an ONNX file") from error
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    sizes = {
-        value.name: int(np.prod([dim.dim_value for dim in value.type.tensor_type.shape.dim]))
-        for value in (*graph.value_info, *graph.output)
-    }
-    nodes = [node for node in graph.node if node.op_type != "Constant"]
-    kinds = [_KINDS.get(node.op_type.upper(), node.op_type.upper()) for node in nodes]
-    # Simplifiers rename nodes; the names of tensors stay.
-    names = [node.output[0] if node.output[0].startswith("/") else node.name for node in nodes]
-    return [(kind, sizes.get(node.output[0], 0)) for kind, node in zip(kinds, nodes, strict=True)], [
-        module_of(name) for name in names
-    ]
-
-
-def _aligned(first: Sequence[_Step], second: Sequence[_Step]) -> dict[int, int]:
-    """Return the longest common subsequence as index in `first` -> index in `second`."""
-    ids = {step: number for number, step in enumerate({*first, *second})}
-    a, b = (np.array([ids[step] for step in steps], int) for steps in (first, second))
-    lengths = np.zeros((len(a) + 1, len(b) + 1), np.int32)
-    for row in range(len(a) - 1, -1, -1):
-        # Row by row: a match adds one to the diagonal, and a cell is never less than its right neighbour.
-        reached = np.maximum(lengths[row + 1, :-1], np.where(b == a[row], lengths[row + 1, 1:] + 1, 0))
-        lengths[row, :-1] = np.maximum.accumulate(reached[::-1])[::-1]
-    pairs, i, j = {}, 0, 0
-    while i < len(a) and j < len(b):
-        if a[i] == b[j] and lengths[i, j] == lengths[i + 1, j + 1] + 1:
-            pairs[i] = j
-            i, j = i + 1, j + 1
-        elif lengths[i + 1, j] >= lengths[i, j + 1]:
-            i += 1
-        else:
-            j += 1
-    return pairs

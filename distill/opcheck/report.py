@@ -16,7 +16,7 @@ def render(report: OpReport) -> "Table":
     from rich.table import Table
 
     verdict = "[green]passes[/]" if report.passed else "[red]fails[/]"
-    oldest = f"oldest runtime {report.min_runtime or 'unknown'} (the file says {report.declared or 'nothing'})"
+    oldest = f"oldest runtime {report.min_runtime or 'unknown'} (declared in the file: {report.declared or 'none'})"
     table = Table(title=f"{escape(report.model)} {verdict} for {report.runtime}", caption=oldest)
     for heading in ("operator", "version", "nodes", "max rank", "types", "since", "LiteRT", "verdict"):
         numeric = heading in ("version", "nodes", "max rank")
@@ -31,7 +31,7 @@ def render(report: OpReport) -> "Table":
 
 
 def render_matrix(report: OpReport) -> "Table":
-    """Return operators against every release: a dot where it is taken, a cross where not."""
+    """Return operators against every release: a dot where it has them, a cross where not."""
     from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table
@@ -47,7 +47,7 @@ def render_matrix(report: OpReport) -> "Table":
             table.add_row(escape(f"{row.op} v{row.version}"), *taken)
     whole = ["[green]✓[/]" if passed else "[red]✗[/]" for passed in report.matrix().values()]
     table.add_row("[bold]the file[/]", *whole)
-    table.caption = "TensorFlow Lite 2.N, and LR the newest LiteRT; operators that every release takes are left out"
+    table.caption = "TensorFlow Lite 2.N, and LR the newest LiteRT; operators that every release has are left out"
     return table
 
 
@@ -56,7 +56,7 @@ def _mark(since: str | None, column: str) -> str:
 
 
 def sentences(report: OpReport) -> Iterator[str]:
-    """Yield why the file is refused, an operator a line; nothing when it passes."""
+    """Yield the reasons for a refusal, one line for each operator; nothing when it passes."""
     for text in report.explanations:
         yield f"- {text}"
 

@@ -1,8 +1,8 @@
-"""Which runtime has an operator in a version, and takes it for an element type and a rank: two tables of data.
+"""Tables of operators: the first runtime with an operator version, and with an element type and rank of it.
 
 op_versions.csv: (operator, version) -> the first TensorFlow Lite and the first LiteRT that have it.
-op_types.csv: what the version does not tell. A file may declare TRANSPOSE v1 on seven axes, or ABS of int32: a runtime
-finds the operator and refuses the node. Only limits are listed, and only where a real load showed them.
+op_types.csv: limits that the version does not show. A file may declare TRANSPOSE v1 on seven axes, or ABS of int32: a
+runtime finds the operator and refuses the node. Only limits are listed, and only where a real load showed them.
 
 Every row has its source. Both are measured by `scripts/generate/op_table.py`; see docs/how-to/check-operators.md.
 """
@@ -13,9 +13,9 @@ from functools import lru_cache
 from itertools import groupby, zip_longest
 from pathlib import Path
 
-from distill.tflite.reader import Operator
+from distill.tflite.model import Operator
 
-# Where a node keeps its data, when that is not the first input; for those with weights: (data, weights).
+# Index of the data among the inputs where it is not 0; for operators with weights: (data, weights).
 _DATA = {"SPLIT": 1, "SELECT": 1, "SELECT_V2": 1}
 _WEIGHTED = {
     "CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "FULLY_CONNECTED": (0, 1), "BATCH_MATMUL": (0, 1),
@@ -30,10 +30,10 @@ _BROADCASTING = {
 
 @dataclass(frozen=True)
 class Since:
-    """From which releases on something is there, and how that is known.
+    """First releases that have something, and how that is known.
 
     Attributes:
-        tflite, litert: first release of each family; None when no release known here has it.
+        tflite, litert: first release of each family; None when no known release has it.
     """
 
     tflite: str | None
@@ -43,7 +43,7 @@ class Since:
 
 @dataclass(frozen=True)
 class Kind:
-    """What op_types.csv asks about a node: element types, rank, broadcasting.
+    """Key of a node in op_types.csv: element types, rank, broadcasting.
 
     Attributes:
         types: of its data; `DATA/WEIGHTS` where it has weights, `FIRST/SECOND` where two operands differ.
@@ -81,32 +81,33 @@ def type_table() -> dict[tuple[str, Kind], Since]:
 
 
 def kind_of(node: Operator) -> Kind | None:
-    """Return what the table may know a node by, or None when it is not of a kind that was measured."""
-    if node.op in _BROADCASTING and len(node.inputs) != 2:
+    """Return what the table may list an operator under, or None when it is not of a kind that was measured."""
+    inputs = node.present_inputs
+    if node.op in _BROADCASTING and len(inputs) != 2:
         return None
-    places = _WEIGHTED.get(node.op) or (_DATA.get(node.op, 0),)
-    if max(places) >= len(node.inputs) or not node.outputs:
+    indices = _WEIGHTED.get(node.op) or (_DATA.get(node.op, 0),)
+    if max(indices) >= len(inputs) or not node.outputs:
         return None
-    tensors = [node.outputs[0]] if node.op == "QUANTIZE" else [node.inputs[place] for place in places]
-    if node.op in _BROADCASTING and node.inputs[1].dtype != tensors[0].dtype:
-        tensors = list(node.inputs[:2])
+    tensors = [node.outputs[0]] if node.op == "QUANTIZE" else [inputs[index] for index in indices]
+    if node.op in _BROADCASTING and inputs[1].dtype != tensors[0].dtype:
+        tensors = inputs[:2]
     for tensor in tensors:
-        # Plain integers and per-channel scales go other ways through a kernel than what was measured.
+        # Kernels treat plain integers and per-channel scales differently from what was measured.
         if tensor.dtype in _QUANTISED and tensor.n_scales != (0 if node.op == "CAST" else 1):
             return None
-    case = _broadcast(node.inputs[0].shape, node.inputs[1].shape) if node.op in _BROADCASTING else ""
-    rank = max(len(tensor.shape) for tensor in node.inputs[:2]) if case else len(tensors[0].shape)
+    case = _broadcast(inputs[0].shape, inputs[1].shape) if node.op in _BROADCASTING else ""
+    rank = max(len(tensor.shape) for tensor in inputs[:2]) if case else len(tensors[0].shape)
     return Kind("/".join(tensor.dtype for tensor in tensors), rank, case)
 
 
 def _broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> str:
-    """Say how two shapes are brought together: not at all, along neighbouring axes, or along axes that lie apart."""
+    """Return how two shapes are broadcast: not at all, along neighbouring axes, or along axes that lie apart."""
     pairs = zip_longest(reversed(first), reversed(second), fillvalue=1)
     groups = [differs for differs, _ in groupby(pairs, lambda pair: pair[0] != pair[1])]
     return {0: "", 1: "broadcast"}.get(sum(groups), "broadcast apart")
 
 
 def limit_of(node: Operator) -> Since | None:
-    """Return from when on runtimes take a node's types and rank, or None when no limit is known."""
+    """Return the first releases that accept a node's types and rank, or None when no limit is known."""
     kind = kind_of(node)
     return None if kind is None else type_table().get((node.op, kind))

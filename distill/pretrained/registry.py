@@ -16,6 +16,7 @@ from distill.files import sha256
 from distill.pretrained.resources import CHECKPOINTS
 
 DEFAULT_MODEL = "student_68_128"
+DEFAULT_DETECTOR = "retinaface"
 _SUMS = "SHA256SUMS"
 _WEIGHTS = ".safetensors"
 

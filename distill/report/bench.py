@@ -1,13 +1,12 @@
-"""A run as tables for people and as JSON for machines."""
+"""A run of `distill bench` as tables of at most 120 columns."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distill.bench.cost import CONTEST_WATTS
 from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS
 from distill.bench.models import TimedModel
 from distill.bench.result import INSIDE, BenchResult, Key
-from distill.provenance import BENCH
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -125,7 +124,7 @@ def roofs(bench: BenchResult) -> list[str]:
     threads = min(bench.settings.threads)
     peak = bench.peak_gmacs(threads)
     head = f"peak on {_threads(threads)}: {peak:.0f} GMAC/s, measured in this run with LiteRT"
-    lines = [f"{head}, the faster of {_convolutions()}"]
+    lines = [f"{head}, the faster of {peak_convolutions()}"]
     for model in bench.models:
         key = Key(model.name, "model", threads)
         rate = bench.gmacs(key)
@@ -139,7 +138,8 @@ def roofs(bench: BenchResult) -> list[str]:
     return lines
 
 
-def _convolutions() -> str:
+def peak_convolutions() -> str:
+    """Return the convolutions that the peak is measured with, in words."""
     return " and ".join(
         f"a {kernel}x{kernel} fp32 convolution {channels}->{channels} at {size}x{size}"
         for size, channels, kernel in PEAK_CONVOLUTIONS
@@ -187,68 +187,3 @@ def _threads(count: int) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
-
-
-def to_json(bench: BenchResult, command: str) -> dict[str, Any]:
-    """Return a run as JSON; times in ms, sizes in bytes, accuracies in percent."""
-    s, protocol = bench.settings, bench.accuracies.protocol
-    return {
-        "format": BENCH,
-        "command": command,
-        "machine": bench.machine,
-        "load": bench.load,
-        "settings": {
-            "threads": list(s.threads), "rounds": s.rounds, "warmup": s.warmup, "reference": bench.reference,
-            "watts_per_core": s.watts, "score_references": s.score.to_dict(), "inside": INSIDE,
-        },
-        "formulas": {
-            "ratio": "median over the reference's median on as many threads",
-            "energy_mj": "median_ms * watts_per_core * threads, an estimate",
-            "score": "accuracy_5px_percent / (ms * gflops * watts * megabytes), each cost over its reference; "
-            "gflops = 2 * macs / 1e9, watts = watts_per_core * threads",
-        },
-        "warnings": bench.warnings,
-        "skipped": bench.skipped,
-        "photo": bench.photo,
-        "protocol": protocol.to_dict() if protocol else None,
-        "peak": {
-            "convolutions": _convolutions(),
-            "gmacs_per_s": {str(count): bench.peak_gmacs(count) for count in s.threads},
-        },
-        "models": [_model_json(bench, model) for model in bench.models],
-        "times": [_time_json(bench, key) for key in bench.timings],
-    }  # fmt: skip
-
-
-def _model_json(bench: BenchResult, model: TimedModel) -> dict[str, Any]:
-    accuracy = bench.accuracies.by_name.get(model.name)
-    return {
-        "name": model.name,
-        "engine": model.engine,
-        "sha256": model.sha256,
-        "input": model.input,
-        "parameters": model.complexity.parameters,
-        "macs": model.complexity.macs,
-        "macs_not_counted_in": list(model.uncounted),
-        "bytes": model.complexity.bytes,
-        "operators": model.operators,
-        "peak_rss_bytes": bench.memory[model.name],
-        "nme_percent": accuracy.nme_percent if accuracy else None,
-        "accuracy_5px_percent": accuracy.accuracy_percent if accuracy else None,
-        "accuracy_source": accuracy.source if accuracy else None,
-    }
-
-
-def _time_json(bench: BenchResult, key: Key) -> dict[str, Any]:
-    timing = bench.timings[key].to_dict()
-    row = {**key._asdict(), **{name: value for name, value in timing.items() if name != "name"}}
-    if key.part != "model":
-        return row
-    rate = bench.gmacs(key)
-    share = None if rate is None else 100 * rate / bench.peak_gmacs(key.threads)
-    return row | {
-        "gmacs_per_s": rate,
-        "peak_percent": share,
-        "energy_mj": bench.energy_mj(key),
-        "score": bench.score(key),
-    }

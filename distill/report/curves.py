@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from distill.drawing import COLOURS, DPI, png
+from distill.drawing import DPI, LINES, png
 from distill.errors import ConfigError
 from distill.training.loggers.metrics_csv import read_curve
 
@@ -22,14 +22,15 @@ def training_plot(runs: Mapping[str, str | Path], columns: Sequence[str]) -> byt
         axes = figure.add_subplot(-(-len(columns) // 3), min(len(columns), 3), index)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
-        axes.set(title=column, xlabel="step")
+        axes.set(title=f"{column}, %" if column.startswith("val/") else column, xlabel="step")
         curves = {name: read_curve(path, column) for name, path in runs.items()}
-        curves = {name: curve for name, curve in curves.items() if len(curve[0])}
+        factor = 100 if column.startswith("val/") else 1  # recorded as shares, shown in percent as everywhere
+        curves = {name: (steps, factor * values) for name, (steps, values) in curves.items() if len(steps)}
         if not curves:
             raise ConfigError(f"no run has a value '{column}': {', '.join(map(str, runs.values()))}")
-        for (name, (steps, values)), colour in zip(curves.items(), cycle(COLOURS), strict=False):
+        for (name, (steps, values)), (colour, style) in zip(curves.items(), cycle(LINES), strict=False):
             marker = "o" if len(steps) == 1 else None
-            axes.plot(steps, values, color=colour, linewidth=1.4, label=name, marker=marker)
+            axes.plot(steps, values, color=colour, linestyle=style, linewidth=1.4, label=name, marker=marker)
         if all((values > 0).all() and values.max() > 20 * values.min() for _, values in curves.values()):
             axes.set_yscale("log")
         axes.legend(frameon=False, fontsize=8)

@@ -21,7 +21,7 @@ def extremes(evaluation: Evaluation, count: int) -> tuple[list[int], list[int]]:
 
 
 def gallery(evaluation: Evaluation, records: Sequence[FaceRecord], indices: Sequence[int], columns: int = 6) -> bytes:
-    """Draw some faces of an evaluation as PNG: prediction green, truth red, the NME below.
+    """Draw some faces of an evaluation as PNG: prediction blue, annotation orange, the NME below.
 
     Args:
         records: the faces of the evaluation in any order, in its scheme.

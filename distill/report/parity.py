@@ -70,7 +70,7 @@ def parity_page(report: ConversionReport, conversion: Conversion, net: nn.Module
         page.heading("Faces that moved most")
         for row in report.rows:
             if row.parity:
-                caption = f"{row.name}: green; PyTorch: red"
+                caption = f"{row.name}: blue; PyTorch: orange"
                 page.figure(_faces(row.name, row.parity.worst_crops, conversion, net), caption)
     return page
 

@@ -8,11 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from distill.data.pose import head_points
-from distill.drawing import COLOURS, ced_curves, new_axes, png
+from distill.drawing import COLOURS, LINES, ced_curves, new_axes, png
 from distill.errors import ConfigError
 from distill.evaluate.protocol import require_alike
 from distill.evaluate.result import Evaluation
 from distill.landmarks import load_scheme
+
+# Of bars, beside their colours.
+_HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++", "ooo")
 
 
 def _require_alike(evaluations: Mapping[str, Evaluation]) -> None:
@@ -43,11 +46,17 @@ def group_bars(evaluations: Mapping[str, Evaluation], normaliser: str | None = N
     _require_alike(evaluations)
     figure, axes = new_axes()
     width = 0.8 / len(evaluations)
-    for index, ((name, evaluation), colour) in enumerate(zip(evaluations.items(), cycle(COLOURS), strict=False)):
+    styles = zip(cycle(COLOURS), cycle(_HATCHES), strict=False)
+    for index, ((name, evaluation), (colour, hatch)) in enumerate(zip(evaluations.items(), styles, strict=False)):
         kind, groups = normaliser or evaluation.primary, (None, *evaluation.groups)
         means = [100 * np.nanmean(evaluation.nme(kind, group)) for group in groups]
         positions = np.arange(len(groups)) + (index - (len(evaluations) - 1) / 2) * width
-        axes.bar_label(axes.bar(positions, means, width, color=colour, label=name), fmt="%.1f", fontsize=7, padding=1)
+        axes.bar_label(
+            axes.bar(positions, means, width, color=colour, hatch=hatch, edgecolor="white", label=name),
+            fmt="%.1f",
+            fontsize=7,
+            padding=1,
+        )
     axes.set_xticks(np.arange(len(groups)), [group or "all" for group in groups])
     axes.set(ylabel=f"mean error, % of {kind} distance")
     axes.grid(axis="x", alpha=0)
@@ -107,10 +116,18 @@ def robustness_curves(results: Mapping[str, Mapping[str, Any]]) -> bytes:
         axes = figure.add_subplot(-(-len(tests) // 3), min(len(tests), 3), index)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
-        for (name, found), colour in zip(results.items(), cycle(COLOURS), strict=False):
+        for (name, found), (colour, style) in zip(results.items(), cycle(LINES), strict=False):
             points = found[test]["points"]
             positions = range(len(points))
-            axes.plot(positions, [p["nme_percent"] for p in points], "o-", color=colour, label=name, markersize=3)
+            axes.plot(
+                positions,
+                [p["nme_percent"] for p in points],
+                marker="o",
+                color=colour,
+                linestyle=style,
+                label=name,
+                markersize=3,
+            )
             low, high = ([p[key] for p in points] for key in ("low_percent", "high_percent"))
             axes.fill_between(positions, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.set_xticks(range(len(points)), [f"{p['level']:g}" for p in points])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from distill.detection.detector import FULL_RANGE, SHORT_RANGE, locate_model
+from distill.detection.detector import bundled_detector
 from distill.errors import SubmissionError
 from distill.files import atomic_path, sha256, write_json
 from distill.inference.landmarker import Landmarker
@@ -23,11 +23,10 @@ from distill.submission.requirements import ENTRY, canonical, check_requirements
 from distill.submission.run_model import attempt
 from distill.submission.samples import sample_photos
 from distill.submission.techreport import render_pdf
-from distill.tflite.reader import read_graph
+from distill.tflite.serialization import read_model
 
 __all__ = ["SubmissionReport", "build_submission", "package_files", "sample_photos", "write_zip"]
 
-_NOTICE = "face_detection_*.tflite: BlazeFace, from MediaPipe 0.10.21, Apache License 2.0, unchanged.\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -68,8 +67,7 @@ def _check_model(model: Path, contest: Contest) -> str | None:
     _check_interface(model, spec)
     _check_limit(model, contest.max_model_bytes, "max_model_bytes")
     report = check_model(model, contest.runtime)
-    detectors = [check_model(locate_model(kind.file), contest.runtime) for kind in (SHORT_RANGE, FULL_RANGE)]
-    for checked in (report, *detectors):
+    for checked in (report, check_model(bundled_detector(), contest.runtime)):
         if not checked.passed:
             first = checked.explanations[0]
             raise SubmissionError(f"{checked.model}: does not run on TFLite {contest.runtime}: {first}; export again")
@@ -78,7 +76,7 @@ def _check_model(model: Path, contest: Contest) -> str | None:
 
 def _check_interface(model: Path, spec: ModelSpec) -> None:
     """Check that one float32 image goes in and one float32 set of points comes out, however the weights are stored."""
-    graph, size = read_graph(model.read_bytes(), str(model)), spec.crop.size
+    graph, size = read_model(model).main, spec.crop.size
     found = [(tensor.dtype, tensor.shape) for tensor in (*graph.inputs, *graph.outputs)]
     wanted = [("FLOAT32", (1, size, size, 3)), ("FLOAT32", (1, spec.n_points, 2))]
     if found != wanted:
@@ -115,11 +113,10 @@ def package_files(model: Path, rules: Path, contest: Contest, results: Mapping[s
         "contest.yaml": rules.read_bytes(),
         contest.model_name: model.read_bytes(),
         sidecar_path(contest.model_name).name: sidecar_path(model).read_bytes(),
-        "detector/NOTICE.txt": _NOTICE.encode(),
         "techreport.pdf": render_pdf(f"{contest.name}: {model.stem}", results),
     }
-    for kind in (SHORT_RANGE, FULL_RANGE):
-        files[f"detector/{kind.file}"] = locate_model(kind.file).read_bytes()
+    for path in (bundled_detector(), bundled_detector().with_suffix(".json")):
+        files[f"detector/{path.name}"] = path.read_bytes()
     for name in contest.files:
         if name not in files:
             raise SubmissionError(f"{contest.name} asks for {name}, which is not packaged; see `files` in {rules}")

@@ -118,7 +118,7 @@ def run(image_list: Path, output: Path) -> int:
     contest = load_contest(HERE / "contest.yaml")
     photos = read_list(image_list)
     prepare(output)
-    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(HERE / "detector"))
+    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(next((HERE / "detector").glob("*.tflite"))))
     failed, unwritten, slowest = 0, 0, (0.0, "none")
     for photo in photos:
         start = time.perf_counter()

@@ -1,13 +1,13 @@
 """Photos for a dry run when none are given: generated ones with one face, several and none, and a torn one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.detector import Detection, FaceDetector
+from distill.detection.detector import Detector, FaceDetector
 from distill.errors import SubmissionError
 from distill.files import write_bytes
 from distill.images import Photo
@@ -35,7 +35,7 @@ def compose(faces: Sequence[NDArray[np.uint8]], seed: int) -> Photo:
     return canvas
 
 
-def sample_photos(folder: str | Path, detect: Callable[[Photo], list[Detection]] | None = None) -> list[Path]:
+def sample_photos(folder: str | Path, detect: Detector | None = None) -> list[Path]:
     """Write one.png, several.png (three faces), none.png and torn.jpg (half a file) into `folder`; return their paths.
 
     Faces the detector does not see are passed over, because a photo with one face must be one for the package too.

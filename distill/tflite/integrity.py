@@ -1,6 +1,6 @@
-"""Is a model file the one that was exported? Asked before any runtime opens it: 39 % of damaged files run all the same.
+"""Integrity of a model file: its SHA-256 against its sidecar, before a runtime opens it.
 
-Files of other programs have no sidecar; a hash given by the user takes its place.
+One damaged file in seven still runs. Files of other programs have no sidecar; a hash given by the user replaces it.
 """
 
 import json
@@ -28,10 +28,10 @@ def expected_hash(model: str | Path) -> str | None:
 
 
 def refusal(model: str | Path, expected: str | None = None) -> str | None:
-    """Return why a file must not be loaded, or None when nothing speaks against it.
+    """Return why a file must not be loaded, or None when it may be.
 
     Args:
-        expected: SHA-256 as hex; None asks the sidecar, and a file without one is taken as it is.
+        expected: SHA-256 as hex; None for that of the sidecar. A file without either is accepted.
     """
     model = Path(model)
     if not model.is_file():
@@ -45,7 +45,7 @@ def refusal(model: str | Path, expected: str | None = None) -> str | None:
     return None
 
 
-def read_model(path: str | Path, expected: str | None = None) -> bytes:
+def read_verified(path: str | Path, expected: str | None = None) -> bytes:
     """Return the bytes of a model file after its hash was compared.
 
     Raises:

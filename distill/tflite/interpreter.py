@@ -1,4 +1,4 @@
-"""One small door to whichever TFLite runtime is installed."""
+"""Interpreter of the installed TFLite runtime, LiteRT or tflite-runtime."""
 
 from pathlib import Path
 from typing import Any

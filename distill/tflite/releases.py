@@ -1,4 +1,4 @@
-"""Releases of TensorFlow Lite and of LiteRT, its successor, which counts anew."""
+"""Releases of TensorFlow Lite and of LiteRT, its successor, which is numbered from 1 again."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from distill.errors import ConfigError
 
 Version = tuple[int, int, int]
 
-# What is asked about in a matrix: every TensorFlow Lite a user may meet, and LiteRT.
+# Columns of the matrix of releases: every TensorFlow Lite still in use, and LiteRT.
 COLUMNS = (*(f"2.{minor}" for minor in range(5, 21)), "litert")
 
 
@@ -37,7 +37,7 @@ class Release:
     version: Version | None
 
     def has(self, since: str | None) -> bool:
-        """Tell whether something that exists `since` a release of this family is in this one; None is in no release."""
+        """Whether something that exists `since` a release of this family is in this one; None is in no release."""
         return since is not None and (self.version is None or parse_version(since) <= self.version)
 
 

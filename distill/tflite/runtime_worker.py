@@ -5,7 +5,7 @@
 
 Run by path, not imported: the interpreter that runs it may be an older Python (3.7 or newer) that has a runtime and
 numpy but not this package. A server imports the runtime once and forks for every file, so that each file costs
-milliseconds and what a damaged one does to its process dies with that process.
+milliseconds and a damaged one can only end its own process.
 """
 
 import importlib
@@ -24,7 +24,7 @@ _LONGEST = 300  # characters of a reason
 
 def interpreter_class(module: str) -> Any:
     """Return the Interpreter of a runtime's module."""
-    # The folder of this program comes first on the path, where its neighbours could pass for someone's packages.
+    # The folder of this program comes first on the path, where its neighbours could be imported instead of packages.
     here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != here]  # noqa: PTH100
     runtime = importlib.import_module(module)
@@ -49,9 +49,9 @@ def run(module: str, model: str, inputs: str, outputs: str) -> None:
 def serve(module: str) -> None:
     """Answer `{"model", "timeout", "memory"}` with `{"kind", "text", "seconds"}`, a line of JSON each.
 
-    `memory` is what the model may take on top of the runtime itself, in bytes.
+    `memory` is the address space that the model may take on top of the runtime itself, in bytes.
     """
-    # The runtime and the models may print; only answers go where the asker reads.
+    # The runtime and the models may print; only answers go to the pipe that the parent reads.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     importlib.import_module("numpy")
@@ -64,7 +64,7 @@ def serve(module: str) -> None:
 
 
 def _forked(request: dict[str, Any], load: Any) -> dict[str, Any]:
-    """Try one model in a process of its own and tell what became of it."""
+    """Run one model in a process of its own and return the outcome."""
     start = time.time()
     receiver, sender = os.pipe()
     with tempfile.TemporaryFile() as log:
@@ -73,7 +73,7 @@ def _forked(request: dict[str, Any], load: Any) -> dict[str, Any]:
             os.close(receiver)
             _child(request, load, sender, log.fileno())
         os.close(sender)
-        said, ended = _read(receiver, start + request["timeout"])
+        received, ended = _read(receiver, start + request["timeout"])
         if not ended:
             os.kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
@@ -86,22 +86,24 @@ def _forked(request: dict[str, Any], load: Any) -> dict[str, Any]:
         last = [line.strip() for line in printed if "XNNPACK delegate" not in line][-1:]
         answer = {"kind": "crash", "text": ": ".join([text] + last)[:_LONGEST]}
     else:
-        answer = json.loads(said) if said else {"kind": "error", "text": f"exit status {os.WEXITSTATUS(status)}"}
+        answer = (
+            json.loads(received) if received else {"kind": "error", "text": f"exit status {os.WEXITSTATUS(status)}"}
+        )
     return dict(answer, seconds=round(time.time() - start, 4))
 
 
 def _read(receiver: int, deadline: float) -> tuple[bytes, bool]:
-    """Return what comes out of a pipe, and whether its other end was closed in time."""
-    said = b""
+    """Return the content of a pipe, and whether its other end was closed in time."""
+    received = b""
     try:
         while True:
             left = deadline - time.time()
             if left <= 0 or not select.select([receiver], [], [], left)[0]:
-                return said, False
+                return received, False
             block = os.read(receiver, 1 << 16)
             if not block:
-                return said, True
-            said += block
+                return received, True
+            received += block
     finally:
         os.close(receiver)
 
@@ -115,17 +117,17 @@ def _child(request: dict[str, Any], load: Any, sender: int, log: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
         invoke(load, request["model"])
         answer = {"kind": "runs", "text": ""}
-    except BaseException as error:  # noqa: BLE001  whatever the runtime throws is the answer asked for
+    except BaseException as error:  # noqa: BLE001  any exception of the runtime is an answer
         answer = {"kind": "error", "text": reason(error)}
     try:
         os.write(sender, json.dumps(answer).encode())
     finally:
-        # No clean-up: destructors of a runtime that met a damaged file are as likely to crash as the rest.
+        # No clean-up: destructors of a runtime may crash after a damaged file.
         os._exit(0)
 
 
 def invoke(load: Any, model: str) -> None:
-    """Run a model once on made inputs; raises when it cannot or returns numbers that are not finite."""
+    """Run a model once on generated inputs; raises when it fails or returns numbers that are not finite."""
     np = importlib.import_module("numpy")
     interpreter = load(model_path=model, num_threads=1)
     interpreter.allocate_tensors()
@@ -140,7 +142,7 @@ def invoke(load: Any, model: str) -> None:
 
 
 def _sample(np: Any, rng: Any, shape: Any, dtype: Any) -> Any:
-    """Return an input any honest model takes: noise in [0, 1), a dark picture, or zeros for what may be indices."""
+    """Return an input for any ordinary model: noise in [0, 1), a dark image, or zeros for possible indices."""
     if dtype.kind == "f":
         return rng.random_sample(shape).astype(dtype)
     if dtype.itemsize == 1 and dtype.kind in "iu":
@@ -176,6 +178,6 @@ if __name__ == "__main__":
     limit(int(sys.argv[5]))
     try:
         run(*sys.argv[1:5])
-    except Exception as error:  # noqa: BLE001  whatever the runtime throws is the answer asked for
+    except Exception as error:  # noqa: BLE001  any exception of the runtime is an answer
         print(reason(error), file=sys.stderr)
         sys.exit(3)

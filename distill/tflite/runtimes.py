@@ -1,7 +1,7 @@
-"""The TFLite runtimes on this machine, and running a model in one without trusting it.
+"""TFLite runtimes of this machine, and running untrusted models in them.
 
-Old runtimes crash on files they dislike (tflite-runtime 2.14 segfaults on damaged ones), so a model is always loaded
-in a child process with a time limit and a memory limit, after its hash was compared with its sidecar's.
+Old runtimes crash on damaged files (tflite-runtime 2.14 segfaults), so a model is always loaded in a child process with
+a time limit and a memory limit, after its hash was compared with its sidecar's.
 """
 
 import importlib.metadata
@@ -33,7 +33,7 @@ OLD_PYTHON = "DISTILL_TFLITE211_PYTHON"
 
 Failure = Literal["crash", "timeout", "error"]
 
-# A server that says nothing this long after its own time limit is gone; importing tensorflow takes a while.
+# A server without an answer so long after its own time limit has died; importing tensorflow takes a while.
 _GRACE_S, _START_S = 5, 120
 _WORKER = Path(__file__).with_name("runtime_worker.py")
 _MODULES = {
@@ -56,7 +56,7 @@ class Runtime:
         return f"{self.name} {self.version}"
 
     def covers(self, release: str) -> bool:
-        """Tell whether models made for a TensorFlow release ought to run here. LiteRT counts anew, after 2.19."""
+        """Whether models for a TensorFlow release should run here. LiteRT follows 2.19, with numbers from 1 again."""
         wanted = parse_release(release)
         if wanted.family == "litert":
             return self.name == "litert" and parse_version(self.version) >= (wanted.version or (0, 0, 0))
@@ -68,7 +68,7 @@ class RuntimeFailure:
     """Why a model did not run.
 
     Attributes:
-        kind: `crash` (killed by a signal), `timeout`, or `error` (the runtime said no).
+        kind: `crash` (killed by a signal), `timeout`, or `error` (refused by the runtime).
     """
 
     kind: Failure
@@ -78,8 +78,8 @@ class RuntimeFailure:
 def list_runtimes() -> list[Runtime]:
     """Return the runtimes present: those of this Python, and tflite-runtime of an older one.
 
-    The older Python is the one the environment variable DISTILL_TFLITE211_PYTHON names, else `python3.9` on PATH when
-    it has tflite_runtime.
+    The older Python is the one that the environment variable DISTILL_TFLITE211_PYTHON names, else `python3.9` on PATH
+    if it has tflite_runtime.
 
     Raises:
         ConfigError: the variable names a Python without tflite_runtime.
@@ -125,15 +125,15 @@ def run_in_child(
         memory: address space the child may use, in bytes; importing tensorflow alone takes several gigabytes of it.
 
     Returns:
-        (n, k, 2), the stacked outputs, or what went wrong. It never raises on account of the model.
+        (n, k, 2), the stacked outputs, or the failure. A bad model never raises.
     """
     refused = refusal(model)
     if refused:
         return RuntimeFailure("error", refused)
     with tempfile.TemporaryDirectory(prefix="tflite-") as folder:
-        given, taken = Path(folder, "inputs.npy"), Path(folder, "outputs.npy")
-        np.save(given, np.ascontiguousarray(inputs))
-        command = [runtime.python, str(_WORKER), runtime.module, str(Path(model).resolve()), str(given), str(taken)]
+        source, result = Path(folder, "inputs.npy"), Path(folder, "outputs.npy")
+        np.save(source, np.ascontiguousarray(inputs))
+        command = [runtime.python, str(_WORKER), runtime.module, str(Path(model).resolve()), str(source), str(result)]
         try:
             done = subprocess.run(
                 [*command, str(memory)], cwd=folder, env=_environment(), timeout=timeout_s,
@@ -143,10 +143,10 @@ def run_in_child(
             return RuntimeFailure("timeout", f"no answer within {timeout_s:g} s")
         if done.returncode < 0:
             return RuntimeFailure("crash", f"killed by {signal.Signals(-done.returncode).name}")
-        if done.returncode or not taken.is_file():
+        if done.returncode or not result.is_file():
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             return RuntimeFailure("error", lines[-1][:300])
-        outputs: NDArray[np.float32] = np.load(taken)
+        outputs: NDArray[np.float32] = np.load(result)
         return outputs
 
 
@@ -159,12 +159,12 @@ def _environment() -> dict[str, str]:
 class RuntimeServer:
     """A child process that imports a runtime once and forks for each model: many files at milliseconds each.
 
-    A context manager. Inputs are made up (noise or zeros), any number of inputs and outputs is fine. The child is
-    started at the first model and again should it ever die.
+    A context manager. Inputs are generated (noise or zeros); models may have any number of inputs and outputs. The
+    child is started at the first model, and again after it died.
     """
 
     def __init__(self, runtime: Runtime, timeout_s: float = 60, memory: int = 4 * 2**30) -> None:
-        """Say which runtime, and what a model may take.
+        """Set the runtime and the limits of a model.
 
         Args:
             timeout_s: for one model, from its load to its output.
@@ -180,7 +180,7 @@ class RuntimeServer:
         self.close()
 
     def load(self, model: str | Path) -> RuntimeFailure | None:
-        """Load a model, run it once and return None, or what went wrong; it never raises on account of the model."""
+        """Load a model, run it once and return None, or the failure; a bad model never raises."""
         refused = refusal(model)
         if refused:
             return RuntimeFailure("error", refused)
@@ -228,7 +228,7 @@ class RuntimeServer:
         return line.strip()
 
     def close(self) -> None:
-        """End the child and whatever it forked."""
+        """End the child and the processes that it forked."""
         child, self._child = self._child, None
         if child is None:
             return

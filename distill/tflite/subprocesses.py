@@ -1,4 +1,4 @@
-"""Converters run as child processes: their environment, and what of their logs a person needs."""
+"""Run converters as child processes: their environment, and the last error of their logs."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: fl
 
 
 def last_line(log: str) -> str:
-    """Return the last line of a converter's log that says something, without colours."""
+    """Return the last line of a converter's log with an error, else with any text, without colours."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
     lines = [line.strip() for line in plain.splitlines() if any(char.isalpha() for char in line)]
     errors = [line for line in lines if "error" in line.lower()]

@@ -22,7 +22,7 @@ from distill.training.distillation_task import StudentTask
 from distill.training.loggers.csv import is_first_process, plain_config
 from distill.training.memory import keep_freed_memory
 from distill.training.precision import slow_precision
-from distill.training.resume import checkpoint_to_resume
+from distill.training.session import Session, training_session
 from distill.training.summary import write_summary
 from distill.training.tasks import LandmarkTask
 from distill.training.teacher import FrozenTeacher
@@ -34,9 +34,11 @@ def train_teacher(config: RunConfig) -> Path:
     """Train a network on annotated faces alone; return the folder of the run."""
     load_plugins(config.plugin)
     config = with_input_size(config)
-    net = make_net(config)
-    data = make_data(config, net)
-    return fit(config, LandmarkTask(**task_parts(config, net, data)), data)
+    with training_session(config) as session:
+        net = make_net(config)
+        data = make_data(config, net)
+        fit(config, LandmarkTask(**task_parts(config, net, data)), data, session)
+    return session.folder
 
 
 def train_student(config: StudentConfig) -> Path:
@@ -46,26 +48,20 @@ def train_student(config: StudentConfig) -> Path:
     load_plugins(config.plugin)
     kd_options(config.kd)  # before anything slow
     config = with_input_size(config)
-    frozen = FrozenTeacher.load(config.teachers, config.kd.flip)
-    net = make_net(config)
-    data = make_data(config, net)
-    parts = task_parts(config, net, data)
-    frozen.require_same_input(parts["spec"])
-    teacher = with_cache(frozen, config, data.train)
-    return fit(config, StudentTask(**parts, teacher=teacher, kd=config.kd), data)
+    with training_session(config) as session:
+        frozen = FrozenTeacher.load(config.teachers, config.kd.flip)
+        net = make_net(config)
+        data = make_data(config, net)
+        parts = task_parts(config, net, data)
+        frozen.require_same_input(parts["spec"])
+        teacher = with_cache(frozen, config, data.train)
+        fit(config, StudentTask(**parts, teacher=teacher, kd=config.kd), data, session)
+    return session.folder
 
 
-def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
-    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
-
-    Raises:
-        ConfigError: the run exists already and is not to be resumed, or it was started with other options.
-        CheckpointError: it is to be resumed and has no checkpoint.
-    """
-    folder = config.runs / config.name
-    resume_from = checkpoint_to_resume(folder, config) if config.resume else None
-    if resume_from is None and (folder / "last.ckpt").exists():
-        raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
+def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session) -> None:
+    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`."""
+    folder = session.folder
     remove_leftovers(folder)
     if is_first_process():
         write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
@@ -81,7 +77,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
     # Lightning's lines about hardware and its own products say nothing about the run.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     try:
-        trainer = make_trainer(config, task, checkpoints, folder)
+        trainer = make_trainer(config, task, checkpoints, session)
     except MisconfigurationException as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"--trainer: this machine cannot do that ({reason}); --trainer.accelerator auto") from error
@@ -93,7 +89,6 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # frozen stages and backbones
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name
-        trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
+        trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
     if trainer.is_global_zero:
         write_summary(config, task, data, checkpoints, folder, time.monotonic() - started)
-    return folder

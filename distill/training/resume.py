@@ -32,17 +32,19 @@ _FREE = (
 )
 
 
-def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path:
+def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path | None:
     """Return the last checkpoint of the run in `folder`, which must have been started with this configuration.
 
+    None for a run that was stopped before it saved anything: it resumes at step 0.
+
     Raises:
-        CheckpointError: the run has no checkpoint.
+        CheckpointError: the run was never started.
         ConfigError: an option differs that would make it another training.
     """
     path = folder / "last.ckpt"
-    if not path.is_file():
-        raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
     started = folder / "config.yaml"
+    if not path.is_file() and not started.is_file():
+        raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
     if started.is_file():
         before, now = (
             dict(_flat(effective_config(content)))
@@ -52,7 +54,7 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path:
             if before.get(name) != now.get(name) and not re.sub(r"\.\d+", "", name).startswith(_FREE):
                 change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"
                 raise ConfigError(f"{folder}: {change}; resume with the same options, or start another run with --name")
-    return path
+    return path if path.is_file() else None
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,40 +1,41 @@
 """The Lightning trainer of a run: loggers, callbacks, precision and devices."""
 
-from pathlib import Path
-
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers import Logger
 
 from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints
 from distill.training.callbacks.early_stopping import StopWithoutProgress
 from distill.training.callbacks.ema import WeightEMA
 from distill.training.callbacks.grad_norms import TermGradients
+from distill.training.callbacks.progress import Progress
 from distill.training.callbacks.seeding import StatelessSeeding
+from distill.training.callbacks.stop_on_signal import StopOnSignal
 from distill.training.config import RunConfig
 from distill.training.loggers.csv import CsvLog, Tracking, is_first_process
 from distill.training.loggers.wandb import WandbLog
 from distill.training.precision import resolved
+from distill.training.session import Session
 from distill.training.tasks import LandmarkTask
 
 
-def make_trainer(config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoints, folder: Path) -> pl.Trainer:
+def make_trainer(config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoints, session: Session) -> pl.Trainer:
     """Return a trainer that runs all epochs as one stream of steps."""
+    folder = session.folder
     loggers: list[Logger] = [CsvLog(folder / "metrics.csv")]
     if config.log.wandb != "disabled" and is_first_process():
         loggers.append(WandbLog(config, folder))
-    callbacks: list[pl.Callback] = [
-        StatelessSeeding(config.seed),
-        RichProgressBar(),
-        Tracking(config.log.every, config.log.pictures),
-    ]
+    per_epoch = task.total_steps // config.trainer.epochs
+    tracking = Tracking(config.log.every, config.log.pictures)
+    callbacks: list[pl.Callback] = [StatelessSeeding(config.seed), tracking]
+    if is_first_process():
+        callbacks.append(Progress(tracking, checkpoints, config.trainer.epochs, per_epoch))
     if config.optim.ema:
         callbacks.append(WeightEMA(config.optim.ema))
     if config.log.gradients:
         callbacks.append(TermGradients(config.log.gradients))
     if config.trainer.patience:
         callbacks.append(StopWithoutProgress(config.trainer.patience))
-    per_epoch = task.total_steps // config.trainer.epochs
+    callbacks.append(StopOnSignal(session.stop, folder, config.log.every))
     several = config.trainer.devices * config.trainer.num_nodes > 1
     return pl.Trainer(
         accelerator=config.trainer.accelerator,
@@ -52,5 +53,6 @@ def make_trainer(config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoi
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,
         enable_model_summary=False,
+        enable_progress_bar=False,  # `Progress` is its own
         default_root_dir=folder,
     )

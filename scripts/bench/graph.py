@@ -33,8 +33,9 @@ from distill.models.heads import Prediction
 from distill.opcheck.check import check_model
 from distill.provenance import write_result
 from distill.spec import ModelSpec
-from distill.tflite.graph import TFLiteGraph, tflite_complexity
+from distill.tflite.complexity import tflite_complexity
 from distill.tflite.interpreter import TFLiteNet
+from distill.tflite.serialization import read_model
 from scripts.bench.untrained import untrained
 
 _LIMIT_PX = 0.01
@@ -142,11 +143,11 @@ def describe(name: str, size: int, path: Path) -> dict[str, Any]:
     pixels = distance(network(ROWS[name], size), path, size)
     if not pixels <= _LIMIT_PX:
         raise ExportError(f"{path}: {pixels:.3g} px from PyTorch, more than {_LIMIT_PX}; the conversion is wrong")
-    graph = TFLiteGraph.read(path)
-    cost = tflite_complexity(graph)
+    model = read_model(path)
+    cost = tflite_complexity(model)
     return {
-        "operators": len(graph.nodes),
-        "transposes": sum(node.op == "TRANSPOSE" for node in graph.nodes),
+        "operators": len(model.main.operators),
+        "transposes": sum(node.op == "TRANSPOSE" for node in model.main.operators),
         "xnnpack_pieces": delegates(path),
         "macs": cost.macs,
         "bytes": cost.bytes,

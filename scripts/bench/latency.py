@@ -26,7 +26,8 @@ from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import save_model
 from distill.provenance import command_line, write_result
-from distill.report.bench import render, to_json
+from distill.report.bench import render
+from distill.report.bench_json import to_json
 from distill.spec import ModelSpec
 from scripts.bench.untrained import untrained
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from distill.provenance import write_result
-from distill.tflite.graph import TFLiteGraph, node_macs
+from distill.tflite.complexity import operator_macs
+from distill.tflite.serialization import read_model
 from scripts.bench.litert_profile import OpTime, profile
 
 
@@ -60,13 +61,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     args = parser.parse_args()
 
-    graph = TFLiteGraph.read(args.model)
-    macs = sum(node_macs(graph, node) for node in graph.nodes)
+    nodes = read_model(args.model).main.operators
+    macs = sum(operator_macs(node) for node in nodes)
     operators = profile(args.model, args.runs)
     rows = by_kind(operators)
     total = sum(operator.milliseconds for operator in operators)
     console = Console()
-    title = f"{args.model.name}: {len(graph.nodes)} operators, {macs / 1e6:.0f} M MACs, {total:.2f} ms in operators"
+    title = f"{args.model.name}: {len(nodes)} operators, {macs / 1e6:.0f} M MACs, {total:.2f} ms in operators"
     table = Table(title=title)
     for heading in ("operator", "backend", "count", "ms", "%"):
         table.add_column(heading, justify="left" if heading in ("operator", "backend") else "right")
@@ -77,7 +78,7 @@ def main() -> None:
     if args.each:
         for position, operator in enumerate(operators):
             console.print(f"{position:4d} {operator.milliseconds:8.3f} ms  {operator.kind}", highlight=False)
-    found = {"model": args.model.name, "operators": len(graph.nodes), "macs": macs, "operator_types": rows}
+    found = {"model": args.model.name, "operators": len(nodes), "macs": macs, "operator_types": rows}
     if args.beside:
         floats, integers = by_work(operators), by_work(profile(args.beside, args.runs))
         found["beside"] = {"model": args.beside.name, "floats_ms": floats, "integers_ms": integers}

@@ -20,8 +20,8 @@ from distill.errors import CheckpointError
 from distill.files import sha256, write_json
 from distill.opcheck.check import check_model
 from distill.provenance import write_result
-from distill.tflite.reader import read_graph
 from distill.tflite.runtimes import RuntimeServer, list_runtimes
+from distill.tflite.serialization import read_model
 from tests.support.mutants import KINDS, mutant
 
 HANG_S = 20.0
@@ -30,7 +30,7 @@ HANG_S = 20.0
 def read(blob: bytes) -> str:
     """Return what our reader makes of a file."""
     try:
-        read_graph(blob, "mutant")
+        read_model(blob, "mutant")
     except CheckpointError:
         return "refused"
     except Exception as error:  # noqa: BLE001  counted, and it fails the run

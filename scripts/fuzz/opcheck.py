@@ -21,8 +21,8 @@ from distill.opcheck.check import check_model
 from distill.opcheck.tables import op_table
 from distill.provenance import write_result
 from distill.tflite.builder import redeclared
-from distill.tflite.reader import read_graph
 from distill.tflite.runtimes import Runtime, RuntimeServer, list_runtimes
+from distill.tflite.serialization import read_model
 
 NETS = Path(__file__).with_name("small_nets.py")
 
@@ -31,7 +31,7 @@ def variants(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield a file as it is and with one of its operators declared in other versions: (label, content)."""
     blob = path.read_bytes()
     yield f"{path.stem} as converted", blob
-    for op, version in sorted({(node.op, node.version) for node in read_graph(blob, path.name).operators}):
+    for op, version in sorted({(node.op, node.version) for node in read_model(blob, path.name).operators}):
         known = [other for name, other in op_table() if name == op]
         for other in range(version + 1, max(known, default=version) + 2):
             yield f"{path.stem}: {op} v{version} as v{other}", redeclared(blob, op, version, other)
@@ -41,7 +41,7 @@ def release_of(runtime: Runtime) -> str:
     return f"litert-{runtime.version}" if runtime.name == "litert" else runtime.version
 
 
-def said(path: Path, runtime: Runtime) -> bool:
+def supported(path: Path, runtime: Runtime) -> bool:
     """Return the static verdict: will the file run? The full tensorflow brings the operators called Flex."""
     report = check_model(path, release_of(runtime))
     flex = runtime.name == "tensorflow"
@@ -58,7 +58,7 @@ def compare(files: list[Path], runtimes: list[Runtime]) -> dict[str, Any]:
             for label, content in variants(file):
                 path.write_bytes(content)
                 for runtime, server in servers:
-                    failure, expected = server.load(path), said(path, runtime)
+                    failure, expected = server.load(path), supported(path, runtime)
                     loads[str(runtime)]["runs" if failure is None else failure.kind] += 1
                     if expected != (failure is None):
                         real = f"{failure.kind}: {failure.text}" if failure else "runs"
@@ -82,7 +82,7 @@ def main() -> int:
         if not files:
             raise CheckpointError(f"{args.nets}: no .tflite file")
         result = compare(files, list_runtimes())
-        ops = {(node.op, node.version) for file in files for node in read_graph(file.read_bytes(), file.name).operators}
+        ops = {(node.op, node.version) for file in files for node in read_model(file).operators}
     total = sum(sum(found.values()) for found in result["loads"].values())
     write_result(
         args.json,

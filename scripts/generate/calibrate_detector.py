@@ -2,7 +2,7 @@
 
     python -m scripts.generate.calibrate_detector ROOT_OF_300W
 
-Fits on the *train* folders of lfpw and helen, prints the constants for distill/detection/box_calibration.py, then the
+Fits on the *train* folders of lfpw and helen, prints the constants for distill/detection/blazeface_boxes.py, then the
 centre and size jitter of the finished detector on the test folders, upright and turned. The constants of the two nets
 are medians of (box wanted / box found) over the whole photo; the table is least squares from the six points of the
 second look, over the photos upright, one in four turned by each of 15 and 30 degrees, and all of them mirrored.
@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection import detector
+from distill.detection import blazeface
+from distill.detection.boxes import squares
 from distill.geometry import Box, apply_affine, box_of_points, similarity
 from distill.images import read_image, warp
 
@@ -34,8 +35,8 @@ def faces(root: Path, part: str, degrees: float = 0.0, step: int = 1) -> Iterato
         if degrees:
             height, width = photo.shape[:2]
             side = int(1.2 * max(width, height))
-            turn = similarity(side, (width - 1) / 2, (height - 1) / 2, side, degrees)
-            photo, points = warp(photo, turn, side), apply_affine(turn, points)
+            rotation = similarity(side, (width - 1) / 2, (height - 1) / 2, side, degrees)
+            photo, points = warp(photo, rotation, side), apply_affine(rotation, points)
         yield photo, box_of_points(points)
 
 
@@ -52,12 +53,12 @@ def mirror(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return turned
 
 
-def net_constants(root: Path, kind: detector.BlazeFaceVariant) -> NDArray[np.float64]:
+def net_constants(root: Path, kind: blazeface.BlazeFaceVariant) -> NDArray[np.float64]:
     """Return the medians (scale x, scale y, shift x, shift y) of one net over whole photos; shift x is 0."""
-    net, found = detector.BlazeFace(kind), []
+    net, found = blazeface.BlazeFace(kind), []
     for photo, box in faces(root, "trainset"):
         height, width = photo.shape[:2]
-        values, scores = net(photo, next(detector.squares(width, height, (1,))), 0.6)
+        values, scores = net(photo, next(squares(width, height, (1,))), 0.6)
         if len(scores):
             best = values[scores.argmax()]
             if abs(best[0] - np.array(box.centre)).max() < max(box.width, box.height) / 2:
@@ -68,7 +69,7 @@ def net_constants(root: Path, kind: detector.BlazeFaceVariant) -> NDArray[np.flo
     return constants
 
 
-def table(root: Path, finder: detector.FaceDetector) -> NDArray[np.float64]:
+def table(root: Path, finder: blazeface.BlazeFaceDetector) -> NDArray[np.float64]:
     """Return the least-squares table (13, 4) from the features of the second look to the box."""
     rows, wanted = [], []
     turned = (faces(root, "trainset", degrees, step=4) for degrees in (-30.0, -15.0, 15.0, 30.0))
@@ -79,12 +80,12 @@ def table(root: Path, finder: detector.FaceDetector) -> NDArray[np.float64]:
                 continue
             flipped = Box(-box.x1, box.y0, -box.x0, box.y1)
             for values, goal in ((look[0], box), (mirror(look[0]), flipped)):
-                rows.append(detector.features(values))
+                rows.append(blazeface.features(values))
                 wanted.append(target(goal, values))
     return np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)[0]
 
 
-def jitter(root: Path, finder: detector.FaceDetector, degrees: float = 0.0) -> str:
+def jitter(root: Path, finder: blazeface.BlazeFaceDetector, degrees: float = 0.0) -> str:
     """Return one line: faces found, centre and log-size error on the test folders, in units of the longer side."""
     centre, size, total, more = [], [], 0, 0
     for photo, box in faces(root, "testset", degrees):
@@ -108,9 +109,9 @@ def jitter(root: Path, finder: detector.FaceDetector, degrees: float = 0.0) -> s
 
 def calibrate(root: Path) -> None:
     """Print the constants and the jitter."""
-    for name, kind in (("SHORT_RANGE_BOX", detector.SHORT_RANGE), ("FULL_RANGE_BOX", detector.FULL_RANGE)):
+    for name, kind in (("SHORT_RANGE_BOX", blazeface.SHORT_RANGE), ("FULL_RANGE_BOX", blazeface.FULL_RANGE)):
         print(f"{name} = ({', '.join(f'{value:.4f}' for value in net_constants(root, kind))})")
-    finder = detector.FaceDetector()
+    finder = blazeface.BlazeFaceDetector()
     fitted = np.round(table(root, finder), 4)
     print("POINTS_TO_BOX = np.array(\n    [")
     for row in fitted:

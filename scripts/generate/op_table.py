@@ -22,9 +22,11 @@ from typing import Any
 from rich.progress import track
 
 from distill.files import atomic_path, write_bytes
-from distill.tflite.builder import Node, side, write
-from distill.tflite.reader import builtin_names, read_graph
+from distill.tflite.builder import single_op_model, variable
+from distill.tflite.model import Operator
 from distill.tflite.runtimes import Runtime, RuntimeServer
+from distill.tflite.schema import builtin_operators
+from distill.tflite.serialization import read_model
 from tests.support.single_op_cases import catalogue
 
 VERSIONS = range(1, 15)
@@ -46,12 +48,12 @@ Answers = dict[str, list[str]]
 def version_files(folder: Path) -> dict[str, Path]:
     """Write a file per builtin operator and version."""
     files: dict[str, Path] = {}
-    entry = side("FLOAT32", (1, 2, 2, 1))
-    names = [*builtin_names(), *(f"CUSTOM:{name}" for name in CUSTOM)]
+    entry = variable("FLOAT32", (1, 2, 2, 1))
+    names = [*builtin_operators(), *(f"CUSTOM:{name}" for name in CUSTOM)]
     for name in names:
         for version in VERSIONS if not name.startswith("CUSTOM:") else (1,):
-            node = Node(name, (entry,), (entry,), {}, version)
-            files[f"{name},{version}"] = placed(write(node), folder / f"v{len(files)}.tflite")
+            node = Operator(name, [entry], [entry], version=version)
+            files[f"{name},{version}"] = placed(single_op_model(node), folder / f"v{len(files)}.tflite")
     return files
 
 
@@ -64,7 +66,7 @@ def placed(content: bytes, path: Path) -> Path:
 
 def custom_of(path: Path) -> str:
     """Return the only custom operator of a whole model: a delegate takes some in a real graph only."""
-    (name,) = {node.op for node in read_graph(path.read_bytes(), str(path)).operators if node.op.startswith("CUSTOM:")}
+    (name,) = {node.op for node in read_model(path).operators if node.op.startswith("CUSTOM:")}
     return name
 
 
@@ -72,7 +74,7 @@ def type_files(folder: Path) -> dict[str, Path]:
     """Write a file per operator, element type, rank and case."""
     files: dict[str, Path] = {}
     for node, dtype, rank, case in catalogue():
-        files[f"{node.op},{dtype},{rank},{case}"] = placed(write(node), folder / f"t{len(files)}.tflite")
+        files[f"{node.op},{dtype},{rank},{case}"] = placed(single_op_model(node), folder / f"t{len(files)}.tflite")
     return files
 
 
@@ -170,7 +172,7 @@ def version_of(text: str) -> tuple[int, ...]:
 
 
 def version_keys() -> list[str]:
-    return [f"{name},{version}" for name in builtin_names() for version in VERSIONS] + [
+    return [f"{name},{version}" for name in builtin_operators() for version in VERSIONS] + [
         f"CUSTOM:{name},1" for name in CUSTOM
     ]
 
@@ -219,11 +221,11 @@ def runs_plain(answers: Answers, op: str, case: str) -> bool:
     )
 
 
-def limit_row(node: Node, dtype: str, rank: int, case: str, found: dict[str, Any]) -> dict[str, str]:
+def limit_row(node: Operator, dtype: str, rank: int, case: str, found: dict[str, Any]) -> dict[str, str]:
     """Return one row of op_types.csv."""
     since = {family: accepting["version"] if accepting else "" for family, (_, accepting) in found.items()}
-    place = {"op": node.op, "types": dtype, "min_rank": str(rank), "max_rank": str(rank), "case": case}
-    return {**place, "since": since["tflite"], "litert": since["litert"], "source": sentence(found)}
+    key = {"op": node.op, "types": dtype, "min_rank": str(rank), "max_rank": str(rank), "case": case}
+    return {**key, "since": since["tflite"], "litert": since["litert"], "source": sentence(found)}
 
 
 def merged(rows: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.files import write_bytes
 from distill.models.cards import load_cards
 from distill.provenance import command_line, commit, write_result
-from distill.report.bench import to_json
+from distill.report.bench_json import to_json
 from distill.report.pareto import pareto_plot
 from scripts.studies.common.arms import GENTLE, options_of_run, steps_of, train, with_interval
 from scripts.studies.common.cached import converted, scored

@@ -2,7 +2,7 @@ import pytest
 
 from distill.bench.cost import ScoreRule, energy_mj
 from distill.errors import ConfigError
-from distill.tflite.graph import Complexity
+from distill.tflite.complexity import Complexity
 
 # The entry YUHS1: 0.08 GFLOPs and 2.25 MB.
 ENTRY = Complexity(parameters=2_156_000, macs=40_000_000, bytes=2_250_000)

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from distill.bench.machine import LoadMeter, busy_warning, convolution, convolution_macs, describe_machine
-from distill.tflite.graph import TFLiteGraph, tflite_complexity
+from distill.tflite.complexity import tflite_complexity
+from distill.tflite.serialization import read_model
 
 
 def test_a_machine_is_described_without_the_users_folders() -> None:
@@ -35,4 +36,4 @@ def test_a_busy_machine_is_named() -> None:
 def test_the_peaks_work_is_what_its_file_computes(tmp_path: Path) -> None:
     path = tmp_path / "peak.tflite"
     path.write_bytes(convolution(16, 32, 3))
-    assert tflite_complexity(TFLiteGraph.read(path)).macs == convolution_macs(16, 32, 3)
+    assert tflite_complexity(read_model(path)).macs == convolution_macs(16, 32, 3)

@@ -12,10 +12,13 @@ from distill.bench.run import bench, thread_counts
 from distill.cli.bench import run
 from distill.errors import CheckpointError, ConfigError
 from distill.files import write_json
-from distill.report.bench import render, to_json
+from distill.report.bench import render
+from distill.report.bench_json import to_json
 from distill.report.pareto import Point, front, pareto_plot
-from distill.report.runs import build, read_source
-from distill.tflite.builder import Node, side, write
+from distill.report.runs import build
+from distill.report.sources import read_source
+from distill.tflite.builder import single_op_model, variable
+from distill.tflite.model import Operator
 
 ROOT = Path(__file__).parents[2]
 NMES = ["small.tflite=4", "large.tflite=3"]
@@ -109,8 +112,8 @@ def test_peers_that_cannot_run_are_skipped_unless_asked_for(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     custom = tmp_path / "custom.tflite"
-    tensor = side("FLOAT32", (1, 4))
-    custom.write_bytes(write(Node("CUSTOM:Warp", (tensor,), (tensor,))))
+    tensor = variable("FLOAT32", (1, 4))
+    custom.write_bytes(single_op_model(Operator("CUSTOM:Warp", (tensor,), (tensor,))))
     monkeypatch.setattr("distill.bench.run.PEERS", {"warped": ("", "")})
     monkeypatch.setattr("distill.bench.run.peer_path", lambda name: custom)
     found = bench([small], None, Settings((1,), rounds=5, warmup=0), stages=False)

@@ -6,7 +6,8 @@ import pytest
 from distill.cli.check import run
 from distill.errors import CheckpointError, ConfigError
 from distill.export import architecture
-from distill.tflite.builder import Node, integers, redeclared, side, write
+from distill.tflite.builder import integers, redeclared, single_op_model, variable
+from distill.tflite.model import Operator
 from distill.tflite.runtimes import RuntimeFailure, RuntimeServer, list_runtimes
 from tests.support.mutants import mutant
 
@@ -20,9 +21,9 @@ def only_litert(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unfold(tmp_path: Path) -> Path:
     axes = (1, 2, 2, 2, 2, 2)
-    node = Node("TRANSPOSE", (side("FLOAT32", axes), integers(0, 2, 4, 1, 3, 5)), (side("FLOAT32", axes),))
+    node = Operator("TRANSPOSE", (variable("FLOAT32", axes), integers(0, 2, 4, 1, 3, 5)), (variable("FLOAT32", axes),))
     path = tmp_path / "unfold.tflite"
-    path.write_bytes(redeclared(write(node), "TRANSPOSE", 1, 6))
+    path.write_bytes(redeclared(single_op_model(node), "TRANSPOSE", 1, 6))
     return path
 
 
@@ -54,7 +55,7 @@ def test_what_does_not_run_for_real_fails_whatever_the_table_says(
 
 
 def test_a_file_has_its_own_size_and_scheme(unfold: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--scheme, --size: for an architecture .*unfold\.tflite is what it is"):
+    with pytest.raises(ConfigError, match=r"--scheme, --size: for an architecture .*unfold\.tflite is a file"):
         run([str(unfold), "--size", "96", "--scheme", "ibug68"])
 
 

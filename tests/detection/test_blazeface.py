@@ -1,6 +1,5 @@
 """The detector's parts on made arrays, and the whole on real photos where there are some."""
 
-import itertools
 import re
 import subprocess
 import sys
@@ -10,15 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.detection.detector import (
+from distill.detection.blazeface import (
     FULL_RANGE,
     SHORT_RANGE,
-    FaceDetector,
+    BlazeFaceDetector,
     anchor_centres,
     box_from_points,
-    group,
     locate_model,
-    squares,
 )
 from distill.errors import ConfigError
 from distill.images import read_image
@@ -31,32 +28,6 @@ def test_anchors_follow_the_published_order() -> None:
     np.testing.assert_allclose(short[:3], [[1 / 32, 1 / 32], [1 / 32, 1 / 32], [3 / 32, 1 / 32]])
     np.testing.assert_allclose(short[512:519:6], [[1 / 16, 1 / 16], [3 / 16, 1 / 16]])
     assert anchor_centres(FULL_RANGE.layers).shape == (2304, 2)
-
-
-def test_group_merges_copies_and_drops_parts() -> None:
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [2, 2, 6, 6], [30, 0, 40, 10.0]])
-    groups = group(boxes, np.array([0.9, 0.8, 0.7, 0.95]))
-    assert [list(indices) for indices in groups] == [[3], [0, 1]]
-
-
-def test_group_ends_on_boxes_without_area() -> None:
-    """A box that does not overlap itself must not loop forever."""
-    assert len(group(np.zeros((3, 4)), np.ones(3))) >= 1
-    assert group(np.zeros((0, 4)), np.zeros(0)) == []
-
-
-@pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1000, 90), (7, 7)])
-def test_tiles_cover_every_pixel_and_overlap(width: int, height: int) -> None:
-    """Catches a gap between tiles, in which a small face would be lost."""
-    covered = np.zeros((height, width), bool)
-    found = list(squares(width, height, (2,)))
-    for side, x, y in found:
-        rows = slice(max(0, round(y - side / 2 + 0.5)), round(y + side / 2 + 0.5))
-        columns = slice(max(0, round(x - side / 2 + 0.5)), round(x + side / 2 + 0.5))
-        covered[rows, columns] = True
-    assert covered.all()
-    across = sorted({x for _, x, _ in found})
-    assert all(right - left <= 0.75 * found[0][0] + 1e-9 for left, right in itertools.pairwise(across))
 
 
 def test_box_turns_with_the_mirror_and_scales() -> None:
@@ -77,13 +48,15 @@ def test_missing_files_are_told_in_one_line(tmp_path: Path) -> None:
 
 
 def test_the_detector_does_not_need_mediapipe() -> None:
-    code = "import sys; from distill.detection.detector import *; FaceDetector(); print('mediapipe' in sys.modules)"
+    code = (
+        "import sys; from distill.detection.blazeface import *; BlazeFaceDetector(); print('mediapipe' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
 
 
 def test_no_face_in_plain_and_tiny_photos() -> None:
-    detector = FaceDetector()
+    detector = BlazeFaceDetector()
     noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
     for photo in (np.zeros((1, 1, 3), np.uint8), np.full((300, 20, 3), 90, np.uint8), noise):
         assert detector(photo) == []
@@ -91,7 +64,7 @@ def test_no_face_in_plain_and_tiny_photos() -> None:
 
 def test_small_faces_in_real_photos(real_data: Path) -> None:
     """The short-range net alone finds 12 of these 43; two boxes on one face are a failure too."""
-    detector, found, boxes = FaceDetector(), 0, 0
+    detector, found, boxes = BlazeFaceDetector(), 0, 0
     for part in ("training", "testing"):
         tree = ElementTree.parse(real_data / "dlib_faces" / f"{part}_with_face_landmarks.xml")
         for entry in tree.getroot().iter("image"):
@@ -107,7 +80,7 @@ def test_small_faces_in_real_photos(real_data: Path) -> None:
 
 def test_boxes_fit_the_training_convention(real_data: Path) -> None:
     """Catches a calibration that drifted from the tight box of the 68 points."""
-    detector = FaceDetector()
+    detector = BlazeFaceDetector()
     offsets, sizes = [], []
     for path in sorted((real_data / "300W" / "helen" / "testset").glob("*.pts"))[::12]:
         text = path.read_text()

@@ -11,8 +11,8 @@ NONE = np.zeros(3, bool)
 
 def match(scores: list[float], boxes: list[int], ignored: np.ndarray = NONE) -> PhotoMatch:
     """Detections exactly on faces 0 to 2; 3 is on no face."""
-    places = np.vstack([FACES, [[400, 400, 420, 420]]])
-    return match_photo(places[boxes], np.array(scores), FACES, ignored)
+    spots = np.vstack([FACES, [[400, 400, 420, 420]]])
+    return match_photo(spots[boxes], np.array(scores), FACES, ignored)
 
 
 def test_average_precision_by_hand() -> None:

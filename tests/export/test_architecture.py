@@ -37,7 +37,7 @@ def test_files_of_other_programs_need_no_sidecar(
 ) -> None:
     quick = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
     monkeypatch.setattr(architecture, "list_runtimes", lambda: quick)
-    alone = Path(shutil.copy(exported.files["fp32"], tmp_path / "theirs.tflite"))
+    alone = Path(shutil.copy(exported.files["fp32"], tmp_path / "copy.tflite"))
     assert set(load_everywhere(alone, "2.11.0").values()) == {"runs"}
     alone.write_bytes(b"<html>")
     assert all(outcome.startswith("error") for outcome in load_everywhere(alone, "2.11.0").values())
@@ -46,7 +46,7 @@ def test_files_of_other_programs_need_no_sidecar(
 def test_a_file_that_is_not_the_exported_one_is_not_loaded(
     exported: ExportResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """39 % of damaged files run; only the hash tells."""
+    """One damaged file in seven runs; only the hash tells."""
     quick = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
     monkeypatch.setattr(architecture, "list_runtimes", lambda: quick)
     source = exported.files["fp32"]

@@ -19,7 +19,7 @@ def test_seed_and_hash_name_the_faces(spec: ModelSpec) -> None:
     assert 0 <= first.crops.min() < first.crops.max() <= 1
 
 
-def test_generated_faces_are_none_of_those_hops_are_compared_on(spec: ModelSpec) -> None:
+def test_generated_faces_are_none_of_those_that_formats_are_compared_on(spec: ModelSpec) -> None:
     compared, _ = face_crops(spec, 3)
     calibrate_on(spec, CalibrationConfig(faces=3)).require_apart(compared)
 

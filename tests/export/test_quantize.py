@@ -3,50 +3,59 @@ import pytest
 from distill.errors import ConfigError
 from distill.export.config import QuantizeConfig
 from distill.export.pipeline import ExportResult
-from distill.export.quantize import decoder_of, float_nodes
-from distill.export.verify.tensor_matching import Node
-from distill.tflite.editor import pack_weights
-from distill.tflite.reader import Graph, read_graph
+from distill.export.quantize import decoder_of, float_operators
+from distill.tflite.model import Operator, Tensor
+from distill.tflite.serialization import read_model
+from distill.tflite.weight_quantization import quantize_weights
 
 NOTHING = QuantizeConfig(float_modules=[], hybrid_modules=["body"], float_ops=[], float_statistics=False)
 
 
-def node(op: str, shape: tuple[int, ...], module: str, *reads: int) -> Node:
-    return Node(op, f"{module}/{op}", shape, module, reads, op in ("CONV_2D", "FULLY_CONNECTED"))
+def node(op: str, shape: tuple[int, ...], module: str, *sources: tuple[Operator, str]) -> tuple[Operator, str]:
+    """An operator, the results it reads, and the module it comes from."""
+    return Operator(op, [source.outputs[0] for source, _ in sources], [Tensor("FLOAT32", shape)]), module
 
 
-HEATMAP = [
-    node("CONV_2D", (1, 8, 8, 16), "body"),
-    node("CONV_2D", (1, 8, 8, 51), "head.heatmap", 0),
-    node("MUL", (1, 8, 8, 51), "head", 1, 1),
-    node("MEAN", (1, 1, 1, 51), "head.norm", 2),
-    node("BATCH_MATMUL", (1, 51, 2), "", 2),
-    node("DIV", (1, 51, 2), "", 4, 3),
-]
-REGRESSION = [
-    node("CONV_2D", (1, 1, 1, 64), "body"),
-    node("RESHAPE", (1, 64), "", 0),
-    node("FULLY_CONNECTED", (1, 32), "head.layers.0", 1),
-    node("FULLY_CONNECTED", (1, 102), "head.points", 2),
-    node("RESHAPE", (1, 51, 2), "", 3),
-]
+def heatmap_net() -> list[tuple[Operator, str]]:
+    body = node("CONV_2D", (1, 8, 8, 16), "body")
+    maps = node("CONV_2D", (1, 8, 8, 51), "head.heatmap", body)
+    squares = node("MUL", (1, 8, 8, 51), "head", maps, maps)
+    mass = node("MEAN", (1, 1, 1, 51), "head.norm", squares)
+    sums = node("BATCH_MATMUL", (1, 51, 2), "", squares)
+    return [body, maps, squares, mass, sums, node("DIV", (1, 51, 2), "", sums, mass)]
+
+
+def regression_net() -> list[tuple[Operator, str]]:
+    body = node("CONV_2D", (1, 1, 1, 64), "body")
+    flat = node("RESHAPE", (1, 64), "", body)
+    hidden = node("FULLY_CONNECTED", (1, 32), "head.layers.0", flat)
+    points = node("FULLY_CONNECTED", (1, 102), "head.points", hidden)
+    return [body, flat, hidden, points, node("RESHAPE", (1, 51, 2), "", points)]
+
+
+def in_floats(nodes: list[tuple[Operator, str]], config: QuantizeConfig, mode: str) -> list[tuple[str, str]]:
+    """Return (operator, module) of what stays in floats."""
+    operators, modules = [node for node, _ in nodes], [module for _, module in nodes]
+    kept = float_operators(operators, modules, config, mode)
+    return [(node.op, module) for node, module in nodes if node in kept]
 
 
 def test_no_configuration_puts_the_decoder_into_integers() -> None:
     """With random weights that was 110 px."""
-    names = [n.op for n in float_nodes(HEATMAP, NOTHING, "int8")]
-    assert names == ["MUL", "MEAN", "BATCH_MATMUL", "DIV"]
+    assert [op for op, _ in in_floats(heatmap_net(), NOTHING, "int8")] == ["MUL", "MEAN", "BATCH_MATMUL", "DIV"]
 
 
 def test_the_layer_that_gives_coordinates_is_part_of_the_decoder() -> None:
     """In 8 bits its result has steps of 1/256 of the crop."""
-    assert decoder_of(REGRESSION) == {3, 4}
+    operators = [operator for operator, _ in regression_net()]
+    assert decoder_of(operators) == set(operators[3:])
 
 
 def test_modules_are_matched_whole_and_hybrids_keep_more() -> None:
     config = QuantizeConfig(float_modules=["head"], hybrid_modules=["body"], float_ops=[], float_statistics=False)
-    assert "head.heatmap" not in {n.module for n in float_nodes(HEATMAP, config, "int8")}
-    assert {n.module for n in float_nodes(HEATMAP, config, "int8_hybrid")} == {"body", "head", "head.norm", ""}
+    assert "head.heatmap" not in {module for _, module in in_floats(heatmap_net(), config, "int8")}
+    hybrid = {module for _, module in in_floats(heatmap_net(), config, "int8_hybrid")}
+    assert hybrid == {"body", "head", "head.norm", ""}
 
 
 def test_a_bad_pattern_is_named() -> None:
@@ -54,13 +63,13 @@ def test_a_bad_pattern_is_named() -> None:
         QuantizeConfig(float_modules=["head("])
 
 
-def graph_of(exported: ExportResult, mode: str) -> Graph:
-    return read_graph(exported.files[mode].read_bytes(), mode)
+def operators_of(exported: ExportResult, mode: str) -> list[Operator]:
+    return read_model(exported.files[mode]).operators
 
 
 @pytest.mark.parametrize(("mode", "integer"), [("int8", "INT8"), ("int8_hybrid", "INT8"), ("int16x8", "INT16")])
 def test_the_convolutions_are_integers_and_the_decoder_is_not(exported: ExportResult, mode: str, integer: str) -> None:
-    operators = graph_of(exported, mode).operators
+    operators = operators_of(exported, mode)
     convolutions = [operator.outputs[0].dtype for operator in operators if "CONV_2D" in operator.op]
     assert convolutions.count(integer) > 40
     decoders = [operator for operator in operators if operator.op in ("BATCH_MATMUL", "DIV", "RSQRT", "SOFTMAX")]
@@ -69,7 +78,7 @@ def test_the_convolutions_are_integers_and_the_decoder_is_not(exported: ExportRe
 
 def test_hybrids_keep_more_in_floats(exported: ExportResult) -> None:
     def floats(mode: str) -> int:
-        return sum(op.outputs[0].dtype == "FLOAT32" for op in graph_of(exported, mode).operators if "CONV" in op.op)
+        return sum(op.outputs[0].dtype == "FLOAT32" for op in operators_of(exported, mode) if "CONV" in op.op)
 
     assert floats("int8_hybrid") > floats("int8")
 
@@ -77,8 +86,8 @@ def test_hybrids_keep_more_in_floats(exported: ExportResult) -> None:
 @pytest.mark.parametrize("mode", ["int8", "int8_hybrid", "int16x8"])
 def test_weights_that_compute_in_floats_are_stored_in_8_bits(exported: ExportResult, mode: str) -> None:
     """EFLD's last layer alone made its int8 file 0.28 MB instead of 0.17 MB."""
-    again = read_graph(pack_weights(exported.files[mode].read_bytes()), mode)
-    assert len(again.operators) == len(graph_of(exported, mode).operators)
+    again = read_model(quantize_weights(exported.files[mode].read_bytes()))
+    assert len(again.operators) == len(operators_of(exported, mode))
 
 
 def test_random_weights_stay_within_a_pixel(exported: ExportResult) -> None:

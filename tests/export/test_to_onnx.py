@@ -40,7 +40,7 @@ def test_a_spec_of_other_points_is_refused(exported: ExportResult, spec: ModelSp
 
 def test_a_dead_node_is_refused(exported: ExportResult, spec: ModelSpec) -> None:
     model = onnx.load(str(exported.files["onnx"]))
-    model.graph.node.append(helper.make_node("Relu", ["image"], ["nobody_reads_this"], name="leftover"))
+    model.graph.node.append(helper.make_node("Relu", ["image"], ["unused"], name="leftover"))
     with pytest.raises(ExportError, match="1 nodes its output does not need, first Relu leftover"):
         check_graph(model, spec)
 

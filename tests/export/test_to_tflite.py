@@ -8,12 +8,12 @@ from distill.errors import ConfigError, ExportError
 from distill.export.pipeline import ExportResult
 from distill.export.to_tflite import channels_first, check_interface, export_tflite
 from distill.spec import ModelSpec, read_sidecar
-from distill.tflite.reader import read_graph
+from distill.tflite.serialization import read_model
 
 
 def test_the_graph_is_small_and_flat(exported: ExportResult) -> None:
     """NCHW noise would show as transposes, an unfold as rank 6, a dropped fusion as more nodes."""
-    graph = read_graph(exported.files["fp32"].read_bytes(), "student")
+    graph = read_model(exported.files["fp32"]).main
     names = [operator.op for operator in graph.operators]
     assert names.count("TRANSPOSE") <= 1
     assert len(names) < 460

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from distill.errors import ConfigError
-from distill.losses.config import BUILT_IN_KD
+from distill.losses.built_in import built_in_kd
 from distill.losses.distillation import distillation, per_landmark, require_kd_fits
 from distill.losses.kd.coordinate import coordinate
 from distill.losses.kd.gaussian import gaussian
@@ -191,7 +191,7 @@ def test_what_fits_is_accepted() -> None:
 
 
 def test_every_kind_that_can_be_named_exists() -> None:
-    assert {*kd_losses(), "feature"} == set(BUILT_IN_KD)
+    assert {*kd_losses(), "feature"} == set(built_in_kd())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in kd_losses() if kind != "gaussian"])

@@ -11,7 +11,8 @@ from distill.opcheck.advice import advise
 from distill.opcheck.check import check_model
 from distill.opcheck.report import render, render_matrix, sentences
 from distill.opcheck.tables import op_table, type_table
-from distill.tflite.builder import Node, integers, side, write
+from distill.tflite.builder import integers, single_op_model, variable
+from distill.tflite.model import Operator
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_known_facts_are_in_the_table(op: tuple[str, int], since: str) -> None:
 
 
 def test_every_row_says_where_it_is_known_from() -> None:
-    """A row without a source is an opinion."""
+    """A row without a source cannot be checked."""
     for row in (*op_table().values(), *type_table().values()):
         assert "TensorFlow" in row.source or "measured" in row.source
         assert row.tflite or row.litert or "refused by" in row.source
@@ -77,9 +78,11 @@ open({str(path)!r}, "wb").write(tf.lite.TFLiteConverter.from_concrete_functions(
 def test_axes_count_whatever_version_a_file_declares(tmp_path: Path) -> None:
     """A permute of six axes declared as v1: the old runtime finds the operator and refuses the node."""
     axes = (1, 2, 2, 2, 2, 2)
-    node = Node("TRANSPOSE", (side("FLOAT32", axes), integers(5, 4, 3, 2, 1, 0)), (side("FLOAT32", axes[::-1]),))
-    path = tmp_path / "liar.tflite"
-    path.write_bytes(write(node))
+    node = Operator(
+        "TRANSPOSE", (variable("FLOAT32", axes), integers(5, 4, 3, 2, 1, 0)), (variable("FLOAT32", axes[::-1]),)
+    )
+    path = tmp_path / "declared_v1.tflite"
+    path.write_bytes(single_op_model(node))
     report = check_model(path, "2.11.0")
     assert [row.verdict for row in report.rows] == ["type"]
     assert "TRANSPOSE v1 of FLOAT32 and INT32, rank 6, needs 2.12.0" in report.failures[0]
@@ -88,15 +91,15 @@ def test_axes_count_whatever_version_a_file_declares(tmp_path: Path) -> None:
 
 def test_types_count_too(tmp_path: Path) -> None:
     path = tmp_path / "abs.tflite"
-    path.write_bytes(write(Node("ABS", (side("INT32", (2, 2)),), (side("INT32", (2, 2)),))))
+    path.write_bytes(single_op_model(Operator("ABS", (variable("INT32", (2, 2)),), (variable("INT32", (2, 2)),))))
     assert check_model(path, "2.12.0").passed
     (reason,) = check_model(path, "2.11.0").failures
     assert "ABS v1 of INT32" in reason
 
 
-def test_a_plain_dynamic_range_conversion_is_refused_in_words(tmp_path: Path) -> None:
+def test_a_plain_dynamic_range_conversion_is_refused_with_a_reason(tmp_path: Path) -> None:
     """The commonest way to a file tflite-runtime 2.14 refuses, made with TensorFlow 2.19's defaults."""
-    path = tmp_path / "theirs.tflite"
+    path = tmp_path / "plain.tflite"
     code = f"""
 import numpy as np, tensorflow as tf
 w = tf.constant(np.random.default_rng(0).normal(size=(256, 64)).astype(np.float32))
@@ -117,7 +120,7 @@ open({str(path)!r}, "wb").write(c.convert())
         assert words in sentence
     (row,) = (row for row in report.rows if row.verdict != "ok")
     assert row.per_channel
-    assert row.places, "a third party's file is explained by its tensors"
+    assert row.made_by, "a third party's file is explained by its tensors"
     assert check_model(path, "2.19.1").passed
 
 
@@ -133,7 +136,7 @@ def test_a_module_is_named_where_the_onnx_file_lies_beside(exported: ExportResul
     report = check_model(exported.files["fp32"], "2.2")
     (row,) = (row for row in report.rows if row.op == "BATCH_MATMUL")
     assert row.is_modules
-    assert any(place.startswith("backbone.") for place in row.places)
+    assert any(module.startswith("backbone.") for module in row.made_by)
     assert "Made by " in row.explanation
 
 
@@ -143,7 +146,7 @@ def test_litert_is_a_runtime_to_ask_for(make_tflite) -> None:
     assert not check_model(make_tflite(("RELU", 99)), "litert").passed
 
 
-def test_every_advice_speaks() -> None:
+def test_every_advice_has_a_reason_and_a_remedy() -> None:
     for op, version in (*op_table(), ("CUSTOM:FlexErf", 1), ("CUSTOM:Mine", 1), ("STABLEHLO_ADD", 1)):
         advice = advise(op, version)
         assert advice.why

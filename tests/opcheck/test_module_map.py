@@ -1,11 +1,10 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from distill.export.pipeline import ExportResult
-from distill.opcheck.module_map import _aligned, module_of, modules_of, scope_of
-from distill.tflite.reader import read_graph
+from distill.opcheck.module_map import _with_neighbours, _with_next, module_map, module_of, scope_of
+from distill.tflite.serialization import read_model
 
 
 @pytest.mark.parametrize(
@@ -29,32 +28,40 @@ def test_a_path_onnx2tf_kept_is_found() -> None:
     assert scope_of("forwarding/MatMul") is None
 
 
-def test_alignment_is_the_longest_common_subsequence() -> None:
-    first = [("CONV", 4), ("PAD", 6), ("MUL", 4), ("ADD", 4), ("CONV", 8)]
-    second = [("CONV", 4), ("MUL", 4), ("DIV", 4), ("CONV", 8), ("CONV", 8)]
-    assert _aligned(first, second) in ({0: 0, 2: 1, 4: 3}, {0: 0, 2: 1, 4: 4})
-    assert _aligned(first, []) == _aligned([], second) == {}
-
-
 def test_an_exported_net_is_traced_to_its_modules(exported: ExportResult) -> None:
     """Where onnx2tf kept a path, the alignment must say the same without looking at it."""
-    operators = read_graph(exported.files["fp32"].read_bytes(), "student").operators
-    modules = modules_of(operators, exported.files["onnx"])
-    assert all(module is not None for module in modules)
-    kept = [(index, scope) for index, node in enumerate(operators) if (scope := scope_of(node.outputs[0].name))]
+    model = read_model(exported.files["fp32"])
+    assert all(module is not None for module in module_map(model, exported.files["onnx"]))
+    kept = {index: scope for index, node in enumerate(model.operators) if (scope := scope_of(node.outputs[0].name))}
     assert kept
-    nameless = [replace(node, outputs=tuple(replace(out, name="") for out in node.outputs)) for node in operators]
-    blind = modules_of(nameless, exported.files["onnx"])
-    assert [blind[index] for index, _ in kept] == [scope for _, scope in kept]
+    for tensor in model.main.tensors:
+        tensor.name = ""
+    without_names = module_map(model, exported.files["onnx"])
+    assert {index: without_names[index] for index in kept} == kept
 
 
 def test_without_an_onnx_file_nothing_is_claimed(exported: ExportResult) -> None:
-    operators = read_graph(exported.files["fp32"].read_bytes(), "student").operators
-    assert modules_of(operators, None).count(None) > len(operators) // 2
+    model = read_model(exported.files["fp32"])
+    assert module_map(model).count(None) > len(model.operators) // 2
 
 
 def test_a_broken_onnx_file_costs_only_the_names(exported: ExportResult, tmp_path: Path) -> None:
     broken = tmp_path / "net.onnx"
     broken.write_bytes(b"<html>")
-    operators = read_graph(exported.files["fp32"].read_bytes(), "student").operators
-    assert modules_of(operators, broken) == modules_of(operators, None)
+    model = read_model(exported.files["fp32"])
+    assert module_map(model, broken) == module_map(model)
+
+
+def test_an_operator_without_a_match_is_placed_by_its_neighbours() -> None:
+    assert _with_neighbours([None, "a", None, "a", None, "b", None]) == [
+        "a",
+        "a",
+        "a",
+        "a",
+        "between a and b",
+        "b",
+        "b",
+    ]
+    assert _with_neighbours(["", None, "a"]) == ["", "between the input and a", "a"]
+    assert _with_neighbours([None]) == [None]
+    assert _with_next([None, "a", None, None, "b", None]) == ["a", "a", "b", "b", "b", None]

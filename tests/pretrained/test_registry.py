@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_released_file_has_a_card_and_every_card_its_files() -> None:
     listed = {file for model in released_models().values() for file in model.files}
-    assert listed == {path.name for path in CHECKPOINTS.iterdir() if path.suffix in (".tflite", ".safetensors")}
+    released = [path for path in CHECKPOINTS.iterdir() if path.suffix in (".tflite", ".safetensors")]
+    # Detectors are described in distill/detection/models/README.md.
+    assert listed == {path.name for path in released if not path.name.startswith("retinaface_")}
     assert next(iter(released_models())) == DEFAULT_MODEL
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.report.page import Report, Verdict
+from distill.report.page import Report, Statement, Verdict
 from distill.report.plots import ced_plot
 from tests.support.evaluation import Measure
 
@@ -42,7 +42,7 @@ def test_page_stands_alone(measure: Measure, tmp_path: Path) -> None:
     assert parser.open == []
     assert {"table", "img", "nav"} <= parser.tags
     assert "prefers-color-scheme: dark" in page
-    assert "+3.750 (+3.750 to +3.750)" in page
+    assert "+3.75 (+3.75 to +3.75)" in page
 
 
 def test_pictures_come_out_as_they_went_in(measure: Measure) -> None:
@@ -55,10 +55,17 @@ def test_pictures_come_out_as_they_went_in(measure: Measure) -> None:
 
 def test_text_is_never_markup() -> None:
     evil = '<script>alert("x")</script>&'
-    report = Report(evil, evil).heading(evil).text(evil).cards({evil: evil}).table([evil], [[evil]])
+    report = (
+        Report(evil, evil)
+        .verdict([Statement(evil, evil, evil, evil)])
+        .heading(evil)
+        .text(evil)
+        .cards({evil: evil})
+        .table([evil], [[evil]])
+    )
     page = report.figure(b"png", evil).table([evil], [[Verdict(evil, False)]]).html()
     assert "<script" not in page
-    assert page.count("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;") >= 10
+    assert page.count("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;") == 18
 
 
 def test_numbers_stand_right_and_words_left() -> None:
@@ -70,3 +77,20 @@ def test_numbers_stand_right_and_words_left() -> None:
 def test_a_ragged_table_is_refused() -> None:
     with pytest.raises(ValueError, match="2 cells under 1 headers"):
         Report("x").table(["a"], [[1, 2]])
+
+
+def test_a_verdict_comes_before_the_contents() -> None:
+    statements = [
+        Statement("Is it good?", "yes", "It is."),
+        Statement("Does it run?", "missing", "", "distill export a"),
+    ]
+    page = Report("x").verdict(statements).heading("Numbers").html()
+    assert page.index("Is it good?") < page.index("<nav>")
+    assert '<span class="good">✓ yes</span>' in page
+    assert "<code>distill export a</code>" in page
+
+
+def test_badges_are_told_apart_without_colours() -> None:
+    page = Report("x").table(["a"], [[Verdict("pass", True)], [Verdict("fail", False)]]).html()
+    assert "✓ pass" in page
+    assert "✗ fail" in page

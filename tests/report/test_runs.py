@@ -18,7 +18,8 @@ from distill.export.verify.tolerances import Gate
 from distill.files import write_json
 from distill.landmarks import load_scheme
 from distill.report.gallery import extremes, gallery
-from distill.report.runs import build, matched, read_source, read_sources
+from distill.report.runs import build
+from distill.report.sources import matched, read_source, read_sources
 from tests.support.evaluation import MakeOracle, Measure
 
 

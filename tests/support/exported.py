@@ -1,9 +1,13 @@
-"""One real conversion, shared: it takes a minute."""
+"""One real conversion in every mode, shared by all tests of a run: it takes a minute.
 
+Tests that use `exported` run on one worker (tests/conftest.py), so that it is made once.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import pytest
 import torch
@@ -11,15 +15,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from distill.export import pipeline
-from distill.export.calibration import calibrate_on
-from distill.export.config import CalibrationConfig
+from distill.export.calibration import Calibration, calibrate_on
+from distill.export.config import CalibrationConfig, ExportConfig
 from distill.export.pipeline import ExportResult
 from distill.export.quantization_modes import MODES
-from distill.export.verify.tolerances import GATES, Gate
+from distill.export.verify.tolerances import GATES, Gate, GateConfig
 from distill.geometry import CropSpec
 from distill.models import create_model
-from distill.spec import ModelSpec
+from distill.spec import ModelSpec, sidecar_path
+from distill.tflite.model import Model, Operator, SubGraph, Tensor
 from distill.tflite.runtimes import list_runtimes
+from distill.tflite.schema import builtin_operators
+from distill.tflite.serialization import write_model
 
 SIZE = 64
 
@@ -40,9 +47,19 @@ def net() -> nn.Module:
     return model
 
 
-def export(*args: Any, **options: Any) -> ExportResult:
-    """Convert a network, require its gates and publish it, with the arguments of `pipeline.convert`."""
-    with pipeline.convert(*args, **options) as conversion:
+def export(
+    net: nn.Module,
+    spec: ModelSpec,
+    out: Path,
+    crops: NDArray[np.float32],
+    landmarks: NDArray[np.floating] | None = None,
+    calibration: Calibration | None = None,
+    gates: Mapping[str, Gate] = GATES,
+    **options: Any,
+) -> ExportResult:
+    """Convert a network, require its gates and publish it; `options` are those of `ExportConfig`."""
+    config = ExportConfig(gates=GateConfig(**gates), **options)
+    with pipeline.convert(net, spec, out, crops, config, landmarks, calibration) as conversion:
         conversion.require()
         return conversion.publish()
 
@@ -70,29 +87,43 @@ def exported(
 
 
 @pytest.fixture
+def reuse_exported(exported: ExportResult, net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pipeline find the files of `exported` instead of making them again, and check them in LiteRT only.
+
+    The ONNX file of another network than `net` is a new one.
+    """
+    make_onnx: Callable[..., Path] = pipeline.export_onnx
+
+    def copy_onnx(given: nn.Module, spec: ModelSpec, path: Path) -> Path:
+        return _copy(exported.files["onnx"], path) if given is net else make_onnx(given, spec, path)
+
+    def copy_tflite(
+        onnx_path: Path, spec: ModelSpec, out_dir: Path, modes: list[str], stem: str, *_: object
+    ) -> dict[str, Path]:
+        return {mode: _copy(exported.files[mode], Path(out_dir, f"{stem}_{mode}.tflite")) for mode in modes}
+
+    litert = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
+    monkeypatch.setattr(pipeline, "export_onnx", copy_onnx)
+    monkeypatch.setattr(pipeline, "export_tflite", copy_tflite)
+    monkeypatch.setattr(pipeline, "list_runtimes", lambda: litert)
+
+
+def _copy(source: Path, target: Path) -> Path:
+    """Copy a model and its sidecar."""
+    shutil.copy(sidecar_path(source), sidecar_path(target))
+    return Path(shutil.copy(source, target))
+
+
+@pytest.fixture
 def make_tflite(tmp_path: Path):
     """Return a function that writes a TFLite file with one node per (operator, version); Flex ops by their name."""
-    from ai_edge_litert import schema_py_generated as schema
 
     def make(*operators: tuple[str, int]) -> Path:
-        model, graph = schema.ModelT(), schema.SubGraphT()
-        model.version, model.buffers, model.subgraphs = 3, [schema.BufferT()], [graph]
-        model.operatorCodes, graph.operators = [], []
-        tensor = schema.TensorT()
-        tensor.shape, tensor.name = [1, 2, 3], b"x"
-        graph.tensors, graph.inputs, graph.outputs = [tensor], [0], [0]
-        for index, (name, version) in enumerate(operators):
-            code, node = schema.OperatorCodeT(), schema.OperatorT()
-            number = getattr(schema.BuiltinOperator, name, schema.BuiltinOperator.CUSTOM)
-            code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
-            code.customCode = name.encode() if number == schema.BuiltinOperator.CUSTOM else None
-            node.opcodeIndex, node.inputs, node.outputs = index, [0], [0]
-            model.operatorCodes.append(code)
-            graph.operators.append(node)
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), b"TFL3")
+        tensor = Tensor("FLOAT32", (1, 2, 3), "x")
+        names = {name: name if name in builtin_operators() else f"CUSTOM:{name}" for name, _ in operators}
+        nodes = [Operator(names[name], [tensor], [tensor], version=version) for name, version in operators]
         path = tmp_path / "made.tflite"
-        path.write_bytes(bytes(builder.Output()))
+        path.write_bytes(write_model(Model([SubGraph([tensor], [tensor], nodes)])))
         return path
 
     return make

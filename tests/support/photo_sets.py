@@ -37,7 +37,7 @@ def write_photo_set(root: Path, count: int, seed: int = 0) -> tuple[Path, Path]:
     for index in range(count):
         size = rng.integers(14, 50, 2)
         low = [rng.integers(2, 25, 2), np.array([rng.integers(80, 100), rng.integers(2, 60)])]
-        boxes = [[*place, *(place + side)] for place, side in zip(low, size[:, None].repeat(2, 1), strict=True)]
+        boxes = [[*corner, *(corner + side)] for corner, side in zip(low, size[:, None].repeat(2, 1), strict=True)]
         write_photo(root / "images" / f"{index}.png", draw_photo(np.array(boxes, float), 160, 120, rng))
         lines.append(f"# {index}.png")
         # A box covers whole pixels from its first one on.

@@ -1,4 +1,4 @@
-"""One-node graphs to ask a runtime what it takes: operators by element type, rank and broadcasting.
+"""Single-operator models to ask a runtime what it takes: operators by element type, rank and broadcasting.
 
 The kernel table is measured with them (`scripts/generate/op_table.py`). Tensors are small, quantised types have the
 scales their kernels ask for, and constants lie in the file as a converter would put them there.
@@ -7,68 +7,72 @@ scales their kernels ask for, and constants lie in the file as a converter would
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from distill.tflite.builder import Node, Side, fixed, integers, side
+from distill.tflite.builder import constant, integers, variable
+from distill.tflite.flatbuffer import Table
+from distill.tflite.model import Operator, Quantization, Tensor
 
 
 def _shape(rank: int) -> tuple[int, ...]:
     return (2,) * rank if rank < 3 else (1,) * (rank - 3) + (2, 4, 2)
 
 
-def _unary(op: str, dtype: str, rank: int) -> Node:
-    table: dict[str, dict[str, Any]] = {
-        "SOFTMAX": {"table": "SoftmaxOptions", "beta": 1.0},
-        "LEAKY_RELU": {"table": "LeakyReluOptions"},
+def _unary(op: str, dtype: str, rank: int) -> Operator:
+    table = {
+        "SOFTMAX": Table("SoftmaxOptions", {"beta": 1.0}),
+        "LEAKY_RELU": Table("LeakyReluOptions"),
     }
-    table["GELU"] = {"table": "GeluOptions"}
-    return Node(op, (side(dtype, _shape(rank)),), (side(dtype, _shape(rank), op),), table.get(op, {}))
+    table["GELU"] = Table("GeluOptions")
+    return Operator(op, (variable(dtype, _shape(rank)),), (variable(dtype, _shape(rank), op),), table.get(op))
 
 
-def _binary(op: str, dtype: str, rank: int, ones: tuple[int, ...] = ()) -> Node:
+def _binary(op: str, dtype: str, rank: int, ones: tuple[int, ...] = ()) -> Operator:
     """The second operand is one wide on the axes `ones`."""
     second = tuple(1 if axis - rank in ones else size for axis, size in enumerate(_shape(rank)))
-    table = {name: {"table": f"{name.title()}Options"} for name in ("ADD", "SUB", "MUL", "DIV")}
+    table = {name: Table(f"{name.title()}Options") for name in ("ADD", "SUB", "MUL", "DIV")}
     # Divisors and exponents are constants: noise of integers would hold zeros.
-    other = fixed(dtype, second)
-    return Node(op, (side(dtype, _shape(rank)), other), (side(dtype, _shape(rank), op),), table.get(op, {}))
+    other = constant(dtype, second)
+    return Operator(op, (variable(dtype, _shape(rank)), other), (variable(dtype, _shape(rank), op),), table.get(op))
 
 
-def _compare(op: str, dtype: str, rank: int, ones: tuple[int, ...] = ()) -> Node:
+def _compare(op: str, dtype: str, rank: int, ones: tuple[int, ...] = ()) -> Operator:
     node = _binary(op, dtype, rank, ones)
-    return replace(node, outputs=(side("BOOL", _shape(rank)),), options={})
+    return replace(node, outputs=(variable("BOOL", _shape(rank)),), options=None)
 
 
-def _mixed(op: str, dtype: str, rank: int, ones: tuple[int, ...] = ()) -> Node:
+def _mixed(op: str, dtype: str, rank: int, ones: tuple[int, ...] = ()) -> Operator:
     """Operands of two types, `FIRST/SECOND`, as a converter leaves them when it quantises only one."""
     first, second = dtype.split("/")
     node = _compare(op, first, rank, ones)
-    return replace(node, inputs=(node.inputs[0], fixed(second, node.inputs[1].shape)))
+    return replace(node, inputs=(node.inputs[0], constant(second, node.inputs[1].shape)))
 
 
-def _reduce(op: str, dtype: str, rank: int) -> Node:
-    result = side(dtype, (*_shape(rank)[:-1], 1))
-    table = {"table": "ReducerOptions", "keepDims": True}
-    return Node(op, (side(dtype, _shape(rank)), integers(rank - 1)), (result,), table)
+def _reduce(op: str, dtype: str, rank: int) -> Operator:
+    result = variable(dtype, (*_shape(rank)[:-1], 1))
+    table = Table("ReducerOptions", {"keep_dims": True})
+    return Operator(op, (variable(dtype, _shape(rank)), integers(rank - 1)), (result,), table)
 
 
-def _arg(op: str, dtype: str, rank: int) -> Node:
-    table = {"table": f"{op.title().replace('_', '')}Options", "outputType": 2}
-    return Node(op, (side(dtype, _shape(rank)), integers(rank - 1)), (side("INT32", _shape(rank)[:-1]),), table)
+def _arg(op: str, dtype: str, rank: int) -> Operator:
+    table = Table(f"{op.title().replace('_', '')}Options", {"output_type": 2})
+    return Operator(
+        op, (variable(dtype, _shape(rank)), integers(rank - 1)), (variable("INT32", _shape(rank)[:-1]),), table
+    )
 
 
-def _moved(op: str, dtype: str, rank: int) -> Node:
+def _moved(op: str, dtype: str, rank: int) -> Operator:
     """Operators that only move elements about."""
-    shape, entry = _shape(rank), side(dtype, _shape(rank))
+    shape, entry = _shape(rank), variable(dtype, _shape(rank))
     ones, pads = [1] * rank, [0, 0] * (rank - 1) + [1, 1]
-    extra: dict[str, tuple[Side, ...]] = {
+    extra: dict[str, tuple[Tensor, ...]] = {
         "TRANSPOSE": (integers(*reversed(range(rank))),), "RESHAPE": (integers(int(np.prod(shape))),),
         "SLICE": (integers(*[0] * rank), integers(*shape)),
         "STRIDED_SLICE": (integers(*[0] * rank), integers(*shape), integers(*ones)),
-        "PAD": (fixed("INT32", (rank, 2), pads),), "PADV2": (fixed("INT32", (rank, 2), pads), fixed(dtype, ())),
-        "MIRROR_PAD": (fixed("INT32", (rank, 2), pads),), "TILE": (integers(*ones),),
+        "PAD": (constant("INT32", (rank, 2), pads),),
+        "PADV2": (constant("INT32", (rank, 2), pads), constant(dtype, ())),
+        "MIRROR_PAD": (constant("INT32", (rank, 2), pads),), "TILE": (integers(*ones),),
         "EXPAND_DIMS": (integers(0),), "BROADCAST_TO": (integers(*shape),), "REVERSE_V2": (integers(rank - 1),),
         "GATHER": (integers(0),), "CONCATENATION": (entry,), "PACK": (entry,),
     }  # fmt: skip
@@ -77,99 +81,110 @@ def _moved(op: str, dtype: str, rank: int) -> Node:
         "GATHER": (1, *shape[1:]), "CONCATENATION": (*shape[:-1], 2 * shape[-1]), "PACK": (2, *shape),
         **dict.fromkeys(("PAD", "PADV2", "MIRROR_PAD"), (*shape[:-1], shape[-1] + 2)),
     }  # fmt: skip
-    tables: dict[str, dict[str, Any]] = {
-        "RESHAPE": {"table": "ReshapeOptions", "newShape": [int(np.prod(shape))]},
-        "PACK": {"table": "PackOptions", "valuesCount": 2, "axis": 0},
-        "GATHER": {"table": "GatherOptions"}, "CONCATENATION": {"table": "ConcatenationOptions", "axis": rank - 1},
-        "MIRROR_PAD": {"table": "MirrorPadOptions"}, "STRIDED_SLICE": {"table": "StridedSliceOptions"},
+    tables = {
+        "RESHAPE": Table("ReshapeOptions", {"new_shape": [int(np.prod(shape))]}),
+        "PACK": Table("PackOptions", {"values_count": 2, "axis": 0}),
+        "GATHER": Table("GatherOptions"), "CONCATENATION": Table("ConcatenationOptions", {"axis": rank - 1}),
+        "MIRROR_PAD": Table("MirrorPadOptions"), "STRIDED_SLICE": Table("StridedSliceOptions"),
     }  # fmt: skip
     version = 2 if op == "BROADCAST_TO" else 1
-    result = side(dtype, outputs.get(op, shape))
-    return Node(op, (entry, *extra[op]), (result,), tables.get(op, {}), version)
+    result = variable(dtype, outputs.get(op, shape))
+    return Operator(op, (entry, *extra[op]), (result,), tables.get(op), version)
 
 
-def _split(op: str, dtype: str, rank: int) -> Node:
-    halves = (side(dtype, (*_shape(rank)[:-1], _shape(rank)[-1] // 2)),) * 2
-    axis = Side("INT32", (), (rank - 1,))
-    return Node(op, (axis, side(dtype, _shape(rank))), halves, {"table": "SplitOptions", "numSplits": 2})
+def _split(op: str, dtype: str, rank: int) -> Operator:
+    halves = (variable(dtype, (*_shape(rank)[:-1], _shape(rank)[-1] // 2)),) * 2
+    axis = constant("INT32", (), [rank - 1])
+    return Operator(op, (axis, variable(dtype, _shape(rank))), halves, Table("SplitOptions", {"num_splits": 2}))
 
 
-def _unpack(op: str, dtype: str, rank: int) -> Node:
-    parts = (side(dtype, _shape(rank)[:-1]),) * _shape(rank)[-1]
-    table = {"table": "UnpackOptions", "num": len(parts), "axis": rank - 1}
-    return Node(op, (side(dtype, _shape(rank)),), parts, table)
+def _unpack(op: str, dtype: str, rank: int) -> Operator:
+    parts = (variable(dtype, _shape(rank)[:-1]),) * _shape(rank)[-1]
+    table = Table("UnpackOptions", {"num": len(parts), "axis": rank - 1})
+    return Operator(op, (variable(dtype, _shape(rank)),), parts, table)
 
 
-def _select(op: str, dtype: str, rank: int) -> Node:
+def _select(op: str, dtype: str, rank: int) -> Operator:
     shape = _shape(rank)
-    return Node(op, (side("BOOL", shape), side(dtype, shape), side(dtype, shape)), (side(dtype, shape),))
+    return Operator(
+        op, (variable("BOOL", shape), variable(dtype, shape), variable(dtype, shape)), (variable(dtype, shape),)
+    )
 
 
-def _cast(op: str, dtype: str, rank: int) -> Node:
-    entry = replace(side(dtype, _shape(rank)), quantised=None)
-    return Node(op, (entry,), (side("FLOAT32", _shape(rank)),), {})
+def _cast(op: str, dtype: str, rank: int) -> Operator:
+    entry = replace(variable(dtype, _shape(rank)), quantization=None)
+    return Operator(op, (entry,), (variable("FLOAT32", _shape(rank)),))
 
 
-def _dequantise(op: str, dtype: str, rank: int) -> Node:
-    return Node(op, (side(dtype, _shape(rank)),), (side("FLOAT32", _shape(rank)),), {})
+def _dequantise(op: str, dtype: str, rank: int) -> Operator:
+    return Operator(op, (variable(dtype, _shape(rank)),), (variable("FLOAT32", _shape(rank)),))
 
 
-def _quantise(op: str, dtype: str, rank: int) -> Node:
-    return Node(op, (side("FLOAT32", _shape(rank)),), (side(dtype, _shape(rank)),), {})
+def _quantise(op: str, dtype: str, rank: int) -> Operator:
+    return Operator(op, (variable("FLOAT32", _shape(rank)),), (variable(dtype, _shape(rank)),))
 
 
-def _spatial(op: str, dtype: str, rank: int) -> Node:
+def _spatial(op: str, dtype: str, rank: int) -> Operator:
     """Operators on maps of (1, 4, 4, 2)."""
-    pool = {"table": "Pool2DOptions", "strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2}
+    pool = Table("Pool2DOptions", {"stride_w": 2, "stride_h": 2, "filter_width": 2, "filter_height": 2})
     half, double = (1, 2, 2, 2), (1, 8, 8, 2)
-    table: dict[str, tuple[tuple[Side, ...], tuple[int, ...], dict[str, Any]]] = {
+    table: dict[str, tuple[tuple[Tensor, ...], tuple[int, ...], Table | None]] = {
         "AVERAGE_POOL_2D": ((), half, pool), "MAX_POOL_2D": ((), half, pool), "L2_POOL_2D": ((), half, pool),
-        "RESIZE_BILINEAR": ((integers(8, 8),), double, {"table": "ResizeBilinearOptions"}),
-        "RESIZE_NEAREST_NEIGHBOR": ((integers(8, 8),), double, {"table": "ResizeNearestNeighborOptions"}),
-        "SPACE_TO_DEPTH": ((), (1, 2, 2, 8), {"table": "SpaceToDepthOptions", "blockSize": 2}),
-        "SPACE_TO_BATCH_ND": ((integers(2, 2), fixed("INT32", (2, 2), [0] * 4)), (4, 2, 2, 2), {}),
-        "PRELU": ((fixed(dtype, (1, 1, 2)),), (1, 4, 4, 2), {}),
+        "RESIZE_BILINEAR": ((integers(8, 8),), double, Table("ResizeBilinearOptions")),
+        "RESIZE_NEAREST_NEIGHBOR": ((integers(8, 8),), double, Table("ResizeNearestNeighborOptions")),
+        "SPACE_TO_DEPTH": ((), (1, 2, 2, 8), Table("SpaceToDepthOptions", {"block_size": 2})),
+        "SPACE_TO_BATCH_ND": ((integers(2, 2), constant("INT32", (2, 2), [0] * 4)), (4, 2, 2, 2), None),
+        "PRELU": ((constant(dtype, (1, 1, 2)),), (1, 4, 4, 2), None),
     }  # fmt: skip
     extra, shape, options = table[op]
-    return Node(op, (side(dtype, (1, 4, 4, 2)), *extra), (side(dtype, shape),), options)
+    return Operator(op, (variable(dtype, (1, 4, 4, 2)), *extra), (variable(dtype, shape),), options)
 
 
-def _bias(entry: str, channels: int) -> Side:
+def _bias(entry: str, channels: int) -> Tensor:
     """Return the bias a converter would write for activations of type `entry`; old kernels insist on one."""
     dtype = {"INT8": "INT32", "UINT8": "INT32", "INT16": "INT64"}.get(entry, "FLOAT32")
-    return Side(dtype, (channels,), (0,) * channels, None if dtype == "FLOAT32" else (1 / 128 / 128, 0))
+    scale = None if dtype == "FLOAT32" else Quantization((1 / 128 / 128,), (0,))
+    return replace(constant(dtype, (channels,), [0] * channels), quantization=scale)
 
 
-def _weighted(op: str, dtype: str, rank: int) -> Node:
+def _weighted(op: str, dtype: str, rank: int) -> Operator:
     """Operators with weights; `dtype` is `INPUT/WEIGHTS`."""
     entry, weights = dtype.split("/")
     if op == "FULLY_CONNECTED":
-        table = {"table": "FullyConnectedOptions", "keepNumDims": rank != 2}
+        table = Table("FullyConnectedOptions", {"keep_num_dims": rank != 2})
         shape = _shape(rank)
-        return Node(
+        return Operator(
             op,
-            (side(entry, shape), fixed(weights, (3, shape[-1])), _bias(entry, 3)),
-            (side(entry, (*shape[:-1], 3)),),
+            (variable(entry, shape), constant(weights, (3, shape[-1])), _bias(entry, 3)),
+            (variable(entry, (*shape[:-1], 3)),),
             table,
         )
     if op == "BATCH_MATMUL":
         shape = _shape(rank)
         second = (*shape[:-2], shape[-1], 3)
-        table = {"table": "BatchMatMulOptions"}
-        return Node(op, (side(entry, shape), fixed(weights, second)), (side(entry, (*shape[:-1], 3)),), table)
-    maps = side(entry, (1, 4, 4, 2))
+        table = Table("BatchMatMulOptions")
+        return Operator(
+            op, (variable(entry, shape), constant(weights, second)), (variable(entry, (*shape[:-1], 3)),), table
+        )
+    maps = variable(entry, (1, 4, 4, 2))
     if op == "TRANSPOSE_CONV":
-        table = {"table": "TransposeConvOptions", "strideW": 2, "strideH": 2}
-        return Node(op, (integers(1, 8, 8, 3), fixed(weights, (3, 2, 2, 2)), maps), (side(entry, (1, 8, 8, 3)),), table)
-    strides = {"strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+        table = Table("TransposeConvOptions", {"stride_w": 2, "stride_h": 2})
+        return Operator(
+            op, (integers(1, 8, 8, 3), constant(weights, (3, 2, 2, 2)), maps), (variable(entry, (1, 8, 8, 3)),), table
+        )
+    strides = {"stride_w": 1, "stride_h": 1, "dilation_w_factor": 1, "dilation_h_factor": 1}
     if op == "DEPTHWISE_CONV_2D":
-        table = {"table": "DepthwiseConv2DOptions", "depthMultiplier": 1, **strides}
-        return Node(op, (maps, fixed(weights, (1, 3, 3, 2)), _bias(entry, 2)), (side(entry, (1, 4, 4, 2)),), table)
-    table = {"table": "Conv2DOptions", **strides}
-    return Node(op, (maps, fixed(weights, (3, 3, 3, 2)), _bias(entry, 3)), (side(entry, (1, 4, 4, 3)),), table)
+        table = Table("DepthwiseConv2DOptions", {"depth_multiplier": 1, **strides})
+        return Operator(
+            op, (maps, constant(weights, (1, 3, 3, 2)), _bias(entry, 2)), (variable(entry, (1, 4, 4, 2)),), table
+        )
+    table = Table("Conv2DOptions", strides)
+    return Operator(
+        op, (maps, constant(weights, (3, 3, 3, 2)), _bias(entry, 3)), (variable(entry, (1, 4, 4, 3)),), table
+    )
 
 
-_Maker = Callable[[str, str, int], Node]
+_Maker = Callable[[str, str, int], Operator]
 _FLOATS = ("FLOAT32", "FLOAT16")
 _QUANTISED = ("INT8", "UINT8", "INT16")
 _WHOLE = ("INT32", "INT64", "UINT32", "BOOL")
@@ -217,7 +232,7 @@ FAMILIES: tuple[tuple[str, _Maker, tuple[str, ...], tuple[int, ...], str], ...] 
 )  # fmt: skip
 
 
-def catalogue() -> list[tuple[Node, str, int, str]]:
+def catalogue() -> list[tuple[Operator, str, int, str]]:
     """Return every small graph as (node, types, rank, case), each in the first version of its operator."""
     return [
         (maker(op, dtype, rank), dtype, rank, case)

@@ -5,7 +5,7 @@ import pytest
 
 from distill.errors import CheckpointError
 from distill.files import sha256
-from distill.tflite.integrity import expected_hash, read_model, refusal
+from distill.tflite.integrity import expected_hash, read_verified, refusal
 
 
 @pytest.fixture
@@ -18,11 +18,11 @@ def model(tmp_path: Path) -> Path:
 
 def test_a_changed_file_is_refused_and_the_sidecar_named(model: Path) -> None:
     assert refusal(model) is None
-    assert read_model(model) == b"anything"
+    assert read_verified(model) == b"anything"
     model.write_bytes(b"anythinG")
     assert "SHA-256 differs from net.json" in str(refusal(model))
     with pytest.raises(CheckpointError, match=r"net\.tflite: SHA-256 differs"):
-        read_model(model)
+        read_verified(model)
 
 
 def test_a_hash_given_by_the_user_counts_whatever_lies_beside_the_file(model: Path) -> None:
@@ -38,8 +38,8 @@ def test_json_of_other_programs_is_no_sidecar(model: Path, text: str) -> None:
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    """Opening a folder or a pipe would raise or wait for ever."""
+    """Opening a folder or a pipe would raise or block."""
     for path in (tmp_path, tmp_path / "absent.tflite", Path("/dev/zero")):
         assert "no such file" in str(refusal(path))
         with pytest.raises(CheckpointError, match="distill export"):
-            read_model(path)
+            read_verified(path)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from distill.errors import CheckpointError
-from distill.tflite.builder import write
-from distill.tflite.reader import read_graph
+from distill.tflite.builder import single_op_model
 from distill.tflite.runtimes import Runtime, RuntimeServer, list_runtimes
+from distill.tflite.serialization import read_model
 from tests.support.mutants import KINDS, mutant
 from tests.support.single_op_cases import catalogue
 
@@ -23,7 +23,7 @@ QUICK = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
 def whole() -> bytes:
     if MODEL.is_file():
         return MODEL.read_bytes()
-    return write(catalogue()[0][0])
+    return single_op_model(catalogue()[0][0])
 
 
 def test_copies_are_damaged_each_in_its_own_way_and_the_same_every_time(whole: bytes) -> None:
@@ -37,7 +37,7 @@ def test_our_reader_refuses_or_reads_but_never_raises_anything_else(whole: bytes
     start = time.perf_counter()
     for number in range(100):
         with suppress(CheckpointError):
-            read_graph(mutant(whole, number)[1], "mutant")
+            read_model(mutant(whole, number)[1])
     assert time.perf_counter() - start < 30
 
 
@@ -52,12 +52,12 @@ def shared_tables(n: int) -> bytes:
 
 def test_a_file_that_shares_one_table_a_million_times_is_refused_quickly() -> None:
     """A gigabyte of objects if believed."""
-    assert read_graph(shared_tables(4), "small").operators == ()
+    assert read_model(shared_tables(4)).operators == []
     blob = shared_tables(1_000_000)
     tracemalloc.start()
     start = time.perf_counter()
     with pytest.raises(CheckpointError, match="damaged"):
-        read_graph(blob, "crafted")
+        read_model(blob)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert time.perf_counter() - start < 5

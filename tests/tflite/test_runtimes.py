@@ -1,5 +1,4 @@
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,9 @@ import pytest
 
 from distill.errors import ConfigError
 from distill.export.pipeline import ExportResult
-from distill.tflite.builder import Node, side, write
+from distill.tflite.builder import constant, single_op_model, variable
+from distill.tflite.flatbuffer import Table
+from distill.tflite.model import Operator
 from distill.tflite.runtimes import OLD_PYTHON, Runtime, RuntimeFailure, RuntimeServer, list_runtimes, run_in_child
 
 LITERT = Runtime("litert", "2.3.0", "ai_edge_litert.interpreter", sys.executable)
@@ -25,9 +26,11 @@ def fake(tmp_path: Path, script: str) -> Runtime:
 def made(tmp_path: Path) -> Path:
     """A file of several inputs and outputs, and of types no face network has."""
     path = tmp_path / "made.tflite"
-    halves = (side("INT32", (2, 2)),) * 2
-    node = Node("SPLIT", (side("INT32", ()), side("INT32", (2, 4))), halves, {"table": "SplitOptions", "numSplits": 2})
-    path.write_bytes(write(node))
+    halves = (variable("INT32", (2, 2)),) * 2
+    node = Operator(
+        "SPLIT", (variable("INT32", ()), variable("INT32", (2, 4))), halves, Table("SplitOptions", {"num_splits": 2})
+    )
+    path.write_bytes(single_op_model(node))
     return path
 
 
@@ -99,9 +102,9 @@ def test_one_process_serves_many_files_of_any_interface(tmp_path: Path, exported
 
 def test_numbers_that_are_not_finite_are_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "log.tflite"
-    entry = side("FLOAT32", (1, 4))
-    zero = replace(entry, content=(0.0,) * 4)
-    path.write_bytes(write(Node("DIV", (entry, zero), (entry,), {"table": "DivOptions"})))
+    entry = variable("FLOAT32", (1, 4))
+    zero = constant("FLOAT32", (1, 4), [0.0] * 4)
+    path.write_bytes(single_op_model(Operator("DIV", (entry, zero), (entry,), Table("DivOptions"))))
     with RuntimeServer(LITERT) as server:
         failure = server.load(path)
     assert failure == RuntimeFailure("error", "it returned numbers that are not finite")
@@ -126,8 +129,10 @@ def test_a_server_that_dies_is_replaced(tmp_path: Path) -> None:
 def test_a_model_that_wants_too_much_memory_or_time_is_ended(tmp_path: Path) -> None:
     """Two gigabytes of output from a file of half a kilobyte, and a limit of one."""
     path = tmp_path / "wide.tflite"
-    entry = side("FLOAT32", (1, 2**15, 1))
-    path.write_bytes(write(Node("MUL", (entry, side("FLOAT32", (1, 1, 2**14))), (entry,), {"table": "MulOptions"})))
+    entry = variable("FLOAT32", (1, 2**15, 1))
+    path.write_bytes(
+        single_op_model(Operator("MUL", (entry, variable("FLOAT32", (1, 1, 2**14))), (entry,), Table("MulOptions")))
+    )
     with RuntimeServer(LITERT, memory=2**30) as server:
         assert server.load(path) is not None
     with RuntimeServer(LITERT, timeout_s=0.0001) as server:

@@ -109,10 +109,10 @@ def test_other_scenes_are_refused_on_resume(config: DetectorConfig, whole: Path)
 def test_the_command_reads_a_file(config: DetectorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "detector.yaml"
     path.write_text(yaml.safe_dump({**plain_config(config), "name": "command"}))
-    seen: list[DetectorConfig] = []
-    monkeypatch.setattr("distill.training.detector_fit.train_detector", lambda given: seen.append(given))
+    given_configs: list[DetectorConfig] = []
+    monkeypatch.setattr("distill.training.detector_fit.train_detector", lambda given: given_configs.append(given))
     assert main(["detector", "--config", str(path)]) == 0
-    assert seen == [replace(config, name="command")]
+    assert given_configs == [replace(config, name="command")]
 
 
 @pytest.mark.parametrize(("lowest", "best"), [(True, 0.2), (False, 0.9)])

@@ -41,10 +41,10 @@ def paste(scene: Scene, faces: list[PasteFace], config: SceneConfig, rng: np.ran
         target = log_uniform(config.paste_smallest, config.paste_largest, rng)
         margin = rng.uniform(0.1, 0.35)
         flip = bool(rng.random() < config.flip)
-        places = rng.random((_TRIES, 2))
+        positions = rng.random((_TRIES, 2))
         softness = rng.uniform(0.05, 0.35)
         patch, box, five, mask = _patch(face, target, margin, flip, softness)
-        corner = _free_place(places, patch.shape[:2], image.shape[:2], np.array(boxes).reshape(-1, 4))
+        corner = _free_place(positions, patch.shape[:2], image.shape[:2], np.array(boxes).reshape(-1, 4))
         if corner is None:
             continue
         x, y = corner
@@ -88,14 +88,14 @@ def _patch(
 
 
 def _free_place(
-    places: NDArray[np.float64], patch: tuple[int, ...], image: tuple[int, ...], boxes: NDArray[np.float32]
+    positions: NDArray[np.float64], patch: tuple[int, ...], image: tuple[int, ...], boxes: NDArray[np.float32]
 ) -> tuple[int, int] | None:
     """Return (x, y) of the first place where a patch touches no box, or None."""
     room = np.array([image[1] - patch[1], image[0] - patch[0]])
     if (room < 0).any():
         return None
-    for place in places:
-        low = np.floor(place * (room + 1))
+    for position in positions:
+        low = np.floor(position * (room + 1))
         high = low + np.array([patch[1], patch[0]])
         overlaps = ((boxes[:, :2] < high) & (boxes[:, 2:] > low)).all(axis=1)
         if not overlaps.any():

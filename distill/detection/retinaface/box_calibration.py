@@ -29,7 +29,7 @@ def features(boxes: Array, points: Array) -> Array:
     centres, sides = _frame(boxes)
     width = (boxes[:, 2:3] - boxes[:, :1]) / sides
     relative = (points - centres[:, None]) / sides[:, None]
-    return np.concatenate([np.ones_like(sides), width, relative.reshape(len(boxes), -1)], axis=1)
+    return np.concatenate([np.ones_like(sides), width, relative.reshape(len(boxes), N_FEATURES - 2)], axis=1)
 
 
 def calibrated(boxes: Array, points: Array, table: Array) -> Array:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from distill.detection.retinaface.priors import CENTRE_VARIANCE, LARGEST_LOG_RATIO, SIZE_VARIANCE
 
+
 def corners(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
     """Return boxes (centre x, centre y, width, height) as (x0, y0, x1, y1)."""
     centre, half = boxes[..., :2], boxes[..., 2:] / 2

@@ -1,5 +1,6 @@
 """Decode the output maps of an exported RetinaFace to boxes, scores and points, in numpy."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,8 +73,8 @@ def decode_maps(
         min_score: in [0, 1].
     """
     logits, offsets, moves = joined_outputs(maps, anchors)
-    tiny = np.finfo(np.float32).tiny
-    floor = np.log(max(min_score, tiny)) - np.log(max(1 - min_score, tiny))
+    tiny = float(np.finfo(np.float32).tiny)
+    floor = math.log(max(min_score, tiny)) - math.log(max(1 - min_score, tiny))
     kept = np.flatnonzero(logits >= floor)
     priors = prior_boxes(anchors, width, height)[kept].astype(np.float64)
     scores = 1 / (1 + np.exp(-logits[kept].astype(np.float64)))

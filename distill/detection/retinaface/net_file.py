@@ -25,8 +25,12 @@ class NetFile:
         self._path = Path(path)
         if self._path.suffix not in (".tflite", ".onnx"):
             raise CheckpointError(f"{path}: a detector is a .tflite or .onnx file; export one from a checkpoint")
-        self._tflite = TFLiteNet(path, threads) if self._path.suffix == ".tflite" else None
-        self._session = None if self._tflite else _onnx_session(self._path, threads)
+        self._tflite: TFLiteNet | None = None
+        self._session: Any = None
+        if self._path.suffix == ".tflite":
+            self._tflite = TFLiteNet(path, threads)
+        else:
+            self._session = _onnx_session(self._path, threads)
 
     def __call__(self, image: Photo) -> Maps:
         height, width = image.shape[:2]

@@ -1,8 +1,8 @@
-"""Linear layers with nothing between them become one: an exact saving no converter makes by itself.
+"""Fold adjacent linear 1x1 convolutions into one, exactly; no converter does it.
 
 An inverted residual ends in a linear 1x1 convolution and so does a MobileViT block; where such a map goes only into
 other 1x1 convolutions (the next block's expansion, a pyramid's lateral), W2 (W1 x + b1) + b2 = (W2 W1) x + (W2 b1 + b2)
-is computed directly and the map in between is never made. Nothing changes but the rounding.
+is computed directly, without the map in between. Only the rounding changes.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def compose(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _compose_one(graph: onnx.GraphProto) -> bool:
-    """Join the first producer that has a reason to be joined; say whether there was one."""
+    """Join the first producer for which it saves work; return whether there was one."""
     constants = {entry.name: entry for entry in graph.initializer}
     outputs = {value.name for value in graph.output}
     for producer in graph.node:
@@ -48,7 +48,7 @@ def _compose_one(graph: onnx.GraphProto) -> bool:
 
 
 def _pointwise(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> bool:
-    """Say whether a node is a 1x1 convolution of all channels, of stride 1, with constant weights."""
+    """Whether a node is a 1x1 convolution of all channels, of stride 1, with constant weights."""
     if node.op_type != "Conv" or any(name not in constants for name in node.input[1:]):
         return False
     attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}

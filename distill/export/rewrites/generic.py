@@ -1,4 +1,4 @@
-"""Rewrites of torch's own layers that convert badly, in any network."""
+"""Rewrites of layers of torch that convert badly, in any network."""
 
 import torch
 from torch import nn

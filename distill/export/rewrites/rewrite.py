@@ -1,6 +1,6 @@
-"""The same network written with operators that every TensorFlow Lite runtime since 2.3 has.
+"""Export form of a network: numerically equal, with operators that every TFLite runtime since 2.3 has.
 
-What replaces a module is registered beside it (`distill.models.rewrite`), that of torch's own layers in `generic.py`.
+The replacement of a module is registered beside it (`distill.models.rewrite`), that of torch's layers in `generic.py`.
 """
 
 import copy

@@ -50,7 +50,7 @@ class ConvertedFile:
 
 @dataclass(frozen=True)
 class Distance:
-    """How far two sets of landmarks lie apart, in pixels of the crop."""
+    """Distance between two sets of landmarks, in pixels of the crop."""
 
     max_px: float
     mean_px: float
@@ -62,11 +62,11 @@ class Distance:
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """What two converters made of one network.
+    """Comparison of the files of two converters.
 
     Attributes:
         converter: name and version of the second converter.
-        runtime: where both files ran.
+        runtime: that ran both files.
         crops, size: how many crops they were compared on, and their side in pixels.
         files: by converter, `ours` and `litert-torch`.
         distances: `A - B` -> distance, for the three pairs of PyTorch, ours and litert-torch.
@@ -87,7 +87,7 @@ class CrossCheck:
 
     @property
     def verdict(self) -> str:
-        """Which converters agree with PyTorch, in words."""
+        """Which converters agree with PyTorch, as text."""
         wrong = [name for name in (ONNX2TF, LITERT_TORCH) if not self.distances[_pair(TORCH, name)].within(self.gate)]
         if not wrong:
             return "both converters agree with PyTorch" if self.passed else "the two converters differ from each other"
@@ -99,10 +99,10 @@ class CrossCheck:
 
 
 def find_litert_torch() -> str:
-    """Return the Python that has litert-torch: the one DISTILL_LITERT_TORCH_PYTHON names, else this one.
+    """Return the Python with litert-torch: the one that DISTILL_LITERT_TORCH_PYTHON names, else this one.
 
     Raises:
-        ConfigError: neither has it; the text says how to get it.
+        ConfigError: neither has it; the text names the commands that install it.
     """
     chosen = os.environ.get(LITERT_TORCH_PYTHON)
     if chosen is None and importlib.util.find_spec("litert_torch"):
@@ -183,7 +183,7 @@ def cross_check(
     Args:
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
         crops: (n, size, size, 3) float32 RGB in [0, 1].
-        ours: our fp32 TFLite file of the same network; made anew when None.
+        ours: our fp32 TFLite file of the same network; converted here when None.
 
     Raises:
         ConfigError: litert-torch or a TFLite runtime is missing.

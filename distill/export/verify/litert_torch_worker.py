@@ -9,7 +9,7 @@ import sys
 
 def convert(program: str, target: str) -> None:
     """Read a program with one image as input and write the TFLite file."""
-    # The folder of this program comes first on the path, where its neighbours could pass for someone's packages.
+    # The folder of this program comes first on the path, where its neighbours could be imported instead of packages.
     del sys.path[0]
     import litert_torch
     import torch
@@ -23,6 +23,6 @@ def convert(program: str, target: str) -> None:
 if __name__ == "__main__":
     try:
         convert(sys.argv[1], sys.argv[2])
-    except Exception as error:  # noqa: BLE001  whatever the converter throws is the answer asked for
+    except Exception as error:  # noqa: BLE001  any exception of the converter is an answer
         print(f"{type(error).__name__}: {(str(error).strip() or repr(error)).splitlines()[0]}", file=sys.stderr)
         sys.exit(3)

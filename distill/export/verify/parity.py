@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ParityResult:
-    """How far one candidate is from the reference.
+    """Distance of one candidate from the reference.
 
     Attributes:
         crops: how many it was compared on.
@@ -42,7 +42,7 @@ class ParityResult:
 
     @property
     def missed(self) -> list[str]:
-        """What of its gate it misses, in words."""
+        """The limits of its gate that it misses, as text."""
         checks = [
             (self.max_px, self.gate.max_px, f"max {self.max_px:.4g} px > gate {self.gate.max_px:g}"),
             (self.mean_px, self.gate.mean_px, f"mean {self.mean_px:.4g} px > gate {self.gate.mean_px:g}"),
@@ -106,8 +106,8 @@ def measure(
         if points.shape != expected.shape:
             raise ExportError(f"{name} returns {points.shape}, not {expected.shape}: it is another model's file")
         distance = np.linalg.norm((points.astype(np.float64) - expected) * crops.shape[2], axis=-1)
-        marked = None if landmarks is None else landmarks[some]
-        own, base = (_nme(found, marked, scheme) for found in (points, expected))
+        annotated = None if landmarks is None else landmarks[some]
+        own, base = (_nme(found, annotated, scheme) for found in (points, expected))
         rise = None if own is None or base is None else own / base - 1
         results.append(_result(name, distance, some, own, rise, scheme, gates[name]))
     return ParityReport(len(crops), crops.shape[2], nme, tuple(results))
@@ -129,14 +129,14 @@ def _result(
 
 
 def _largest(values: NDArray[np.float64]) -> tuple[tuple[int, float], ...]:
-    # NaN sorts last, so what is no number counts as the worst.
+    # NaN sorts last, so it counts as the worst.
     return tuple((int(index), float(values[index])) for index in np.argsort(values)[::-1][:3])
 
 
 def _nme(points: NDArray, landmarks: NDArray | None, scheme: Scheme) -> float | None:
-    """Return the mean inter-ocular NME of marked points; crops are square, so that of pixels is the same.
+    """Return the mean inter-ocular NME of annotated points; crops are square, so that of pixels is the same.
 
-    Faces without marked eye corners have none; None when no face has.
+    Faces without annotated eye corners have none; None when no face has.
     """
     if landmarks is None or scheme.ocular is None:
         return None
@@ -147,7 +147,7 @@ def _nme(points: NDArray, landmarks: NDArray | None, scheme: Scheme) -> float | 
 
 
 def refusal(report: ParityReport, scheme: Scheme, layers: Sequence[tuple[str, float]] = ()) -> ExportError:
-    """Return the error that names the stage that misses its gate, where, and what it costs most in.
+    """Return the error that names the stage that misses its gate, the worst landmarks and the most sensitive layers.
 
     Args:
         report: with at least one failed stage.

@@ -19,11 +19,11 @@ NAME = "parity.json"
 
 @dataclass(frozen=True)
 class ParityRow:
-    """One stage: what it changes and what it costs to run.
+    """One stage: its parity, size, memory and latency.
 
     Attributes:
         name: `torch`, `onnx` or a mode of TFLite file.
-        what: in words.
+        what: description.
         parity: the distance from PyTorch in the first runtime, None for PyTorch itself.
         bytes: size of the file.
         peak_bytes: memory that loading and running it adds to a process of its own, where that was measured.
@@ -47,7 +47,7 @@ class ConversionReport:
     Attributes:
         nme: PyTorch's, as a fraction, where the faces are annotated.
         crops: how many faces, of `size` pixels.
-        faces: where they come from, in words.
+        faces: description of where they come from.
         unstable: the machine was too busy for the latencies to be trusted.
     """
 
@@ -74,7 +74,7 @@ def conversion_report(
     unstable: bool,
     progress: bool = False,
 ) -> ConversionReport:
-    """Put together what was measured about a conversion.
+    """Return the report of a conversion.
 
     Args:
         model: what was exported.
@@ -83,9 +83,7 @@ def conversion_report(
         peak_bytes: by stage.
     """
     results = conversion.parity.results
-    rows = [
-        ParityRow("torch", "as it was trained", None, None, peak_bytes.get("torch"), latency_ms.get("torch", {}), {})
-    ]
+    rows = [ParityRow("torch", "as trained", None, None, peak_bytes.get("torch"), latency_ms.get("torch", {}), {})]
     for name, path in conversion.files.items():
         own = [result for result in results if mode_of(result.name) == name]
         runtimes = {result.name.partition(" on ")[2]: result.max_px for result in own if " on " in result.name}
@@ -100,7 +98,7 @@ def conversion_report(
 
 
 def _explained(files: Mapping[str, Path]) -> list[str]:
-    """Return one mode for each way of rounding: the layers do not differ between modes that round alike."""
+    """Return one mode for each way of rounding, since modes that round alike have the same sensitive layers."""
     modes: dict[str, str] = {}
     for mode in ("w8", "dynamic", "int16x8", "int8"):
         if mode in files:

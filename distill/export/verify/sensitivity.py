@@ -1,7 +1,7 @@
-"""Which layer does rounding cost most in? One module after the other is rounded in the ONNX graph, the rest is exact.
+"""Sensitivity of layers to rounding: one module at a time is rounded in the ONNX graph, the rest stays exact.
 
-The ONNX graph still says which torch module each of its tensors comes from, and a rounded module costs pixels there
-much as it does in the TFLite file, without a conversion for each.
+The names of the ONNX graph state the torch module of each tensor, and a rounded module costs about as many pixels
+there as in the TFLite file, without a conversion for each.
 """
 
 import copy
@@ -18,7 +18,7 @@ from onnx import numpy_helper
 
 from distill.export.quantization_modes import Rounding
 from distill.export.to_onnx import INPUT
-from distill.export.verify.tensor_matching import onnx_outputs
+from distill.opcheck.match_values import onnx_outputs
 from distill.opcheck.module_map import module_of
 
 # Nodes with weights: which axis of theirs is the output channels.
@@ -51,10 +51,10 @@ def sensitivity(
 
     Args:
         onnx_path: a file of `export_onnx`.
-        crops: (n, h, w, 3) float32 in [0, 1]; eight say enough.
+        crops: (n, h, w, 3) float32 in [0, 1]; eight suffice.
         rounding: `half` and `weights` round the weights of layers to 16-bit floats or 8-bit integers, `all` also
             what each module returns; `none` costs nothing.
-        skip: says of a module's path that it stays in floats.
+        skip: whether the module of a path stays in floats.
         progress: show a bar on standard error.
     """
     from rich.console import Console
@@ -169,8 +169,8 @@ def _round_results(
             onnx.helper.make_node("QuantizeLinear", [f"{name}_exact", *given], [f"{name}_bytes"]),
             onnx.helper.make_node("DequantizeLinear", [f"{name}_bytes", *given], [name]),
         ]
-        place = next(index for index, other in enumerate(order) if other.output[0] == f"{name}_exact") + 1
-        order[place:place] = pair
+        position = next(index for index, other in enumerate(order) if other.output[0] == f"{name}_exact") + 1
+        order[position:position] = pair
         count += 1
     if count:
         final = [copy.deepcopy(node) for node in order]

@@ -1,4 +1,4 @@
-"""What a result of the conversion may change at most; beyond that nothing is shipped."""
+"""Parity gates: the largest change of the landmarks that each format may have; beyond it nothing is published."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Gate:
-    """What one result may change at most.
+    """Largest change allowed in one format.
 
     Attributes:
         max_px: worst landmark of all crops, in pixels of the crop.
@@ -40,8 +40,8 @@ class GateConfig:
     fp16: Gate = Gate(0.5, 0.1)
     w8: Gate = Gate(4, 0.5, 0.02)
     dynamic: Gate = Gate(4, 0.5, 0.02)
-    # On a face where the network itself is lost, rounding moved a landmark by 15 px: the largest move of integers only
-    # guards against a collapse, the other two limits decide.
+    # On a face where the network itself fails, rounding moved a landmark by 15 px: `max_px` of integers only detects
+    # a collapse, the other two limits decide.
     int8_hybrid: Gate = Gate(24, 0.6, 0.05)
     int8: Gate = Gate(24, 0.6, 0.05)
     int16x8: Gate = Gate(24, 0.3, 0.02)

@@ -57,7 +57,7 @@ class RunCheckpoints(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         # Where a validation follows, `on_validation_end` saves: a run killed in between repeats the validation.
-        validates = isinstance(trainer.val_check_batch, int) and trainer.global_step % trainer.val_check_batch == 0
+        validates = validation_follows(trainer)
         due = trainer.global_step % self.every == 0
         if due or validates:
             require_finite(trainer.global_step, pl_module.grad_norm, outputs)  # type: ignore[arg-type]
@@ -72,6 +72,11 @@ class RunCheckpoints(Checkpoint):
             self.best, self.best_step = value, trainer.global_step
             trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
         trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
+
+
+def validation_follows(trainer: pl.Trainer) -> bool:
+    """Whether a validation comes right after this training step."""
+    return isinstance(trainer.val_check_batch, int) and trainer.global_step % trainer.val_check_batch == 0
 
 
 def require_finite(step: int, grad_norm: Tensor | float, terms: Mapping[str, Tensor]) -> None:

@@ -77,10 +77,14 @@ class Tracking(pl.Callback):
     Args:
         every: steps between records of the training losses.
         pictures: validation faces to draw; the CED curve, which shows nobody, is drawn in any case.
+
+    Attributes:
+        losses: terms of the loss at the last record, on the CPU.
     """
 
     def __init__(self, every: int, pictures: int = 0):
         self.every, self.pictures = every, pictures
+        self.losses: dict[str, float] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         kept = [row for log in trainer.loggers if isinstance(log, CsvLog) for row in log.rewind(trainer.global_step)]
@@ -94,7 +98,8 @@ class Tracking(pl.Callback):
         if trainer.global_step % self.every:
             return
         require_finite(trainer.global_step, pl_module.grad_norm, outputs)  # type: ignore[arg-type]
-        metrics = {f"train/{name}": value.item() for name, value in outputs.items()}
+        self.losses = {name: value.item() for name, value in outputs.items()}
+        metrics = {f"train/{name}": value for name, value in self.losses.items()}
         metrics["train/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         metrics["train/grad_norm"] = float(pl_module.grad_norm)  # type: ignore[arg-type]
         _record(trainer, metrics)

@@ -1,15 +1,23 @@
-"""What Weights & Biases is told of the machine: nothing. Shared by everything that opens a run."""
+"""Settings of Weights & Biases, shared by everything that opens a run: nothing of the machine is sent."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
 
-def private_settings() -> Any:
-    """Return `wandb.Settings` that keep machine data, code, git state, packages, logs and console output at home."""
+def private_settings(finish_s: float | None = None) -> Any:
+    """Return `wandb.Settings` that send no machine data, code, git state, packages, logs or console output.
+
+    Args:
+        finish_s: seconds after which `finish` gives up an upload, where this wandb has such a limit.
+    """
     import wandb
 
+    known = getattr(wandb.Settings, "model_fields", {})
+    limits = {"finish_timeout": finish_s, "finish_timeout_raises": True}
+    limits = {name: value for name, value in limits.items() if finish_s is not None and name in known}
     return wandb.Settings(
+        **limits,
         console="off",
         disable_code=True,
         disable_git=True,

@@ -30,6 +30,6 @@ def converted(stem: str, model: Path, data: Path, folder: Path, **options: Any) 
     mark = folder / "model.sha256"
     if not (mark.is_file() and mark.read_text() == sha256(model)):
         faces, calibration = FacesConfig("300w", data, TEST), CalibrationConfig("300w", data, TRAIN)
-        export(model, folder, faces, stem=stem, calibration=calibration, gates=OPEN, **options)
+        export(model, folder, data=faces, stem=stem, calibration=calibration, gates=OPEN, **options)
         write_text(mark, sha256(model))
     return folder

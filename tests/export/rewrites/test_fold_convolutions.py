@@ -47,8 +47,8 @@ def test_a_linear_layer_is_joined_into_all_its_readers(tmp_path: Path) -> None:
     joined = compose(model)
     onnx.checker.check_model(joined, full_check=True)
     assert _convolutions(joined) == 2
-    for one, other in zip(_run(joined, image), expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+    for found, wanted in zip(_run(joined, image), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
     names = {name for node in joined.graph.node for name in node.input}
     assert all(entry.name in names for entry in joined.graph.initializer), "weights of joined layers stay in the file"
 

@@ -44,7 +44,7 @@ def test_distances_are_pixels_of_the_crop() -> None:
     assert json.loads(json.dumps(report.to_dict()))["results"][0]["gate"]["max_px"] == 0.5
 
 
-def test_a_missed_gate_names_hop_value_gate_and_landmarks() -> None:
+def test_a_missed_gate_names_stage_value_gate_and_landmarks() -> None:
     with pytest.raises(ExportError, match=r"fp16 moved .* max 0\.75 px > gate 0\.5; worst .* 7 of brows \(0\.750"):
         run(moved(7, 0.75))
 
@@ -69,7 +69,7 @@ def test_the_rise_of_the_error_is_relative() -> None:
         run(away, Gate(max_px=99, mean_px=99, nme_rise=0.029))
 
 
-def test_one_message_names_layers_and_every_hop_that_failed() -> None:
+def test_one_message_names_layers_and_every_stage_that_failed() -> None:
     names = ["fp16", "int8"]
     report = measure(
         lambda _: POINTS, {name: lambda _: moved(7, 0.75) for name in names}, CROPS, TRUTH, SCHEME,
@@ -92,7 +92,7 @@ def test_another_number_of_points_is_refused() -> None:
         run(POINTS[:, :50])
 
 
-def test_points_nobody_marked_have_no_part_in_the_nme() -> None:
+def test_points_without_annotation_have_no_part_in_the_nme() -> None:
     """NaN stands for them; a face without marked eye corners has no NME at all."""
     truth = TRUTH.copy()
     truth[0, 3], truth[1, SCHEME.points_of("ocular")[0]] = np.nan, np.nan
@@ -117,16 +117,16 @@ def test_without_annotations_there_is_no_nme() -> None:
 
 
 def test_slow_candidates_are_compared_on_fewer_crops_evenly_spread() -> None:
-    seen = []
+    sizes = []
 
     def candidate(crops: np.ndarray) -> np.ndarray:
-        seen.append(len(crops))
+        sizes.append(len(crops))
         return moved(7, 0.75)[[0, 3]] if len(crops) == 2 else moved(7, 0.75)
 
     report = measure(
         lambda _: POINTS, {"a": candidate, "b": candidate}, CROPS, TRUTH, SCHEME, {"a": GATE, "b": GATE}, {"b": 2}
     )
-    assert seen == [4, 2]
+    assert sizes == [4, 2]
     assert [result.crops for result in report.results] == [4, 2]
     assert [bool(result.missed) for result in report.results] == [True, False]  # the moved one is crop 2
     assert {index for index, _ in report.results[1].worst_crops} == {0, 3}

@@ -1,0 +1,73 @@
+"""A run of `distill bench` as JSON."""
+
+from typing import Any
+
+from distill.bench.models import TimedModel
+from distill.bench.result import INSIDE, BenchResult, Key
+from distill.provenance import BENCH
+from distill.report.bench import peak_convolutions
+
+
+def to_json(bench: BenchResult, command: str) -> dict[str, Any]:
+    """Return a run as JSON; times in ms, sizes in bytes, accuracies in percent."""
+    s, protocol = bench.settings, bench.accuracies.protocol
+    return {
+        "format": BENCH,
+        "command": command,
+        "machine": bench.machine,
+        "load": bench.load,
+        "settings": {
+            "threads": list(s.threads), "rounds": s.rounds, "warmup": s.warmup, "reference": bench.reference,
+            "watts_per_core": s.watts, "score_references": s.score.to_dict(), "inside": INSIDE,
+        },
+        "formulas": {
+            "ratio": "median over the reference's median on as many threads",
+            "energy_mj": "median_ms * watts_per_core * threads, an estimate",
+            "score": "accuracy_5px_percent / (ms * gflops * watts * megabytes), each cost over its reference; "
+            "gflops = 2 * macs / 1e9, watts = watts_per_core * threads",
+        },
+        "warnings": bench.warnings,
+        "skipped": bench.skipped,
+        "photo": bench.photo,
+        "protocol": protocol.to_dict() if protocol else None,
+        "peak": {
+            "convolutions": peak_convolutions(),
+            "gmacs_per_s": {str(count): bench.peak_gmacs(count) for count in s.threads},
+        },
+        "models": [_model_json(bench, model) for model in bench.models],
+        "times": [_time_json(bench, key) for key in bench.timings],
+    }  # fmt: skip
+
+
+def _model_json(bench: BenchResult, model: TimedModel) -> dict[str, Any]:
+    accuracy = bench.accuracies.by_name.get(model.name)
+    return {
+        "name": model.name,
+        "engine": model.engine,
+        "sha256": model.sha256,
+        "input": model.input,
+        "parameters": model.complexity.parameters,
+        "macs": model.complexity.macs,
+        "macs_not_counted_in": list(model.uncounted),
+        "bytes": model.complexity.bytes,
+        "operators": model.operators,
+        "peak_rss_bytes": bench.memory[model.name],
+        "nme_percent": accuracy.nme_percent if accuracy else None,
+        "accuracy_5px_percent": accuracy.accuracy_percent if accuracy else None,
+        "accuracy_source": accuracy.source if accuracy else None,
+    }
+
+
+def _time_json(bench: BenchResult, key: Key) -> dict[str, Any]:
+    timing = bench.timings[key].to_dict()
+    row = {**key._asdict(), **{name: value for name, value in timing.items() if name != "name"}}
+    if key.part != "model":
+        return row
+    rate = bench.gmacs(key)
+    share = None if rate is None else 100 * rate / bench.peak_gmacs(key.threads)
+    return row | {
+        "gmacs_per_s": rate,
+        "peak_percent": share,
+        "energy_mj": bench.energy_mj(key),
+        "score": bench.score(key),
+    }

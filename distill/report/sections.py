@@ -1,0 +1,120 @@
+"""Sections of the report: errors by landmark and subgroup, training, export, costs and latency."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from distill.errors import ConfigError
+from distill.evaluate.result import Evaluation
+from distill.export.verify.parity import ParityResult
+from distill.export.verify.tolerances import Gate
+from distill.report.curves import training_plot
+from distill.report.page import Cell, Report, Verdict
+from distill.report.plots import face_map, robustness_curves
+from distill.report.sources import Source
+from distill.training.loggers.metrics_csv import TERM_GRADIENT, value_names
+
+_CURVES = ("train/loss", "val/nme")
+
+
+def face_map_section(report: Report, evaluations: Mapping[str, Evaluation]) -> None:
+    try:
+        png = face_map(evaluations)
+    except ConfigError:
+        return  # a user's own scheme: nobody knows where its points lie on the drawn head
+    report.figure(png, "Mean error of every landmark, to scale, on a generated mean face")
+
+
+def suite_section(report: Report, suites: Mapping[str, Mapping[str, Any]]) -> None:
+    report.heading("Which faces")
+    first = next(iter(suites.values()))
+    for kind, parts in first["subgroups"].items():
+        rows: list[list[Cell]] = []
+        for part, figures in parts.items():
+            cells = [_interval(suite["subgroups"].get(kind, {}).get(part)) for suite in suites.values()]
+            rows.append([part, figures["faces"], *cells])
+        report.table((kind, "faces", *(f"{name}, NME % (95 %)" for name in suites)), rows)
+    report.heading("Robustness").figure(
+        robustness_curves({name: suite["robustness"] for name, suite in suites.items()}),
+        "Error as photos get worse; the same changes for every model",
+    )
+    report.heading("Jitter, calibration, agreement")
+    names = list(suites)
+    columns = [_answers(suite) for suite in suites.values()]
+    keys = list(dict.fromkeys(key for column in columns for key in column))
+    report.table(("what", *names), [[key, *(column.get(key) for column in columns)] for key in keys])
+
+
+def _interval(figures: Mapping[str, Any] | None) -> Cell:
+    if figures is None:
+        return None
+    return f"{figures['nme_percent']:.2f} ({figures['low_percent']:.2f} to {figures['high_percent']:.2f})"
+
+
+def _answers(suite: Mapping[str, Any]) -> dict[str, Cell]:
+    """One column of the table of single numbers."""
+    found: dict[str, Cell] = {}
+    if jitter := suite.get("jitter"):
+        for sigma, value in jitter["noise_percent"].items():
+            found[f"jitter under noise of {sigma}, % of the eye distance"] = round(value, 3)
+        found["jitter under small motion, %"] = round(jitter["motion_percent"], 3)
+        if video := jitter.get("video"):
+            found["jitter in video, fixed box, %"] = round(video["fixed_box_percent"], 3)
+            found["jitter in video, detector's box, %"] = round(video["detected_box_percent"], 3)
+    if known := suite.get("calibration"):
+        for level, value in known["inside_percent"].items():
+            found[f"errors in the {level} % ellipses, %"] = round(value, 1)
+        found["ellipses should be so many times as large"] = round(known["scale"], 3)
+    if taken := suite.get("agreement"):
+        found["distance from the teacher's points, %"] = round(taken["distance_percent"], 3)
+        found["correlation of errors with the teacher's"] = taken["error_correlation"]
+        found["correlation of faces' NME with the teacher's"] = taken["face_correlation"]
+        found["teacher's mistakes copied, %"] = taken["copied_percent"]
+    return found
+
+
+def training_section(report: Report, sources: Sequence[Source]) -> None:
+    runs = {source.name: source.metrics for source in sources if source.metrics}
+    if runs:
+        report.heading("Training").figure(training_plot(runs, _CURVES), "Loss and validation NME")
+    terms = dict.fromkeys(
+        name for path in runs.values() for name in value_names(path) if name.startswith(TERM_GRADIENT)
+    )
+    if terms:
+        report.figure(training_plot(runs, list(terms)), "Norm of the gradient of each term of the loss")
+
+
+def export_section(report: Report, name: str, export: Mapping[str, Any]) -> None:
+    report.heading(f"Export of {name}")
+    rows: list[list[Cell]] = []
+    for result in export["parity"]["results"]:
+        good = not ParityResult(**{**result, "gate": Gate(**result["gate"])}).missed
+        rows.append([result["name"], result["max_px"], result["mean_px"], Verdict("pass" if good else "fail", good)])
+    report.table(("stage", "max px", "mean px", "verdict"), rows)
+    report.table(("file", "MB"), [[f["file"], f["bytes"] / 1e6] for f in export["files"].values()])
+
+
+def parity_section(report: Report, name: str, parity: Mapping[str, Any]) -> None:
+    report.heading(f"What each file of {name} costs")
+    rows: list[list[Cell]] = []
+    for row in parity["rows"]:
+        result, ms = row["parity"] or {}, row["latency_ms"]
+        nme = None if result.get("nme") is None else 100 * result["nme"]
+        sizes = [None if row[key] is None else row[key] / 1e6 for key in ("bytes", "peak_bytes")]
+        rows.append([row["name"], result.get("max_px"), result.get("mean_px"), nme, ms.get("1"), ms.get("2"), *sizes])
+    report.table(("stage", "max px", "mean px", "NME %", "ms on 1 thread", "on 2", "MB", "peak MB"), rows)
+    if parity["unstable"]:
+        report.text("The machine was busy: these milliseconds are not to be trusted.")
+
+
+def bench_section(report: Report, name: str, bench: Mapping[str, Any]) -> None:
+    report.heading(f"Latency: {name}")
+    models = {model["name"]: model for model in bench["models"]}
+    rows: list[list[Cell]] = []
+    for time in bench["times"]:
+        if time["part"] == "model":
+            model, stable = models[time["name"]], Verdict("yes" if time["stable"] else "no", time["stable"])
+            numbers = [time["threads"], time["median_ms"], time["iqr_ms"], time["ratio"]]
+            rows.append([time["name"], *numbers, model["macs"] / 1e6, model["bytes"] / 1e6, stable])
+    reference = f"x {bench['settings']['reference']}"
+    report.table(("model", "threads", "median ms", "IQR ms", reference, "M MACs", "MB", "stable"), rows)
+    report.text(f"{bench['machine']['cpu']}; medians of {bench['settings']['rounds']} rounds, all models in turns.")

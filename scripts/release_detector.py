@@ -1,0 +1,196 @@
+"""Release a trained face detector: export, calibration, threshold, and the files in their places.
+
+    python -m scripts.release_detector CHECKPOINT DATA
+    python -m scripts.studies.detectors DATA
+
+CHECKPOINT is `best.ckpt` of `distill detector`; DATA holds the folders `300W` and `mask_boxes`. Everything is fitted
+and chosen on data that the study does not measure on: the calibration on training faces of 300-W, the operating score
+on the photos that the training held out. Writes the weights to checkpoints/, the TFLite file with its description to
+distill/detection/models/, and results/checks/retinaface_035.json.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.data.photos.build import read_photos
+from distill.data.photos.config import PhotoSetConfig
+from distill.data.photos.records import PhotoRecord, hold_out
+from distill.data.readers import parse_subsets, read_faces
+from distill.detection.blazeface import BlazeFaceDetector
+from distill.detection.detection import Detector
+from distill.detection.detector import bundled_detector
+from distill.detection.metrics import average_precision, match_photo
+from distill.detection.retinaface.box_calibration import fit_table
+from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
+from distill.export.detector import DetectorExport, box_parity, export_detector
+from distill.files import sha256, write_bytes, write_text
+from distill.geometry import Box
+from distill.images import Photo, read_image
+from distill.models.detector_checkpoint import load_detector, save_detector
+from distill.provenance import write_result
+from scripts.studies.common.split_300w import TRAIN
+
+NAME = "retinaface_035"
+CHECKPOINTS = Path("checkpoints")
+REPORT = f"results/checks/{NAME}.json"
+MODES = ("fp32", "fp16", "int8")
+SIZE = 640
+HELD_OUT = 5  # as in configs/detector.yaml
+# Scales of the calibration's photos: faces of about 230, 80 and 35 px.
+SCALES = (1.0, 0.35, 0.15)
+CHECKED_FACES = 200
+CALIBRATION_PHOTOS = 100
+PARITY_PHOTOS = 20
+LOWEST_SCORE = 0.02
+
+
+def development(data: Path) -> tuple[list[PhotoRecord], list[PhotoRecord]]:
+    """Return the training photos of `mask_boxes` and those that the training held out."""
+    folder = data / "mask_boxes"
+    given = PhotoSetConfig(folder / "label.txt", folder / "images", groups=folder / "groups.csv")
+    return hold_out(read_photos(given), HELD_OUT)
+
+
+def faces_300w(data: Path) -> Iterator[tuple[Photo, Box]]:
+    """Yield the training photos of 300-W and the tight box of their 68 points."""
+    for face in read_faces("300w", data / "300W", parse_subsets(TRAIN), "ibug68"):
+        yield read_image(face.image), face.boxes["gt"]
+
+
+def fitted_table(data: Path, detector: RetinaFaceDetector) -> NDArray[np.float64]:
+    """Return the calibration table, from the detected training faces of 300-W at several scales."""
+    boxes, points, tight = [], [], []
+    for photo, box in faces_300w(data):
+        for scale in SCALES:
+            small = photo if scale == 1 else cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            wanted = (np.array(box) + 0.5) * scale - 0.5
+            found = detector.find(small)
+            if len(found.boxes):
+                near = np.abs(np.add(found.boxes[:, :2], found.boxes[:, 2:]) - wanted[:2] - wanted[2:]).max(axis=1) / 2
+                nearest = int(near.argmin())
+                if near[nearest] < (wanted[2:] - wanted[:2]).max() / 2:
+                    boxes.append(found.boxes[nearest])
+                    points.append(found.points[nearest])
+                    tight.append(wanted)
+    return fit_table(np.array(boxes), np.array(points), np.array(tight))
+
+
+def convention(data: Path, detector: Detector) -> dict[str, float]:
+    """Return how the boxes of `CHECKED_FACES` training faces lie to the tight boxes of their points.
+
+    Returns:
+        `found`, and in units of the longer side the mean offset in x and y, its root mean square, and the mean and the
+        standard deviation of the logarithm of the size.
+    """
+    faces = list(faces_300w(data))
+    rows = []
+    for photo, box in faces[:: max(1, len(faces) // CHECKED_FACES)][:CHECKED_FACES]:
+        longer = max(box.width, box.height)
+        near = [
+            (*np.subtract(face.box.centre, box.centre) / longer, np.log(max(face.box.width, face.box.height) / longer))
+            for face in detector(photo)
+        ]
+        near = sorted((row for row in near if np.hypot(row[0], row[1]) < 0.5), key=lambda row: np.hypot(row[0], row[1]))
+        rows += near[:1]
+    values = np.array(rows)
+    return {
+        "found": len(values),
+        "x": float(values[:, 0].mean()),
+        "y": float(values[:, 1].mean()),
+        "offset_rms": float(np.sqrt(np.square(values[:, :2]).sum(axis=1).mean())),
+        "log_size": float(values[:, 2].mean()),
+        "log_size_sd": float(values[:, 2].std()),
+    }
+
+
+def operating_score(photos: Sequence[PhotoRecord], detector: RetinaFaceDetector) -> dict[str, float]:
+    """Return the score of the highest F1 (IoU 0.5) on photos, and precision, recall and AP there."""
+    matches = []
+    for photo in photos:
+        found = detector.find(read_image(photo.image))
+        matches.append(match_photo(found.boxes, found.scores, photo.boxes, photo.ignored))
+    scores = np.concatenate([match.scores for match in matches])
+    order = np.argsort(-scores)
+    true = np.concatenate([match.true for match in matches])[order].cumsum()
+    false = np.concatenate([match.false for match in matches])[order].cumsum()
+    total = sum(int((~match.ignored).sum()) for match in matches)
+    best = int((2 * true / (total + true + false)).argmax())
+    return {
+        "score": round(float(scores[order][best]), 2),
+        "precision": float(true[best] / (true[best] + false[best])),
+        "recall": float(true[best] / total),
+        "ap": average_precision(matches),
+        "photos": len(matches),
+    }
+
+
+def described(path: Path, data: Path, spec: DetectorFileSpec, held: Sequence[PhotoRecord]) -> dict[str, Any]:
+    """Calibrate a TFLite file, choose its score, write its description and return what was measured."""
+    write_detector_sidecar(path, replace(spec, min_score=0.3))
+    table = np.round(fitted_table(data, RetinaFaceDetector(path)), 5)
+    write_detector_sidecar(path, spec)
+    chosen = operating_score(held, RetinaFaceDetector(path, min_score=LOWEST_SCORE))
+    write_detector_sidecar(path, replace(spec, min_score=chosen["score"], to_box=tuple(map(tuple, table.tolist()))))
+    return {
+        "bytes": path.stat().st_size,
+        "held_out": chosen,
+        "boxes_300w_train": convention(data, RetinaFaceDetector(path)),
+    }
+
+
+def install(weights: Path, folder: Path) -> None:
+    """Put the weights and the default TFLite file in their places and renew SHA256SUMS."""
+    write_bytes(CHECKPOINTS / f"{NAME}.safetensors", weights.read_bytes())
+    for suffix in (".tflite", ".json"):
+        target = bundled_detector().with_suffix(suffix)
+        write_bytes(target, (folder / target.name).read_bytes())
+    released = sorted(p for p in CHECKPOINTS.iterdir() if p.suffix in (".safetensors", ".tflite", ".json"))
+    write_text(CHECKPOINTS / "SHA256SUMS", "".join(f"{sha256(path)}  {path.name}\n" for path in released))
+
+
+def release(checkpoint: Path, data: Path) -> dict[str, Any]:
+    """Make all files and return what was measured."""
+    net, trained = load_detector(checkpoint)
+    train, held = development(data)
+    spec = DetectorFileSpec(anchors=trained.anchors, size=SIZE)
+    with tempfile.TemporaryDirectory(prefix="release-") as name:
+        folder = Path(name)
+        photos = [read_image(photo.image) for photo in train[:CALIBRATION_PHOTOS]]
+        made: DetectorExport = export_detector(net, folder, NAME, MODES, photos)
+        shown = [read_image(photo.image) for photo in held[:PARITY_PHOTOS]]
+        parity = {mode: box_parity(net, path, trained.anchors, shown, SIZE, 0.5) for mode, path in made.files.items()}
+        measured = {mode: described(made.files[mode], data, spec, held) for mode in ("fp16", "int8")}
+        weights = folder / f"{NAME}.safetensors"
+        save_detector(weights, net, trained)
+        install(weights, folder)
+        return {
+            "weights": {"file": checkpoint.name, "parameters": sum(value.numel() for value in net.parameters())},
+            "files": measured,
+            "parity": parity,
+            "min_runtime": {mode: report.min_runtime for mode, report in made.ops.items()},
+            "boxes_300w_train_blazeface": convention(data, BlazeFaceDetector()),
+        }
+
+
+def main() -> None:
+    """Release a checkpoint."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("data", type=Path)
+    options = parser.parse_args()
+    result = release(options.checkpoint, options.data)
+    write_result(REPORT, result)
+    print(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Face detectors compared: `python -m scripts.studies.detectors DATA`.
+
+RetinaFace with inputs of 640 and 320 px and BlazeFace, in one run: average precision and recall by face size on the 135
+photos of WIDER FACE's validation set in DATA/widerface, and on the photos of DATA/mask_boxes that the training held
+out; the number of faces in two photos; interleaved latency on one thread. DATA also holds free_photos and
+sfhq_synthetic (faces of the wide photo). Writes results/studies/detectors.json and its table in the documentation.
+
+The boxes of the comparison are those a detector returns, in the convention of the 68 points; data sets draw their boxes
+around the whole face, so that `own boxes` of RetinaFace are measured too.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.data.photos.build import photo_hash, read_photos
+from distill.data.photos.config import PhotoSetConfig
+from distill.data.photos.records import PhotoRecord
+from distill.detection.blazeface import BlazeFaceDetector
+from distill.detection.detector import bundled_detector
+from distill.detection.metrics import PhotoMatch, average_precision, match_photo, recall, score_at_false_rate
+from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.images import Photo, read_image
+from distill.provenance import write_result
+from scripts.release_detector import development
+from scripts.studies.common.marked_blocks import update_block
+
+OUT = "results/studies/detectors.json"
+IOU_RECALL = 0.4
+IOU_AP = 0.5
+FALSE_PER_PHOTO = 1.0
+SIZES = (16.0, 24.0, 32.0, 48.0, 64.0, np.inf)
+LOWEST = 0.02
+LEAST = 24.0
+ROUNDS = 30
+SOLVAY_FACES = 29
+
+# (boxes (n, 4), scores (n,)) of a photo.
+Find = Callable[[Photo], tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+
+def product(detector: Any) -> Find:
+    """Return boxes and scores of a detector as it is used."""
+
+    def find(photo: Photo) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        faces = detector(photo)
+        return np.array([face.box for face in faces]).reshape(-1, 4), np.array([face.score for face in faces])
+
+    return find
+
+
+def own_boxes(detector: RetinaFaceDetector) -> Find:
+    """Return RetinaFace's boxes before the calibration."""
+    return lambda photo: detector.find(photo)[:2]
+
+
+def detectors(lowest: float | None) -> dict[str, Find]:
+    """Return what is compared, with faces above `lowest`; None: at the operating score of each."""
+    file = bundled_detector()
+    return {
+        "RetinaFace 640": product(RetinaFaceDetector(file, 640, min_score=lowest)),
+        "RetinaFace 640, own boxes": own_boxes(RetinaFaceDetector(file, 640, min_score=lowest)),
+        "RetinaFace 320": product(RetinaFaceDetector(file, 320, min_score=lowest)),
+        "BlazeFace": product(BlazeFaceDetector(min_score=0.6 if lowest is None else lowest)),
+    }
+
+
+def matches(photos: Sequence[PhotoRecord], find: Find, iou: float) -> list[PhotoMatch]:
+    """Match the detections of photos to their faces."""
+    return [match_photo(*find(read_image(p.image)), p.boxes, p.ignored, iou) for p in photos]
+
+
+def counted(found: Sequence[PhotoMatch], score: float) -> dict[str, Any]:
+    """Return recall by size, counts and false boxes a photo at a score."""
+    sizes = np.concatenate([match.sizes[~match.ignored] for match in found])
+    scores = np.concatenate([match.found[~match.ignored] for match in found])
+    by_size = {}
+    for low, high in pairwise(SIZES):
+        here = (sizes >= low) & (sizes < high)
+        by_size[f"{low:.0f}-{high:.0f}"] = [int((scores[here] >= score).sum()), int(here.sum())]
+    false = np.concatenate([match.scores[match.false] for match in found])
+    return {
+        "score": score,
+        "found_by_size": by_size,
+        f"recall_{LEAST:.0f}px": recall(found, score, LEAST),
+        "false_per_photo": float((false >= score).sum() / len(found)),
+    }
+
+
+def measured(photos: Sequence[PhotoRecord], operating: Mapping[str, float]) -> dict[str, Any]:
+    """Return AP and recall of every detector, at one false box a photo and at its operating score."""
+    result: dict[str, Any] = {"photos": len(photos), "data_hash": photo_hash(list(photos))}
+    for name, find in detectors(LOWEST).items():
+        loose = matches(photos, find, IOU_RECALL)
+        at_rate = score_at_false_rate(loose, FALSE_PER_PHOTO)
+        result[name] = {
+            "ap": average_precision(matches(photos, find, IOU_AP)),
+            "at_1_false_box": counted(loose, at_rate),
+            "at_operating_score": counted(loose, operating[name]),
+        }
+    return result
+
+
+def wide_photo(data: Path) -> Photo:
+    """Return a panorama of 6400 x 400 px with eight faces of about 110 px."""
+    faces = sorted((data / "sfhq_synthetic").rglob("*.jpg"))[:8]
+    wide = np.full((400, 6400, 3), 120, np.uint8)
+    for index, path in enumerate(faces):
+        wide[100:300, 100 + 800 * index : 300 + 800 * index] = cv2.resize(read_image(path), (200, 200))
+    return wide
+
+
+def latency(photo: Photo) -> dict[str, Any]:
+    """Return the median time of each detector on a photo in ms, interleaved, on one thread."""
+    calls = {name: find for name, find in detectors(None).items() if "own" not in name}
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for find in calls.values():
+        find(photo)
+    for _ in range(ROUNDS):
+        for name, find in calls.items():
+            start = time.perf_counter()
+            find(photo)
+            times[name].append(1000 * (time.perf_counter() - start))
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def studied(data: Path) -> dict[str, Any]:
+    """Measure everything."""
+    wider = data / "widerface" / "WIDER_val_subset" / "val"
+    photos = read_photos(PhotoSetConfig(wider / "label.txt", wider / "images"))
+    _, held = development(data)
+    file = RetinaFaceDetector(bundled_detector())
+    operating = {name: 0.6 if name == "BlazeFace" else file.min_score for name in detectors(None)}
+    solvay, wide = read_image(data / "free_photos" / "photos" / "solvay_1927.jpg"), wide_photo(data)
+    return {
+        "operating_score": operating,
+        "WIDER val subset": measured(photos, operating),
+        "mask_boxes, held out": measured(held, operating),
+        f"solvay_1927.jpg, {SOLVAY_FACES} faces": {n: len(f(solvay)[0]) for n, f in detectors(None).items()},
+        "wide photo, 8 faces": {n: len(f(wide)[0]) for n, f in detectors(None).items()},
+        "latency_ms": {
+            f"{side} px": latency(cv2.resize(solvay[:, :649], (side, side), interpolation=cv2.INTER_AREA))
+            for side in (640, 320)
+        },
+    }
+
+
+def table(study: Mapping[str, Any]) -> str:
+    """Return the study as a Markdown table."""
+    wider, held = study["WIDER val subset"], study["mask_boxes, held out"]
+    solvay = next(value for name, value in study.items() if name.startswith("solvay"))
+    lines = [
+        "| detector | WIDER subset: AP | recall ≥ 24 px | held out: AP | recall ≥ 24 px | Solvay, of 29 | "
+        "wide photo, of 8 | ms at 640 px |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name in study["operating_score"]:
+        cells = [
+            f"{value:.3f}"
+            for part in (wider[name], held[name])
+            for value in (part["ap"], part["at_1_false_box"]["recall_24px"])
+        ]
+        ms = study["latency_ms"]["640 px"].get(name)
+        cells += [str(solvay[name]), str(study["wide photo, 8 faces"][name]), "" if ms is None else f"{ms:.1f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("data", type=Path)
+    study = studied(parser.parse_args().data)
+    write_result(OUT, study)
+    update_block(OUT, table(study))
+    print(table(study))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Photos to faces: views, tiles, and positions that come back to the photo."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.detection.retinaface import detector as module
+from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.retinaface.priors import AnchorConfig
+from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
+from distill.errors import ConfigError
+from distill.images import Photo
+
+
+class BrightCells:
+    """Stands for the network: every bright cell of stride 8 gets a score of nearly 1 for its prior of 24 px."""
+
+    sides: list[tuple[int, int]] = []  # noqa: RUF012
+
+    def __init__(self, path: Path, threads: int) -> None:
+        BrightCells.sides = []
+
+    def __call__(self, image: Photo) -> list[np.ndarray]:
+        height, width = image.shape[:2]
+        BrightCells.sides.append((width, height))
+        maps = []
+        for stride in AnchorConfig().strides:
+            rows, columns = height // stride, width // stride
+            maps += [np.zeros((1, rows, columns, 3 * values), np.float32) for values in (1, 4, 10)]
+            maps[-3] -= 20
+        cells = image[: height // 8 * 8, : width // 8 * 8, 0].reshape(height // 8, 8, width // 8, 8).mean(axis=(1, 3))
+        maps[0][0, :, :, 2] = np.where(cells > 200, 5.0, -20.0)
+        return maps
+
+
+@pytest.fixture
+def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RetinaFaceDetector:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(b"weights")
+    write_detector_sidecar(model, DetectorFileSpec(size=320))
+    monkeypatch.setattr(module, "NetFile", BrightCells)
+    return RetinaFaceDetector(model)
+
+
+def photo_with(width: int, height: int, *centres: tuple[int, int]) -> Photo:
+    photo = np.zeros((height, width, 3), np.uint8)
+    for x, y in centres:
+        photo[y - 4 : y + 4, x - 4 : x + 4] = 255
+    return photo
+
+
+def test_a_face_is_where_it_is_in_the_photo(finder: RetinaFaceDetector) -> None:
+    (face,) = finder(photo_with(320, 200, (100, 60)))
+    assert face.box.centre == pytest.approx((99.5, 59.5))
+    assert face.box.width == pytest.approx(24, abs=1e-6)
+    assert face.points is not None
+    assert face.points.shape == (5, 2)
+    assert BrightCells.sides == [(320, 224), (160, 128)]
+
+
+def test_wide_photos_are_searched_in_tiles(finder: RetinaFaceDetector) -> None:
+    """Scaled to 320 px the faces of a panorama have 2 px."""
+    centres = [(104, 80), (1000, 60), (2300, 88)]
+    faces = finder(photo_with(2400, 160, *centres))
+    assert {round(face.box.centre[0] / 100) for face in faces} == {1, 10, 23}
+    assert (320, 320) in BrightCells.sides
+
+
+def test_large_photos_are_tiled_and_ordinary_ones_not(finder: RetinaFaceDetector) -> None:
+    assert list(finder.tiles(1000, 600)) == []
+    assert max(right for _, _, right, _ in finder.tiles(1400, 1000)) == 1400
+
+
+def test_small_photos_are_enlarged_twice_at_most(finder: RetinaFaceDetector) -> None:
+    assert finder.input_size((0, 0, 100, 50)) == 224
+    assert finder.input_size((0, 0, 640, 480)) == 320
+    assert finder(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def test_options_out_of_range_are_refused(finder: RetinaFaceDetector, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="multiple of 32"):
+        RetinaFaceDetector(tmp_path / "net.tflite", size=300)
+    with pytest.raises(ConfigError, match="min_score"):
+        RetinaFaceDetector(tmp_path / "net.tflite", min_score=2)

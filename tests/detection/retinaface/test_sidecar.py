@@ -1,0 +1,39 @@
+"""Descriptions of detector files: round trip, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from distill.detection.retinaface.priors import AnchorConfig
+from distill.detection.retinaface.sidecar import DetectorFileSpec, read_detector_sidecar, write_detector_sidecar
+from distill.errors import CheckpointError, ConfigError
+
+SPEC = DetectorFileSpec(AnchorConfig((8,), ((10.0, 20.0),)), 320, 0.4, tuple((0.5,) * 4 for _ in range(12)))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(b"weights")
+    write_detector_sidecar(model, SPEC)
+    assert read_detector_sidecar(model) == SPEC
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "net.tflite"
+    model.write_bytes(b"weights")
+    with pytest.raises(CheckpointError, match=r"net\.json: missing"):
+        read_detector_sidecar(model)
+    write_detector_sidecar(model, SPEC)
+    model.write_bytes(b"others")
+    with pytest.raises(CheckpointError, match="SHA-256 differs"):
+        read_detector_sidecar(model)
+    (tmp_path / "net.json").write_text(json.dumps({"format": "distill-model/1"}))
+    with pytest.raises(CheckpointError, match="not a detector's description"):
+        read_detector_sidecar(model)
+
+
+@pytest.mark.parametrize("values", [{"size": 300}, {"min_score": 1.5}, {"to_box": ((1.0,) * 4,)}])
+def test_values_out_of_range(values: dict) -> None:
+    with pytest.raises(ConfigError, match="detector: "):
+        DetectorFileSpec(**values)

@@ -1,0 +1,37 @@
+"""Detectors by name."""
+
+import re
+
+import numpy as np
+import pytest
+
+from distill.detection.blazeface import BlazeFaceDetector
+from distill.detection.detector import DETECTORS, FaceDetector, bundled_detector, open_detector
+from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.retinaface.sidecar import read_detector_sidecar
+from distill.errors import CheckpointError, ConfigError
+
+
+def test_names_and_files() -> None:
+    assert isinstance(open_detector(), RetinaFaceDetector)
+    assert isinstance(open_detector("blazeface"), BlazeFaceDetector)
+    assert isinstance(open_detector(bundled_detector(), size=320), RetinaFaceDetector)
+    assert read_detector_sidecar(bundled_detector()).table is not None
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_no_face_in_plain_photos(name: str) -> None:
+    detector = FaceDetector(name)
+    assert detector(np.full((90, 120, 3), 90, np.uint8)) == []
+    assert detector(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(ConfigError, match=re.escape("unknown detector 'retinafase': did you mean 'retinaface'")):
+        open_detector("retinafase")
+    with pytest.raises(ConfigError, match="fixed sizes"):
+        open_detector("blazeface", size=320)
+    with pytest.raises(ConfigError, match="min_score"):
+        open_detector("blazeface", min_score=-1)
+    with pytest.raises(CheckpointError, match="no such detector file"):
+        open_detector("missing.tflite")

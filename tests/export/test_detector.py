@@ -1,0 +1,68 @@
+"""Export of a detector: one file for every input size, equal to PyTorch; weights as safetensors."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
+from distill.detection.retinaface.net_file import NetFile
+from distill.errors import CheckpointError, ConfigError, ExportError
+from distill.export.detector import box_parity, export_detector, torch_maps
+from distill.models.checkpoint import load_model
+from distill.models.detector_checkpoint import DetectorSpec, is_detector, load_detector, save_detector
+
+CONFIG = RetinaFaceConfig(width=0.25, pyramid=8)
+
+
+@pytest.fixture(scope="module")
+def net() -> RetinaFace:
+    torch.manual_seed(0)
+    return RetinaFace(CONFIG).eval()
+
+
+@pytest.mark.slow
+def test_one_file_runs_at_every_size(net: RetinaFace, tmp_path: Path) -> None:
+    """Catches a constant size in the graph, such as that of the pyramid's upsampling."""
+    made = export_detector(net, tmp_path, "net", ("fp32",))
+    assert made.ops["fp32"].passed
+    rng = np.random.default_rng(0)
+    for path in (made.files["onnx"], made.files["fp32"]):
+        exported = NetFile(path)
+        for height, width in ((160, 160), (96, 224), (64, 64)):
+            image = rng.integers(0, 255, (height, width, 3)).astype(np.uint8)
+            found = {output.shape: output for output in exported(image)}
+            for expected in torch_maps(net, image):
+                np.testing.assert_allclose(found[expected.shape], expected, atol=1e-4)
+    photos = [rng.integers(0, 255, (90, 120, 3)).astype(np.uint8)]
+    parity = box_parity(net, made.files["fp32"], CONFIG.anchors, photos, 160, 0.0)
+    assert parity["max_px"] < 1e-2
+    with pytest.raises(ExportError, match="no box above score"):
+        box_parity(net, made.files["fp32"], CONFIG.anchors, photos, 160, 1.0)
+
+
+def test_options_are_checked(net: RetinaFace, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown mode 'int4'"):
+        export_detector(net, tmp_path, "net", ("int4",))
+    with pytest.raises(ConfigError, match="int8 needs photos"):
+        export_detector(net, tmp_path, "net", ("int8",))
+
+
+def test_other_files_are_no_detectors(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"a \.tflite or \.onnx file"):
+        NetFile(tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match="no such detector file"):
+        NetFile(tmp_path / "net.onnx")
+
+
+def test_weights_round_trip(net: RetinaFace, tmp_path: Path) -> None:
+    path, spec = tmp_path / "net.safetensors", DetectorSpec(0.25, 8, CONFIG.anchors)
+    save_detector(path, net, spec)
+    loaded, read = load_detector(path)
+    assert read == spec
+    assert is_detector(path)
+    assert not loaded.training
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in net.state_dict().items())
+    with pytest.raises(CheckpointError, match="describes no model"):
+        load_model(path)

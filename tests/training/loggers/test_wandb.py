@@ -1,0 +1,105 @@
+"""A tracker cannot hold up or end a training: no key, no server, a server that does not answer, a lost one."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distill.training.loggers import wandb as module
+from distill.training.loggers import wandb_server
+from distill.training.loggers.wandb import WandbLog
+from distill.training.loggers.wandb_server import PATIENCE_S, why_offline
+
+KEY = "0123456789" * 4
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key in the home folder or the environment; the mode is not preset."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def silent_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{door.getsockname()[1]}")
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+        yield
+
+
+@pytest.mark.usefixtures("home")
+def test_no_key_is_a_reason() -> None:
+    reason = why_offline("project", "name", "abc", patience_s=60)
+    assert reason is not None
+    assert "key" in reason.lower()
+
+
+@pytest.mark.usefixtures("home", "silent_server")
+def test_a_silent_server_is_left_after_a_while_with_nothing_running() -> None:
+    start = time.monotonic()
+    assert why_offline("project", "name", "abc", patience_s=5) == "no answer in 5 s"
+    assert time.monotonic() - start < 5 + 3
+    assert PATIENCE_S + 3 <= 15
+    end = time.monotonic() + 10  # the service watches the process that started it
+    while running := [path for path in Path("/proc").glob("[0-9]*/cmdline") if is_child_of_test(path)]:
+        assert time.monotonic() < end, running
+        time.sleep(0.1)
+
+
+def is_child_of_test(path: Path) -> bool:
+    try:
+        words = path.read_bytes()
+        environment = (path.parent / "environ").read_bytes()
+    except OSError:
+        return False
+    return b"wandb" in words and os.environ["WANDB_BASE_URL"].encode() in environment
+
+
+@pytest.mark.usefixtures("home", "silent_server")
+def test_a_run_without_a_server_is_recorded_offline(
+    make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wandb_server, "PATIENCE_S", 0.5)
+    log = WandbLog(make_config("run", log={"wandb": "online"}), tmp_path / "run")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("W&B cannot record online (no answer in 0 s): recording offline; later: wandb login")
+    assert log.run.offline
+    log.log_metrics({"train/loss": 1.0}, step=1)
+    log.finalize("failed")
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_a_run_is_online_where_the_server_takes_it(
+    make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: dict[str, Any] = {}
+    monkeypatch.setattr(module, "why_offline", lambda *arguments: None)
+    monkeypatch.setattr("wandb.init", lambda **options: opened.update(options))
+    WandbLog(make_config("run", log={"wandb": "online"}), tmp_path / "run")
+    assert (opened["mode"], opened["resume"]) == ("online", "allow")
+    assert opened["settings"].finish_timeout == module._FINISH_S
+
+
+def test_a_failing_tracker_is_one_line(
+    make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Lost:
+        offline = False
+
+        def __getattr__(self, name: str) -> Any:
+            raise BrokenPipeError("the service is gone")
+
+    monkeypatch.setattr("wandb.init", lambda **options: Lost())
+    log = WandbLog(make_config("run", log={"wandb": "offline"}), tmp_path / "run")
+    for step in (1, 2):
+        log.log_metrics({"train/loss": 1.0}, step=step)
+    log.finalize("success")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("W&B failed (the service is gone): the training goes on; later: wandb sync")
