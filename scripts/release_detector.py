@@ -73,7 +73,7 @@ def fitted_table(data: Path, detector: RetinaFaceDetector) -> NDArray[np.float64
         for scale in SCALES:
             small = photo if scale == 1 else cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             wanted = (np.array(box) + 0.5) * scale - 0.5
-            found = detector.find(small)
+            found = detector.precise(small)
             if len(found.boxes):
                 near = np.abs(np.add(found.boxes[:, :2], found.boxes[:, 2:]) - wanted[:2] - wanted[2:]).max(axis=1) / 2
                 nearest = int(near.argmin())

@@ -12,6 +12,7 @@ from distill.detection.retinaface.decode_maps import Candidates, concatenate, de
 from distill.detection.retinaface.letterbox import letterbox, to_photo
 from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.priors import MULTIPLE
+from distill.detection.retinaface.refine import refined
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.errors import ConfigError
 from distill.geometry import Box
@@ -38,6 +39,7 @@ class RetinaFaceDetector:
     The whole photo is scaled to `size` pixels on its longer side (small photos to at most twice their own size), and
     once more to 160 px for faces that fill it. Wide photos (longer side above 2 shorter ones) and large ones (above
     4 `size`) are also searched in square tiles, whose side is the shorter one of the photo or half the longer one.
+    Boxes are refined face by face (`refine`) and calibrated to the training convention.
     """
 
     def __init__(
@@ -66,13 +68,17 @@ class RetinaFaceDetector:
 
     def __call__(self, photo: Photo) -> list[Detection]:
         """Find the faces of a photo (h, w, 3) uint8 RGB; an empty list when there is none."""
-        found = self.find(photo)
+        found = self.precise(photo)
         table = self.spec.table
         boxes = found.boxes if table is None else calibrated(found.boxes, found.points, table)
         return [
             Detection(Box(*(float(value) for value in box)), float(score), points.astype(np.float32))
             for box, score, points in zip(boxes, found.scores, found.points, strict=True)
         ]
+
+    def precise(self, photo: Photo) -> Candidates:
+        """Return the faces with the network's own boxes after the refinement; the calibration is fitted to these."""
+        return refined(photo, self.find(photo), self._net, self.spec.anchors)
 
     def find(self, photo: Photo) -> Candidates:
         """Return the faces with the network's own boxes, in the convention of the boxes it was trained on."""

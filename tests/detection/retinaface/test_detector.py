@@ -40,6 +40,7 @@ def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RetinaFaceDetecto
     model.write_bytes(b"weights")
     write_detector_sidecar(model, DetectorFileSpec(size=320))
     monkeypatch.setattr(module, "NetFile", BrightCells)
+    monkeypatch.setattr(module, "refined", lambda photo, found, net, anchors: found)
     return RetinaFaceDetector(model)
 
 
