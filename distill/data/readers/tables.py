@@ -8,7 +8,7 @@ from pathlib import Path
 
 from distill.errors import AnnotationError, suggest
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif")
 
 # A whole public data set in one text file is below 100 MB; larger files are refused.
 _MAX_BYTES = 500_000_000
