@@ -12,8 +12,8 @@ from rich.progress import track
 
 from distill.data.box_sources import DETECTOR, require_box_source
 from distill.data.detector_boxes import Detector, with_detector_boxes
-from distill.data.readers import FORMATS, parse_subsets, read_faces
-from distill.data.records import FaceRecord, known_normalisers, require_points
+from distill.data.readers import FORMATS, parse_subsets, read_annotated
+from distill.data.records import FaceRecord, known_normalisers, with_points
 from distill.detection.detector import FaceDetector
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec
@@ -90,8 +90,8 @@ def load_faces(
     first = {record.scheme: record.name for record in reversed(records)}
     inexact += [_inexact(source, chosen, f"the points of {name}", approximate) for source, name in first.items()]
     conversion = "; ".join(dict.fromkeys(filter(None, inexact))) or "exact"
-    records = _spread([record.in_scheme(chosen) for record in records], limit)
-    require_points(records, "faces", "choose others")
+    records = with_points([record.in_scheme(chosen) for record in records], "faces", "choose others")
+    records = _spread(records, limit)
     asked = len(records)
     if boxes == DETECTOR:
         records = _found(records, detector or FaceDetector(), progress)
@@ -107,7 +107,7 @@ def _has_map(source: str, target: str) -> bool:
 def _read(scheme: str, format: str, root: str | Path, subset: str | None) -> list[FaceRecord]:
     """Faces as the data set annotates them, in `scheme` where it holds its points in several."""
     subsets = parse_subsets(subset)
-    records = read_faces(format, root, subsets)
+    records = read_annotated(format, root, subsets, scheme)
     if all(_has_map(record.scheme, scheme) and is_exact(record.scheme, scheme) for record in records):
         return records
     # A data set may hold its points in several schemes; the reader then picks the one that suits.

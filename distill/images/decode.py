@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from distill.errors import ImageError
 from distill.images.jpeg import DamagedJpegError, decode_jpeg
-from distill.images.orientation import Layout, orientation_of, turn
+from distill.images.orientation import Layout, orientation_of, upright_pixels
 from distill.images.warp import Photo
 
 _MAX_PIXELS = 100_000_000
@@ -48,8 +48,8 @@ def decode_image(data: bytes, name: str) -> Photo:
             layout = _layout(image, name)
             stored = np.array(_to_rgb(image))
             # Pillow itself turns TIFF files when it loads them.
-            return stored if image.format == "TIFF" else turn(stored, layout.orientation)
-        return turn(pixels, orientation_of(image))
+            return stored if image.format == "TIFF" else upright_pixels(stored, layout.orientation)
+        return upright_pixels(pixels, orientation_of(image))
     except DamagedJpegError as error:
         raise ImageError(f"{name}: damaged image ({error}); copy or download it again") from error
     except _UNREADABLE as error:

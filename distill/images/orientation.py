@@ -14,6 +14,7 @@ from PIL import Image
 _TAG = 0x0112
 _XMP = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])")
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp", "Raw profile type xmp")
+_PNG_METADATA = (b"eXIf", b"Raw profile type", b"com.adobe.xmp")
 _UPRIGHT = 1
 _SWAPPED = (5, 6, 7, 8)
 
@@ -57,6 +58,8 @@ def orientation_of(image: Image.Image) -> int:
 
     EXIF that cannot be parsed does not count: viewers show such photos as they are stored.
     """
+    if image.format == "PNG" and not _has_metadata(image):
+        return _UPRIGHT
     try:
         number = image.getexif().get(_TAG)
     except Exception:  # noqa: BLE001  the parser raises whatever the broken bytes lead it to
@@ -68,7 +71,19 @@ def orientation_of(image: Image.Image) -> int:
     return number if isinstance(number, int) and _UPRIGHT <= number <= max(_SWAPPED) else _UPRIGHT
 
 
-def turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def _has_metadata(image: Image.Image) -> bool:
+    """Whether a PNG may hold an orientation; Pillow decodes the whole image to find out."""
+    stream = getattr(image, "fp", None)
+    if stream is None:
+        return True
+    position = stream.tell()
+    stream.seek(0)
+    content = stream.read()
+    stream.seek(position)
+    return any(chunk in content for chunk in _PNG_METADATA)
+
+
+def upright_pixels(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Return stored pixels (h, w, ...) as they are shown."""
     if orientation == _UPRIGHT:
         return pixels

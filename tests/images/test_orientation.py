@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from distill.images.orientation import Layout, turn
+from distill.images.orientation import Layout, upright_pixels
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -11,7 +11,7 @@ def test_points_stay_on_their_pixels(orientation: int) -> None:
     width, height = 7, 5
     stored = np.arange(width * height, dtype=np.uint8).reshape(height, width)
     layout = Layout((width, height), orientation)
-    shown = turn(stored, orientation)
+    shown = upright_pixels(stored, orientation)
     assert layout.size == (shown.shape[1], shown.shape[0])
     points = np.array([[x, y] for x in range(width) for y in range(height)], np.float32)
     moved = layout.upright_points(points).astype(int)

@@ -132,7 +132,7 @@ def test_first_68_of_70_are_those_of_300w() -> None:
 def test_partners_lie_side_by_side_on_two_faces(real_data: Path, name: str) -> None:
     # Two turned and grimacing faces have no symmetric mean, but partners are level and the right one is on the left.
     scheme = load_scheme(name)
-    for record in read_faces("coco", real_data / "mmpose_samples" / name.rstrip("0123456789")):
+    for record in read_faces("coco", real_data / "mmpose_samples" / name.rstrip("0123456789"), scheme=name):
         right, left = (record.landmarks[list(end)].mean(0) for end in scheme.ocular or ())
         across = (left - right) / np.linalg.norm(left - right) ** 2
         x = record.landmarks @ across

@@ -7,6 +7,7 @@
                 "boxes": {"gt": [x0, y0, x1, y1]},                       optional
                 "known": {"ibug68": [1, 1, ...]},                        optional, 0 where the point is not annotated
                 "attributes": {"yaw": 12.5, "occlusion": true},          optional
+                "size": [640, 480],                                      optional, of the photo that was annotated
                 "labels": "hand", or "weak" when a model made them,      optional
                 "group": "000000", "subset": "train"}]}                  optional
 
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from distill.data.annotation_size import positive_size
 from distill.data.box_sources import source_from_file
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
@@ -85,6 +87,7 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
     image = root / face["image"]
     if not image.resolve().is_relative_to(root.resolve()):
         raise AnnotationError(f"{source}: image {face['image']!r} lies outside {root}; give a path within it")
+    stated = positive_size(*face["size"]) if "size" in face else None
     return make_record(
         name=str(face["name"]),
         image=image,
@@ -95,7 +98,8 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
         boxes=boxes,
         group=str(face.get("group", face["name"])),
         subset=str(face.get("subset", "")),
-        size=image_size(image),
+        size=None if stated else image_size(image),
+        stated=stated,
         attributes=attributes,
         labels=face.get("labels", "hand"),
     )

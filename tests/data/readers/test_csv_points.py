@@ -55,7 +55,7 @@ def test_long_csv_gives_the_same_faces_as_wide(root: Path) -> None:
 def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_photo(root / "a.jpg")
     (root / "custom.csv").write_text("image,x0,y0,x1,y1\na.jpg,10,11,50,60\n")
-    with pytest.raises(ConfigError, match=r"2 points fit no single scheme; add scheme\.yaml"):
+    with pytest.raises(ConfigError, match=r"2 points fit no built-in scheme; .*; or add scheme\.yaml to the folder"):
         read_faces("csv", root)
     text = "name: two\ntitle: two points\nn_points: 2\nflip: [[0, 1]]\ngroups: {eyes: 0-1}\nedges: []\n"
     (root / "scheme.yaml").write_text(text)
