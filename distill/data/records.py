@@ -87,6 +87,21 @@ def with_points(records: Sequence[FaceRecord], what: str, advice: str) -> list[F
     return kept
 
 
+def with_boxes(records: Sequence[FaceRecord], boxes: Sequence[str]) -> list[FaceRecord]:
+    """Return the faces without those that have neither points nor a box of these sources; warn of those left out.
+
+    Nothing can be cut out of such a face, and nothing learnt from it. A face with points but without box is kept, so
+    that what needs the box says so.
+    """
+    kept = [record for record in records if record.known.any() or any(source in record.boxes for source in boxes)]
+    if len(kept) < len(records):
+        left_out, sources = len(records) - len(kept), " or ".join(boxes)
+        _LOG.warning(
+            "%d of %d faces have neither points nor a %s box and are left out", left_out, len(records), sources
+        )
+    return kept
+
+
 def known_normalisers(records: Sequence[FaceRecord], scheme: str) -> tuple[str, ...]:
     """Return the normalisers of a scheme whose points are annotated in every face; `box` is the last."""
     meaning = load_scheme(scheme)

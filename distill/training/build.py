@@ -66,7 +66,17 @@ def make_net(config: RunConfig) -> nn.Module:
 def make_data(config: RunConfig, net: nn.Module) -> FaceData:
     """Read the faces of a run, for all heads of its network."""
     heads = schemes_of(net, config.data.scheme)
-    return build_data(config.data, heads, config.seed, config.trainer.epochs, progress=is_first_process())
+    progress = is_first_process()
+    return build_data(config.data, heads, config.seed, config.trainer.epochs, progress=progress, notify=notify)
+
+
+def with_crop(config: Config, crop: CropSpec) -> Config:
+    """Return the configuration with the extent of this crop where it names none."""
+    given = config.data.crop
+    if given.scale is not None or given.shift_y is not None:
+        crop = CropSpec(crop.size, given.scale or crop.scale, crop.shift_y if given.shift_y is None else given.shift_y)
+    filled = replace(given, scale=crop.scale, shift_y=crop.shift_y)
+    return replace(config, data=replace(config.data, crop=filled))
 
 
 def task_parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, Any]:

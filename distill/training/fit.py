@@ -15,7 +15,16 @@ from distill.errors import ConfigError
 from distill.files import write_text
 from distill.losses.distillation import kd_options
 from distill.plugins import load_plugins
-from distill.training.build import detector_crop, make_data, make_net, notify, origin, task_parts, with_input_size
+from distill.training.build import (
+    detector_crop,
+    make_data,
+    make_net,
+    notify,
+    origin,
+    task_parts,
+    with_crop,
+    with_input_size,
+)
 from distill.training.callbacks.checkpointing import RunCheckpoints, remove_leftovers
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.distillation_task import StudentTask
@@ -36,6 +45,7 @@ def train_teacher(config: RunConfig) -> Path:
     config = with_input_size(config)
     net = make_net(config)
     data = make_data(config, net)
+    config = with_crop(config, data.val.crop)
     return fit(config, LandmarkTask(**task_parts(config, net, data)), data)
 
 
@@ -47,6 +57,8 @@ def train_student(config: StudentConfig) -> Path:
     kd_options(config.kd)  # before anything slow
     config = with_input_size(config)
     frozen = FrozenTeacher.load(config.teachers, config.kd.flip)
+    if frozen.spec.scheme == config.data.scheme:
+        config = with_crop(config, frozen.spec.crop)
     net = make_net(config)
     data = make_data(config, net)
     parts = task_parts(config, net, data)
