@@ -170,6 +170,27 @@ def test_photos_of_one_name_do_not_overwrite(tmp_path: Path, capsys: pytest.Capt
     assert "a.jpg: left out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("line", ["images\\a.png", ".\\images\\a.png", '"images\\a.png"', "images/a.png"])
+def test_a_list_written_on_windows(run: Run, plain_photo: Path, tmp_path: Path, line: str) -> None:
+    (tmp_path / "images").mkdir()
+    shutil.copy(plain_photo, tmp_path / "images" / "a.png")
+    status, complaints, results = run(f"\ufeff{line}\r\n".encode())
+    assert (status, complaints, list(results)) == (0, [], ["a.txt"])
+
+
+def test_a_file_name_may_hold_a_backslash(tmp_path: Path) -> None:
+    (tmp_path / "a\\b.png").touch()
+    (tmp_path / "list.txt").write_text("a\\b.png\n")
+    assert run_model.read_list(tmp_path / "list.txt") == [tmp_path / "a\\b.png"]
+
+
+def test_a_run_in_which_every_photo_failed_is_no_success(run: Run, plain_photo: Path) -> None:
+    status, complaints, results = run(b"none\\1.png\nnone\\2.png\n")
+    assert (status, len(complaints), list(results)) == (1, 2, ["1.txt", "2.txt"])
+    status, complaints, _ = run(f"none.png\n{plain_photo.name}\n".encode())
+    assert (status, len(complaints)) == (0, 1)
+
+
 def test_an_empty_list(run: Run) -> None:
     assert run(b"\n") == (0, [], {})
 
