@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from distill.data.annotation_size import fit_to_photo
 from distill.errors import AnnotationError
 from distill.geometry import Box, Points, box_of_points
-from distill.landmarks import convert, load_scheme
+from distill.landmarks import convert, load_scheme, scheme_name
 from distill.landmarks.convert import convert_visibility
 
 _LOG = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class FaceRecord:
         image: the photo.
         landmarks: (k, 2) float32, pixels of the photo (0-based centres).
         visible: (k,) bool; an occluded point has a position, but is not visible.
-        scheme: landmark scheme of the points.
+        scheme: declared name of the landmark scheme of the points.
         boxes: face boxes by source: `gt` (tight box of all annotated points), where known `dataset` (of a
             detector, as the data have it) and, where it was run, `detector` (of `FaceDetector`).
         group: faces that must stay on one side of a split share it (same photo, near duplicates).
@@ -56,6 +56,7 @@ class FaceRecord:
 
     def in_scheme(self, scheme: str) -> "FaceRecord":
         """Return the same face with its points converted; boxes stay, so crops do not depend on the scheme."""
+        scheme = scheme_name(scheme)
         if scheme == self.scheme:
             return self
         return replace(
@@ -184,6 +185,7 @@ def make_record(
             area, a box outside the photo, points further outside it than the face is large, or a photo of another
             size than stated.
     """
+    scheme = scheme_name(scheme)
     turned = False
     if stated is not None:
         landmarks, boxes, size, turned = fit_to_photo(landmarks, boxes or {}, stated, image, source)

@@ -17,7 +17,7 @@ from distill.data.records import FaceRecord, known_normalisers, with_points
 from distill.detection.detector import FaceDetector
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec
-from distill.landmarks import is_exact, load_scheme, map_bias
+from distill.landmarks import is_exact, load_scheme, map_bias, scheme_name
 from distill.metrics.functional import normaliser
 from distill.spec import ModelSpec
 
@@ -84,7 +84,7 @@ def load_faces(
         AnnotationError, ImageError: an invalid file.
     """
     require_box_source("--boxes", boxes)
-    chosen = scheme or model_scheme
+    model_scheme, chosen = scheme_name(model_scheme), scheme_name(scheme or model_scheme)
     inexact = [_inexact(model_scheme, chosen, "the model's points", approximate)]
     records = _read(chosen, format, root, subset)
     first = {record.scheme: record.name for record in reversed(records)}

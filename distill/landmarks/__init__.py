@@ -3,7 +3,14 @@
 from distill.landmarks.convert import Bias, convert, is_exact, map_bias
 from distill.landmarks.names import names_fault, require_names
 from distill.landmarks.parse import Edge
-from distill.landmarks.schemes import Scheme, list_schemes, load_scheme
+from distill.landmarks.schemes import (
+    Scheme,
+    list_schemes,
+    load_scheme,
+    own_definition,
+    register_scheme,
+    scheme_name,
+)
 
 __all__ = [
     "Bias",
@@ -15,5 +22,8 @@ __all__ = [
     "load_scheme",
     "map_bias",
     "names_fault",
+    "own_definition",
+    "register_scheme",
     "require_names",
+    "scheme_name",
 ]

@@ -325,7 +325,7 @@ def test_points_that_are_no_numbers_are_never_written(
         Landmarker, "__call__", lambda self, photo: [Face(None, np.full((51, 2), poison, np.float32), 1.0)]
     )
     status, complaints, results = run([sample_folder / "one.png"])
-    assert (status, results) == (0, {"one.txt": ""})
+    assert (status, results) == (1, {"one.txt": ""})
     assert "one.png" in complaints[0]
     assert "not finite" in complaints[0]
 

@@ -23,6 +23,7 @@ from distill.data.readers.wflw import read_wflw
 from distill.data.readers.wider import read_wider
 from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError, suggest
+from distill.landmarks import scheme_name
 
 _LOG = logging.getLogger(__name__)
 # Menpo and IVSFD are laid out as 300-W is; they are listed so that their names are found.
@@ -106,6 +107,7 @@ def read_faces(
         raise AnnotationError(f"{root}: no such folder; give the root of the {format} data")
     if next(root.iterdir(), None) is None:
         raise AnnotationError(f"{root}: the folder is empty; copy the {format} data there")
+    scheme = scheme if scheme is None else scheme_name(scheme)
     records = FORMATS[format](root, subsets, scheme)
     if not records:
         raise AnnotationError(f"{root}: no face of the {format} data in it; check the folder and the subsets")

@@ -35,6 +35,7 @@ from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import Box
 from distill.images import image_size
+from distill.landmarks import scheme_name
 
 SCHEME_FILE = "scheme.yaml"
 
@@ -166,7 +167,7 @@ def format_csv_faces(faces: Sequence[CsvFace]) -> str:
 def _scheme_of(root: Path, k: int, requested: str | None, source: Path) -> str:
     own = root / SCHEME_FILE
     if own.is_file():
-        return str(own)
+        return scheme_name(str(own))
     try:
         return choose_scheme(k, requested, source)
     except ConfigError as error:
@@ -190,7 +191,6 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
     records = []
     for path, faces in tables.items():
         actual = _scheme_of(root, len(faces[0].points), scheme, path)
-        own = Path(scheme).resolve() == Path(actual).resolve() if scheme else False
         total = Counter(face.image for face in faces)
         counts = Counter[str]()
         for face in faces:
@@ -207,7 +207,7 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
                 landmarks=face.points,
                 known=np.isfinite(face.points).all(1),
                 visible=face.visible,
-                scheme=scheme if own and scheme else actual,
+                scheme=actual,
                 source=Path(f"{path} {name}"),
                 boxes=None if face.box is None else {"dataset": face.box},
                 group=face.group or face.image,

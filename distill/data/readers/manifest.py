@@ -27,7 +27,7 @@ from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
 from distill.geometry import Box, box_of_points
 from distill.images import image_size
-from distill.landmarks import load_scheme
+from distill.landmarks import load_scheme, scheme_name
 
 FILE_NAME = "faces.json"
 FORMAT = "distill-faces/1"
@@ -53,12 +53,13 @@ def _choose(points: Mapping[str, Any], scheme: str | None, root: Path) -> tuple[
     """Return the key of the points to read and their scheme.
 
     They are the requested ones, else the first listed that can become them, else the first listed. A key may be a
-    scheme file of the data set's own, named relative to `root`; requested by any path, it keeps the requested name.
+    scheme file of the data set's own, named relative to `root`.
     """
-    schemes = {key: str(root / key) if key.endswith((".yaml", ".yml")) else key for key in points}
+    schemes = {key: scheme_name(str(root / key)) if key.endswith((".yaml", ".yml")) else key for key in points}
     if scheme is not None:
+        scheme = scheme_name(scheme)
         for key, name in schemes.items():
-            if name == scheme or (name != key and Path(name).resolve() == Path(scheme).resolve()):
+            if name == scheme:
                 return key, scheme
         sources = load_scheme(scheme).sources
         for key, name in schemes.items():
