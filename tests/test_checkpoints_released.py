@@ -11,13 +11,13 @@ from distill.files import sha256
 from distill.inference.load import open_backend
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model
+from distill.pretrained.registry import DEFAULT_MODEL
 from distill.spec import read_sidecar
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "checkpoints"
 FILES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".safetensors", ".tflite", ".json"))
-DEFAULT = "student_128_turned_fp16.tflite"
-DEFAULT_NAME = "student_128_turned fp16"
+DEFAULT = f"{DEFAULT_MODEL}_fp16.tflite"
 TOLERANCE_PERCENT = 0.02
 
 
@@ -56,12 +56,10 @@ def test_tflite_files_load_and_predict(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_default_model_is_as_accurate_as_published(real_data: Path) -> None:
-    models = json.loads((ROOT / "results/studies/released.json").read_text())["models"]
-    published = models[DEFAULT_NAME]
-    assert published["sha256"] == sha256(FOLDER / DEFAULT)
-    scores = published["scores"]["300-W common, gt boxes"]
-    subset = "helen/testset+lfpw/testset"
-    result = evaluate(FOLDER / DEFAULT, format="300w", root=real_data / "300W", subset=subset, boxes="gt")
-    assert result.protocol.n_faces == scores["protocol"]["n_faces"] == 554
-    assert result.protocol.data_hash == scores["protocol"]["data_hash"]
-    assert 100 * result.summary()["nme"] == pytest.approx(scores["nme_percent"], abs=TOLERANCE_PERCENT)
+    published = json.loads((ROOT / f"results/studies/{DEFAULT_MODEL}.json").read_text())["fp16, gt"]
+    assert published["protocol"]["model_sha256"] == sha256(FOLDER / DEFAULT)
+    result = evaluate(FOLDER / DEFAULT, preset="300w", root=real_data / "300W", boxes="gt")
+    assert result.protocol.n_faces == published["protocol"]["n_faces"] == 554
+    assert result.protocol.data_hash == published["protocol"]["data_hash"]
+    expected = published["metrics"]["ocular"]["nme_percent"]
+    assert 100 * result.summary()["nme"] == pytest.approx(expected, abs=TOLERANCE_PERCENT)

@@ -176,7 +176,7 @@ def test_diagnose_puts_everything_together(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "sk-private")
     diagnosis = doctor.diagnose()
     names = {check.name for check in diagnosis.checks}
-    assert {"python", "platform", "processor", "disk", "torch", "torchvision", "tflite", "detector", "wandb"} <= names
+    assert {"python", "platform", "processor", "disk", "torch", "torchvision", "tflite", "wandb"} <= names
     assert "sk-private" not in diagnosis.render()
 
 

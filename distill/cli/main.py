@@ -3,6 +3,7 @@
 Nothing heavy is imported before the options are known to be right.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ COMMANDS = {
     "check": "check whether a model, or an architecture, runs on an old TFLite runtime",
     "submit": "package a contest submission and run it in a fresh environment",
     "predict": "landmarks of the faces in photos",
+    "models": "released models, their files and accuracy",
     "data": "generate, draw, check and prepare faces; list public data sets",
     "doctor": "what is installed, what conflicts, what will not work",
 }
@@ -39,6 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has ended; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _run(argv: list[str]) -> int:

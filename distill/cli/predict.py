@@ -1,81 +1,76 @@
-"""`distill predict PHOTO ...`: faces and their landmarks in photos."""
+"""`distill predict PHOTO ...`: faces and their landmarks in photos, videos and camera images."""
 
 import sys
-from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError, ImageError
+from distill.pretrained.registry import DEFAULT_MODEL
 
-_DESCRIPTION = "Find faces and their landmarks in photos; needs neither torch nor tensorflow."
-DEFAULT_MODEL = Path("checkpoints/student_128_turned_fp16.tflite")
+_DESCRIPTION = "Find faces and their landmarks; needs neither torch nor tensorflow."
 
 
 def predict(
-    photos: list[Path] = [],  # noqa: B006  never changed
-    model: Path = DEFAULT_MODEL,
+    photos: list[str] = [],  # noqa: B006  never changed
+    model: str = DEFAULT_MODEL,
     json: Path | None = None,
+    jsonl: Path | None = None,
+    csv: Path | None = None,
     draw: Path | None = None,
+    min_score: float = 0.6,
+    max_frames: int | None = None,
     threads: int = 1,
 ) -> int:
     """Predict landmarks; a photo that cannot be read is reported and skipped, and the exit status is then 1.
 
     Args:
-        photos: image files.
-        model: a .tflite or .onnx file with its .json beside it.
-        json: write all points here.
-        draw: folder for copies of the photos with the points drawn in.
+        photos: image and video files, folders, patterns such as 'photos/*.jpg', or camera, camera:1.
+        model: name of a released model (`distill models`), or a .tflite or .onnx file with its .json beside it.
+        json: write all points here, as one JSON object.
+        jsonl: write them here as JSON Lines, one photo or frame a line, while it runs.
+        csv: write them here as CSV, one face a row.
+        draw: folder for copies of the photos (PNG) and videos (MP4) with the faces drawn in.
+        min_score: faces the detector is less certain of are left out, in [0, 1].
+        max_frames: stop a video or camera after this many frames.
         threads: CPU threads.
     """
-    from distill.files import require_writable, write_json
-    from distill.images import read_image
+    from distill.detection.detector import FaceDetector
+    from distill.inference.drawn import DrawingWriter
     from distill.inference.landmarker import Landmarker
-    from distill.inference.overlay import draw_points, write_image
+    from distill.inference.predictions import PredictionWriter
+    from distill.inference.sources import find_sources, frames
+    from distill.landmarks import load_scheme
 
     if not photos:
         raise ConfigError("no photos given: distill predict PHOTO ...")
-    pictures = _pictures(photos, draw) if draw is not None else {}
-    require_writable(json, *list(pictures.values())[:1])
-    landmarker, found, broken = Landmarker(model, threads=threads), {}, 0
-    for path in photos:
-        try:
-            photo = read_image(path)
-        except ImageError as error:
-            print(f"error: {error}", file=sys.stderr)
-            broken += 1
-            continue
-        faces = landmarker(photo)
-        found[str(path)] = [
-            {
-                "score": round(float(face.score), 4),
-                "box": [round(float(v), 2) for v in face.box],
-                "points": face.landmarks.astype(float).round(3).tolist(),
-            }
-            for face in faces
+    sources = find_sources(photos)
+    landmarker = Landmarker(model, FaceDetector(threads=threads, min_score=min_score), threads)
+    spec, broken = landmarker.spec, 0
+    with ExitStack() as stack:
+        writers: list[PredictionWriter | DrawingWriter] = [
+            stack.enter_context(PredictionWriter(path, Path(model).name, spec.scheme, spec.n_points))
+            for path in (json, jsonl, csv)
+            if path is not None
         ]
-        print(f"{path}: {len(faces)} face{'s' * (len(faces) != 1)}")
-        if path in pictures:
-            write_image(pictures[path], draw_points(photo, [face.landmarks for face in faces]))
-    if json is not None:
-        write_json(json, {"model": model.name, "scheme": landmarker.spec.scheme, "photos": found})
+        if draw is not None:
+            writers.append(stack.enter_context(DrawingWriter(draw, sources, load_scheme(spec.scheme))))
+        for source in sources:
+            count = seen = 0
+            try:
+                for frame in islice(frames(source), max_frames if source.is_video else None):
+                    faces = landmarker(frame.pixels)
+                    for writer in writers:
+                        writer.add(frame, faces)
+                    count, seen = count + len(faces), seen + 1
+            except ImageError as error:
+                print(f"error: {error}", file=sys.stderr)
+                broken += 1
+                continue
+            of_video = f" in {seen} frames" if source.is_video else ""
+            print(f"{source.name}: {count} face{'s' * (count != 1)}{of_video}")
     return 1 if broken else 0
-
-
-def _pictures(photos: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Return where each photo is drawn.
-
-    Raises:
-        ConfigError: two photos would be drawn to one file.
-    """
-    targets: dict[Path, Path] = {}
-    for path in dict.fromkeys(photos):
-        target = folder / f"{path.stem}.png"
-        if target in targets.values():
-            raise ConfigError(
-                f"--draw: {path} is not the only photo drawn as {target}; draw them into different folders"
-            )
-        targets[path] = target
-    return targets
 
 
 def run(argv: list[str]) -> int:

@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from distill.errors import ConfigError, suggest
-
-_FOLDER = Path("configs")
+from distill.pretrained.resources import CONFIGS
 
 
 class _Loader(yaml.SafeLoader):
@@ -43,7 +42,7 @@ def load_recipe(name: str, free: Collection[str] = (), parents: tuple[Path, ...]
     Raises:
         ConfigError: no such file, not a mapping, or a cycle of bases.
     """
-    path = _find(name)
+    path = find_recipe(name)
     if path in parents:
         raise ConfigError(f"{path}: is among its own bases ({' -> '.join(p.name for p in (*parents, path))})")
     content = _read(path)
@@ -101,7 +100,13 @@ def nested(name: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-def _find(name: str) -> Path:
+def find_recipe(name: str | Path) -> Path:
+    """Return the file of a recipe: a path, or the bare name of a file in `configs/`.
+
+    Raises:
+        ConfigError: neither.
+    """
+    name = str(name)
     path = Path(name)
     if path.is_file():
         return path.resolve()
@@ -115,7 +120,7 @@ def _find(name: str) -> Path:
 
 def _recipes() -> list[Path]:
     """Return the files that a bare name may mean; those of `demo` and the bases are given by path."""
-    return [path for path in sorted(_FOLDER.rglob("*.yaml")) if path.parent.name in ("configs", "kd", "zoo")]
+    return [path for path in sorted(CONFIGS.rglob("*.yaml")) if path.parent.name in ("configs", "kd", "zoo")]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from typing import Any
 import yaml
 
 from distill.cli.options import options_of, parse
+from distill.cli.recipes import find_recipe
 from distill.errors import ConfigError
 from distill.training.config import RunConfig, StudentConfig
-
-_FOLDERS = ("configs", "configs/recipes")
 
 
 @dataclass(frozen=True)
@@ -78,19 +77,6 @@ def run_training(config: RunConfig) -> TrainResult:
     summary = json.loads((folder / "summary.json").read_text())
     nme = float(summary["val_nme"])
     return TrainResult(folder, nme, summary["normaliser"], summary["steps"], summary["seconds"])
-
-
-def find_recipe(name: str | Path) -> Path:
-    """Return the file of a recipe.
-
-    Raises:
-        ConfigError: neither a file nor a name in configs/.
-    """
-    options = [Path(name), *(Path(folder, f"{name}.yaml") for folder in _FOLDERS)]
-    for path in options:
-        if path.is_file():
-            return path
-    raise ConfigError(f"{name}: no such recipe; give a YAML file or the name of one in configs/")
 
 
 def flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Face detection with the BlazeFace nets of the mediapipe 0.10.21 wheel, without importing mediapipe.
+"""Face detection with the two BlazeFace networks in `models/`.
 
 Three steps, chosen by measurement (docs of `FaceDetector`): propose with both nets over the whole photo and with the
 short-range net over overlapping tiles; refine each proposal with the short-range net at one fixed relative
@@ -7,7 +7,6 @@ size, which confirms it and makes its box as precise for small faces as for larg
 Source of the nets, anchors and decoding: MediaPipe (Apache-2.0), modules/face_detection, 0.10.21.
 """
 
-import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,8 @@ Array = NDArray[np.float64]
 # Low, because the refinement decides.
 _PROPOSAL_SCORE = 0.5
 
+_MODELS = Path(__file__).parent / "models"
+
 
 class Detection(NamedTuple):
     """A detected face: its box in photo pixels, in the convention of the training boxes, and a score in [0, 1]."""
@@ -41,7 +42,7 @@ class BlazeFaceVariant:
     """The constants of one BlazeFace net.
 
     Attributes:
-        file: name of the TFLite file inside mediapipe/modules/face_detection.
+        file: name of the TFLite file.
         layers: (cells per side, anchors per cell) of each output layer.
         box: (scale x, scale y, shift x, shift y) from the net's own box to the tight box of the 68 points, in units of
             the net's box; measured by scripts/generate/calibrate_detector.py.
@@ -56,20 +57,15 @@ SHORT_RANGE = BlazeFaceVariant("face_detection_short_range.tflite", ((16, 2), (8
 FULL_RANGE = BlazeFaceVariant("face_detection_full_range_sparse.tflite", ((48, 1),), FULL_RANGE_BOX)
 
 
-def locate_model(file: str, folder: str | Path | None = None, part: str = "face_detection") -> Path:
-    """Return the path of a net of MediaPipe: in `folder`, else in `part` of the wheel (which is not imported).
+def locate_model(file: str, folder: str | Path | None = None) -> Path:
+    """Return the path of a BlazeFace file in `folder`; by default the one in the package.
 
     Raises:
-        ConfigError: neither holds it.
+        ConfigError: the folder does not hold it.
     """
-    if folder is None:
-        spec = importlib.util.find_spec("mediapipe")
-        if spec is None or not spec.submodule_search_locations:
-            raise ConfigError(f"{file}: mediapipe is not installed; run `pip install mediapipe==0.10.21`")
-        folder = Path(spec.submodule_search_locations[0]) / "modules" / part
-    path = Path(folder) / file
+    path = Path(folder or _MODELS) / file
     if not path.is_file():
-        raise ConfigError(f"{path}: no such net; mediapipe 0.10.21 is the last wheel that holds it")
+        raise ConfigError(f"{path}: no such detector file; install the package again, or name another folder")
     return path
 
 
@@ -210,7 +206,7 @@ class FaceDetector:
         """Load both nets.
 
         Args:
-            folder: where the two BlazeFace files lie; default: inside the installed mediapipe.
+            folder: where the two BlazeFace files lie; default: in the package.
             threads: threads of each net.
             min_score: faces below are removed in the refinement.
             tiles: besides the whole photo, search tiles of the longer side divided by each of these; (2, 4) finds

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from distill.doctor.check import PROJECT, Check, Status
@@ -72,7 +71,6 @@ def diagnose() -> Diagnosis:
             *imports.result(),
             *torch.result(),
             runtime_check(versions),
-            detector_check(),
             wandb_check(versions, os.environ, _netrc_has_wandb()),
         ]
     return Diagnosis(tuple(checks))
@@ -80,12 +78,12 @@ def diagnose() -> Diagnosis:
 
 def _machine_checks() -> Iterable[Check]:
     version = platform.python_version()
-    supported = (3, 11) <= sys.version_info[:2] < (3, 13)
+    supported = (3, 11) <= sys.version_info[:2] < (3, 14)
     yield Check(
         "OK" if supported else "FAIL",
         "python",
         f"{version} at {sys.executable}",
-        "" if supported else "use Python 3.11 or 3.12: make setup PYTHON=/path/to/python3.11",
+        "" if supported else "use Python 3.11, 3.12 or 3.13: make setup PYTHON=/path/to/python3.11",
     )
     yield Check("OK", "platform", platform.platform())
     memory = f", {_memory_gb():.0f} GB memory" if hasattr(os, "sysconf") else ""
@@ -124,18 +122,6 @@ def runtime_check(versions: Mapping[str, str]) -> Check:
     if found:
         return Check("OK", "tflite", ", ".join(found))
     return Check("WARN", "tflite", "no runtime for .tflite files", "pip install ai-edge-litert")
-
-
-def detector_check() -> Check:
-    """Look for the face detector's file without importing mediapipe."""
-    spec = find_spec("mediapipe")
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    for folder in folders:
-        if list(Path(folder).glob("modules/face_detection/face_detection_*.tflite")):
-            return Check("OK", "detector", "BlazeFace files found")
-    found = "mediapipe holds no BlazeFace files" if folders else "mediapipe is not installed"
-    step = f"to find faces without given boxes: pip install '{PROJECT}[detect]'"
-    return Check("WARN", "detector", found, step)
 
 
 def _netrc_has_wandb() -> bool:

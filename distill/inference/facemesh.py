@@ -4,10 +4,13 @@ Its 468 points follow another convention; the 51 nearest to iBUG's inner points 
 design, so `distill.evaluate.facemesh` also fits a constant offset on training faces.
 """
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.detector import locate_model
+from distill.errors import ConfigError
 from distill.files import sha256
 from distill.geometry import CropSpec
 from distill.inference.backend import Backend, Images, Landmarks, as_float
@@ -27,6 +30,25 @@ _VERTICES = (
 )
 
 
+def mediapipe_file(part: str, file: str) -> Path:
+    """Return the path of a network in the installed mediapipe wheel, without importing mediapipe.
+
+    Args:
+        part: folder of the wheel's `modules`, such as `face_landmark`.
+        file: name of a TFLite file in it.
+
+    Raises:
+        ConfigError: mediapipe is not installed, or is a release without this file.
+    """
+    spec = importlib.util.find_spec("mediapipe")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(f"{file}: mediapipe is not installed; run `pip install mediapipe==0.10.21`")
+    path = Path(spec.submodule_search_locations[0]) / "modules" / part / file
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such network; mediapipe 0.10.21 is the last wheel that holds it")
+    return path
+
+
 class FaceMeshBackend(Backend):
     """The landmark net of MediaPipe FaceMesh, from the mediapipe wheel.
 
@@ -39,7 +61,7 @@ class FaceMeshBackend(Backend):
     """
 
     def __init__(self, crop: CropSpec | None = None, offset: NDArray[np.float32] | None = None) -> None:
-        path = locate_model("face_landmark.tflite", part="face_landmark")
+        path = mediapipe_file("face_landmark", "face_landmark.tflite")
         self._net = TFLiteNet(path)
         self.sha256 = sha256(path)
         self.spec = ModelSpec(FACEMESH, _SCHEME, len(_VERTICES), crop or CropSpec(SIZE, 1.5, -0.1))

@@ -6,15 +6,17 @@ ships this file.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from distill.detection.detector import Detection, FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
-from distill.images import Photo, read_image, warp
+from distill.images import Photo, warp
+from distill.inference.arrays import as_photo
 from distill.inference.load import open_backend
+from distill.pretrained.registry import DEFAULT_MODEL
 
 
 class Face(NamedTuple):
@@ -32,7 +34,7 @@ class Face(NamedTuple):
 
 
 class Landmarker:
-    """Photo in, faces with landmarks out: `Landmarker("student.tflite")("photo.jpg")`.
+    """Photo in, faces with landmarks out: `Landmarker()("photo.jpg")`.
 
     Attributes:
         spec: landmark scheme and crop of the model.
@@ -40,14 +42,15 @@ class Landmarker:
 
     def __init__(
         self,
-        model_path: str | Path,
+        model: str | Path = DEFAULT_MODEL,
         detector: Callable[[Photo], list[Detection]] | None = None,
         threads: int = 1,
     ) -> None:
         """Load model and detector.
 
         Args:
-            model_path: a `.tflite` or `.onnx` file with its `.json` beside it, or a checkpoint, which needs torch.
+            model: name of a released model (`distill models`), or a `.tflite` or `.onnx` file with its `.json` beside
+                it, or a checkpoint, which needs torch.
             detector: finds the faces of a photo; default: `FaceDetector`. Boxes of any other are taken for those the
                 model was trained on.
             threads: threads of every net.
@@ -56,18 +59,32 @@ class Landmarker:
             CheckpointError: see `open_backend`.
             ConfigError: a runtime or the detector's files are missing.
         """
-        self._model = open_backend(model_path, threads)
+        self._model = open_backend(model, threads)
         self.spec = self._model.spec
         self._detect = detector or FaceDetector(threads=threads)
         self._crop = self.spec.detected_crop if isinstance(self._detect, FaceDetector) else self.spec.crop
 
-    def __call__(self, photo: Photo | str | Path) -> list[Face]:
-        """Return the faces of a photo (h, w, 3) uint8 RGB or an image file, best first; empty when there is none.
+    @classmethod
+    def from_pretrained(cls, name: str = DEFAULT_MODEL, **options: Any) -> "Landmarker":
+        """Load a released model by its name, one of its files such as `efld_128_int8`, or `hf:OWNER/REPOSITORY/FILE`.
+
+        Args:
+            name: the file it stands for is compared with its published SHA-256.
+            options: of the constructor.
+        """
+        return cls(name, **options)
+
+    def __call__(self, photo: Any, bgr: bool = False) -> list[Face]:
+        """Return the faces of a photo, best first; empty when there is none.
+
+        Args:
+            photo: an image file, a Pillow image, or an array as `distill.inference.arrays.as_photo` takes it.
+            bgr: the channels of an array are in the order of OpenCV.
 
         Raises:
-            ImageError: the file is missing or broken.
+            ImageError: the file is missing or broken, or the array is no photo.
         """
-        pixels = photo if isinstance(photo, np.ndarray) else read_image(photo)
+        pixels = as_photo(photo, bgr)
         detections = self._detect(pixels)
         return [Face(box, self.landmarks(pixels, box, self._crop), score) for box, score in detections]
 

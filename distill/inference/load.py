@@ -7,6 +7,7 @@ from pathlib import Path
 from distill.errors import CheckpointError, ConfigError
 from distill.inference.backend import Backend
 from distill.inference.exported import OnnxBackend, TFLiteBackend
+from distill.pretrained.registry import resolve_model, unknown_model
 
 FACEMESH = "facemesh"
 
@@ -35,8 +36,9 @@ def open_backend(path: str | Path, threads: int = 1) -> Backend:
     """Load a checkpoint, an ONNX or a TFLite file.
 
     Args:
-        path: `.ckpt`, `.safetensors`, `.onnx` or `.tflite`; the last two with their `.json` beside them. `facemesh`
-            is the landmark network of MediaPipe, where that is installed.
+        path: `.ckpt`, `.safetensors`, `.onnx` or `.tflite`; the last two with their `.json` beside them. Also the
+            name of a released model (`distill models`), or `hf:OWNER/REPOSITORY/FILE`. `facemesh` is the landmark
+            network of MediaPipe, where that is installed.
         threads: CPU threads of ONNX and TFLite.
 
     Raises:
@@ -44,10 +46,10 @@ def open_backend(path: str | Path, threads: int = 1) -> Backend:
             fit its spec.
         ConfigError: the runtime of this format is not installed.
     """
-    path = Path(path)
     if str(path) == FACEMESH:
         peer: Backend = import_module("distill.inference.facemesh").FaceMeshBackend()
         return peer
+    path = resolve_model(path)
     require_model(path)
     return _FORMATS[path.suffix](path, threads)
 
@@ -58,6 +60,8 @@ def require_model(path: Path) -> None:
     Raises:
         CheckpointError: missing, empty, a web page, a Git LFS pointer, or of an unknown format.
     """
+    if not path.suffix and not path.exists() and len(path.parts) == 1:
+        raise CheckpointError(f"{path}: {unknown_model(str(path))}")
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model file; give one of {', '.join(f'*{s}' for s in _FORMATS)}")
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Landmarks drawn on photos. Needs OpenCV only, no matplotlib."""
+"""Draw landmarks on photos: contours, points, boxes and numbers, in sizes that follow the face. Needs OpenCV only."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,21 +7,69 @@ import cv2
 import numpy as np
 
 from distill.files import atomic_path
-from distill.geometry import Points
+from distill.geometry import Box, Points
 from distill.images import Photo
+from distill.landmarks import Scheme
 
-_GREEN = (80, 230, 80)
+# Okabe and Ito's colours as BGR, which colour-blind readers can tell apart; one for each face in turn.
+_COLOURS = ((115, 158, 0), (178, 114, 0), (0, 94, 213), (167, 121, 204), (0, 159, 230), (233, 180, 86))
+_PART_BITS = 4  # OpenCV draws with 1/16 pixel
 
 
-def draw_points(photo: Photo, faces: Sequence[Points]) -> Photo:
-    """Return a copy of a photo (h, w, 3) uint8 RGB with the landmarks (k, 2) of its faces as filled circles."""
+def draw_faces(
+    photo: Photo,
+    faces: Sequence[tuple[Box, Points]],
+    scheme: Scheme | None = None,
+    labels: Sequence[str] | None = None,
+    point_numbers: bool = False,
+) -> Photo:
+    """Return a copy of a photo (h, w, 3) uint8 RGB with its faces drawn in.
+
+    Args:
+        photo: is not changed.
+        faces: box and landmarks (k, 2) of each face, in photo pixels.
+        scheme: whose curves are drawn; points alone without.
+        labels: text at each box; the number of the face from 1 by default.
+        point_numbers: write the index of each landmark beside it.
+    """
     canvas = np.ascontiguousarray(photo[:, :, ::-1])
     canvas = canvas.copy() if np.shares_memory(canvas, photo) else canvas
-    radius = max(1, round(max(photo.shape[:2]) / 400))
-    for landmarks in faces:
-        for x, y in landmarks:
-            cv2.circle(canvas, (round(float(x)), round(float(y))), radius, _GREEN, -1, cv2.LINE_AA)
+    for index, (box, landmarks) in enumerate(faces):
+        if not np.isfinite(landmarks).all():
+            continue
+        colour = _COLOURS[index % len(_COLOURS)]
+        side = max(box.width, box.height)
+        line = max(1, round(side / 150))
+        for edge in scheme.edges if scheme else ():
+            curve = _fixed(landmarks[list(edge.points)])
+            cv2.polylines(canvas, [curve], edge.closed, colour, line, cv2.LINE_AA, _PART_BITS)
+        radius = max(1.0, side / 110)
+        for number, point in enumerate(landmarks):
+            centre = tuple(int(value) for value in _fixed(point))
+            cv2.circle(canvas, centre, round(radius * 2**_PART_BITS), (255, 255, 255), -1, cv2.LINE_AA, _PART_BITS)
+            cv2.circle(canvas, centre, round(0.7 * radius * 2**_PART_BITS), colour, -1, cv2.LINE_AA, _PART_BITS)
+            if point_numbers:
+                _text(canvas, str(number), point + radius, side / 1000, colour, 1)
+        corners = _fixed(np.array([[box.x0, box.y0], [box.x1, box.y1]]))
+        low, high = (tuple(int(value) for value in corner) for corner in corners)
+        cv2.rectangle(canvas, low, high, colour, line, cv2.LINE_AA, _PART_BITS)
+        label = labels[index] if labels else str(index + 1)
+        _text(canvas, label, np.array([box.x0, box.y0 - 2 * line]), max(0.35, side / 300), colour, max(1, line))
     return canvas[:, :, ::-1]
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    """Photo pixels -> the fixed-point numbers of OpenCV, within what it can draw."""
+    return np.rint(np.clip(points, -30000, 30000) * 2**_PART_BITS).astype(np.int32)
+
+
+def _text(
+    canvas: np.ndarray, text: str, origin: np.ndarray, scale: float, colour: tuple[int, int, int], line: int
+) -> None:
+    x, y = (int(value) for value in np.rint(np.clip(origin, -30000, 30000)))
+    cv2.putText(
+        canvas, text, (x, max(y, round(22 * scale))), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, line, cv2.LINE_AA
+    )
 
 
 def write_image(path: Path, photo: Photo) -> None:

@@ -16,6 +16,7 @@ from distill.files import atomic_path
 from distill.landmarks import load_scheme
 from distill.models.regression import RegressionNet, schemes_of
 from distill.models.zoo import create_model
+from distill.pretrained.registry import resolve_model
 from distill.spec import ModelSpec
 
 _PREFIX = "net."
@@ -75,12 +76,14 @@ _READERS = {".ckpt": _read_lightning, ".safetensors": _read_safetensors}
 def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, ModelSpec]:
     """Return the network of a checkpoint, in evaluation mode with its averaged weights, and its spec.
 
+    The name of a released model means its weights for training.
+
     Of a network with heads for several landmark schemes, `scheme` keeps that one alone.
 
     Raises:
         CheckpointError: missing file, not weights, weights of another architecture, or no head for the scheme.
     """
-    path = Path(path)
+    path = resolve_model(path, weights=True)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
     if path.suffix not in _READERS:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from distill.data.synthetic import write_faces
-from distill.detection.detector import locate_model
 from distill.errors import ConfigError
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.facemesh import tuned
 from distill.evaluate.faces import load_faces
+from distill.inference.facemesh import mediapipe_file
 from distill.inference.load import open_backend
 
 try:
-    locate_model("face_landmark.tflite", part="face_landmark")
+    mediapipe_file("face_landmark", "face_landmark.tflite")
 except ConfigError as error:
     pytest.skip(str(error), allow_module_level=True)
 

@@ -2,15 +2,48 @@ from pathlib import Path
 
 import numpy as np
 
+from distill.geometry import Box
 from distill.images import read_image
-from distill.inference.overlay import draw_points, write_image
+from distill.inference.overlay import draw_faces, write_image
+from distill.landmarks import load_scheme
 
 
-def test_points_are_drawn_on_a_copy_and_written_as_rgb(tmp_path: Path) -> None:
-    photo = np.full((40, 60, 3), 10, np.uint8)
-    drawn = draw_points(photo, [np.array([[20.0, 30.0]], np.float32)])
+def changed(photo: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    return (drawn != photo).any(-1)
+
+
+def test_faces_are_drawn_on_a_copy_and_written_as_rgb(tmp_path: Path) -> None:
+    photo = np.full((200, 300, 3), 10, np.uint8)
+    box = Box(100, 60, 180, 150)
+    drawn = draw_faces(photo, [(box, np.array([[140.0, 100.0]], np.float32))], labels=[""])
     assert (photo == 10).all()
-    assert drawn[30, 20].tolist() == [80, 230, 80]
-    assert (drawn != photo).any(-1).sum() < 30
+    touched = changed(photo, drawn)
+    assert touched[100, 140]
+    assert touched[60:151, 100].all()
+    assert not touched[:50].any()
+    assert not touched[:, :90].any()
     write_image(tmp_path / "drawn.png", drawn)
     np.testing.assert_array_equal(read_image(tmp_path / "drawn.png"), drawn)
+
+
+def test_sizes_follow_the_face_not_the_photo() -> None:
+    """Catches points of one size: small faces in a large photo became blobs."""
+    photo = np.zeros((1000, 1500, 3), np.uint8)
+    point = np.array([[50.0, 50.0]], np.float32)
+    # The middle of the face, without the box around it.
+    middle = (slice(43, 58), slice(43, 58))
+    small = changed(photo, draw_faces(photo, [(Box(40, 40, 60, 60), point)], labels=[""]))[middle].sum()
+    large = changed(photo, draw_faces(photo, [(Box(0, 0, 800, 800), point)], labels=[""]))[middle].sum()
+    assert 1 <= small < 20
+    assert large > 4 * small
+
+
+def test_curves_follow_the_scheme_and_points_that_are_not_finite_are_left_out() -> None:
+    scheme = load_scheme("ibug68")
+    photo = np.zeros((200, 200, 3), np.uint8)
+    points = np.random.default_rng(0).uniform(20, 180, (68, 2)).astype(np.float32)
+    box = Box(20, 20, 180, 180)
+    with_curves = changed(photo, draw_faces(photo, [(box, points)], scheme)).sum()
+    assert with_curves > changed(photo, draw_faces(photo, [(box, points)])).sum()
+    points[3] = np.nan
+    assert not draw_faces(photo, [(box, points)], scheme).any()

@@ -1,0 +1,138 @@
+"""Photos from files, folders, patterns, videos and cameras, one after another."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from distill.errors import ConfigError, ImageError
+from distill.images import Photo, read_image
+
+PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".pgm", ".ppm")
+VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp")
+_CAMERA = "camera"
+_PATTERN = "*?["
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where photos come from.
+
+    Attributes:
+        name: path, or `camera:INDEX`.
+        base: folder that was given, which file names are relative to; the file's own folder where it was named.
+    """
+
+    name: str
+    base: Path
+
+    @property
+    def camera(self) -> int | None:
+        """Index of the camera; None of a file."""
+        word, _, index = self.name.partition(":")
+        return int(index or 0) if word == _CAMERA and (index or "0").isdecimal() else None
+
+    @property
+    def is_video(self) -> bool:
+        return self.camera is not None or Path(self.name).suffix.lower() in VIDEOS
+
+    @property
+    def relative(self) -> Path:
+        """Path below `base`, for the file that it is drawn to."""
+        return Path(self.name.replace(":", "_")) if self.camera is not None else Path(self.name).relative_to(self.base)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One photo.
+
+    Attributes:
+        source: where it comes from.
+        pixels: (h, w, 3) uint8 RGB.
+        index: number of the frame in a video or camera, from 0; None of a photo.
+        seconds: time of the frame from the start of the video.
+    """
+
+    source: Source
+    pixels: Photo
+    index: int | None = None
+    seconds: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.source.name if self.index is None else f"{self.source.name}#{self.index}"
+
+
+def find_sources(names: Iterable[str | Path]) -> list[Source]:
+    """Return the photos and videos that names stand for, in order, each once.
+
+    Args:
+        names: files, folders (searched with their subfolders), patterns such as `photos/*.jpg`, `camera` or `camera:1`.
+
+    Raises:
+        ConfigError: a folder or a pattern without photos, or `-`.
+    """
+    found: dict[str, Source] = {}
+    for name in map(str, names):
+        for source in _expand(name):
+            found.setdefault(source.name, source)
+    return list(found.values())
+
+
+def _expand(name: str) -> list[Source]:
+    path = Path(name)
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in PHOTOS + VIDEOS and file.is_file()]
+        if not files:
+            raise ConfigError(f"{name}: no photos or videos in this folder; known are {', '.join(PHOTOS + VIDEOS)}")
+        return [Source(str(file), path) for file in files]
+    if any(sign in name for sign in _PATTERN) and not path.exists():
+        root = Path(path.anchor)
+        files = [file for file in sorted(root.glob(str(path.relative_to(root)))) if file.is_file()]
+        if not files:
+            raise ConfigError(f"{name}: no file of this pattern")
+        return [Source(str(file), file.parent) for file in files]
+    if name == "-":
+        raise ConfigError("-: photos are not read from standard input; give files, folders, patterns or camera")
+    return [Source(name, path.parent)]
+
+
+def frames(source: Source) -> Iterator[Frame]:
+    """Yield the photos of a source: one, or the frames of a video or camera.
+
+    Raises:
+        ImageError: the file is missing or broken, or the camera cannot be opened.
+    """
+    if not source.is_video:
+        yield Frame(source, read_image(source.name))
+        return
+    if source.camera is None and not Path(source.name).is_file():
+        raise ImageError(f"{source.name}: no such video; check the path")
+    capture = cv2.VideoCapture(source.name if source.camera is None else source.camera)
+    try:
+        if not capture.isOpened():
+            reason = "cannot be decoded" if source.camera is None else "no such camera, or another program uses it"
+            raise ImageError(f"{source.name}: {reason}")
+        index = 0
+        while True:
+            whole, pixels = capture.read()
+            if not whole:
+                break
+            seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # of the frame that was read last
+            yield Frame(source, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), index, seconds)
+            index += 1
+        if index == 0:
+            raise ImageError(f"{source.name}: holds no frame that can be decoded")
+    finally:
+        capture.release()
+
+
+def frame_rate(source: Source) -> float:
+    """Return the frames per second of a video as its header states them, 25 where it states none."""
+    capture = cv2.VideoCapture(source.name if source.camera is None else source.camera)
+    try:
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+    finally:
+        capture.release()
+    return rate if 1 <= rate <= 1000 else 25.0

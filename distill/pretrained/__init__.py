@@ -1,0 +1,1 @@
+"""Released models by name, and the files that are installed with the package."""

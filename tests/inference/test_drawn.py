@@ -1,0 +1,45 @@
+"""Drawn copies keep their place in a folder, and videos their length and size."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from distill.errors import ConfigError
+from distill.geometry import Box
+from distill.inference.drawn import DrawingWriter
+from distill.inference.landmarker import Face
+from distill.inference.sources import Frame, Source, find_sources, frames
+from tests.inference.test_sources import write_video
+
+FACE = Face(Box(10, 10, 40, 40), np.array([[20, 25]], np.float32), 0.9)
+
+
+def test_photos_of_a_folder_and_videos_are_drawn(tmp_path: Path) -> None:
+    (tmp_path / "in/sub").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "in/sub/a.jpg"), np.zeros((60, 60, 3), np.uint8))
+    write_video(tmp_path / "in/clip.mp4")
+    sources = find_sources([tmp_path / "in"])
+    with DrawingWriter(tmp_path / "out", sources, None) as writer:
+        for source in sources:
+            for frame in frames(source):
+                writer.add(frame, [FACE])
+    drawn = cv2.imread(str(tmp_path / "out/sub/a.png"))
+    assert drawn.shape == (60, 60, 3)
+    assert drawn.any()
+    (clip,) = find_sources([tmp_path / "out/clip.mp4"])
+    assert [frame.pixels.shape for frame in frames(clip)] == [(48, 64, 3)] * 5
+
+
+def test_two_photos_are_never_drawn_to_one_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not the only photo drawn as"):
+        DrawingWriter(tmp_path, [Source("a/x.jpg", Path("a")), Source("b/x.png", Path("b"))], None)
+
+
+def test_frames_without_faces_are_drawn_as_they_are(tmp_path: Path) -> None:
+    pixels = np.full((8, 8, 3), 99, np.uint8)
+    source = Source("x.jpg", Path())
+    with DrawingWriter(tmp_path, [source], None) as writer:
+        writer.add(Frame(source, pixels), [])
+    assert (cv2.imread(str(tmp_path / "x.png")) == 99).all()

@@ -1,0 +1,62 @@
+"""The three formats hold the same faces."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.errors import ConfigError
+from distill.geometry import Box
+from distill.inference.landmarker import Face
+from distill.inference.predictions import PredictionWriter
+from distill.inference.sources import Frame, Source
+
+FACE = Face(Box(1.0, 2.0, 31.5, 42.25), np.array([[3.5, 4.25], [5, 6]], np.float32), 0.875)
+PIXELS = np.zeros((50, 60, 3), np.uint8)
+
+
+def write(path: Path) -> None:
+    photo, clip = Source("a.png", Path()), Source("b.mp4", Path())
+    with PredictionWriter(path, "net", "scheme", 2) as writer:
+        writer.add(Frame(photo, PIXELS), [FACE, FACE])
+        writer.add(Frame(clip, PIXELS, 7, 0.28), [FACE])
+        writer.add(Frame(clip, PIXELS, 8, 0.32), [])
+
+
+def test_json(tmp_path: Path) -> None:
+    write(tmp_path / "out.json")
+    content = json.loads((tmp_path / "out.json").read_text())
+    face = {"score": 0.875, "box": [1.0, 2.0, 31.5, 42.25], "points": [[3.5, 4.25], [5.0, 6.0]]}
+    photos = {"a.png": [face, face], "b.mp4#7": [face], "b.mp4#8": []}
+    assert content == {"model": "net", "scheme": "scheme", "photos": photos}
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    write(tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(line["photo"], line.get("frame"), line.get("seconds"), len(line["faces"])) for line in lines] == [
+        ("a.png", None, None, 2),
+        ("b.mp4", 7, 0.28, 1),
+        ("b.mp4", 8, 0.32, 0),
+    ]
+    assert (lines[0]["width"], lines[0]["height"], lines[0]["scheme"]) == (60, 50, "scheme")
+
+
+def test_csv(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv")
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [(row["photo"], row["frame"], row["face"]) for row in rows] == [
+        ("a.png", "", "0"),
+        ("a.png", "", "1"),
+        ("b.mp4", "7", "0"),
+    ]
+    assert [float(rows[0][name]) for name in ("left", "bottom", "score", "x0", "y0", "x1", "y1")] == [
+        1.0, 42.25, 0.875, 3.5, 4.25, 5.0, 6.0,
+    ]  # fmt: skip
+
+
+def test_unknown_formats_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"write \.json, \.jsonl or \.csv"):
+        PredictionWriter(tmp_path / "out.xml", "net", "scheme", 2)
