@@ -29,6 +29,7 @@ class ModelSpec:
         options: keyword arguments the architecture was built with.
         detected: how a box of `FaceDetector` becomes the input; None: as an annotated box does.
         definitions: content of users' own schemes by their declared name, as `landmarks.register_scheme` takes it.
+        trained_on: fingerprints of the training photos, as `data.trained_photos` makes them; empty where unknown.
     """
 
     arch: str
@@ -38,6 +39,7 @@ class ModelSpec:
     options: dict[str, Any] = field(default_factory=dict)
     detected: CropSpec | None = None
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trained_on: str = ""
 
     @property
     def detected_crop(self) -> CropSpec:

@@ -18,6 +18,7 @@ from distill.data.presets import Split, official_split, preset_crop
 from distill.data.readers import parse_subsets, read_annotated, read_faces
 from distill.data.records import FaceRecord, known_normalisers, with_boxes, with_points
 from distill.data.splits import split_by_group, without_groups_of
+from distill.data.trained_photos import require_disjoint
 from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
@@ -96,6 +97,10 @@ def build_data(
     further = [
         _further_set(data, item, seed + index, val, split.test, progress) for index, item in enumerate(data.sets, 1)
     ]
+    everything = [*train, *(record for part in further for record in part.faces.records)]
+    require_disjoint(everything, val, "validation faces")
+    if split.test is not None:
+        require_disjoint(everything, _read(data, split.test), "test faces")
     return FaceData(
         MixedDataset([TrainingSet(faces, weights), *further], heads) if mixed else faces,
         FaceDataset(val, crop, data.scheme, None, data.boxes[:1], seed, data.cache),

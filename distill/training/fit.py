@@ -11,6 +11,7 @@ import yaml
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from distill.data.datamodule import FaceData
+from distill.data.trained_photos import photo_fingerprints
 from distill.errors import ConfigError
 from distill.files import write_text
 from distill.losses.distillation import kd_options
@@ -87,7 +88,8 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData) -> Path:
         notify(line)
     task.origin = origin(config, data)
     task.accumulate = config.trainer.accumulate
-    task.spec = replace(task.spec, detected=detector_crop(config, data))
+    trained_on = photo_fingerprints(data.train.records)
+    task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
     # Lightning's lines about hardware and its own products say nothing about the run.

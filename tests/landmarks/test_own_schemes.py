@@ -12,7 +12,7 @@ from distill.landmarks import load_scheme, own_definition, scheme_name
 from distill.landmarks.convert import forget_own_schemes
 from distill.spec import ModelSpec, read_sidecar, write_sidecar
 
-MINE = {
+CONTENT = {
     "name": "mine",
     "title": "eye centres and chin",
     "n_points": 3,
@@ -25,7 +25,7 @@ MINE = {
 
 def _write(path: Path, **changes: object) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump({**MINE, **changes}))
+    path.write_text(yaml.safe_dump({**CONTENT, **changes}))
     return str(path)
 
 
@@ -33,7 +33,7 @@ def test_a_file_makes_its_declared_name_known(tmp_path: Path) -> None:
     path = _write(tmp_path / "scheme.yaml")
     assert scheme_name(path) == "mine"
     assert load_scheme("mine") == load_scheme(path)
-    assert own_definition("mine") == MINE
+    assert own_definition("mine") == CONTENT
     assert own_definition("ibug68") == {}
 
 
@@ -50,7 +50,7 @@ def test_a_model_carries_its_scheme_to_another_folder(tmp_path: Path) -> None:
     assert read_sidecar(model) == spec
     scheme = load_scheme("mine")
     assert (scheme.flip, scheme.groups, scheme.pupil) == ((1, 0, 2), {"eyes": (0, 1), "chin": (2,)}, ((0,), (1,)))
-    assert json.loads((tmp_path / "m.json").read_text())["spec"]["definitions"] == {"mine": MINE}
+    assert json.loads((tmp_path / "m.json").read_text())["spec"]["definitions"] == {"mine": CONTENT}
 
 
 def test_two_schemes_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -24,32 +24,9 @@ from distill.images import read_image
 from distill.inference.landmarker import Face, Landmarker
 from distill.submission import run_model
 from distill.submission.contest_rules import guess_box, load_contest, parse_result
-from tests.submission.conftest import RULES
+from tests.submission.conftest import RULES, Run
 
 PAIR = load_contest(RULES)
-Run = Callable[..., tuple[int, list[str], dict[str, str]]]
-
-
-@pytest.fixture
-def run(
-    whole_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Call main in this process; return its status, its complaints, and the results by name."""
-
-    def call(
-        photos: list[Path] | bytes, package: Path = whole_package, output: Path = tmp_path / "out"
-    ) -> tuple[int, list[str], dict[str, str]]:
-        content = photos if isinstance(photos, bytes) else "".join(f"{photo}\n" for photo in photos).encode()
-        (tmp_path / "list.txt").write_bytes(content)
-        monkeypatch.setattr(run_model, "HERE", package)
-        monkeypatch.setattr(sys, "argv", ["run_model.py", str(tmp_path / "list.txt"), str(output)])
-        capsys.readouterr()
-        status = run_model.main()
-        complaints = capsys.readouterr().err.splitlines()
-        files = sorted(output.glob("*.txt")) if output.is_dir() else []
-        return status, complaints, {path.name: path.read_text() for path in files}
-
-    return call
 
 
 def encoded(pixels: np.ndarray, kind: str, mode: str = "RGB", **options: object) -> bytes:
@@ -123,72 +100,10 @@ def test_every_kind_of_photo_gives_the_same_face(run: Run, texture: np.ndarray, 
         assert np.abs(face - faces["plain.txt"]).max() < wanted, name
 
 
-LISTS = {
-    "CRLF": lambda name: f"{name}\r\n".encode(),
-    "old Mac": lambda name: f"{name}\r".encode(),
-    "BOM": lambda name: f"\ufeff{name}\n".encode(),
-    "PowerShell": lambda name: f"{name}\r\n".encode("utf-16"),
-    "blank lines": lambda name: f"\n   \n\t\r\n{name}\n\n".encode(),
-    "no end": lambda name: name.encode(),
-    "twice": lambda name: f"{name}\n{name}\n".encode(),
-    "spaces around": lambda name: f"  {name}  \n".encode(),
-}
-
-
-@pytest.mark.parametrize("kind", LISTS)
-def test_every_kind_of_list(run: Run, plain_photo: Path, kind: str) -> None:
-    photo = plain_photo.rename(plain_photo.with_name("ein Bild 写真 ü.png"))
-    status, complaints, results = run(LISTS[kind](photo.name))
-    assert (status, complaints, list(results)) == (0, [], ["ein Bild 写真 ü.txt"])
-    assert results["ein Bild 写真 ü.txt"].startswith("version: 1\n")
-
-
-def test_names_are_relative_to_the_working_directory_first(
-    run: Run, plain_photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    shutil.copy(plain_photo, elsewhere / "here.png")
-    monkeypatch.chdir(elsewhere)
-    _, complaints, results = run(f"here.png\n{plain_photo.name}\n".encode(), output=Path("relative results"))
-    assert complaints == []
-    assert list(results) == ["a plain photo.txt", "here.txt"]
-    assert (elsewhere / "relative results" / "here.txt").is_file()
-
-
-def test_a_name_that_is_not_utf8_is_still_found(run: Run, plain_photo: Path, tmp_path: Path) -> None:
-    """Lists made on an old Windows have Latin-1 names; Linux takes any bytes."""
-    name = "fa\xe7ade.png".encode("latin-1")
-    shutil.copy(plain_photo, os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
-    status, complaints, results = run(name + b"\n")
-    assert (status, complaints, len(results)) == (0, [], 1)
-
-
 def test_photos_of_one_name_do_not_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "list.txt").write_text("a.png\na.jpg\na.png\n")
     assert run_model.read_list(tmp_path / "list.txt") == [tmp_path / "a.png"]
     assert "a.jpg: left out" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("line", ["images\\a.png", ".\\images\\a.png", '"images\\a.png"', "images/a.png"])
-def test_a_list_written_on_windows(run: Run, plain_photo: Path, tmp_path: Path, line: str) -> None:
-    (tmp_path / "images").mkdir()
-    shutil.copy(plain_photo, tmp_path / "images" / "a.png")
-    status, complaints, results = run(f"\ufeff{line}\r\n".encode())
-    assert (status, complaints, list(results)) == (0, [], ["a.txt"])
-
-
-def test_a_file_name_may_hold_a_backslash(tmp_path: Path) -> None:
-    (tmp_path / "a\\b.png").touch()
-    (tmp_path / "list.txt").write_text("a\\b.png\n")
-    assert run_model.read_list(tmp_path / "list.txt") == [tmp_path / "a\\b.png"]
-
-
-def test_a_run_in_which_every_photo_failed_is_no_success(run: Run, plain_photo: Path) -> None:
-    status, complaints, results = run(b"none\\1.png\nnone\\2.png\n")
-    assert (status, len(complaints), list(results)) == (1, 2, ["1.txt", "2.txt"])
-    status, complaints, _ = run(f"none.png\n{plain_photo.name}\n".encode())
-    assert (status, len(complaints)) == (0, 1)
 
 
 def test_an_empty_list(run: Run) -> None:
