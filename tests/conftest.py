@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadGroupScheduling
 
 from distill.landmarks.convert import forget_own_schemes
 
@@ -31,15 +32,54 @@ for secret in ("WANDB_API_KEY", "HF_TOKEN"):
 settings.register_profile("distill", deadline=None, print_blob=True)
 settings.load_profile("distill")
 
-pytest_plugins = ["tests.support.evaluation", "tests.support.exported", "tests.support.tflite_files"]
+pytest_plugins = [f"tests.support.{name}" for name in ("command_processes", "evaluation", "exported", "tflite_files")]
 
 ROOT = Path(__file__).resolve().parents[1]
+# Their tests train, build environments or start processes.
+LONG_FOLDERS = {"bench", "submission", "training"}
 LOOPBACK = {"localhost", "::1", "0.0.0.0", "::", "", None}
 
 
 def _is_local(host: Any) -> bool:
     host = host.decode() if isinstance(host, bytes) else host
     return host in LOOPBACK or str(host).startswith("127.") or host == socket.gethostname()
+
+
+class SharedFixtures(LoadGroupScheduling):
+    """Tests of a class, a file or an `xdist_group` run on one worker, in the order of the collection.
+
+    `loadgroup` alone sends consecutive tests to different workers, each of which makes the fixtures of their file.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return scope.rsplit("::", 1)[0] if scope == nodeid else scope
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedFixtures | None:
+    """Distribute tests as `SharedFixtures` does where pytest-xdist was called with `--dist loadgroup`."""
+    config.option.loadscopereorder = False
+    return SharedFixtures(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests on the shared conversion together; on workers, start with what takes longest."""
+    for item in items:
+        if "exported" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("exported"))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        slow = {item.parent for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (_is_grouped(item), item.parent in slow, _is_long(item)), reverse=True)
+
+
+def _is_grouped(item: pytest.Item) -> bool:
+    return item.get_closest_marker("xdist_group") is not None
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return not LONG_FOLDERS.isdisjoint(item.path.parts)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,7 +41,7 @@ def test_nested_overrides_and_unknown_recipes() -> None:
         "trainer.epochs": 3,
         "model.options": {"a": 1},
     }
-    with pytest.raises(ConfigError, match="no such recipe"):
+    with pytest.raises(ConfigError, match="no recipe 'nothing'"):
         find_recipe("nothing")
 
 

@@ -57,18 +57,18 @@ def predict(
         if draw is not None:
             writers.append(stack.enter_context(DrawingWriter(draw, sources, load_scheme(spec.scheme))))
         for source in sources:
-            count = seen = 0
+            count = n_frames = 0
             try:
                 for frame in islice(frames(source), max_frames if source.is_video else None):
                     faces = landmarker(frame.pixels)
                     for writer in writers:
                         writer.add(frame, faces)
-                    count, seen = count + len(faces), seen + 1
+                    count, n_frames = count + len(faces), n_frames + 1
             except ImageError as error:
                 print(f"error: {error}", file=sys.stderr)
                 broken += 1
                 continue
-            of_video = f" in {seen} frames" if source.is_video else ""
+            of_video = f" in {n_frames} frames" if source.is_video else ""
             print(f"{source.name}: {count} face{'s' * (count != 1)}{of_video}")
     return 1 if broken else 0
 

@@ -72,8 +72,8 @@ class PredictionWriter:
         elif self._path.suffix == ".csv":
             for number, face in enumerate(found):
                 points = [value for point in face["points"] for value in point]
-                place = "" if frame.index is None else frame.index
-                self._row(frame.source.name, width, height, place, number, face["score"], *face["box"], *points)
+                index = "" if frame.index is None else frame.index
+                self._row(frame.source.name, width, height, index, number, face["score"], *face["box"], *points)
         else:
             line = {"photo": frame.source.name, "width": width, "height": height, **self._header}
             time = {} if frame.index is None else {"frame": frame.index, "seconds": frame.seconds}

@@ -152,14 +152,14 @@ def measure(pair: tuple[Any, ...], rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         steps = make_steps(pair, Path(folder))
         seconds: dict[str, list[float]] = {form: [] for form in steps}
-        for turn in range(max(3, round(rounds * pair[4])) + 1):
+        for round_number in range(max(3, round(rounds * pair[4])) + 1):
             for form, step in steps.items():
                 taken = step()
-                if turn:  # the first turn fills caches and allocators
+                if round_number:  # the first round fills caches and allocators
                     seconds[form].append(taken)
     rows = {}
     for form, times in seconds.items():
-        ratios = [naive / mine for naive, mine in zip(seconds["naive"], times, strict=True)]
+        ratios = [naive / own for naive, own in zip(seconds["naive"], times, strict=True)]
         middle = statistics.median(times)
         rows[form] = {
             "seconds": middle,
@@ -179,12 +179,12 @@ def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
     faces = read_faces("300w", options.root, parse_subsets(options.subset), teacher.spec.scheme)[: options.faces]
     data = FaceDataset(faces, teacher.spec.crop, teacher.spec.scheme, AugmentConfig())
     images = next(iter(DataLoader(data, batch_size=len(data))))["image"].float() / 255
-    said, mine = teacher(images), student(images)
-    maps = said.part("heatmaps")
+    taught, small = teacher(images), student(images)
+    maps = taught.part("heatmaps")
     result: dict[str, Any] = {"faces": len(faces), "map": list(maps.shape[-2:])}
     for form, window in (("maps", 0), ("window", WINDOW)):
         compact = Compact(maps.shape[1], maps.shape[2], maps.shape[3], window)
-        kept = compact.decode(compact.encode(said))
+        kept = compact.decode(compact.encode(taught))
         found, cells = kept.part("heatmaps"), compact.cells(compact.corners(maps))
         cut = torch.zeros_like(found).flatten(-2).scatter(-1, cells, found.flatten(-2).gather(-1, cells)).view_as(found)
         moved, moved_cut = (
@@ -195,9 +195,10 @@ def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
             "smaller": maps[0].numel() * 4 / compact.size,
             "centre_of_mass_px": {"mean": float(moved.mean()), "p99": float(moved.flatten().quantile(0.99))},
             "cut_off_at_the_window_px": {"mean": float(moved_cut.mean())},
-            "landmarks_equal": bool(torch.equal(kept.landmarks, said.landmarks)),
+            "landmarks_equal": bool(torch.equal(kept.landmarks, taught.landmarks)),
             "loss_change_percent": {
-                name: 100 * float(per_landmark(name, mine, kept, {}).mean() / per_landmark(name, mine, said, {}).mean())
+                name: 100
+                * float(per_landmark(name, small, kept, {}).mean() / per_landmark(name, small, taught, {}).mean())
                 - 100
                 for name in ("mse", "l2", "kl", "covariance")
             },

@@ -53,11 +53,11 @@ def profile(model: str | Path, runs: int = 100) -> tuple[OpTime, ...]:
         environment, signature = sign
         buffers = [_buffer(call, environment, signature, compiled, side) for side in ("Input", "Output")]
         sides = [(ctypes.c_void_p * 1)(buffer) for buffer in buffers]
-        one, first = ctypes.c_size_t(1), ctypes.c_size_t(0)
+        single, first = ctypes.c_size_t(1), ctypes.c_size_t(0)
         for step in range(runs + 5):
             if step == 5:
                 call("LiteRtStartProfiler", profiler)
-            call("LiteRtRunCompiledModel", compiled, first, one, sides[0], one, sides[1])
+            call("LiteRtRunCompiledModel", compiled, first, single, sides[0], single, sides[1])
         call("LiteRtStopProfiler", profiler)
         text = ctypes.c_char_p()
         call("LiteRtGetProfileSummary", profiler, compiled, ctypes.byref(text))
@@ -128,9 +128,9 @@ def _parsed(summary: str, runs: int) -> tuple[OpTime, ...]:
     operators = []
     for line in summary.partition("Run Order")[2].partition("Top by")[0].splitlines():
         if row := _ROW.match(line):
-            kind, average, calls, place = row[1], float(row[2]), int(row[3]), row[4]
+            kind, average, calls, column = row[1], float(row[2]), int(row[3]), row[4]
             count = max(1, round(calls / runs))
-            delegated = place == "Delegate"
+            delegated = column == "Delegate"
             operators.append(OpTime(kind.removeprefix("Delegate/"), average * count, count, delegated))
     if not operators:
         raise ConfigError("LiteRT's profiler says nothing that can be read; profile with ai-edge-litert 2.3")

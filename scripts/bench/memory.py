@@ -32,7 +32,7 @@ NETS: dict[str, tuple[dict[str, Any], int, int]] = {
 }
 
 
-def one(arch: str, keep: bool, steps: int = 6) -> dict[str, float]:
+def step_seconds(arch: str, keep: bool, steps: int = 6) -> dict[str, float]:
     """Return the median seconds of a step in this process."""
     torch.set_num_threads(1)
     if keep and not keep_freed_memory():
@@ -43,8 +43,8 @@ def one(arch: str, keep: bool, steps: int = 6) -> dict[str, float]:
     times = []
     for _ in range(steps + 2):
         start = time.perf_counter()
-        said = [part for part in net(images) if isinstance(part, torch.Tensor)]
-        torch.stack([part.float().square().mean() for part in said]).sum().backward()
+        outputs = [part for part in net(images) if isinstance(part, torch.Tensor)]
+        torch.stack([part.float().square().mean() for part in outputs]).sum().backward()
         net.zero_grad()
         times.append(time.perf_counter() - start)
     return {"seconds": statistics.median(times[2:])}
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, metavar=("NET", "FORM"), help="measure one form in this process")
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(one(options.one[0], options.one[1] == "keep")))
+        print(json.dumps(step_seconds(options.one[0], options.one[1] == "keep")))
         return
     found: dict[str, Any] = {}
     for arch in NETS:

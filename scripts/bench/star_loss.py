@@ -73,10 +73,10 @@ def main() -> int:
     forms = {"closed": star_loss, "published": published_star_loss}
     difference = float((forms["closed"](maps, target) - forms["published"](maps, target)).abs().max())
     times: dict[str, list[float]] = {name: [] for name in forms}
-    for turn in range(options.rounds + 2):
+    for round_number in range(options.rounds + 2):
         for name, loss in forms.items():
             taken = seconds(loss, maps, target)
-            if turn >= 2:  # the first turns warm up allocator and caches
+            if round_number >= 2:  # the first rounds warm up allocator and caches
                 times[name].append(taken)
     medians = {name: statistics.median(values) for name, values in times.items()}
     ratio = medians["published"] / medians["closed"]

@@ -64,7 +64,7 @@ def recall(records: Sequence[FaceRecord]) -> dict[str, dict[str, int]]:
     counts = {}
     for name, damage in DAMAGE.items():
         rng = np.random.default_rng(0)
-        faces = [damage(face, rng) if place % EVERY == 0 else face for place, face in enumerate(records)]
+        faces = [damage(face, rng) if index % EVERY == 0 else face for index, face in enumerate(records)]
         damaged = {face.name for face in faces[::EVERY]}
         found = {finding.file for finding in find_odd_shapes(faces)}
         counts[name] = {"damaged": len(damaged), "detected": len(damaged & found), "sound": len(found - damaged)}

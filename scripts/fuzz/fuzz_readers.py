@@ -44,8 +44,8 @@ _EDIT = st.tuples(
 
 def _edited(content: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
     data = bytearray(content)
-    for place, length, piece in edits:
-        start = int(place * len(data))
+    for position, length, piece in edits:
+        start = int(position * len(data))
         data[start : start + length] = piece
     return bytes(data)
 

@@ -41,7 +41,7 @@ def release_of(runtime: Runtime) -> str:
     return f"litert-{runtime.version}" if runtime.name == "litert" else runtime.version
 
 
-def said(path: Path, runtime: Runtime) -> bool:
+def supported(path: Path, runtime: Runtime) -> bool:
     """Return the static verdict: will the file run? The full tensorflow brings the operators called Flex."""
     report = check_model(path, release_of(runtime))
     flex = runtime.name == "tensorflow"
@@ -58,7 +58,7 @@ def compare(files: list[Path], runtimes: list[Runtime]) -> dict[str, Any]:
             for label, content in variants(file):
                 path.write_bytes(content)
                 for runtime, server in servers:
-                    failure, expected = server.load(path), said(path, runtime)
+                    failure, expected = server.load(path), supported(path, runtime)
                     loads[str(runtime)]["runs" if failure is None else failure.kind] += 1
                     if expected != (failure is None):
                         real = f"{failure.kind}: {failure.text}" if failure else "runs"

@@ -36,18 +36,18 @@ def main() -> int:
             folder.mkdir()
         for path, content in package_files(args.model, _RULES, load_contest(_RULES), {}).items():
             write_bytes(package / path, content)
-        seen = endure(package, args.python, mixed_photos(photos, args.photos), work, seconds=10.0 * args.photos)
+        measured = endure(package, args.python, mixed_photos(photos, args.photos), work, seconds=10.0 * args.photos)
     result = {
         "model": {"file": args.model.name, "sha256": sha256(args.model)},
         "protocol": "eight generated photos in turn (640x480 and 1920x1440; 1, 3, 0 faces; 2 of 8 broken); "
         "resident memory, median over each tenth of the photos; growth is the last against the second",
-        **asdict(seen),
-        "growth_mb": seen.growth_mb,
+        **asdict(measured),
+        "growth_mb": measured.growth_mb,
     }
     write_result(args.json, result)
-    early, late = seen.tenths_mb[1], seen.tenths_mb[-1]
-    print(f"{seen.photos} photos in {seen.seconds:.1f} s: {early:.1f} MB early, {late:.1f} MB at the end")
-    return 0 if seen.growth_mb <= _GROWTH_MB else 1
+    early, late = measured.tenths_mb[1], measured.tenths_mb[-1]
+    print(f"{measured.photos} photos in {measured.seconds:.1f} s: {early:.1f} MB early, {late:.1f} MB at the end")
+    return 0 if measured.growth_mb <= _GROWTH_MB else 1
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def faces(root: Path, part: str, degrees: float = 0.0, step: int = 1) -> Iterato
         if degrees:
             height, width = photo.shape[:2]
             side = int(1.2 * max(width, height))
-            turn = similarity(side, (width - 1) / 2, (height - 1) / 2, side, degrees)
-            photo, points = warp(photo, turn, side), apply_affine(turn, points)
+            rotation = similarity(side, (width - 1) / 2, (height - 1) / 2, side, degrees)
+            photo, points = warp(photo, rotation, side), apply_affine(rotation, points)
         yield photo, box_of_points(points)
 
 

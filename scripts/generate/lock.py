@@ -21,13 +21,13 @@ HEADER = """\
 def closure(name: str, extras: set[str]) -> dict[str, str]:
     """Return {package: version} of what `name` with `extras` needs, itself left out."""
     pins: dict[str, str] = {}
-    seen: set[tuple[str, frozenset[str]]] = set()
+    done: set[tuple[str, frozenset[str]]] = set()
     todo = [(name, frozenset(extras))]
     while todo:
         name, wanted = todo.pop()
-        if (name, wanted) in seen:
+        if (name, wanted) in done:
             continue
-        seen.add((name, wanted))
+        done.add((name, wanted))
         distribution = metadata.distribution(name)
         pins[name] = distribution.version.partition("+")[0]
         for line in distribution.requires or []:

@@ -222,8 +222,8 @@ def runs_plain(answers: Answers, op: str, case: str) -> bool:
 def limit_row(node: Node, dtype: str, rank: int, case: str, found: dict[str, Any]) -> dict[str, str]:
     """Return one row of op_types.csv."""
     since = {family: accepting["version"] if accepting else "" for family, (_, accepting) in found.items()}
-    place = {"op": node.op, "types": dtype, "min_rank": str(rank), "max_rank": str(rank), "case": case}
-    return {**place, "since": since["tflite"], "litert": since["litert"], "source": sentence(found)}
+    key = {"op": node.op, "types": dtype, "min_rank": str(rank), "max_rank": str(rank), "case": case}
+    return {**key, "since": since["tflite"], "litert": since["litert"], "source": sentence(found)}
 
 
 def merged(rows: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -92,9 +92,9 @@ def reference(target: str) -> str:
 
 def distances(a: NDArray[np.float64], b: NDArray[np.float64], target: str) -> NDArray[np.float64]:
     scheme = load_scheme(target)
-    one, two = mean_shape(a, scheme.flip), mean_shape(b, scheme.flip)
+    first, second = mean_shape(a, scheme.flip), mean_shape(b, scheme.flip)
     kind = "ocular" if scheme.ocular else "pupil"
-    return np.linalg.norm(fit(one, two) - two, axis=1) / scheme.eye_distance(two, kind)
+    return np.linalg.norm(fit(first, second) - second, axis=1) / scheme.eye_distance(second, kind)
 
 
 def main() -> None:

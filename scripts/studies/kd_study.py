@@ -112,12 +112,12 @@ def plot(study: Mapping[str, Any]) -> bytes:
     arms = sorted(differences, key=lambda arm: -differences[arm]["mean"])
     figure, axes = new_axes(7, 0.9 + 0.32 * len(arms))
     axes.axvline(0, color="#999999", linewidth=1)
-    for place, arm in enumerate(arms):
+    for row, arm in enumerate(arms):
         found = differences[arm]
         colour = COLOURS[0] if found["high"] < 0 else COLOURS[1] if found["low"] > 0 else "#777777"
-        axes.plot([found["low"], found["high"]], [place, place], color=colour, linewidth=2)
-        axes.plot([found["mean"]], [place], "o", color=colour, markersize=6)
-        axes.plot(found["by_seed"], [place] * len(found["by_seed"]), "|", color=colour, markersize=11)
+        axes.plot([found["low"], found["high"]], [row, row], color=colour, linewidth=2)
+        axes.plot([found["mean"]], [row], "o", color=colour, markersize=6)
+        axes.plot(found["by_seed"], [row] * len(found["by_seed"]), "|", color=colour, markersize=11)
     axes.set_yticks(range(len(arms)), arms)
     axes.set(
         ylim=(-0.6, len(arms) - 0.4), xlabel="points of NME against the baseline; line: 95 % over faces, ticks: seeds"

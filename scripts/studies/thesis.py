@@ -96,14 +96,14 @@ def accuracy_table(found: dict[str, Any]) -> str:
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for net, values in found.items():
-        theirs = (published(net, "gt"), published(net, "MTCNN"), TABLE_8[net], *TABLE_9[net])
+        reported = (published(net, "gt"), published(net, "MTCNN"), TABLE_8[net], *TABLE_9[net])
         turned = list(values["subgroups"]["yaw"].values())[-1]  # from frontal to turned
         jitter = values["jitter"]
         ours = (
             values["gt_percent"], values["dataset_percent"], turned["nme_percent"],
             jitter["video"]["fixed_box_percent"], *jitter["noise_percent"].values(),
         )  # fmt: skip
-        for who, row in (("thesis", theirs), ("ours", ours)):
+        for who, row in (("thesis", reported), ("ours", ours)):
             lines.append(f"| `{net}` | {who} | {' | '.join(f'{value:.2f}' for value in row)} |")
     return "\n".join(lines)
 

@@ -1,14 +1,16 @@
 """Execute the guides that add a component: their files are written to a folder, their commands run there."""
 
-import os
 import re
 import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
+
+from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "how-to").glob("add-*.md"))
@@ -41,17 +43,25 @@ def _imported(module: str) -> object:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
-def test_guide_runs(guide: Path, tmp_path: Path) -> None:
+def test_guide_runs(guide: Path, tmp_path: Path, server: ForkServerContext, monkeypatch: pytest.MonkeyPatch) -> None:
     text = guide.read_text()
     assert not missing_parts(text), "the guide imports what the package does not have"
     for name, content in files_of(text).items():
         (tmp_path / name).write_text(content)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    log = tmp_path / "log.txt"
     for line in commands_of(text):
-        words = shlex.split(line)
-        call = [sys.executable, *(["-m", "distill"] if words[0] == "distill" else []), *words[1:]]
-        done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{line}\n{done.stderr[-2000:]}"
+        program, *arguments = shlex.split(line)
+        if program == "distill":
+            process = server.Process(target=run_command, args=(arguments, log))
+            process.start()
+            process.join()
+            status = process.exitcode
+        else:
+            with log.open("ab") as output:
+                status = subprocess.run([sys.executable, *arguments], stdout=output, stderr=output).returncode
+        assert status == 0, f"{line}\n{log.read_text()[-2000:]}"
 
 
 def test_every_component_has_a_guide() -> None:

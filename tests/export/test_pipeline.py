@@ -1,12 +1,10 @@
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from distill.errors import ConfigError, ExportError
-from distill.export import pipeline
 from distill.export.calibration import calibrate_on
 from distill.export.config import CalibrationConfig
 from distill.export.pipeline import ExportResult
@@ -46,7 +44,7 @@ def test_the_report_says_what_the_integers_were_calibrated_on(exported: ExportRe
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("converted")
+@pytest.mark.usefixtures("reuse_exported")
 def test_a_missed_gate_of_integers_names_the_layers(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
     gates = dict(GATES) | {"int8": Gate(1e-9, 1e-9)}
     with pytest.raises(ExportError, match=r"int8 on litert.*worst landmarks \d+ of .*most sensitive layers [a-z]"):
@@ -60,19 +58,7 @@ def test_faces_that_are_measured_are_not_calibrated_on(net, spec: ModelSpec, tmp
         export(net, spec, tmp_path, calibration.crops, modes=("int8",), calibration=calibration)
 
 
-@pytest.fixture
-def converted(exported: ExportResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the conversion be the one that was made already."""
-
-    def copy(onnx_path: Path, spec: ModelSpec, out_dir: Path, modes, stem: str, *_: object) -> dict[str, Path]:
-        return {mode: Path(shutil.copy(exported.files[mode], out_dir)) for mode in modes}
-
-    monkeypatch.setattr(pipeline, "export_tflite", copy)
-    runtimes = [runtime for runtime in pipeline.list_runtimes() if runtime.name == "litert"]
-    monkeypatch.setattr(pipeline, "list_runtimes", lambda: runtimes)
-
-
-@pytest.mark.usefixtures("converted")
+@pytest.mark.usefixtures("reuse_exported")
 def test_a_failed_gate_leaves_the_folder_as_it_was(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
     (tmp_path / "student_fp32.tflite").write_bytes(b"the one before")
     gates = dict(GATES) | {"fp32": Gate(1e-9, 1e-9)}
@@ -82,7 +68,7 @@ def test_a_failed_gate_leaves_the_folder_as_it_was(net, spec: ModelSpec, crops, 
     assert (tmp_path / "student_fp32.tflite").read_bytes() == b"the one before"
 
 
-@pytest.mark.usefixtures("converted")
+@pytest.mark.usefixtures("reuse_exported")
 def test_weights_of_another_network_are_noticed(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
     import copy
 
@@ -92,7 +78,7 @@ def test_weights_of_another_network_are_noticed(net, spec: ModelSpec, crops, tmp
         export(other, spec, tmp_path, crops, modes=("fp32",))
 
 
-@pytest.mark.usefixtures("converted")
+@pytest.mark.usefixtures("reuse_exported")
 def test_a_runtime_that_is_too_old_is_refused(net, spec: ModelSpec, crops, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"does not run on TFLite 2\.2\.0: BATCH_MATMUL v1 needs 2\.3\.0"):
         export(net, spec, tmp_path, crops, runtime="2.2.0", modes=("fp32",))

@@ -11,7 +11,7 @@ from distill.landmarks import load_scheme
 from distill.losses.supervised import make_loss
 from distill.models import create_model
 from distill.models.pfld import InvertedResidual, PfldNet
-from tests.support.zoo_tester import ZooTester
+from tests.support.zoo_tester import NetworkTester, ZooTester
 
 
 class TestPfld025(ZooTester):
@@ -22,7 +22,7 @@ class TestPfld100(ZooTester):
     arch = "pfld_100"
 
 
-class TestPfldWithPose(ZooTester):
+class TestPfldWithPose(NetworkTester):  # converted it is the one above: the pose net only trains
     arch = "pfld_025"
     options: ClassVar = {"pose": True}
 

@@ -2,13 +2,12 @@
 
 from typing import ClassVar
 
-from tests.support.zoo_tester import ZooTester
+from tests.support.zoo_tester import NetworkTester
 
 
-class TestSwinV2(ZooTester):
+class TestSwinV2(NetworkTester):  # not converted: onnx2tf 1.28 fails on it (constant output tensor)
     arch = "swin_v2"
     size = 64
-    exports = False  # onnx2tf 1.28 fails on it (constant output tensor); a teacher only trains others
     options: ClassVar = {
         "image_size": 64,
         "width": 16,

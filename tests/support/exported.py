@@ -1,5 +1,10 @@
-"""One real conversion, shared: it takes a minute."""
+"""One real conversion in every mode, shared by all tests of a run: it takes a minute.
 
+Tests that use `exported` run on one worker (tests/conftest.py), so that it is made once.
+"""
+
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +23,7 @@ from distill.export.quantization_modes import MODES
 from distill.export.verify.tolerances import GATES, Gate
 from distill.geometry import CropSpec
 from distill.models import create_model
-from distill.spec import ModelSpec
+from distill.spec import ModelSpec, sidecar_path
 from distill.tflite.runtimes import list_runtimes
 
 SIZE = 64
@@ -67,6 +72,34 @@ def exported(
             net, spec, tmp_path_factory.mktemp("exported"), crops, landmarks, modes=list(MODES), gates=gates,
             calibration=calibration,
         )  # fmt: skip
+
+
+@pytest.fixture
+def reuse_exported(exported: ExportResult, net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pipeline find the files of `exported` instead of making them again, and check them in LiteRT only.
+
+    The ONNX file of another network than `net` is a new one.
+    """
+    make_onnx: Callable[..., Path] = pipeline.export_onnx
+
+    def copy_onnx(given: nn.Module, spec: ModelSpec, path: Path) -> Path:
+        return _copy(exported.files["onnx"], path) if given is net else make_onnx(given, spec, path)
+
+    def copy_tflite(
+        onnx_path: Path, spec: ModelSpec, out_dir: Path, modes: list[str], stem: str, *_: object
+    ) -> dict[str, Path]:
+        return {mode: _copy(exported.files[mode], Path(out_dir, f"{stem}_{mode}.tflite")) for mode in modes}
+
+    litert = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
+    monkeypatch.setattr(pipeline, "export_onnx", copy_onnx)
+    monkeypatch.setattr(pipeline, "export_tflite", copy_tflite)
+    monkeypatch.setattr(pipeline, "list_runtimes", lambda: litert)
+
+
+def _copy(source: Path, target: Path) -> Path:
+    """Copy a model and its sidecar."""
+    shutil.copy(sidecar_path(source), sidecar_path(target))
+    return Path(shutil.copy(source, target))
 
 
 @pytest.fixture

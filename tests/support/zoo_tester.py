@@ -1,4 +1,7 @@
-"""What every network of the zoo must do. A subclass names the network; `test_zoo.py` sees that each has one."""
+"""Tests of every network of the zoo. A subclass names the network; `test_zoo.py` requires one of each.
+
+`NetworkTester` is for networks that are not converted, `ZooTester` for the others.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +28,7 @@ from tests.support.exported import export
 
 
 def shaken(net: nn.Module) -> nn.Module:
-    """Make the weights such that every scale, shift and statistic shows in what the network says."""
+    """Make the weights such that every scale, shift and statistic shows in the predictions."""
     torch.manual_seed(1)
     for name, value in net.state_dict().items():
         if name.endswith("running_mean"):
@@ -38,7 +41,7 @@ def shaken(net: nn.Module) -> nn.Module:
 
 
 def with_peaks(net: nn.Module, size: int) -> nn.Module:
-    """Give a net of plain maps statistics of its own and a loud last layer: random weights alone make flat maps."""
+    """Give a net of plain maps fitted statistics and a last layer of large weights: random weights make flat maps."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
@@ -50,21 +53,19 @@ def with_peaks(net: nn.Module, size: int) -> nn.Module:
     return net.eval()
 
 
-class ZooTester:
-    """Subclass it as `class TestNet(ZooTester): arch = "net"`.
+class NetworkTester:
+    """Forward pass, gradients, checkpoint and costs of a network.
 
     Attributes:
         arch: name in the zoo.
         options: keyword arguments of a smaller variant for what takes long; counts are those of the card.
         size: side of the crop; by default what the network is registered with.
-        exports: False for a network that only teaches.
     """
 
     arch: ClassVar[str]
     options: ClassVar[Mapping[str, Any]] = {}
     size: ClassVar[int | None] = None
     scheme: ClassVar[str] = "inner51"
-    exports: ClassVar[bool] = True
 
     @pytest.fixture(scope="class")
     def spec(self) -> ModelSpec:
@@ -102,7 +103,7 @@ class ZooTester:
             assert parameter.grad is not None, f"{name} takes no part"
             assert torch.isfinite(parameter.grad).all(), name
 
-    def test_saved_and_loaded_it_says_the_same(
+    def test_saved_and_loaded_it_predicts_the_same(
         self, net: nn.Module, spec: ModelSpec, images: Tensor, tmp_path: Path
     ) -> None:
         save_model(tmp_path / "net.safetensors", net, spec)
@@ -119,16 +120,18 @@ class ZooTester:
             cost = complexity(create_model(row.arch, row.scheme, **row.options), row.size)
             assert (cost.parameters, cost.macs) == (row.parameters, row.macs), row.options
 
+
+class ZooTester(NetworkTester):
+    """Subclass it as `class TestNet(ZooTester): arch = "net"`; the fp32 file is converted once a class."""
+
     @pytest.fixture(scope="class")
     def crops(self, spec: ModelSpec) -> np.ndarray:
         return np.random.default_rng(0).random((3, spec.crop.size, spec.crop.size, 3), np.float32)
 
     @pytest.fixture(scope="class")
-    def exported(
+    def conversion(
         self, net: nn.Module, spec: ModelSpec, crops: np.ndarray, tmp_path_factory: pytest.TempPathFactory
     ) -> ExportResult:
-        if not self.exports:
-            pytest.skip("a teacher is not exported")
         with pytest.MonkeyPatch.context() as patch:
             # TensorFlow's own interpreter takes seconds to start; the others read the same files.
             quick = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
@@ -136,15 +139,17 @@ class ZooTester:
             return export(net, spec, tmp_path_factory.mktemp(self.arch), crops, modes=("fp32",))
 
     @pytest.mark.slow
-    def test_onnx_and_tflite_say_the_same(
-        self, exported: ExportResult, net: nn.Module, spec: ModelSpec, crops: np.ndarray
+    def test_onnx_and_tflite_predict_the_same(
+        self, conversion: ExportResult, net: nn.Module, spec: ModelSpec, crops: np.ndarray
     ) -> None:
         with torch.no_grad():
             points = net(torch.from_numpy(crops).permute(0, 3, 1, 2)).landmarks * spec.crop.size
-        assert float((points[0] - points[1]).abs().max()) > 0.5, "the net says the same of every crop; parity is empty"
-        assert exported.parity.max_px("onnx") <= 0.01
-        assert exported.parity.max_px("fp32") <= 0.05
+        assert float((points[0] - points[1]).abs().max()) > 0.5, (
+            "the net predicts the same for every crop; parity proves nothing"
+        )
+        assert conversion.parity.max_px("onnx") <= 0.01
+        assert conversion.parity.max_px("fp32") <= 0.05
 
     @pytest.mark.slow
-    def test_runtime_2_11_has_its_operators(self, exported: ExportResult) -> None:
-        assert exported.ops["fp32"].passed
+    def test_runtime_2_11_has_its_operators(self, conversion: ExportResult) -> None:
+        assert conversion.ops["fp32"].passed

@@ -23,10 +23,7 @@ from distill.training.loggers.metrics_csv import read_rows
 from distill.training.teacher import FrozenTeacher
 from distill.training.teacher_cache.cached_teacher import CachedTeacher
 from distill.training.teacher_cache.factory import with_cache
-
-
-def recorded(folder: Path) -> dict[tuple[int, str], str]:
-    return {(step, name): value.hex() for step, name, value in read_rows(folder / "metrics.csv")}
+from tests.support.training_runs import numbers
 
 
 def values(folder: Path, name: str) -> list[float]:
@@ -117,7 +114,7 @@ def test_kept_answers_are_the_answers(form: str, make_config: Any, teacher: Path
     """A cold cache, a warm one and one that hits half of the time give the same training to the bit."""
     cold = train_student(_cached(make_config, "cold", teacher, tmp_path / "kept", form))
     warm = train_student(_cached(make_config, "warm", teacher, tmp_path / "kept", form))
-    assert recorded(warm) == recorded(cold)
+    assert numbers(warm) == numbers(cold)
     values, others = state(cold), state(warm)
     assert all(torch.equal(value, others[name]) for name, value in values.items())
     (store,) = (tmp_path / "kept").iterdir()
@@ -126,7 +123,7 @@ def test_kept_answers_are_the_answers(form: str, make_config: Any, teacher: Path
         content[: len(content) // 2] = bytes(len(content) // 2)
         file.write_bytes(content)
     half = train_student(_cached(make_config, "half", teacher, tmp_path / "kept", form))
-    assert recorded(half) == recorded(cold)
+    assert numbers(half) == numbers(cold)
 
 
 def test_whole_maps_lose_no_more_than_half_precision(make_config: Any, teacher: Path, tmp_path: Path) -> None:
@@ -192,7 +189,7 @@ def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
         with pytest.raises(InterruptedError):
             train_student(_cached(make_config, "crashed", teacher, tmp_path / "kept_b", kd=kd))
     again = train_student(_cached(make_config, "crashed", teacher, tmp_path / "kept_b", kd=kd, resume=True))
-    assert recorded(again) == recorded(whole)
+    assert numbers(again) == numbers(whole)
     values, others = state(again), state(whole)
     assert values.keys() == others.keys()
     assert all(torch.equal(value, others[name]) for name, value in values.items())
@@ -243,3 +240,11 @@ def test_what_cannot_be_is_refused(make_config: Any, teacher: Path, tmp_path: Pa
     assert not (tmp_path / "runs").exists()
     with pytest.raises(ConfigError, match="one --teacher"):
         make_config("run", teacher=[teacher, teacher], kd={"head_only": True})
+
+
+def test_the_weight_decays_linearly(make_config: Any, teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = []
+    original = module.StudentTask.kd_weight
+    monkeypatch.setattr(module.StudentTask, "kd_weight", lambda self: weights.append(original(self)) or weights[-1])
+    train_student(make_config("student", teacher=teacher, kd={"decay": "linear", "kind": "kl"}, trainer={"epochs": 1}))
+    assert weights == pytest.approx([100, 75, 50, 25])

@@ -1,4 +1,4 @@
-"""Networks that regress coordinates train, distil, mix data sets and resume on the same road as those with maps."""
+"""Networks that regress coordinates train, distil, mix data sets and resume as those with maps."""
 
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,17 @@ from distill.models.checkpoint import load_model
 from distill.models.config import ModelConfig
 from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.fit import train_student, train_teacher
-from distill.training.loggers.metrics_csv import read_rows
+from tests.support.training_runs import numbers
 
 EFLD = ModelConfig("efld", {"image_size": 64})
 SURE = ModelConfig("efld", {"image_size": 64, "uncertainty": True})
-
-
-def _recorded(folder: Path) -> dict[tuple[int, str], str]:
-    return {(step, name): value.hex() for step, name, value in read_rows(folder / "metrics.csv")}
 
 
 @pytest.mark.parametrize("kind", ["nme", "wing", "l1", "smooth_l1"])
 def test_every_loss_of_points_trains_and_ships(kind: str, make_config: Any, tmp_path: Path) -> None:
     config = make_config("efld", model=EFLD, loss=LossConfig("default" if kind == "nme" else kind))
     folder = train_teacher(config)
-    rows = _recorded(folder)
+    rows = numbers(folder)
     losses = [float.fromhex(value) for (_, name), value in rows.items() if name == f"train/{kind}"]
     assert len(losses) == 12
     assert losses[-1] < losses[0]
@@ -46,7 +42,7 @@ def test_a_regression_student_learns_from_a_teacher_with_maps(
     kind: str, model: ModelConfig, make_config: Any, teacher: Path
 ) -> None:
     config = make_config("student", teacher=teacher, model=model, kd={"kind": kind, "weight": 1.0})
-    rows = _recorded(train_student(config))
+    rows = numbers(train_student(config))
     kd = [float.fromhex(value) for (_, name), value in rows.items() if name == "train/kd"]
     assert len(kd) == 12
     assert all(value > 0 for value in kd)
@@ -101,7 +97,7 @@ def _cross(make_config: Any, faces: Path, name: str, teacher: Path, **changes: A
 
 def test_several_data_sets_train_several_heads(make_config: Any, faces: Path, teacher: Path) -> None:
     folder = train_student(_cross(make_config, faces, "cross", teacher))
-    rows = _recorded(folder)
+    rows = numbers(folder)
     steps = 3 * (18 * 3 // 4)
     assert max(step for step, _ in rows) == steps
     for name in ("inner51", "five", "kd", "loss"):
@@ -127,6 +123,6 @@ def test_a_mixed_training_is_resumed_to_the_bit(
         with pytest.raises(InterruptedError):
             train_student(_cross(make_config, faces, "crashed", teacher))
     again = train_student(_cross(make_config, faces, "crashed", teacher, resume=True, data={"workers": 2}))
-    assert _recorded(again) == _recorded(whole)
+    assert numbers(again) == numbers(whole)
     values, others = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (again, whole))
     assert all(torch.equal(value, others[name]) for name, value in values.items())

@@ -119,7 +119,7 @@ def difference(arm: Sequence[Evaluation], reference: Sequence[Evaluation]) -> di
     by_seed = [100 * (a.nme() - b.nme()) for a, b in zip(arm, reference, strict=True)]
     faces = np.mean(by_seed, 0)
     low, high = bootstrap_interval(faces, 0)
-    seeds = [float(one.mean()) for one in by_seed]
+    seeds = [float(differences.mean()) for differences in by_seed]
     return {"mean": float(faces.mean()), "low": low, "high": high, "by_seed": seeds}
 
 

@@ -9,7 +9,7 @@ from distill.cli import export as command
 from distill.export import pipeline
 from distill.export.config import QuantizeConfig
 from distill.export.pipeline import Conversion, ExportResult
-from distill.export.verify.parity_report import cells, conversion_report, headings
+from distill.export.verify.parity_report import ConversionReport, cells, conversion_report, headings
 from distill.export.verify.sensitivity import LayerCost
 from distill.export.verify.tolerances import Gate
 from distill.files import write_json
@@ -46,26 +46,21 @@ def test_every_stage_has_its_cells_and_floats_are_not_blamed(conversion: Convers
 
 
 @pytest.fixture
-def quick(exported: ExportResult, net, spec, crops, monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(reuse_exported: None, net, spec, crops, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command find a network, faces and conversions that are there already."""
-    import shutil
-
-    def copy(onnx_path: Path, spec, out_dir: Path, modes, stem: str, *_: object) -> dict[str, Path]:
-        for mode in modes:
-            shutil.copy(exported.files[mode].with_suffix(".json"), out_dir)
-        return {mode: Path(shutil.copy(exported.files[mode], out_dir)) for mode in modes}
-
-    runtimes = [runtime for runtime in pipeline.list_runtimes() if runtime.name == "litert"]
-    monkeypatch.setattr(pipeline, "list_runtimes", lambda: runtimes)
-    monkeypatch.setattr(pipeline, "export_tflite", copy)
     monkeypatch.setattr("distill.models.checkpoint.load_model", lambda path, scheme: (net, spec))
     monkeypatch.setattr("distill.export.export.face_crops", lambda spec, count, *_: (crops[:1], POINTS))
+    monkeypatch.setattr(pipeline, "sensitivity", lambda *_: [LayerCost("head.heatmap", 1.0, 2.0)])
 
 
 @pytest.fixture
-def one_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounding every module takes long; another test does it."""
-    monkeypatch.setattr(pipeline, "sensitivity", lambda *_: [LayerCost("head.heatmap", 1.0, 2.0)])
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latency and memory are measured by `test_the_command_writes_page_and_numbers`."""
+
+    def report(conversion: Conversion, net, model: str, faces: str, rounds: int) -> ConversionReport:
+        return conversion_report(conversion, model, faces, {}, {}, unstable=False)
+
+    monkeypatch.setattr("distill.report.parity.measure_report", report)
 
 
 POINTS = np.random.default_rng(1).random((1, 51, 2))
@@ -81,15 +76,13 @@ def test_the_command_writes_page_and_numbers(tmp_path: Path) -> None:
     assert [row["name"] for row in report["rows"]] == ["torch", "onnx", "fp32", "int8"]
     assert all(row["latency_ms"]["1"] > 0 and row["latency_ms"]["2"] > 0 for row in report["rows"])
     assert all(row["peak_bytes"] > 0 for row in report["rows"][1:])
-    assert report["layers"]["int8"][0]["mean_px"] >= report["layers"]["int8"][-1]["mean_px"]
+    assert report["layers"]["int8"] == [{"module": "head.heatmap", "mean_px": 1.0, "max_px": 2.0}]
     page = (tmp_path / "parity.html").read_text()
     assert "<img" in page
     assert "http" not in page.replace("http-equiv", "")
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("quick")
-@pytest.mark.usefixtures("one_layer")
+@pytest.mark.usefixtures("quick", "untimed")
 def test_a_missed_gate_writes_only_the_page_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from distill.cli.main import main
 
@@ -105,9 +98,7 @@ def test_a_missed_gate_writes_only_the_page_asked_for(tmp_path: Path, capsys: py
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("quick")
-@pytest.mark.usefixtures("one_layer")
+@pytest.mark.usefixtures("quick", "untimed")
 def test_faces_of_a_data_set_are_not_shown_unasked(tmp_path: Path) -> None:
     wide = [f"--gates.int8.{name}=64" for name in ("max_px", "mean_px", "nme_rise")]
     command.run([*ARGUMENTS, "--out", str(tmp_path), "--data.root", str(tmp_path), *wide])

@@ -1,11 +1,17 @@
 """A checkpoint is whole or the one before it; nothing is left beside it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from distill.training.callbacks.checkpointing import AtomicCheckpointIO, remove_leftovers
+from distill.errors import TrainingError
+from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
+from distill.training.fit import train_teacher
+from distill.training.loggers.csv import CsvLog
+from distill.training.tasks import LandmarkTask
+from tests.support.training_runs import numbers, weights
 
 
 def test_a_failing_save_leaves_the_last_checkpoint_and_no_orphan(
@@ -34,3 +40,67 @@ def test_leftovers_of_a_killed_save_are_removed_and_nothing_else(tmp_path: Path)
     remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"last.ckpt", "best.ckpt", "metrics.csv", ".hidden"}
     remove_leftovers(tmp_path / "not there")
+
+
+class _CrashError(Exception):
+    """Stands for a kill; all that runs after it is Lightning's clean-up."""
+
+
+def _crash_in(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call: int, after: bool) -> None:
+    """Let a method fail on its n-th call, before or after it did its work."""
+    original, calls = getattr(owner, method), iter(range(1, 10**6))
+
+    def failing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call_number = next(calls)
+        if call_number == call and not after:
+            raise _CrashError
+        result = original(self, *args, **kwargs)
+        if call_number == call:
+            raise _CrashError
+        return result
+
+    monkeypatch.setattr(owner, method, failing)
+
+
+CRASHES = {
+    "in a step that was saved": (RunCheckpoints, "on_train_batch_end", 6, True),
+    "in a step that was not saved": (RunCheckpoints, "on_train_batch_end", 7, False),
+    "in the middle of a validation": (LandmarkTask, "validation_step", 3, True),
+    "after a validation was recorded, before it was saved": (RunCheckpoints, "on_validation_end", 2, False),
+    "right after a validation was saved": (RunCheckpoints, "on_validation_end", 2, True),
+    "after the last validation": (RunCheckpoints, "on_validation_end", 3, True),
+    "before anything was saved": (CsvLog, "log_metrics", 1, True),
+}
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.parametrize("where", CRASHES)
+def test_resuming_a_crashed_run_changes_nothing(where: str, make_config: Any, uninterrupted: dict[str, Any]) -> None:
+    if not uninterrupted:
+        folder = train_teacher(make_config("whole"))
+        uninterrupted.update(
+            numbers=numbers(folder), **{kind: weights(folder / f"{kind}.ckpt") for kind in ("last", "best")}
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        _crash_in(patch, *CRASHES[where])
+        with pytest.raises(_CrashError):
+            train_teacher(make_config("crashed"))
+    folder = make_config("crashed").runs / "crashed"
+    folder = train_teacher(make_config("crashed", resume=(folder / "last.ckpt").exists()))
+    assert numbers(folder) == uninterrupted["numbers"]
+    for kind in ("last", "best"):
+        values, others = weights(folder / f"{kind}.ckpt"), uninterrupted[kind]
+        assert all(torch.equal(value, others[name]) for name, value in values.items()), kind
+
+
+@pytest.mark.parametrize("every", [1, 100])
+def test_a_diverged_training_stops_and_saves_nothing_of_it(every: int, make_config: Any) -> None:
+    config = make_config("run", optim={"lr": 1e30, "head_lr": 1e30, "ema": 0.0}, log={"every": every})
+    with pytest.raises(TrainingError, match=r"training diverged: the norm of the gradient is \w+ at step \d+ \(.*star"):
+        train_teacher(config)
+    for path in (config.runs / "run").glob("*.ckpt"):
+        assert all(torch.isfinite(value).all() for value in weights(path).values() if value.is_floating_point())

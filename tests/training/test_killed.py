@@ -1,0 +1,173 @@
+"""Killed with -9 wherever it may be, and resumed, a training is the training that nobody killed.
+
+Trainings run as `distill teacher|student` in processes forked from one that has everything imported.
+"""
+
+import os
+import random
+import shutil
+import signal
+import time
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from distill.losses.config import CacheConfig
+from distill.training.loggers.csv import plain_config
+from distill.training.loggers.metrics_csv import read_rows
+from tests.support.command_processes import SECRETS, USER
+from tests.support.training_process import train
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
+EPOCHS, STEPS = 6, 24
+
+
+class Runs:
+    """Starts trainings in one folder, kills them, reads what they left."""
+
+    def __init__(self, server: ForkServerContext, folder: Path, make_config: Any):
+        self.server, self.folder, self.make_config = server, folder, make_config
+
+    def write(self, name: str, **changes: Any) -> list[str]:
+        """Write the configuration of a run and return its command line."""
+        changes = {"trainer": {"epochs": EPOCHS, "validate_every": 2}, **changes}
+        plain = plain_config(self.make_config(name, **changes)) | {"runs": "runs"}
+        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(plain))
+        return ["student" if "kd" in plain else "teacher", "--config", f"{name}.yaml"]
+
+    def start(self, argv: list[str]) -> ForkServerProcess:
+        process = self.server.Process(target=train, args=(argv,))
+        process.start()
+        return process
+
+    def finish(self, name: str, argv: list[str]) -> dict[str, Any]:
+        """Run to the end and return everything a run leaves, to the last bit."""
+        process = self.start(argv)
+        process.join(600)
+        assert process.exitcode == 0, f"{name} did not finish"
+        rows = read_rows(self.folder / "runs" / name / "metrics.csv")
+        content: dict[str, Any] = {f"{name}@{step}": value.hex() for step, name, value in rows}
+        assert len(content) == len(rows), "recorded twice"
+        for kind in ("last", "best"):
+            saved = torch.load(self.folder / "runs" / name / f"{kind}.ckpt", weights_only=True)
+            for part in ("state_dict", "current_model_state"):
+                content |= {f"{kind}.{part}.{n}": value.numpy().tobytes() for n, value in saved[part].items()}
+        return content
+
+    def last_step(self, name: str) -> int:
+        path = self.folder / "runs" / name / "metrics.csv"
+        return max((step for step, _, _ in read_rows(path)), default=0) if path.is_file() else 0
+
+    def kill_at(self, name: str, argv: list[str], step: int, delay: float) -> None:
+        """Start or resume, and kill -9 a moment after a step was recorded, with all its workers."""
+        resume = ["--resume"] if (self.folder / "runs" / name / "last.ckpt").exists() else []
+        process = self.start([*argv, *resume])
+        while self.last_step(name) < step and process.is_alive():
+            time.sleep(0.005)
+        time.sleep(delay)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+
+
+@pytest.fixture
+def runs(server: ForkServerContext, tmp_path: Path, make_config: Any, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    monkeypatch.chdir(tmp_path)  # processes of the server start where this one is
+    return Runs(server, tmp_path, make_config)
+
+
+def _check(runs: Runs, seed: int, **changes: Any) -> None:
+    rng = random.Random(seed)
+    expected = runs.finish("whole", runs.write("whole", **changes))
+    assert sum(name.startswith("train/loss@") for name in expected) == STEPS
+    assert sum(name.startswith("val/nme@") for name in expected) == EPOCHS // 2
+    for workers in (0, 2):
+        name = f"killed{workers}"
+        shutil.rmtree(runs.folder / "kept", ignore_errors=True)
+        data = {**changes.get("data", {}), "workers": workers, "cache": False}
+        argv = runs.write(name, **{**changes, "data": data})
+        for step in sorted(rng.sample(range(1, STEPS), 5)):
+            runs.kill_at(name, argv, step, delay=rng.uniform(0, 0.15))
+        found = runs.finish(name, [*argv, "--resume"])
+        different = [key for key in expected if found.get(key) != expected[key]]
+        assert found.keys() == expected.keys()
+        assert not different, f"workers {workers}: {different[:5]} of {len(different)} differ"
+        assert not list((runs.folder / "runs" / name).glob(".*")), "a file of an unfinished save is left"
+
+
+def test_teacher_killed_five_times(runs: Runs) -> None:
+    _check(runs, seed=1)
+
+
+def test_student_killed_five_times(runs: Runs) -> None:
+    runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
+    _check(runs, seed=2, teacher=Path("runs/teacher/best.ckpt"), kd={"kind": "mse", "weight": 100.0})
+
+
+def test_student_with_kept_answers_killed_five_times(runs: Runs) -> None:
+    """Also in the middle of keeping them: what a resumed run finds is what it would have been told."""
+    runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
+    kd = {"kind": "mse", "weight": 100.0, "cache": CacheConfig("window", Path("kept"))}
+    _check(runs, seed=3, teacher=Path("runs/teacher/best.ckpt"), kd=kd, data={"augment_period": 2})
+
+
+def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:
+    argv = runs.write("run", log={"wandb": "offline"}, trainer={"epochs": 3, "validate_every": 1})
+    for step in (3, 7):
+        runs.kill_at("run", argv, step, delay=0.05)
+    runs.finish("run", [*argv, "--resume"])
+    folder = runs.folder / "runs/run/wandb"
+    records = [_read_wandb(path) for path in sorted(folder.glob("offline-run-*/*.wandb"))]
+    assert len(records) == 3
+    identity = (runs.folder / "runs/run/wandb_id.txt").read_text().strip()
+    assert all(path.name.endswith(f"-{identity}") for path in folder.glob("offline-run-*"))
+    assert records[-1]["id"] == identity
+    recorded = {(step, name): value for step, name, value in read_rows(runs.folder / "runs/run/metrics.csv")}
+    # The last start alone holds every number, whatever the kills took of those before.
+    pictures = {key: value for key, value in records[-1]["numbers"].items() if key[1].startswith("val/ced/")}
+    assert records[-1]["numbers"] == recorded | pictures
+    assert pictures
+    assert {step for step, _ in recorded} == set(range(1, 13))
+    assert records[-1]["config"]["model"]["arch"] == "swin_v2"
+    assert records[-1]["artifact"] == {"best.ckpt", "config.yaml", "metrics.csv"}
+    private = [*SECRETS.values(), USER, str(runs.folder), str(Path(__file__).parents[2])]
+    for path in folder.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert not [word for word in private if word.encode() in content], path
+
+
+def _read_wandb(path: Path) -> dict[str, Any]:
+    """Parse W&B's transaction log; what a kill cut off is not there."""
+    import json
+
+    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.sdk.internal.datastore import DataStore
+
+    store, found = DataStore(), {"id": None, "numbers": {}, "config": {}, "artifact": set()}
+    store.open_for_scan(str(path))
+    while True:
+        try:
+            data = store.scan_data()
+        except AssertionError:
+            break
+        if data is None:
+            break
+        record = Record()
+        record.ParseFromString(data)
+        if record.HasField("run"):
+            found["id"] = record.run.run_id
+            found["config"] |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
+        if record.HasField("history"):
+            values = {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.history.item}
+            step = values.pop("_step", record.history.step.num)
+            found["numbers"] |= {
+                (step, n): float(v) for n, v in values.items() if n[0] != "_" and isinstance(v, int | float)
+            }
+        if record.HasField("artifact") or record.request.HasField("log_artifact"):
+            artifact = record.artifact if record.HasField("artifact") else record.request.log_artifact.artifact
+            found["artifact"] |= {entry.path for entry in artifact.manifest.contents}
+    return found

@@ -1,0 +1,51 @@
+"""Data workers, processes and devices of a training."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from distill.errors import ConfigError
+from distill.models.config import ModelConfig
+from distill.training.fit import train_teacher
+from distill.training.loggers.csv import plain_config
+from tests.support.training_runs import numbers, same_weights
+
+
+def test_workers_change_nothing(make_config: Any) -> None:
+    folders = [
+        train_teacher(make_config(f"workers{n}", data={"workers": n, "cache": n == 1}, trainer={"epochs": 1}))
+        for n in (0, 1, 2)
+    ]
+    assert numbers(folders[0]) == numbers(folders[1]) == numbers(folders[2])
+    assert same_weights(folders[0] / "last.ckpt", folders[1] / "last.ckpt")
+    assert same_weights(folders[0] / "last.ckpt", folders[2] / "last.ckpt")
+
+
+def test_what_is_not_there_is_one_line(make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ConfigError, match=r"--log\.wandb offline needs wandb, which is not installed .*disabled"):
+        train_teacher(make_config("run", log={"wandb": "offline"}))
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"--trainer: this machine cannot do that"):
+            train_teacher(make_config("other", trainer={"accelerator": "gpu"}))
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_takes_part_in_some_losses_only(
+    make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spread of a landmark has no part in the loss of points; a step must not wait for its gradient."""
+    model = ModelConfig("efld", {"image_size": 64, "uncertainty": True})
+    config = make_config("two", model=model, trainer={"epochs": 1, "devices": 2}, data={"cache": False})
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(plain_config(config)))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    command = [sys.executable, "-m", "distill", "teacher", "--config", str(tmp_path / "two.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((config.runs / "two" / "summary.json").read_text())["steps"] == 18 // 8
