@@ -53,6 +53,7 @@ TESTED_ELSEWHERE = {
     "data/crops.py": "export/test_calibration.py",
     "data/presets.py": "cli/test_recipes.py",
     "data/readers/cofw_photos.py": "data/readers/test_cofw.py",
+    "data/readers/scheme_choice.py": "data/readers/test_coco.py",
     "data/sensor_noise.py": "data/test_augment.py",
     "detection/box_calibration.py": "detection/test_detector.py",
     "doctor/check.py": "test_doctor.py",
