@@ -65,6 +65,7 @@ def train_student(config: StudentConfig) -> Path:
             config = with_crop(config, frozen.spec.crop)
         net = make_net(config)
         data = make_data(config, net)
+        config = with_crop(config, data.val.crop)
         parts = task_parts(config, net, data)
         frozen.require_same_input(parts["spec"])
         teacher = with_cache(frozen, config, data.train)

@@ -32,6 +32,9 @@ _FREE = (
     "log.",
 )
 
+# Chosen from the faces where they are not given, after this check; the run then has their values.
+_FROM_DATA = ("data.crop.scale", "data.crop.shift_y")
+
 # What Lightning restores a training from.
 _KEYS = ("state_dict", "optimizer_states", "loops")
 
@@ -57,6 +60,8 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path | None:
             for content in (yaml.safe_load(started.read_text()), plain_config(config))
         )
         for name in {**now, **before}:
+            if name in _FROM_DATA and now.get(name) is None:
+                continue
             if before.get(name) != now.get(name) and not re.sub(r"\.\d+", "", name).startswith(_FREE):
                 change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"
                 raise ConfigError(f"{folder}: {change}; resume with the same options, or start another run with --name")
