@@ -21,7 +21,7 @@ from distill.data.synthetic import write_faces
 from distill.errors import AnnotationError, ConfigError, ImageError
 from distill.geometry import Box, CropSpec, apply_affine, crop_affine
 from distill.images import read_image, warp
-from distill.landmarks import load_scheme
+from distill.landmarks.schemes import clear_own_schemes, load_scheme
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -148,7 +148,11 @@ def test_a_scheme_of_ones_own_goes_along(tmp_path: Path) -> None:
     (stored,) = read_faces("manifest", tmp_path / "store")
     assert stored.scheme == "two"
     assert load_scheme(stored.scheme).n_points == 2
-    assert (tmp_path / "store/two.yaml").is_file()
+    # Another process, in which the definition has not been read before.
+    clear_own_schemes()
+    (tmp_path / "two.yaml").unlink()
+    (again,) = read_faces("manifest", tmp_path / "store")
+    assert load_scheme(again.scheme).n_points == 2
 
 
 def test_kill_minus_nine_leaves_a_store_that_continues(generated: Path, tmp_path: Path) -> None:
