@@ -12,6 +12,7 @@ from typing import Any
 from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256, write_json
 from distill.geometry import CropSpec
+from distill.landmarks import register_scheme
 
 _FORMAT = "distill-model/1"
 
@@ -27,6 +28,8 @@ class ModelSpec:
         crop: how a face box becomes the input.
         options: keyword arguments the architecture was built with.
         detected: how a box of `FaceDetector` becomes the input; None: as an annotated box does.
+        definitions: content of users' own schemes by their declared name, as `landmarks.register_scheme` takes it.
+        trained_on: fingerprints of the training photos, as `data.trained_photos` makes them; empty where unknown.
     """
 
     arch: str
@@ -35,6 +38,8 @@ class ModelSpec:
     crop: CropSpec
     options: dict[str, Any] = field(default_factory=dict)
     detected: CropSpec | None = None
+    definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trained_on: str = ""
 
     @property
     def detected_crop(self) -> CropSpec:
@@ -46,6 +51,9 @@ class ModelSpec:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "ModelSpec":
+        """Return a stored spec, and make the users' own schemes in it known."""
+        for name, content in raw.get("definitions", {}).items():
+            register_scheme(content, f"scheme {name} of the model")
         detected = raw.get("detected")
         crops = {"crop": CropSpec(**raw["crop"]), "detected": CropSpec(**detected) if detected else None}
         return cls(**{**raw, **crops})

@@ -8,7 +8,7 @@ from pathlib import Path
 from setuptools.command.build_py import build_py
 
 # What runs out of the box: the default landmark model and the smallest one, the cards of all models, and the hashes.
-MODELS = ("student_68_128_fp16", "efld_128_int8")
+MODELS = ("student_68_128_fp16", "efld_51_128_int8")
 PATTERNS = (
     "configs/**/*.yaml",
     "checkpoints/*.md",

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadGroupScheduling
 
+from distill.landmarks.convert import forget_own_schemes
+
 # Before anything imports the libraries that read them; children inherit them.
 os.environ |= {
     "NO_ALBUMENTATIONS_UPDATE": "1",
@@ -87,6 +89,13 @@ def _wandb_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_own_schemes() -> Iterator[None]:
+    """Forget the schemes of a test's own files: the next test may call others by the same name."""
+    yield
+    forget_own_schemes()
 
 
 @pytest.fixture(autouse=True)

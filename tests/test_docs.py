@@ -22,6 +22,7 @@ from distill.cli.report import report
 from distill.cli.submit import submit
 from distill.models.zoo import input_size
 from distill.training.config import RunConfig, StudentConfig
+from distill.training.detector_config import DetectorConfig
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -30,6 +31,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "teacher": (RunConfig, ()),
     "student": (StudentConfig, ()),
+    "detector": (DetectorConfig, ()),
     "evaluate": (evaluate, ("model",)),
     "export": (export, ("model",)),
     "check": (check, ("file",)),
@@ -83,11 +85,13 @@ def test_every_config_is_accepted_by_its_command(path: Path) -> None:
     if path.parent.name == "export":
         assert parse(options_of("export", "", export, "model"), ["--model", "m.ckpt", "--config", str(path)])
         return
-    command = "teacher" if path.stem.startswith("teacher") else "student"
+    command = next((name for name in ("teacher", "detector") if path.stem.startswith(name)), "student")
     target, _ = TARGETS[command]
     values = parse(options_of(command, "", target), ["--config", str(path)])
     config = target(**values)
     assert config.name == path.stem
+    if command == "detector":  # its network takes inputs of any size
+        return
     # What the network is built for is what it is given.
     assert input_size(config.model.arch, config.model.options, config.data.crop.size)[0] > 0
 

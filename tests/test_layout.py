@@ -60,6 +60,7 @@ TESTED_ELSEWHERE = {
     "data/photos/wider_boxes.py": "data/photos/test_readers.py",
     "data/presets.py": "cli/test_recipes.py",
     "data/readers/cofw_photos.py": "data/readers/test_cofw.py",
+    "data/readers/scheme_choice.py": "data/readers/test_coco.py",
     "data/sensor_noise.py": "data/test_augment.py",
     "detection/blazeface_boxes.py": "detection/test_blazeface.py",
     "detection/detection.py": "detection/test_detector.py",

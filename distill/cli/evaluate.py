@@ -56,6 +56,7 @@ def evaluate(
     faces = load_faces(
         backend.spec.scheme, format=data.format, root=data.root, subset=data.subset,
         boxes=boxes, scheme=scheme, limit=limit, approximate=approximate,
+        trained=backend.spec.trained_on,
     )  # fmt: skip
     result = measure(backend, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
     console, content = Console(), result.to_json()

@@ -1,21 +1,24 @@
 """Build training and validation faces from their configuration."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import track
 
 from distill.data.box_sources import DETECTOR
 from distill.data.class_balance import attribute_weights
-from distill.data.config import DataConfig, SetConfig
+from distill.data.config import CropConfig, DataConfig, SetConfig
+from distill.data.crop_extent import resolve_crop
 from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
 from distill.data.detector_boxes import detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
-from distill.data.presets import Split, official_split
-from distill.data.readers import parse_subsets, read_faces
-from distill.data.records import FaceRecord, known_normalisers, require_points
+from distill.data.presets import Split, official_split, preset_crop
+from distill.data.readers import parse_subsets, read_annotated, read_faces
+from distill.data.records import FaceRecord, known_normalisers, with_boxes, with_points
 from distill.data.splits import split_by_group, without_groups_of
+from distill.data.trained_photos import require_disjoint
 from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
@@ -30,29 +33,34 @@ _LARGE_OFFSET = 0.05
 
 def split_of(data: DataConfig) -> Split:
     """Return the subsets of a configuration: those it names, else the official split of the data set."""
-    if data.subset is not None or data.val_subset is not None or data.test_subset is not None:
-        return Split(data.subset, data.val_subset, data.test_subset)
-    return official_split(data.format, data.root, data.preset)
+    named = Split(data.subset, data.val_subset, data.test_subset)
+    if data.subset is not None:
+        return named
+    # Without --data.subset, training on every face would include the official test faces.
+    official = official_split(data.format, data.root, data.preset, data.scheme)
+    return Split(*(own if own is not None else declared for own, declared in zip(named, official, strict=True)))
 
 
 def read_split(data: DataConfig, split: Split, seed: int) -> tuple[list[FaceRecord], list[FaceRecord]]:
     """Return training and validation faces; no photo is on both sides, none is among the test faces."""
-    train = _read(data, split.train)
+    train = with_boxes(_read(data, split.train), data.boxes)
     if split.test is not None:
         train = without_groups_of(train, _read(data, split.test))
+        if not train:
+            raise ConfigError(
+                f"every training face ({split.train or 'all'}) shows a person or photo of the test faces "
+                f"({split.test}): choose other subsets with --data.subset and --data.test_subset"
+            )
     if split.val is None:
-        return split_by_group(train, data.val_fraction, seed)
-    val = _read(data, split.val)
-    return without_groups_of(train, val), val
+        train, val = split_by_group(train, data.val_fraction, seed)
+    else:
+        val = _read(data, split.val)
+        train = without_groups_of(train, val)
+    return train, with_points(val, "validation faces", "choose others with --data.val_subset")
 
 
 def validation_normaliser(faces: Sequence[FaceRecord], scheme: str, notify: Notify = print) -> str:
-    """Return the first normaliser of the scheme whose points all validation faces have.
-
-    Raises:
-        AnnotationError: a face without a single marked point.
-    """
-    require_points(faces, "validation faces", "choose others with --data.val_subset")
+    """Return the first normaliser of the scheme whose points all validation faces have."""
     usable = known_normalisers(faces, scheme)[0]
     first = load_scheme(scheme).normalisers[0]
     if usable != first:
@@ -60,7 +68,9 @@ def validation_normaliser(faces: Sequence[FaceRecord], scheme: str, notify: Noti
     return usable
 
 
-def build_data(data: DataConfig, heads: Sequence[str], seed: int, epochs: int, progress: bool = True) -> FaceData:
+def build_data(
+    data: DataConfig, heads: Sequence[str], seed: int, epochs: int, progress: bool = True, notify: Notify = print
+) -> FaceData:
     """Read the faces of a run and wrap them for Lightning.
 
     Args:
@@ -69,9 +79,11 @@ def build_data(data: DataConfig, heads: Sequence[str], seed: int, epochs: int, p
         seed: of the split, the order of the faces and their augmentation.
         epochs: passes over the training faces.
         progress: show a progress bar where faces are detected.
+        notify: receives the line about the crop.
     """
     split = split_of(data)
     train, val = read_split(data, split, seed)
+    data = replace(data, crop=_crop(data, train, notify))
     crop = data.crop.spec()
     mixed = len(heads) > 1 or bool(data.sets) or bool(data.balance)
     scheme = data.scheme
@@ -85,6 +97,10 @@ def build_data(data: DataConfig, heads: Sequence[str], seed: int, epochs: int, p
     further = [
         _further_set(data, item, seed + index, val, split.test, progress) for index, item in enumerate(data.sets, 1)
     ]
+    everything = [*train, *(record for part in further for record in part.faces.records)]
+    require_disjoint(everything, val, "validation faces")
+    if split.test is not None:
+        require_disjoint(everything, _read(data, split.test), "test faces")
     return FaceData(
         MixedDataset([TrainingSet(faces, weights), *further], heads) if mixed else faces,
         FaceDataset(val, crop, data.scheme, None, data.boxes[:1], seed, data.cache),
@@ -93,6 +109,15 @@ def build_data(data: DataConfig, heads: Sequence[str], seed: int, epochs: int, p
         workers=data.workers,
         seed=seed,
     )
+
+
+def _crop(data: DataConfig, train: Sequence[FaceRecord], notify: Notify) -> CropConfig:
+    """Return the crop with its extent: as given, else as of the preset, else as the training faces need it."""
+    crop = data.crop
+    if crop.scale is None and crop.shift_y is None:
+        measured = preset_crop(data.format, data.scheme, data.preset)
+        crop = replace(crop, scale=measured.get("scale"), shift_y=measured.get("shift_y"))
+    return resolve_crop(crop, train, data.scheme, data.boxes, data.augment, notify)
 
 
 def fit_detector_crop(
@@ -157,7 +182,7 @@ def _with_detector_boxes(
 def _as_annotated(data: DataConfig, split: Split, faces: Sequence[FaceRecord]) -> tuple[list[FaceRecord], str]:
     """Return the same faces with the points they were annotated with, which may train more heads, and their scheme."""
     names = {face.name for face in faces}
-    records = read_faces(data.format, data.root, parse_subsets(split.train))
+    records = read_annotated(data.format, data.root, parse_subsets(split.train), data.scheme)
     schemes = {record.scheme for record in records if record.name in names}
     if len(schemes) > 1:
         return list(faces), data.scheme

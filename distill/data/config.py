@@ -57,26 +57,28 @@ def _require_boxes(what: str, boxes: list[str]) -> None:
 
 @dataclass(frozen=True)
 class CropConfig:
-    """How a face box becomes the square crop that a network sees.
+    """How a face box becomes the square crop that a network receives.
 
     Attributes:
         size: side of the crop in pixels; by default what the network is made for.
-        scale: side of the crop in units of the longer side of the face box.
-        shift_y: how far the crop's centre lies below the box's, in longer sides of the box.
+        scale: side of the crop in longer sides of the face box; by default what holds every landmark.
+        shift_y: how far the crop's centre lies below the box's, in longer sides of the box; by default as `scale`.
     """
 
     size: int | None = None
-    scale: float = 1.1
-    shift_y: float = -0.1
+    scale: float | None = None
+    shift_y: float | None = None
 
     def spec(self) -> CropSpec:
-        """Return the crop of a network, whose size must be known by now.
+        """Return the crop of a network, whose values must be known by now.
 
         Raises:
-            ConfigError: it is not.
+            ConfigError: they are not.
         """
         if self.size is None:
             raise ConfigError("--data.crop.size is not set; give it, or a network that has one")
+        if self.scale is None or self.shift_y is None:
+            raise ConfigError("--data.crop.scale and shift_y are not set; give both, or faces to choose them by")
         return CropSpec(self.size, self.scale, self.shift_y)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 
 from distill.data.readers.manifest import FILE_NAME, format_manifest
 from distill.data.records import FaceRecord
@@ -23,7 +24,7 @@ from distill.errors import AnnotationError, ConfigError
 from distill.files import write_bytes, write_json, write_text
 from distill.geometry import Affine, Box, apply_affine, similarity
 from distill.images import Photo, read_image, warp
-from distill.landmarks import load_scheme
+from distill.landmarks.schemes import load_scheme, own_definition
 
 LABEL = "store.json"
 # Raise it whenever the same faces and options give other pictures or points.
@@ -97,7 +98,7 @@ def _moved(record: FaceRecord, spec: StoreSpec, root: Path) -> FaceRecord:
         image=root / _image_name(record),
         landmarks=apply_affine(affine, record.landmarks.astype(np.float64)),
         boxes={source: Box(*apply_affine(affine, ends).reshape(-1).tolist()) for source, ends in corners.items()},
-        scheme=Path(record.scheme).name,
+        scheme=f"{record.scheme}.yaml" if own_definition(record.scheme) else record.scheme,
     )
 
 
@@ -176,8 +177,8 @@ def prepare_store(
     _claim(root, {"version": VERSION, "data_hash": data_hash(records), **asdict(spec)})
     for scheme in sorted({record.scheme for record in records}):
         load_scheme(scheme)
-        if scheme.endswith((".yaml", ".yml")):
-            write_text(root / Path(scheme).name, Path(scheme).read_text(encoding="utf-8"))
+        if definition := own_definition(scheme):
+            write_text(root / f"{scheme}.yaml", yaml.safe_dump(definition, sort_keys=False))
     for done in _done(root, records, spec, workers):
         if progress is not None:
             progress(done)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from distill.data.readers import read_faces
+from distill.data.readers import read_annotated
 from distill.errors import ConfigError, suggest
 
 _TABLE = Path(__file__).with_name("presets.yaml")
@@ -32,7 +32,7 @@ def preset(name: str) -> dict[str, Any]:
     return dict(table[name])
 
 
-def official_split(format: str, root: Path, name: str | None = None) -> Split:
+def official_split(format: str, root: Path, name: str | None = None, scheme: str | None = None) -> Split:
     """Return the split that a data set declares.
 
     A public data set has its published split. Any other is read, and has the subsets that its annotations name
@@ -42,12 +42,25 @@ def official_split(format: str, root: Path, name: str | None = None) -> Split:
         format: annotation format.
         root: folder of the data.
         name: preset; by default the one of the same name as the format.
+        scheme: of the points, for files that only number them.
     """
     if name is not None or format in _table():
         public = preset(name or format)
         return Split(public.get("train"), public.get("val"), public.get("test"))
-    subsets = {record.subset for record in read_faces(format, root)}
+    subsets = {record.subset for record in read_annotated(format, root, None, scheme)}
     return Split(*(role if role in subsets else None for role in Split._fields))
+
+
+def preset_crop(format: str, scheme: str, name: str | None = None) -> dict[str, float]:
+    """Return `scale` and `shift_y` that a public data set was measured with for a scheme; empty where there are none.
+
+    Args:
+        format: annotation format.
+        scheme: landmark scheme to learn.
+        name: preset; by default the one of the same name as the format.
+    """
+    crops: dict[str, dict[str, float]] = _table().get(name or format, {}).get("crops", {})
+    return dict(crops.get(scheme, {}))
 
 
 @cache

@@ -1,5 +1,6 @@
 """Record of one annotated face, independent of the file format."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.annotation_size import fit_to_photo
 from distill.errors import AnnotationError
 from distill.geometry import Box, Points, box_of_points
-from distill.landmarks import convert, load_scheme
+from distill.landmarks import convert, load_scheme, scheme_name
 from distill.landmarks.convert import convert_visibility
 
+_LOG = logging.getLogger(__name__)
 Attribute = bool | float | str
 # hand: annotated or checked by a person, or rendered; weak: predicted by a model; none: no points.
 Labels = Literal["hand", "weak", "none"]
@@ -27,7 +30,7 @@ class FaceRecord:
         image: the photo.
         landmarks: (k, 2) float32, pixels of the photo (0-based centres).
         visible: (k,) bool; an occluded point has a position, but is not visible.
-        scheme: landmark scheme of the points.
+        scheme: declared name of the landmark scheme of the points.
         boxes: face boxes by source: `gt` (tight box of all annotated points), where known `dataset` (of a
             detector, as the data have it) and, where it was run, `detector` (of `FaceDetector`).
         group: faces that must stay on one side of a split share it (same photo, near duplicates).
@@ -35,6 +38,7 @@ class FaceRecord:
         known: (k,) bool; where False the point is not annotated: its position is a finite placeholder.
         attributes: annotations of the face, such as WFLW's `occlusion: True` or a pose angle in degrees.
         labels: origin of the points.
+        turned: whether the annotation was in stored pixels and has been turned with the photo.
     """
 
     name: str
@@ -48,9 +52,11 @@ class FaceRecord:
     known: NDArray[np.bool_]
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     labels: Labels = "hand"
+    turned: bool = False
 
     def in_scheme(self, scheme: str) -> "FaceRecord":
         """Return the same face with its points converted; boxes stay, so crops do not depend on the scheme."""
+        scheme = scheme_name(scheme)
         if scheme == self.scheme:
             return self
         return replace(
@@ -62,20 +68,39 @@ class FaceRecord:
         )
 
 
-def require_points(records: Sequence[FaceRecord], what: str, advice: str) -> None:
-    """Refuse faces without a single marked point, which nothing can be measured on.
+def with_points(records: Sequence[FaceRecord], what: str, advice: str) -> list[FaceRecord]:
+    """Return the faces with at least one marked point, on which something can be measured; warn of the others.
 
     Args:
         what: how to call the faces.
-        advice: what to do about it.
+        advice: what to do where none has a point.
 
     Raises:
-        AnnotationError: naming the first of them.
+        AnnotationError: no face has a marked point.
     """
-    without = [record.name for record in records if not record.known.any()]
-    if without:
-        counts = f"{len(without)} of {len(records)} {what}"
-        raise AnnotationError(f"{counts} have no marked point ({without[0]} is the first); {advice}")
+    kept = [record for record in records if record.known.any()]
+    if records and not kept:
+        raise AnnotationError(
+            f"{len(records)} of {len(records)} {what} have no marked point ({records[0].name} is the first); {advice}"
+        )
+    if len(kept) < len(records):
+        _LOG.warning("%d of %d %s have no marked point and are left out", len(records) - len(kept), len(records), what)
+    return kept
+
+
+def with_boxes(records: Sequence[FaceRecord], boxes: Sequence[str]) -> list[FaceRecord]:
+    """Return the faces without those that have neither points nor a box of these sources; warn of those left out.
+
+    Nothing can be cut out of such a face, and nothing learnt from it. A face with points but without box is kept, so
+    that what needs the box says so.
+    """
+    kept = [record for record in records if record.known.any() or any(source in record.boxes for source in boxes)]
+    if len(kept) < len(records):
+        left_out, sources = len(records) - len(kept), " or ".join(boxes)
+        _LOG.warning(
+            "%d of %d faces have neither points nor a %s box and are left out", left_out, len(records), sources
+        )
+    return kept
 
 
 def known_normalisers(records: Sequence[FaceRecord], scheme: str) -> tuple[str, ...]:
@@ -145,17 +170,25 @@ def make_record(
     known: NDArray[np.bool_] | None = None,
     attributes: Mapping[str, Attribute] | None = None,
     labels: Labels = "hand",
+    stated: tuple[int, int] | None = None,
 ) -> FaceRecord:
     """Build a validated record; every reader calls this.
 
     Points may lie a little outside the photo, as with a cut-off chin; `size` (width, height of the photo)
     limits how far, and checks that the boxes overlap the photo. `source` is the file named in errors.
+    `stated` is the (width, height) that the annotation gives for its photo: it is compared with the photo, and points
+    and boxes are turned with the photo where they are in its stored pixels.
     Points that are not `known` may hold anything. Without landmarks (None) no point is known and labels are "none".
 
     Raises:
         AnnotationError: wrong number of points or flags, NaN or infinite coordinates of a known point, a box without
-            area, a box outside the photo, or points further outside it than the face is large.
+            area, a box outside the photo, points further outside it than the face is large, or a photo of another
+            size than stated.
     """
+    scheme = scheme_name(scheme)
+    turned = False
+    if stated is not None:
+        landmarks, boxes, size, turned = fit_to_photo(landmarks, boxes or {}, stated, image, source)
     k = load_scheme(scheme).n_points
     if landmarks is None:
         landmarks = np.zeros((k, 2))
@@ -187,4 +220,5 @@ def make_record(
         known=marked,
         attributes=dict(attributes or {}),
         labels=labels,
+        turned=turned,
     )

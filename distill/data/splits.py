@@ -52,6 +52,12 @@ def _file_hash(path: Path, size: int, changed: int) -> str:
     return sha256(path)
 
 
+def photo_hash(path: Path) -> str:
+    """Return the SHA-256 (hex) of a photo's bytes; a photo is read once."""
+    status = path.stat()
+    return _file_hash(path, status.st_size, status.st_mtime_ns)
+
+
 def data_hash(records: Sequence[FaceRecord]) -> str:
     """Return a SHA-256 (hex) over names, points, boxes and photos; neither order nor folder matters.
 
@@ -59,9 +65,7 @@ def data_hash(records: Sequence[FaceRecord]) -> str:
     """
     total = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.name):
-        status = record.image.stat()
-        photo = _file_hash(record.image, status.st_size, status.st_mtime_ns)
-        total.update(f"{record.name}\0{record.scheme}\0{photo}".encode())
+        total.update(f"{record.name}\0{record.scheme}\0{photo_hash(record.image)}".encode())
         total.update(np.ascontiguousarray(record.landmarks, "<f4").tobytes())
         total.update(np.packbits(record.visible).tobytes())
         for source in sorted(record.boxes):

@@ -89,6 +89,7 @@ def evaluate(
         limit=limit,
         approximate=approximate,
         progress=progress,
+        trained=backend.spec.trained_on,
     )
     name = Path(model).name if isinstance(model, str | Path) else backend.spec.arch
     return measure(backend, faces, name, batch_size=batch_size, flip_tta=flip_tta, progress=progress)[UNCHANGED]

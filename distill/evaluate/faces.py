@@ -1,5 +1,6 @@
 """Faces of an evaluation, with their boxes and normalisers."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,17 @@ from rich.progress import track
 
 from distill.data.box_sources import DETECTOR, require_box_source
 from distill.data.detector_boxes import Detector, with_detector_boxes
-from distill.data.readers import FORMATS, parse_subsets, read_faces
-from distill.data.records import FaceRecord, known_normalisers, require_points
+from distill.data.readers import FORMATS, parse_subsets, read_annotated
+from distill.data.records import FaceRecord, known_normalisers, with_points
+from distill.data.trained_photos import trained_on
 from distill.detection.detector import FaceDetector
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec
-from distill.landmarks import is_exact, load_scheme, map_bias
+from distill.landmarks import is_exact, load_scheme, map_bias, scheme_name
 from distill.metrics.functional import normaliser
 from distill.spec import ModelSpec
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,7 @@ def load_faces(
     approximate: bool = False,
     detector: Detector | None = None,
     progress: bool = True,
+    trained: str = "",
 ) -> FaceSet:
     """Read the faces a model of `model_scheme` can be measured on.
 
@@ -78,20 +83,22 @@ def load_faces(
         approximate: convert also where a map is approximate; what it is wrong by then counts as the model's error.
         detector: used for `detector` boxes; `FaceDetector()`.
         progress: show a bar on standard error while it looks.
+        trained: fingerprints of the photos that the model was trained on: `ModelSpec.trained_on`. Of a whole data set
+            such faces are left out; in a named subset they are an error.
 
     Raises:
-        ConfigError: data and model do not fit together, or faces without a box of this source.
+        ConfigError: data and model do not fit together, faces without a box of this source, or trained faces.
         AnnotationError, ImageError: an invalid file.
     """
     require_box_source("--boxes", boxes)
-    chosen = scheme or model_scheme
+    model_scheme, chosen = scheme_name(model_scheme), scheme_name(scheme or model_scheme)
     inexact = [_inexact(model_scheme, chosen, "the model's points", approximate)]
     records = _read(chosen, format, root, subset)
     first = {record.scheme: record.name for record in reversed(records)}
     inexact += [_inexact(source, chosen, f"the points of {name}", approximate) for source, name in first.items()]
     conversion = "; ".join(dict.fromkeys(filter(None, inexact))) or "exact"
-    records = _spread([record.in_scheme(chosen) for record in records], limit)
-    require_points(records, "faces", "choose others")
+    records = with_points([record.in_scheme(chosen) for record in records], "faces", "choose others")
+    records = _spread(_not_trained(records, trained, subset), limit)
     asked = len(records)
     if boxes == DETECTOR:
         records = _found(records, detector or FaceDetector(), progress)
@@ -107,7 +114,7 @@ def _has_map(source: str, target: str) -> bool:
 def _read(scheme: str, format: str, root: str | Path, subset: str | None) -> list[FaceRecord]:
     """Faces as the data set annotates them, in `scheme` where it holds its points in several."""
     subsets = parse_subsets(subset)
-    records = read_faces(format, root, subsets)
+    records = read_annotated(format, root, subsets, scheme)
     if all(_has_map(record.scheme, scheme) and is_exact(record.scheme, scheme) for record in records):
         return records
     # A data set may hold its points in several schemes; the reader then picks the one that suits.
@@ -128,6 +135,19 @@ def _inexact(source: str, target: str, what: str, approximate: bool) -> str:
     bias = map_bias(source, target)
     wrong_by = f"wrong by {100 * bias.mean:.1f} % of the eye distance" if bias else "its bias never measured"
     return f"{source} to {target} approximate, {wrong_by}"
+
+
+def _not_trained(records: list[FaceRecord], trained: str, subset: str | None) -> list[FaceRecord]:
+    """Return the faces that the model was not trained on."""
+    seen_in_training = {record.name for record in trained_on(records, trained)} if trained else set()
+    if not seen_in_training:
+        return records
+    counts = f"{len(seen_in_training)} of {len(records)} faces are in photos that the model was trained on"
+    rest = [record for record in records if record.name not in seen_in_training]
+    if parse_subsets(subset) is not None or not rest:
+        raise ConfigError(f"{counts} ({min(seen_in_training)}): choose faces that it was not trained on")
+    _LOG.warning("%s and are left out", counts)
+    return rest
 
 
 def _spread(records: list[FaceRecord], limit: int | None) -> list[FaceRecord]:

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from distill.errors import CheckpointError
 from distill.files import sha256
 from distill.inference.backend import Backend, Images, Landmarks, as_float, checked, installed
-from distill.inference.onnx_session import open_session
+from distill.inference.onnx_session import first_line, open_session
 from distill.spec import read_sidecar
 from distill.tflite.interpreter import TFLiteNet
+
+_FLOAT = "tensor(float)"
 
 
 class _ExportedBackend(Backend):
@@ -39,8 +41,12 @@ class _ExportedBackend(Backend):
         self(np.zeros((1, size, size, 3), np.float32))
 
     def __call__(self, images: Images, /) -> Landmarks:
-        points = np.concatenate([self._run(image[None]) for image in as_float(images)])
-        return checked(points, self.path, self.spec)
+        outputs = [self._run(image[None]) for image in as_float(images)]
+        if outputs and outputs[0].dtype != np.float32:
+            raise CheckpointError(
+                f"{self.path}: returns {outputs[0].dtype}, not float32; convert it with float32 output"
+            )
+        return checked(np.concatenate(outputs), self.path, self.spec)
 
     def _open(self, threads: int) -> None:
         """Load the file and set `input_shape`."""
@@ -72,9 +78,14 @@ class OnnxBackend(_ExportedBackend):
     def _open(self, threads: int) -> None:
         self._session = open_session(self.path, threads)
         entry = self._session.get_inputs()[0]
+        if entry.type != _FLOAT:
+            raise CheckpointError(f"{self.path}: takes {entry.type}, this program gives {_FLOAT}; export it again")
         self._input = entry.name
         self.input_shape = tuple(entry.shape)
 
     def _run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        output: NDArray[np.float32] = self._session.run(None, {self._input: np.ascontiguousarray(image)})[0]
+        try:
+            output: NDArray[np.float32] = self._session.run(None, {self._input: np.ascontiguousarray(image)})[0]
+        except Exception as error:  # its errors share no base class but Exception
+            raise CheckpointError(f"{self.path}: ONNX Runtime cannot run it ({first_line(error)})") from error
         return output

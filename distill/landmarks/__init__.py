@@ -1,7 +1,29 @@
 """Landmark schemes and the conversions between them."""
 
 from distill.landmarks.convert import Bias, convert, is_exact, map_bias
+from distill.landmarks.names import names_fault, require_names
 from distill.landmarks.parse import Edge
-from distill.landmarks.schemes import Scheme, list_schemes, load_scheme
+from distill.landmarks.schemes import (
+    Scheme,
+    list_schemes,
+    load_scheme,
+    own_definition,
+    register_scheme,
+    scheme_name,
+)
 
-__all__ = ["Bias", "Edge", "Scheme", "convert", "is_exact", "list_schemes", "load_scheme", "map_bias"]
+__all__ = [
+    "Bias",
+    "Edge",
+    "Scheme",
+    "convert",
+    "is_exact",
+    "list_schemes",
+    "load_scheme",
+    "map_bias",
+    "names_fault",
+    "own_definition",
+    "register_scheme",
+    "require_names",
+    "scheme_name",
+]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from distill.errors import ConfigError
 from distill.landmarks.parse import expand_indices
-from distill.landmarks.schemes import load_scheme
+from distill.landmarks.schemes import clear_own_schemes, load_scheme, scheme_name
 
 
 class Bias(NamedTuple):
@@ -84,6 +84,7 @@ def _map(source: str, target: str) -> tuple[NDArray[np.float32], bool]:
 
 def is_exact(source: str, target: str) -> bool:
     """Whether converting `source` to `target` gives exactly the points that `target` defines."""
+    source, target = scheme_name(source), scheme_name(target)
     return source == target or _map(source, target)[1]
 
 
@@ -104,6 +105,7 @@ def convert(points: NDArray[np.floating], source: str, target: str) -> NDArray[n
     Raises:
         ConfigError: there is no map between the two schemes.
     """
+    source, target = scheme_name(source), scheme_name(target)
     if source == target:
         return points.astype(np.float32)
     weights, _ = _map(source, target)
@@ -112,8 +114,15 @@ def convert(points: NDArray[np.floating], source: str, target: str) -> NDArray[n
 
 def convert_visibility(visible: NDArray[np.bool_], source: str, target: str) -> NDArray[np.bool_]:
     """A converted point (..., k_target) is visible when every point it comes from is."""
+    source, target = scheme_name(source), scheme_name(target)
     if source == target:
         return visible
     weights, _ = _map(source, target)
     needed = (np.abs(weights).sum(1) > 0).astype(np.float32)
     return np.einsum("ks,...s->...k", needed, (~visible).astype(np.float32)) == 0
+
+
+def forget_own_schemes() -> None:
+    """Forget the users' schemes and the maps between them, for a process that reads files changed since."""
+    clear_own_schemes()
+    _map.cache_clear()

@@ -19,6 +19,9 @@ from distill.errors import ConfigError, suggest
 from distill.landmarks.parse import Edge, EyeEnds, parse_scheme
 
 _FOLDER = Path(__file__).parent / "data"
+_SUFFIXES = (".yaml", ".yml")
+# Users' schemes by their declared name: content of the file, and what it says.
+_OWN: dict[str, tuple[Mapping[str, Any], "Scheme"]] = {}
 
 
 @dataclass(frozen=True)
@@ -86,23 +89,95 @@ def list_schemes() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
-@lru_cache
 def load_scheme(name: str) -> Scheme:
-    """Return a scheme by the name of a built-in one or by the path of a YAML file of the same form.
+    """Return a scheme by its name, or by the path of a YAML file, which makes its declared name known.
 
     Raises:
         ConfigError: no such scheme, or a file that does not describe one.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else _FOLDER / f"{name}.yaml"
-    if not path.is_file():
-        valid = suggest(name, list_schemes())
-        raise ConfigError(f"unknown landmark scheme '{name}': {valid}, or a path to a .yaml file")
+    if name in _OWN:
+        return _OWN[name][1]
+    if name.endswith(_SUFFIXES):
+        return load_scheme(_read_own(name))
+    return _built_in(name)
+
+
+def scheme_name(name: str) -> str:
+    """Return the declared name of a scheme, which is given by name or by the path of a YAML file.
+
+    Records, models and results name a scheme by this name, so that they do not depend on where its file lies.
+
+    Raises:
+        ConfigError: see `load_scheme`.
+    """
+    return load_scheme(name).name if name.endswith(_SUFFIXES) else name
+
+
+def own_definition(name: str) -> dict[str, Any]:
+    """Return the content of the YAML file of a user's scheme, to be stored with a model; empty for a built-in one."""
+    return dict(_OWN[name][0]) if name in _OWN else {}
+
+
+def register_scheme(content: Any, source: str) -> str:
+    """Make a user's scheme known by its declared name, and return that.
+
+    Args:
+        content: of its YAML file.
+        source: the file named in errors.
+
+    Raises:
+        ConfigError: not a scheme, or its name is that of a scheme of other points.
+    """
     try:
-        return Scheme(**parse_scheme(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        scheme = Scheme(**parse_scheme(content))
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}; compare with {_FOLDER / 'ibug68.yaml'}") from error
+    known = _OWN[scheme.name][1] if scheme.name in _OWN else None
+    if known is None and scheme.name in list_schemes():
+        known = _built_in(scheme.name)
+    if known is not None and _meaning(known) != _meaning(scheme):
+        raise ConfigError(f"{source}: another scheme is called {scheme.name!r}; give this one a name of its own")
+    if known is None:
+        _OWN[scheme.name] = (content, scheme)
+    return scheme.name
+
+
+def _meaning(scheme: Scheme) -> tuple[Any, ...]:
+    """What two schemes of one name must agree in: the order of the points, and what they are."""
+    return scheme.n_points, scheme.flip, dict(scheme.groups), scheme.ocular, scheme.pupil
+
+
+@lru_cache
+def _read_own(path: str) -> str:
+    if not Path(path).is_file():
+        raise _unknown(path)
+    return register_scheme(_read_yaml(Path(path)), path)
+
+
+@lru_cache
+def _built_in(name: str) -> Scheme:
+    path = _FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        raise _unknown(name)
+    return Scheme(**parse_scheme(_read_yaml(path)))
+
+
+def _unknown(name: str) -> ConfigError:
+    valid = suggest(name, list_schemes())
+    return ConfigError(f"unknown landmark scheme '{name}': {valid}, or a path to a .yaml file")
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
             f"{path}: not a landmark scheme ({reason}); compare with {_FOLDER / 'ibug68.yaml'}"
         ) from error
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}; compare with {_FOLDER / 'ibug68.yaml'}") from error
+
+
+def clear_own_schemes() -> None:
+    """Forget the users' schemes; see `convert.forget_own_schemes`."""
+    _OWN.clear()
+    _read_own.cache_clear()

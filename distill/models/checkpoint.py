@@ -1,7 +1,6 @@
 """Reading weights: Lightning checkpoints and safetensors, never anything that can run code."""
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +22,21 @@ from distill.spec import ModelSpec
 _PREFIX = "net."
 
 
-def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Return the content of a `.ckpt` file, without running any code in it.
+
+    Raises:
+        CheckpointError: cut short, empty, overwritten, or no checkpoint at all.
+    """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError) as error:
+        content = torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # torch and pickle raise whatever the broken bytes lead them to
         raise CheckpointError(f"{path}: {_looks_like(path)}, not a checkpoint; train or download it again") from error
-    parts = content if isinstance(content, dict) else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    parts = read_checkpoint(path)
     spec, state = parts.get("spec"), parts.get("state_dict")
     if not (isinstance(spec, dict) and isinstance(state, dict)):
         raise CheckpointError(f"{path}: a checkpoint of another program; give one made by distill")
@@ -49,14 +57,17 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tenso
 
 
 def _looks_like(path: Path) -> str:
-    start = path.read_bytes()[:256].lstrip().lower()
-    if not start:
+    with path.open("rb") as file:
+        raw = file.read(4096)
+    start = raw.lstrip().lower()
+    if not raw:
         return "an empty file"
-    return (
-        "an HTML page"
-        if start.startswith((b"<!doctype", b"<html"))
-        else f"{path.stat().st_size} bytes of something else"
-    )
+    if not raw.strip(b"\0"):
+        return "a file full of zeros"
+    if start.startswith((b"<!doctype", b"<html")):
+        return "an HTML page"
+    size = path.stat().st_size
+    return f"{size} bytes cut short or damaged" if raw.startswith(b"PK") else f"{size} bytes of something else"
 
 
 _READERS = {".ckpt": _read_lightning, ".safetensors": _read_safetensors}

@@ -5,8 +5,6 @@ The only module of the package that opens a network connection for a model, and 
 
 import os
 import re
-import urllib.error
-import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
@@ -84,6 +82,9 @@ def _fetch_verified(path: Path, repository: str, revision: str, file: str, diges
 
 def _fetch(repository: str, revision: str, file: str) -> bytes | None:
     """Return the content of a file of a repository, None where there is none."""
+    import urllib.error  # here, because it takes longer to import than everything else a prediction needs
+    import urllib.request
+
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if not endpoint.startswith(("https://", "http://127.0.0.1", "http://localhost")):
         raise ConfigError(f"HF_ENDPOINT is {endpoint}; give an https address")

@@ -13,6 +13,7 @@ import yaml
 
 from distill.errors import CheckpointError, ConfigError, suggest
 from distill.files import sha256
+from distill.pretrained.hub import download
 from distill.pretrained.resources import CHECKPOINTS
 
 DEFAULT_MODEL = "student_68_128"
@@ -114,8 +115,6 @@ def resolve_model(model: str | Path, weights: bool = False) -> Path:
     """
     text = str(model)
     if text.startswith("hf:"):
-        from distill.pretrained.hub import download
-
         return download(text)
     if Path(model).suffix or len(Path(model).parts) != 1 or Path(model).exists():
         return Path(model)

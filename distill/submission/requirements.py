@@ -15,8 +15,8 @@ _DISTRIBUTIONS = {
     "tflite_runtime": "tflite-runtime",
     "yaml": "pyyaml",
 }
-# Imported only where another format or another runtime is asked for; the package never does.
-_ALTERNATIVES = {"ai_edge_litert", "onnxruntime"}
+# Imported only for another format of model or photo, or another runtime; the package works without them.
+_ALTERNATIVES = {"ai_edge_litert", "onnxruntime", "pillow_heif"}
 # Of the standard library, but not of every Python this project packages for.
 _SINCE = {"tomllib": (3, 11)}
 

@@ -2,7 +2,7 @@
 
 Model, rules and detector lie beside this file, so the working directory does not matter. A photo that fails is
 reported in one line and gets a result without a face; the run goes on. Exit status: 0 done, 1 some result could not be
-written, 2 nothing could be done at all.
+written or every photo failed, 2 nothing could be done at all.
 """
 
 import codecs
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from distill.detection.detector import FaceDetector
+from distill.detection.detector import FaceDetector, bundled_detector
 from distill.errors import ConfigError, DistillError, ImageError
 from distill.files import write_text
 from distill.images import read_image
@@ -52,6 +52,16 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def _locate(line: str, folder: Path) -> Path:
+    """Return the photo of a line: as it is written, else as Windows means it, with backslashes and in quotes."""
+    plain = line.strip('"').replace("\\", "/")
+    for name in dict.fromkeys((line, plain)):
+        for photo in (Path(name), folder / name):
+            if _is_file(photo):
+                return photo
+    return folder / plain
+
+
 def read_list(path: Path) -> list[Path]:
     """Return the photos of a list: one path per line, relative to the working directory or to the list.
 
@@ -65,10 +75,9 @@ def read_list(path: Path) -> list[Path]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: unreadable list of photos ({error}); give a text file, one path a line") from error
     lines = text.replace("\r", "\n").split("\n")  # not splitlines: file names may hold rarer separators
-    names = [Path(line.strip()) for line in lines if line.strip()]
     photos: dict[str, Path] = {}
-    for name in names:
-        photo = name if _is_file(name) else path.resolve().parent / name
+    for line in filter(None, map(str.strip, lines)):
+        photo = _locate(line, path.resolve().parent)
         if photos.setdefault(photo.stem, photo) != photo:
             print(f"run_model: {photo}: left out, {photos[photo.stem]} has the same result file", file=sys.stderr)
     return list(photos.values())
@@ -94,8 +103,8 @@ def attempt(photo: Path, landmarker: Landmarker, contest: Contest) -> Outcome:
         return Outcome(faces, format_result(faces, contest), None)
     except Exception as error:  # noqa: BLE001 - one bad photo must not cost the others their results
         kind = "" if isinstance(error, DistillError) else f"{type(error).__name__}: "
-        said = kind + " ".join(str(error).split())
-        return Outcome([], "", said if str(photo) in said else f"{photo}: {said}")
+        reason = kind + " ".join(str(error).split())
+        return Outcome([], "", reason if str(photo) in reason else f"{photo}: {reason}")
 
 
 def prepare(output: Path) -> None:
@@ -112,13 +121,13 @@ def prepare(output: Path) -> None:
         raise ConfigError(f"{output}: no results can be written there ({error.strerror}); choose another") from error
 
 
-def run(image_list: Path, output: Path) -> int:
-    """Write one result file per photo; return how many could not be written."""
+def run(image_list: Path, output: Path) -> bool:
+    """Write one result file per photo; return whether all were written and at least one photo did not fail."""
     began = time.perf_counter()
     contest = load_contest(HERE / "contest.yaml")
     photos = read_list(image_list)
     prepare(output)
-    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(next((HERE / "detector").glob("*.tflite"))))
+    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(HERE / "detector" / bundled_detector().name))
     failed, unwritten, slowest = 0, 0, (0.0, "none")
     for photo in photos:
         start = time.perf_counter()
@@ -135,7 +144,7 @@ def run(image_list: Path, output: Path) -> int:
         slowest = max(slowest, (time.perf_counter() - start, photo.name))
     whole = time.perf_counter() - began
     print(f"run_model: {len(photos)} photos, {failed} failed, {whole:.3f} s, slowest {slowest[0]:.3f} s {slowest[1]}")
-    return unwritten
+    return not unwritten and (failed < len(photos) or not photos)
 
 
 def main() -> int:
@@ -145,7 +154,7 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name no terminal can show
     try:
-        return 1 if run(Path(sys.argv[1]), Path(sys.argv[2])) else 0
+        return 0 if run(Path(sys.argv[1]), Path(sys.argv[2])) else 1
     except DistillError as error:
         print(f"run_model: {error}", file=sys.stderr)
         return 2

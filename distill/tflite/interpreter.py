@@ -48,6 +48,12 @@ class TFLiteNet:
             raise CheckpointError(f"{path}: this TFLite runtime cannot load it ({reason})") from error
         entry = self._interpreter.get_input_details()[0]
         self.input_shape: tuple[int, ...] = tuple(int(size) for size in entry["shape"])
+        if entry["dtype"] is not np.float32:
+            raise CheckpointError(
+                f"{path}: takes {np.dtype(entry['dtype'])} input, this program gives float32; convert it with float32 "
+                "input and output"
+            )
+        self._path = path
         self._input = entry["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 
@@ -69,7 +75,15 @@ class TFLiteNet:
         self.input_shape = shape
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Run one batch of one, (1, h, w, 3) float32, and return every output."""
-        self._interpreter.set_tensor(self._input, np.ascontiguousarray(image, np.float32))
-        self._interpreter.invoke()
+        """Run one batch of one, (1, h, w, 3) float32, and return every output.
+
+        Raises:
+            CheckpointError: the file takes other inputs, or fails in this runtime.
+        """
+        try:
+            self._interpreter.set_tensor(self._input, np.ascontiguousarray(image, np.float32))
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"{self._path}: this TFLite runtime cannot run it ({reason})") from error
         return [self._interpreter.get_tensor(index) for index in self._outputs]

@@ -1,5 +1,6 @@
 """Build the parts of a training run from its configuration: network, faces, loss and task."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from distill.data.datamodule import FaceData
 from distill.data.splits import data_hash
 from distill.files import sha256
 from distill.geometry import CropSpec
-from distill.landmarks import load_scheme
+from distill.landmarks import load_scheme, own_definition, scheme_name
 from distill.losses.cross_format import CrossFormatLoss
 from distill.losses.supervised import make_loss, require_loss_fits
 from distill.metrics import LandmarkMetrics
@@ -42,7 +43,8 @@ def notify(line: str) -> None:
 def with_input_size(config: Config) -> Config:
     """Return the configuration with the size of the crop: the one it names, else what the network is made for."""
     size, options = input_size(config.model.arch, config.model.options, config.data.crop.size)
-    data = replace(config.data, crop=replace(config.data.crop, size=size))
+    # A scheme is called by its declared name from here on: its file may lie elsewhere when the model is used.
+    data = replace(config.data, crop=replace(config.data.crop, size=size), scheme=scheme_name(config.data.scheme))
     return replace(config, data=data, model=replace(config.model, options=options))
 
 
@@ -66,7 +68,17 @@ def make_net(config: RunConfig) -> nn.Module:
 def make_data(config: RunConfig, net: nn.Module) -> FaceData:
     """Read the faces of a run, for all heads of its network."""
     heads = schemes_of(net, config.data.scheme)
-    return build_data(config.data, heads, config.seed, config.trainer.epochs, progress=is_first_process())
+    progress = is_first_process()
+    return build_data(config.data, heads, config.seed, config.trainer.epochs, progress=progress, notify=notify)
+
+
+def with_crop(config: Config, crop: CropSpec) -> Config:
+    """Return the configuration with the extent of this crop where it names none."""
+    given = config.data.crop
+    if given.scale is not None or given.shift_y is not None:
+        crop = CropSpec(crop.size, given.scale or crop.scale, crop.shift_y if given.shift_y is None else given.shift_y)
+    filled = replace(given, scale=crop.scale, shift_y=crop.shift_y)
+    return replace(config, data=replace(config.data, crop=filled))
 
 
 def task_parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, Any]:
@@ -85,9 +97,20 @@ def task_parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, A
         "optim": config.optim,
         "total_steps": len(data.sampler(world=config.trainer.devices * config.trainer.num_nodes)),
         "spec": ModelSpec(
-            model.arch, config.data.scheme, scheme.n_points, config.data.crop.spec(), dict(model.options)
+            model.arch,
+            config.data.scheme,
+            scheme.n_points,
+            config.data.crop.spec(),
+            dict(model.options),
+            definitions=definitions(schemes_of(net, config.data.scheme)),
         ),
     }
+
+
+def definitions(schemes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the content of those schemes that are a user's own, to be stored with a model."""
+    own = {name: own_definition(name) for name in map(scheme_name, schemes)}
+    return {name: content for name, content in own.items() if content}
 
 
 def make_run_loss(config: RunConfig, net: nn.Module) -> nn.Module:

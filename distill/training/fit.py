@@ -11,11 +11,21 @@ import yaml
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from distill.data.datamodule import FaceData
+from distill.data.trained_photos import photo_fingerprints
 from distill.errors import ConfigError
 from distill.files import write_text
 from distill.losses.distillation import kd_options
 from distill.plugins import load_plugins
-from distill.training.build import detector_crop, make_data, make_net, notify, origin, task_parts, with_input_size
+from distill.training.build import (
+    detector_crop,
+    make_data,
+    make_net,
+    notify,
+    origin,
+    task_parts,
+    with_crop,
+    with_input_size,
+)
 from distill.training.callbacks.checkpointing import RunCheckpoints, remove_leftovers
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.distillation_task import StudentTask
@@ -37,6 +47,7 @@ def train_teacher(config: RunConfig) -> Path:
     with training_session(config) as session:
         net = make_net(config)
         data = make_data(config, net)
+        config = with_crop(config, data.val.crop)
         fit(config, LandmarkTask(**task_parts(config, net, data)), data, session)
     return session.folder
 
@@ -50,8 +61,11 @@ def train_student(config: StudentConfig) -> Path:
     config = with_input_size(config)
     with training_session(config) as session:
         frozen = FrozenTeacher.load(config.teachers, config.kd.flip)
+        if frozen.spec.scheme == config.data.scheme:
+            config = with_crop(config, frozen.spec.crop)
         net = make_net(config)
         data = make_data(config, net)
+        config = with_crop(config, data.val.crop)
         parts = task_parts(config, net, data)
         frozen.require_same_input(parts["spec"])
         teacher = with_cache(frozen, config, data.train)
@@ -71,7 +85,8 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         notify(line)
     task.origin = origin(config, data)
     task.accumulate = config.trainer.accumulate
-    task.spec = replace(task.spec, detected=detector_crop(config, data))
+    trained_on = photo_fingerprints(data.train.records)
+    task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
     # Lightning's lines about hardware and its own products say nothing about the run.

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from distill.errors import CheckpointError, ConfigError
+from distill.models.checkpoint import read_checkpoint
 from distill.training.config import RunConfig
 from distill.training.effective_config import effective_config
 from distill.training.loggers.csv import plain_config
@@ -31,6 +32,12 @@ _FREE = (
     "log.",
 )
 
+# Chosen from the faces where they are not given, after this check; the run then has their values.
+_FROM_DATA = ("data.crop.scale", "data.crop.shift_y")
+
+# What Lightning restores a training from.
+_KEYS = ("state_dict", "optimizer_states", "loops")
+
 
 def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path | None:
     """Return the last checkpoint of the run in `folder`, which must have been started with this configuration.
@@ -38,10 +45,12 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path | None:
     None for a run that was stopped before it saved anything: it resumes at step 0.
 
     Raises:
-        CheckpointError: the run was never started.
+        CheckpointError: the run was never started, or its last checkpoint cannot be loaded.
         ConfigError: an option differs that would make it another training.
     """
     path = folder / "last.ckpt"
+    if path.is_file():
+        _require_readable(path)
     started = folder / "config.yaml"
     if not path.is_file() and not started.is_file():
         raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
@@ -51,10 +60,45 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path | None:
             for content in (yaml.safe_load(started.read_text()), plain_config(config))
         )
         for name in {**now, **before}:
+            if name in _FROM_DATA and now.get(name) is None:
+                continue
             if before.get(name) != now.get(name) and not re.sub(r"\.\d+", "", name).startswith(_FREE):
                 change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"
                 raise ConfigError(f"{folder}: {change}; resume with the same options, or start another run with --name")
     return path if path.is_file() else None
+
+
+def _require_readable(path: Path) -> None:
+    """Check that a checkpoint can be loaded, before the faces are read.
+
+    Raises:
+        CheckpointError: it cannot, with the checkpoints of the run that can.
+    """
+    try:
+        _read(path)
+    except CheckpointError as error:
+        whole = [other for other in sorted(path.parent.glob("*.ckpt")) if other != path and _is_readable(other)]
+        if whole:
+            names = " or ".join(str(other) for other in whole)
+            advice = f"{names} is whole: copy it to {path.name} and resume, or start another run with --name"
+        else:
+            advice = "no other checkpoint of the run is whole: start another run with --name"
+        reason = str(error).removeprefix(f"{path}: ").partition(";")[0]
+        raise CheckpointError(f"{path}: cannot be resumed from ({reason}); {advice}") from error
+
+
+def _read(path: Path) -> None:
+    missing = [key for key in _KEYS if key not in read_checkpoint(path)]
+    if missing:
+        raise CheckpointError(f"{path}: no {missing[0]} in it")
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        _read(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

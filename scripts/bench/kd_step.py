@@ -29,6 +29,7 @@ from distill.cli.options import options_of, parse
 from distill.data.augment import AugmentConfig
 from distill.data.dataset import FaceDataset, FaceSample
 from distill.data.readers import parse_subsets, read_faces
+from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.losses.config import KDConfig
 from distill.losses.distillation import per_landmark
@@ -84,7 +85,11 @@ def make_net(config: StudentConfig) -> tuple[nn.Module, ModelSpec]:
     scheme = config.data.scheme
     torch.manual_seed(0)
     net = create_model(config.model.arch, scheme, **options)
-    return net, ModelSpec(config.model.arch, scheme, load_scheme(scheme).n_points, config.data.crop.spec(), options)
+    # Its faces are random numbers: no crop extent can be fitted to them, and none is needed.
+    spec = ModelSpec(
+        config.model.arch, scheme, load_scheme(scheme).n_points, CropSpec(config.data.crop.size or 0), options
+    )
+    return net, spec
 
 
 def make_batch(faces: int, size: int, points: int) -> FaceSample:

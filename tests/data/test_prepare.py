@@ -21,6 +21,7 @@ from distill.data.synthetic import write_faces
 from distill.errors import AnnotationError, ConfigError, ImageError
 from distill.geometry import Box, CropSpec, apply_affine, crop_affine
 from distill.images import read_image, warp
+from distill.landmarks.schemes import clear_own_schemes, load_scheme
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,7 +146,13 @@ def test_a_scheme_of_ones_own_goes_along(tmp_path: Path) -> None:
     record = make_record(name="a", image=tmp_path / "a.png", landmarks=at, scheme=scheme, source=tmp_path)
     prepare_store(tmp_path / "store", [record])
     (stored,) = read_faces("manifest", tmp_path / "store")
-    assert stored.scheme == str(tmp_path / "store" / "two.yaml")
+    assert stored.scheme == "two"
+    assert load_scheme(stored.scheme).n_points == 2
+    # Another process, in which the definition has not been read before.
+    clear_own_schemes()
+    (tmp_path / "two.yaml").unlink()
+    (again,) = read_faces("manifest", tmp_path / "store")
+    assert load_scheme(again.scheme).n_points == 2
 
 
 def test_kill_minus_nine_leaves_a_store_that_continues(generated: Path, tmp_path: Path) -> None:

@@ -147,3 +147,72 @@ def test_flip_moves_points_back_to_their_side() -> None:
     backend = Find()
     np.testing.assert_allclose(predict_with_flip(backend, crop), backend(crop), atol=1e-6)
     assert load_scheme("five").flip[:2] == (1, 0)
+
+
+def _with_input(path: Path, kind: int, shape: list[int]) -> Path:
+    """A net that takes another type or layout of input and returns points all the same."""
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["constant"], ["points"]), helper.make_node("Identity", ["image"], ["rest"])],
+        "g",
+        [helper.make_tensor_value_info("image", kind, shape)],
+        [
+            helper.make_tensor_value_info("points", TensorProto.FLOAT, [1, 5, 2]),
+            helper.make_tensor_value_info("rest", kind, shape),
+        ],
+        [numpy_helper.from_array(np.full((1, 5, 2), 0.5, np.float32), "constant")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    write_sidecar(path, SPEC)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "message"),
+    [
+        (TensorProto.FLOAT16, [1, 8, 8, 3], r"takes tensor\(float16\)"),
+        (TensorProto.UINT8, [1, 8, 8, 3], r"takes tensor\(uint8\)"),
+        (TensorProto.FLOAT, [1, 3, 8, 8], r"its input is \(1, 3, 8, 8\)"),
+    ],
+)
+def test_other_inputs_of_an_onnx_file_are_refused(tmp_path: Path, kind: int, shape: list[int], message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        open_backend(_with_input(tmp_path / "m.onnx", kind, shape))
+
+
+class _Interpreter:
+    """A runtime whose model takes another type of input, or fails when it is run."""
+
+    dtype: type = np.float32
+
+    def __init__(self, model_path: str, num_threads: int) -> None:
+        del model_path, num_threads
+
+    def allocate_tensors(self) -> None: ...
+
+    def get_input_details(self) -> list[dict[str, object]]:
+        return [{"index": 0, "dtype": self.dtype, "shape": [1, 8, 8, 3]}]
+
+    def get_output_details(self) -> list[dict[str, object]]:
+        return [{"index": 1}]
+
+    def set_tensor(self, index: int, value: NDArray[np.float32]) -> None: ...
+
+    def invoke(self) -> None:
+        raise RuntimeError("Node number 3 (CONCATENATION) failed to invoke.\nmore lines")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [(np.uint8, "takes uint8 input"), (np.int8, "takes int8 input"), (np.float32, "cannot run it")],
+)
+def test_a_tflite_file_that_cannot_be_run_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: type, message: str
+) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(b"\0\0\0\0TFL3")
+    write_sidecar(path, SPEC)
+    monkeypatch.setattr(_Interpreter, "dtype", dtype)
+    monkeypatch.setattr("distill.tflite.interpreter.interpreter_class", lambda: _Interpreter)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        open_backend(path)
+    assert "\n" not in str(caught.value)

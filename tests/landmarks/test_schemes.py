@@ -15,6 +15,7 @@ from distill.data.readers import read_faces
 from distill.data.records import FaceRecord
 from distill.errors import ConfigError
 from distill.landmarks import Scheme, convert, list_schemes, load_scheme
+from distill.landmarks.convert import forget_own_schemes
 
 
 @pytest.fixture(params=list_schemes())
@@ -132,7 +133,7 @@ def test_first_68_of_70_are_those_of_300w() -> None:
 def test_partners_lie_side_by_side_on_two_faces(real_data: Path, name: str) -> None:
     # Two turned and grimacing faces have no symmetric mean, but partners are level and the right one is on the left.
     scheme = load_scheme(name)
-    for record in read_faces("coco", real_data / "mmpose_samples" / name.rstrip("0123456789")):
+    for record in read_faces("coco", real_data / "mmpose_samples" / name.rstrip("0123456789"), scheme=name):
         right, left = (record.landmarks[list(end)].mean(0) for end in scheme.ocular or ())
         across = (left - right) / np.linalg.norm(left - right) ** 2
         x = record.landmarks @ across
@@ -248,7 +249,7 @@ def test_no_damage_to_a_scheme_raises_anything_else(tmp_path: Path, data: st.Dat
         text[position : position + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     path = tmp_path / "custom.yaml"
     path.write_bytes(text)
-    load_scheme.cache_clear()
+    forget_own_schemes()
     with suppress(ConfigError):
         scheme = load_scheme(str(path))
         assert [scheme.flip[i] for i in scheme.flip] == list(range(scheme.n_points))
@@ -260,7 +261,7 @@ def test_unknown_schemes_and_broken_files(tmp_path: Path) -> None:
     path = tmp_path / "custom.yaml"
     for text in ("<html>", "name: custom", "a: [", "", "\x00"):
         path.write_text(text)
-        load_scheme.cache_clear()
+        forget_own_schemes()
         with pytest.raises(ConfigError, match="not a landmark scheme") as caught:
             load_scheme(str(path))
         assert str(path) in str(caught.value)

@@ -15,6 +15,7 @@ from distill.training.config import StudentConfig
 from distill.training.loggers.csv import plain_config
 from scripts.studies import ablations, cross_format, kd_study, thesis, weak_labels, zoo
 from scripts.studies.common.arms import train, train_arms
+from tests.support.checkpoints import write_resumable
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +37,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         summary = config.runs / config.name / "summary.json"
         summary.parent.mkdir(parents=True)
         summary.write_text(json.dumps({"steps": 100 + config.seed}))
-        (summary.parent / "last.ckpt").touch()
+        write_resumable(summary.parent / "last.ckpt")
         (summary.parent / "config.yaml").write_text(yaml.safe_dump(plain_config(config)))
 
     monkeypatch.setattr(subprocess, "run", finish)
@@ -58,7 +59,7 @@ def test_a_run_lies_where_the_study_looks_for_it(commands: list[list[str]], tmp_
 
 def test_a_run_that_was_stopped_is_continued(commands: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "arm_0").mkdir()
-    (tmp_path / "arm_0" / "last.ckpt").touch()
+    write_resumable(tmp_path / "arm_0" / "last.ckpt")
     with pytest.raises(FileExistsError):  # of the stand-in, which makes the folder
         train("arm_0", tmp_path, ["--config", "configs/zoo/efld.yaml", "--kd.kind", "none"])
     assert parsed(commands[0]).resume
@@ -68,7 +69,7 @@ def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
     for arm, steps in (("a", 10), ("b", 11)):
         (tmp_path / f"{arm}_0").mkdir()
         (tmp_path / f"{arm}_0" / "summary.json").write_text(json.dumps({"steps": steps}))
-        (tmp_path / f"{arm}_0" / "last.ckpt").touch()
+        write_resumable(tmp_path / f"{arm}_0" / "last.ckpt")
     with pytest.raises(SystemExit, match=r"seed 0 .*'a': 10, 'b': 11"):
         train_arms({arm: ["--kd.kind", "none"] for arm in ("a", "b")}, 1, tmp_path)
 

@@ -1,6 +1,8 @@
 """An unpacked package with a model of known answers, and the photos hosts really have."""
 
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from distill.files import write_bytes
-from distill.submission import samples
+from distill.submission import run_model, samples
 from distill.submission.build import package_files
 from distill.submission.contest_rules import load_contest
 from tests.support.tiny_models import write_tiny_tflite
@@ -54,3 +56,28 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def texture() -> np.ndarray:
     return samples.texture(3)
+
+
+Run = Callable[..., tuple[int, list[str], dict[str, str]]]
+
+
+@pytest.fixture
+def run(
+    whole_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Call main in this process; return its status, its complaints, and the results by name."""
+
+    def call(
+        photos: list[Path] | bytes, package: Path = whole_package, output: Path = tmp_path / "out"
+    ) -> tuple[int, list[str], dict[str, str]]:
+        content = photos if isinstance(photos, bytes) else "".join(f"{photo}\n" for photo in photos).encode()
+        (tmp_path / "list.txt").write_bytes(content)
+        monkeypatch.setattr(run_model, "HERE", package)
+        monkeypatch.setattr(sys, "argv", ["run_model.py", str(tmp_path / "list.txt"), str(output)])
+        capsys.readouterr()
+        status = run_model.main()
+        complaints = capsys.readouterr().err.splitlines()
+        files = sorted(output.glob("*.txt")) if output.is_dir() else []
+        return status, complaints, {path.name: path.read_text() for path in files}
+
+    return call

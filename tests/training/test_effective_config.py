@@ -13,6 +13,7 @@ from distill.training.config import OptimConfig, RunConfig, StudentConfig
 from distill.training.effective_config import effective_config
 from distill.training.loggers.csv import plain_config
 from distill.training.resume import checkpoint_to_resume
+from tests.support.checkpoints import write_resumable
 
 CONFIG = StudentConfig(teacher=Path("t.ckpt"), kd=KDConfig("kl", 1.0))
 
@@ -39,7 +40,7 @@ def as_first_edition(config: RunConfig) -> dict[str, Any]:
 
 def start(folder: Path, plain: dict[str, Any]) -> Path:
     folder.mkdir()
-    (folder / "last.ckpt").touch()
+    write_resumable(folder / "last.ckpt")
     (folder / "config.yaml").write_text(yaml.safe_dump(plain))
     return folder
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 import yaml
 
+from distill.data.build import build_data
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
-from distill.errors import AnnotationError
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.models.checkpoint import load_model
@@ -70,14 +70,17 @@ def test_faces_with_unmarked_eyes_are_validated_by_their_boxes(
     assert "Validation by the box distance" in capsys.readouterr().out
 
 
-def test_faces_without_a_marked_point_cannot_be_validated_on(faces: Path, make_config: Any, tmp_path: Path) -> None:
+def test_faces_without_a_marked_point_are_not_validated_on(
+    faces: Path, make_config: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     def change(face: dict[str, Any]) -> None:
         if face["name"] == "20":
             face |= {"labels": "none", "known": {"inner51": [False] * 51}, "boxes": {"gt": [20, 20, 60, 60]}}
 
-    root = rewritten(faces, tmp_path / "blind", change)
-    with pytest.raises(AnnotationError, match=r"1 of 5 validation faces have no marked point \(20 is the first\)"):
-        train_teacher(make_config("blind", data={"root": root}))
+    config = make_config("blind", data={"root": rewritten(faces, tmp_path / "blind", change)})
+    data = build_data(config.data, [config.data.scheme], config.seed, config.trainer.epochs)
+    assert len(data.val) == 4
+    assert "1 of 5 validation faces have no marked point and are left out" in caplog.text
 
 
 def test_a_scheme_without_eye_corners_trains(faces: Path, make_config: Any, tmp_path: Path) -> None:

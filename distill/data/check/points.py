@@ -17,6 +17,7 @@ _OUTSIDE = "check it: a wrong scale, a crop made without its points, or 1-based 
 _TINY = "leave it out, or train for small faces on purpose"
 _COINCIDE = "check it: points were left where the tool first put them"
 _NEVER = "nothing to do if the set has no such points; else the file is cut short"
+_TURNED = "nothing to do if the sheets show points on the faces; else annotate with a tool that turns photos"
 _NO_POINTS = "nothing to do: such faces serve detectors and label-free training"
 
 
@@ -38,6 +39,14 @@ def find_outside(facts: Mapping[Path, PhotoFacts], records: Sequence[FaceRecord]
         furthest = f"point {worst} by {beyond.max():.1f} px"
         what = f"{int(outside.sum())} points outside the {photo}, {furthest}"
         yield Finding("warning" if share > _FAR else "note", "outside photo", record.name, what, _OUTSIDE)
+
+
+def find_turned(records: Sequence[FaceRecord]) -> Iterator[Finding]:
+    """Faces that were annotated in the stored pixels of a photo that its orientation tag turns."""
+    turned = [record.name for record in records if record.turned]
+    if turned:
+        what = f"{len(turned)} of {len(records)} faces are annotated in the photo's stored pixels; points were turned"
+        yield Finding("warning", "orientation", turned[0], what, _TURNED)
 
 
 def find_tiny(records: Sequence[FaceRecord], smallest: float) -> Iterator[Finding]:

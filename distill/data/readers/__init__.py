@@ -1,5 +1,6 @@
 """Readers of annotated data sets: one module per format, each returns `FaceRecord`s."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,9 @@ from distill.data.readers.wflw import read_wflw
 from distill.data.readers.wider import read_wider
 from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError, suggest
+from distill.landmarks import scheme_name
 
+_LOG = logging.getLogger(__name__)
 # Menpo and IVSFD are laid out as 300-W is; they are listed so that their names are found.
 _FORMATS: dict[str, Reader] = {
     "300w": read_300w,
@@ -44,7 +47,7 @@ _FORMATS: dict[str, Reader] = {
 }
 FORMATS: Mapping[str, Reader] = MappingProxyType(_FORMATS)
 
-__all__ = ["FORMATS", "Reader", "parse_subsets", "read_faces", "register_format", "with_own_scheme"]
+__all__ = ["FORMATS", "Reader", "parse_subsets", "read_annotated", "read_faces", "register_format", "with_own_scheme"]
 
 
 def register_format(name: str, reader: Reader) -> Reader:
@@ -67,6 +70,18 @@ def parse_subsets(text: str | None) -> tuple[str, ...] | None:
     if not all(subsets):
         raise ConfigError(f"subset '{text}' has an empty part: write names joined by '+', like helen/testset+afw")
     return subsets
+
+
+def report_turned(records: Sequence[FaceRecord], root: Path) -> None:
+    """Warn, in one line, of annotations that were turned with their photos."""
+    if turned := sum(record.turned for record in records):
+        _LOG.warning(
+            "%s: %d of %d faces are annotated in the stored pixels of photos that their orientation tag turns; "
+            "their points were turned as well",
+            root,
+            turned,
+            len(records),
+        )
 
 
 def read_faces(
@@ -92,10 +107,34 @@ def read_faces(
         raise AnnotationError(f"{root}: no such folder; give the root of the {format} data")
     if next(root.iterdir(), None) is None:
         raise AnnotationError(f"{root}: the folder is empty; copy the {format} data there")
+    scheme = scheme if scheme is None else scheme_name(scheme)
     records = FORMATS[format](root, subsets, scheme)
     if not records:
         raise AnnotationError(f"{root}: no face of the {format} data in it; check the folder and the subsets")
     name, count = Counter(record.name for record in records).most_common(1)[0]
     if count > 1:
         raise AnnotationError(f"{root}: {count} faces are called '{name}'; give each its own name")
+    report_turned(records, root)
     return records if scheme is None else [record.in_scheme(scheme) for record in records]
+
+
+def read_annotated(
+    format: str, root: str | Path, subsets: Sequence[str] | None = None, scheme: str | None = None
+) -> list[FaceRecord]:
+    """Read the faces with the points they were annotated with, in whatever scheme those are.
+
+    Args:
+        format: a name in `FORMATS`.
+        root: folder of the data set.
+        subsets: names as the format defines them; None reads everything.
+        scheme: scheme of the points, for files that only number them.
+
+    Raises:
+        As `read_faces`.
+    """
+    try:
+        return read_faces(format, root, subsets)
+    except ConfigError:
+        if scheme is None or format not in FORMATS:
+            raise
+    return FORMATS[format](Path(root), subsets, scheme)

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.annotation_size import positive_size
 from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, photo_within
 from distill.data.records import Attribute, FaceRecord, make_record
 from distill.errors import AnnotationError
 from distill.geometry import Box
+from distill.images import image_size
 from distill.landmarks import load_scheme
 
 SCHEME = "aflw21"
@@ -100,7 +102,7 @@ def parse_aflw(path: Path) -> Iterator[AflwFace]:
         yield AflwFace(
             face_id,
             name,
-            (width, height) if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0 else None,
+            positive_size(width, height),
             features[face_id],
             Box(box[0], box[1], box[0] + box[2], box[1] + box[3]) if box else None,
             dict(zip(_ANGLES, map(math.degrees, angles), strict=True)) if angles else {},
@@ -136,12 +138,13 @@ def write_aflw(path: Path, faces: Sequence[AflwFace]) -> None:
 
 @with_own_scheme
 def read_aflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
-    """Read AFLW's database, by photo; photos are not opened. `scheme` is not needed, subsets are flickr's folders.
+    """Read AFLW's database, by photo. `scheme` is not needed, subsets are flickr's folders.
 
     `boxes['dataset']` is the database's square, `group` the photo, `attributes` roll, pitch and yaw in degrees.
 
     Raises:
-        AnnotationError: no database, a broken one, or a face without photo.
+        AnnotationError: no database, a broken one, or a face without photo or with one of another size than stated.
+        ImageError: a photo that cannot be opened.
     """
     path = next((root / name for name in DATABASES if (root / name).is_file()), None)
     if path is None:
@@ -159,9 +162,10 @@ def read_aflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceReco
         source = Path(f"{path} face {face.face_id}")
         known = ~np.isnan(face.points[:, 0])
         angles: dict[str, Attribute] = dict(face.angles)
+        photo = photo_within(photos, face.path, source)
         record = make_record(
             name=str(face.face_id),
-            image=photo_within(photos, face.path, source),
+            image=photo,
             landmarks=face.points,
             scheme=SCHEME,
             source=source,
@@ -169,7 +173,8 @@ def read_aflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceReco
             boxes={} if face.box is None else {"dataset": face.box},
             group=str(PurePosixPath(face.path).with_suffix("")),
             subset=folders[face.face_id],
-            size=face.size,
+            size=None if face.size else image_size(photo),
+            stated=face.size,
             attributes=angles,
         )
         records.append(record)

@@ -21,6 +21,7 @@ from distill.data.readers.tables import check_subsets
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import Box
+from distill.images import image_size
 from distill.landmarks import load_scheme
 
 SCHEME = "cofw29"
@@ -144,6 +145,7 @@ def read_cofw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceReco
                 visible=~occluded,
                 boxes={"dataset": box},
                 subset=subset,
+                size=image_size(image),
             )
             records.append(record)
     return records

@@ -2,16 +2,17 @@
 
 One line for each face (an empty cell is a point that is not annotated):
 
-    image,x0,y0,x1,y1,...[,visible0,...][,box_x0,box_y0,box_x1,box_y1][,subset][,group]
+    image,x0,y0,x1,y1,...[,visible0,...][,box_x0,box_y0,box_x1,box_y1][,width,height][,subset][,group]
 
 or one line for each point:
 
-    image,point,x,y[,face][,visible][,subset][,group]
+    image,point,x,y[,face][,visible][,width,height][,subset][,group]
 
 `image` is a path from the folder; x and y are pixels, 0-based: the middle of the top-left pixel is (0, 0). `visible` is
-0 for a hidden point whose position is estimated; `box` the detector's face box; faces of one `group` (a person, a
-video) are kept on one side of a split, by default the faces of one photo; `subset` (train, test) is else the
-file's name. With several faces in a photo the first form has several lines, the second numbers them in `face`.
+0 for a hidden point whose position is estimated; `box` the detector's face box; `width` and `height` are compared with
+the photo's; faces of one `group` (a person, a video) are kept on one side of a split, by default the faces of one
+photo; `subset` (train, test) is else the file's name. With several faces in a photo the first form has several lines,
+the second numbers them in `face`.
 
 `scheme.yaml` in the folder defines the points; without it the number of points must fit one known scheme.
 """
@@ -27,16 +28,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.annotation_size import positive_size
+from distill.data.readers.scheme_choice import choose_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_csv_rows, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import Box
 from distill.images import image_size
-from distill.landmarks import list_schemes, load_scheme
+from distill.landmarks import scheme_name
 
 SCHEME_FILE = "scheme.yaml"
 
 _BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
+_SIZE = ("width", "height")
 _LONG = ("image", "point", "x", "y")
 _NUMBER = re.compile(r"[0-9]{1,4}")
 
@@ -50,6 +54,7 @@ class CsvFace(NamedTuple):
     box: Box | None = None
     subset: str = ""
     group: str = ""
+    size: tuple[int, int] | None = None
 
 
 def _flag(text: str, source: Path) -> bool:
@@ -70,13 +75,24 @@ def _box(row: dict[str, str], source: Path) -> Box | None:
     return Box(*(to_number(cell, "a box corner", source) for cell in cells)) if any(cells) else None
 
 
+def _stated_size(row: dict[str, str], source: Path) -> tuple[int, int] | None:
+    """Width and height of the annotated photo, where the row has both."""
+    cells = [row.get(name, "") for name in _SIZE]
+    return positive_size(*(round(to_number(cell, "width or height", source)) for cell in cells)) if all(cells) else None
+
+
+def _rest(row: dict[str, str], source: Path) -> tuple[Box | None, str, str, tuple[int, int] | None]:
+    """The optional columns, as the last fields of `CsvFace`."""
+    return _box(row, source), row.get("subset", ""), row.get("group", ""), _stated_size(row, source)
+
+
 def _read_wide(path: Path, k: int) -> list[CsvFace]:
     faces = []
     for line, row in read_csv_rows(path, ["image", *(f"{axis}{i}" for i in range(k) for axis in "xy")]):
         source = Path(f"{path} line {line}")
         points = np.array([_parse_point(row[f"x{i}"], row[f"y{i}"], f"point {i}", source) for i in range(k)])
         visible = np.array([_flag(row.get(f"visible{i}", ""), source) for i in range(k)])
-        face = CsvFace(row["image"], points, visible, _box(row, source), row.get("subset", ""), row.get("group", ""))
+        face = CsvFace(row["image"], points, visible, *_rest(row, source))
         faces.append(face)
     return faces
 
@@ -107,7 +123,7 @@ def _read_long(path: Path) -> list[CsvFace]:
             xy[index] = (x, y)
             visible[index] = is_visible
         row = about[key]
-        faces.append(CsvFace(key[0], xy, visible, _box(row, path), row.get("subset", ""), row.get("group", "")))
+        faces.append(CsvFace(key[0], xy, visible, *_rest(row, path)))
     return faces
 
 
@@ -151,14 +167,11 @@ def format_csv_faces(faces: Sequence[CsvFace]) -> str:
 def _scheme_of(root: Path, k: int, requested: str | None, source: Path) -> str:
     own = root / SCHEME_FILE
     if own.is_file():
-        return str(own)
-    if requested is not None and load_scheme(requested).n_points == k:
-        return requested
-    fitting = [name for name in list_schemes() if load_scheme(name).n_points == k]
-    if len(fitting) != 1:
-        hint = f"add {SCHEME_FILE} to the folder" + (f", or name one of {', '.join(fitting)}" if fitting else "")
-        raise ConfigError(f"{source}: {k} points fit no single scheme; {hint}")
-    return fitting[0]
+        return scheme_name(str(own))
+    try:
+        return choose_scheme(k, requested, source)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; or add {SCHEME_FILE} to the folder") from error
 
 
 def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
@@ -178,7 +191,6 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
     records = []
     for path, faces in tables.items():
         actual = _scheme_of(root, len(faces[0].points), scheme, path)
-        own = Path(scheme).resolve() == Path(actual).resolve() if scheme else False
         total = Counter(face.image for face in faces)
         counts = Counter[str]()
         for face in faces:
@@ -195,12 +207,13 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
                 landmarks=face.points,
                 known=np.isfinite(face.points).all(1),
                 visible=face.visible,
-                scheme=scheme if own and scheme else actual,
+                scheme=actual,
                 source=Path(f"{path} {name}"),
                 boxes=None if face.box is None else {"dataset": face.box},
                 group=face.group or face.image,
                 subset=subset,
-                size=image_size(image),
+                size=None if face.size else image_size(image),
+                stated=face.size,
             )
             records.append(record)
     return records

@@ -18,13 +18,15 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.annotation_size import positive_size
+from distill.data.readers.scheme_choice import choose_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_bytes, to_number
 from distill.data.readers.w300 import Groups
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import Box
 from distill.images import image_size
-from distill.landmarks import list_schemes, load_scheme
+from distill.landmarks import load_scheme
 
 DEFAULT_SCHEME = "ibug68"
 
@@ -39,10 +41,11 @@ class XmlFace(NamedTuple):
 
 
 class XmlImage(NamedTuple):
-    """A photo, as the file calls it, and its faces."""
+    """A photo, as the file calls it, its faces, and its (width, height) where the file states it."""
 
     file: str
     faces: tuple[XmlFace, ...]
+    size: tuple[int, int] | None = None
 
 
 def parse_xml(data: bytes, source: Path) -> Any:
@@ -87,6 +90,12 @@ def _face(box: Any, source: Path) -> XmlFace:
     return XmlFace((left, top, width, height), parts)
 
 
+def _stated_size(image: Any, source: Path) -> tuple[int, int] | None:
+    if image.get("width") is None or image.get("height") is None:
+        return None
+    return positive_size(*(round(_number(image, name, source)) for name in ("width", "height")))
+
+
 def parse_dlib_xml(data: bytes, source: Path) -> list[XmlImage]:
     """Parse imglab XML, in file order, without the boxes to ignore; `source` is the file named in errors.
 
@@ -101,7 +110,7 @@ def parse_dlib_xml(data: bytes, source: Path) -> list[XmlImage]:
             raise AnnotationError(f"{source}: an <image> without file; fix the file")
         where = Path(f"{source} {file}")
         faces = (_face(box, where) for box in image.iter("box") if box.get("ignore", "0") in ("0", "false"))
-        images.append(XmlImage(file, tuple(faces)))
+        images.append(XmlImage(file, tuple(faces), _stated_size(image, where)))
     if not images:
         raise AnnotationError(f"{source}: no <image> in it; give a file that imglab or dlib wrote")
     return images
@@ -111,7 +120,8 @@ def format_dlib_xml(images: Sequence[XmlImage]) -> bytes:
     """Return imglab XML; reading it returns exactly the same numbers."""
     lines = ["<?xml version='1.0' encoding='UTF-8'?>", "<dataset>", "<images>"]
     for image in images:
-        lines.append(f"  <image file={quoteattr(image.file)}>")
+        size = "" if image.size is None else f" width='{image.size[0]}' height='{image.size[1]}'"
+        lines.append(f"  <image file={quoteattr(image.file)}{size}>")
         for face in image.faces:
             left, top, width, height = (f"{value:.17g}" for value in face.box)
             lines.append(f"    <box top='{top}' left='{left}' width='{width}' height='{height}'>")
@@ -122,21 +132,22 @@ def format_dlib_xml(images: Sequence[XmlImage]) -> bytes:
 
 
 def _scheme_of(images: Sequence[XmlImage], requested: str | None, source: Path) -> str:
-    """The scheme the parts are numbered by: 300-W's, or the requested one where the numbers fit it alone."""
+    """The scheme the parts are numbered by: 300-W's, or the requested one that has them all; some may be missing."""
     last = max((max(face.parts) for image in images for face in image.faces if face.parts), default=None)
-    k = load_scheme(DEFAULT_SCHEME).n_points
-    if last is None or last == k - 1:
+    if last is None or last == load_scheme(DEFAULT_SCHEME).n_points - 1:
         return DEFAULT_SCHEME
-    if requested is not None and load_scheme(requested).n_points == last + 1:
+    if requested is not None and load_scheme(requested).n_points > last:
         return requested
-    fitting = [name for name in list_schemes() if load_scheme(name).n_points == last + 1]
-    valid = ", ".join(fitting) or "a .yaml of your own"
-    raise ConfigError(f"{source}: parts 0-{last} are not the {k} of {DEFAULT_SCHEME}; give the scheme: {valid}")
+    try:
+        return choose_scheme(last + 1, requested, source, "parts")
+    except ConfigError as error:
+        raise ConfigError(f"{error}; or {DEFAULT_SCHEME} where parts are missing") from error
 
 
 def _record(
-    image: Path, face: XmlFace, index: int, file: str, scheme: str, subset: str, group: str, size: tuple[int, int]
+    photo: Path, image: XmlImage, index: int, scheme: str, subset: str, group: str, size: tuple[int, int] | None
 ) -> FaceRecord:
+    face, file = image.faces[index], image.file
     left, top, width, height = face.box
     k = load_scheme(scheme).n_points
     points = np.full((k, 2), np.nan)
@@ -149,7 +160,7 @@ def _record(
     known: NDArray[np.bool_] = np.isfinite(points).all(1)
     return make_record(
         name=f"{subset}/{Path(file).with_suffix('').as_posix()}#{index}",
-        image=image,
+        image=photo,
         landmarks=points if known.any() else None,
         known=known if known.any() else None,
         scheme=scheme,
@@ -159,6 +170,7 @@ def _record(
         group=group,
         subset=subset,
         size=size,
+        stated=image.size,
     )
 
 
@@ -185,12 +197,9 @@ def read_dlib_xml(root: Path, subsets: Sequence[str] | None = None, scheme: str 
         actual = _scheme_of(images, scheme, files[subset])
         for image in images:
             photo = photo_within(root, image.file, files[subset])
-            size = image_size(photo)
+            size = None if image.size else image_size(photo)
             group = groups.of(Path(image.file).with_suffix("").as_posix())
-            records += [
-                _record(photo, face, index, image.file, actual, subset, group, size)
-                for index, face in enumerate(image.faces)
-            ]
+            records += [_record(photo, image, index, actual, subset, group, size) for index in range(len(image.faces))]
     if not records:
         raise AnnotationError(f"{files[chosen[0]]}: no <box> in it that is not to be ignored; mark the faces first")
     return records

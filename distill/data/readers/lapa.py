@@ -19,6 +19,7 @@ from distill.data.readers.tables import PHOTO_SUFFIXES, photos_by_stem, read_tex
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
 from distill.geometry import Points
+from distill.images import image_size
 from distill.landmarks import load_scheme
 
 # Name of the folder of labels -> (name of the folder of photos, scheme).
@@ -79,7 +80,7 @@ def _files(root: Path, subsets: Sequence[str] | None) -> list[Path]:
 
 @with_own_scheme
 def read_lapa(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
-    """Read LaPa or JD-landmark, sorted by name; photos are not opened.
+    """Read LaPa or JD-landmark, sorted by name.
 
     A subset is a folder: LaPa's `train`, `val`, `test`. Faces of one photo share a `group`.
 
@@ -109,6 +110,7 @@ def read_lapa(root: Path, subsets: Sequence[str] | None = None) -> list[FaceReco
             source=path,
             group=match["photo"] if match else stem,
             subset="" if subset == "." else subset,
+            size=image_size(photos[folder][stem]),
         )
         records.append(record)
     return records

@@ -7,6 +7,7 @@
                 "boxes": {"gt": [x0, y0, x1, y1]},                       optional
                 "known": {"ibug68": [1, 1, ...]},                        optional, 0 where the point is not annotated
                 "attributes": {"yaw": 12.5, "occlusion": true},          optional
+                "size": [640, 480],                                      optional, of the photo that was annotated
                 "labels": "hand", or "weak" when a model made them,      optional
                 "group": "000000", "subset": "train"}]}                  optional
 
@@ -20,12 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from distill.data.annotation_size import positive_size
 from distill.data.box_sources import source_from_file
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, suggest
 from distill.geometry import Box, box_of_points
 from distill.images import image_size
-from distill.landmarks import load_scheme
+from distill.landmarks import load_scheme, scheme_name
 
 FILE_NAME = "faces.json"
 FORMAT = "distill-faces/1"
@@ -51,12 +53,13 @@ def _choose(points: Mapping[str, Any], scheme: str | None, root: Path) -> tuple[
     """Return the key of the points to read and their scheme.
 
     They are the requested ones, else the first listed that can become them, else the first listed. A key may be a
-    scheme file of the data set's own, named relative to `root`; requested by any path, it keeps the requested name.
+    scheme file of the data set's own, named relative to `root`.
     """
-    schemes = {key: str(root / key) if key.endswith((".yaml", ".yml")) else key for key in points}
+    schemes = {key: scheme_name(str(root / key)) if key.endswith((".yaml", ".yml")) else key for key in points}
     if scheme is not None:
+        scheme = scheme_name(scheme)
         for key, name in schemes.items():
-            if name == scheme or (name != key and Path(name).resolve() == Path(scheme).resolve()):
+            if name == scheme:
                 return key, scheme
         sources = load_scheme(scheme).sources
         for key, name in schemes.items():
@@ -85,6 +88,7 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
     image = root / face["image"]
     if not image.resolve().is_relative_to(root.resolve()):
         raise AnnotationError(f"{source}: image {face['image']!r} lies outside {root}; give a path within it")
+    stated = positive_size(*face["size"]) if "size" in face else None
     return make_record(
         name=str(face["name"]),
         image=image,
@@ -95,7 +99,8 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
         boxes=boxes,
         group=str(face.get("group", face["name"])),
         subset=str(face.get("subset", "")),
-        size=image_size(image),
+        size=None if stated else image_size(image),
+        stated=stated,
         attributes=attributes,
         labels=face.get("labels", "hand"),
     )

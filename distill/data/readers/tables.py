@@ -8,7 +8,7 @@ from pathlib import Path
 
 from distill.errors import AnnotationError, suggest
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif")
 
 # A whole public data set in one text file is below 100 MB; larger files are refused.
 _MAX_BYTES = 500_000_000
@@ -94,12 +94,41 @@ def photo_within(root: Path, relative: str, source: Path) -> Path:
     return path
 
 
+class PhotosByStem(dict[str, Path]):
+    """Photos of a folder by file name without suffix.
+
+    Reading a stem that several photos have raises AnnotationError: nothing says which of them was annotated.
+    """
+
+    def __init__(self, photos: Iterable[Path]) -> None:
+        super().__init__()
+        self._others: dict[str, Path] = {}
+        for path in photos:
+            if path.stem in self:
+                self._others[path.stem] = path
+            else:
+                self[path.stem] = path
+
+    def __getitem__(self, stem: str) -> Path:
+        if stem in self._others:
+            first, other = super().__getitem__(stem), self._others[stem]
+            raise AnnotationError(
+                f"{first}: {other.name} has the same name, so that its points fit either; move one of the photos away"
+            )
+        return super().__getitem__(stem)
+
+    def get(self, stem: str, default: Path | None = None) -> Path | None:  # type: ignore[override]
+        if stem not in self:
+            return default
+        return self[stem]
+
+
 def photos_by_stem(folder: Path) -> Mapping[str, Path]:
     """The photos of a folder by file name without suffix; empty where there is no such folder."""
     if not folder.is_dir():
         return {}
     photos = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in PHOTO_SUFFIXES)
-    return {path.stem: path for path in photos if not path.name.startswith(".")}
+    return PhotosByStem(path for path in photos if not path.name.startswith("."))
 
 
 def check_subsets(root: Path, subsets: Sequence[str] | None, known: Iterable[str]) -> list[str]:

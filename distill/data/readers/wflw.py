@@ -23,6 +23,7 @@ from distill.data.readers.tables import check_subsets, photo_within, read_text
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError
 from distill.geometry import Box, box_of_points
+from distill.images import image_size
 from distill.landmarks import load_scheme
 
 SCHEME = "wflw98"
@@ -107,15 +108,17 @@ def _read_list(root: Path, name: str) -> list[FaceRecord]:
     for number, face in enumerate(faces, 1):
         photo = str(PurePosixPath(face.path).with_suffix("")) if face.path.strip("./") else face.path
         source = Path(f"{path} face {number}")
+        image = photo_within(root / PHOTOS, face.path, source)
         record = make_record(
             name=f"{name}/{photo}#{counts[photo]}",
-            image=photo_within(root / PHOTOS, face.path, source),
+            image=image,
             landmarks=face.points,
             scheme=SCHEME,
             source=source,
             boxes={} if tight else {"dataset": face.box},
             group=photo,
             subset=name,
+            size=image_size(image),
             attributes=face.attributes,
         )
         counts[photo] += 1
@@ -125,13 +128,14 @@ def _read_list(root: Path, name: str) -> list[FaceRecord]:
 
 @with_own_scheme
 def read_wflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
-    """Read WFLW, in the order of its lists; photos are not opened.
+    """Read WFLW, in the order of its lists.
 
     `boxes['dataset']` is the list's box, left out where the whole list holds nothing but the tight boxes of the points.
     `group` is the photo.
 
     Raises:
         AnnotationError: no list, a broken one, or a face without photo.
+        ImageError: a photo that cannot be opened.
     """
     present = [name for name in LISTS if (root / LISTS[name]).is_file()]
     if not present:

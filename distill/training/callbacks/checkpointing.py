@@ -13,6 +13,7 @@ from torch import Tensor
 
 from distill.errors import TrainingError
 from distill.files import atomic_path
+from distill.models.checkpoint import read_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -27,7 +28,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        return read_checkpoint(Path(path), map_location)
 
 
 class RunCheckpoints(Checkpoint):

@@ -55,16 +55,15 @@ def test_long_csv_gives_the_same_faces_as_wide(root: Path) -> None:
 def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_photo(root / "a.jpg")
     (root / "custom.csv").write_text("image,x0,y0,x1,y1\na.jpg,10,11,50,60\n")
-    with pytest.raises(ConfigError, match=r"2 points fit no single scheme; add scheme\.yaml"):
+    with pytest.raises(ConfigError, match=r"2 points fit no built-in scheme; .*; or add scheme\.yaml to the folder"):
         read_faces("csv", root)
     text = "name: two\ntitle: two points\nn_points: 2\nflip: [[0, 1]]\ngroups: {eyes: 0-1}\nedges: []\n"
     (root / "scheme.yaml").write_text(text)
     monkeypatch.chdir(root)
-    (record,) = read_faces("csv", root)
-    assert record.scheme == str(root / "scheme.yaml")
-    # Asked for by another path to the same file, it keeps that name, or a model and its data would not fit.
-    (record,) = read_faces("csv", root, scheme="scheme.yaml")
-    assert (record.scheme, record.landmarks.tolist()) == ("scheme.yaml", [[10, 11], [50, 60]])
+    # By its declared name, whatever path it is asked for by, or a model and its data would not fit elsewhere.
+    for scheme in (None, "scheme.yaml", str(root / "scheme.yaml"), "two"):
+        (record,) = read_faces("csv", root, scheme=scheme)
+        assert (record.scheme, record.landmarks.tolist()) == ("two", [[10, 11], [50, 60]])
 
 
 @pytest.mark.parametrize(

@@ -97,17 +97,17 @@ def test_manifest_prefers_exact_points_and_converts_the_rest(root: Path) -> None
 
 
 def test_a_scheme_of_ones_own_lies_beside_the_manifest(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever path it is asked by, it is the same scheme and keeps the name asked by."""
+    """Whatever path it is asked by, it is the same scheme, by its declared name."""
     text = "name: two\ntitle: two points\nn_points: 2\nflip: [[0, 1]]\ngroups: {eyes: 0-1}\nedges: []\n"
     (root / "two.yaml").write_text(text)
     _manifest(root, points={"ibug68": [[10.0 + i % 9, 11.0 + i // 9] for i in range(68)], "two.yaml": [[1, 2], [3, 4]]})
     monkeypatch.chdir(root)
     for path in (str(root / "two.yaml"), "two.yaml", "./two.yaml"):
         record = read_faces("manifest", root, ["train"], scheme=path)[0]
-        assert (record.scheme, record.landmarks.tolist()) == (path, [[1, 2], [3, 4]])
+        assert (record.scheme, record.landmarks.tolist()) == ("two", [[1, 2], [3, 4]])
     _manifest(root, points={"two.yaml": [[10, 11], [30, 41]]}, visible={"two.yaml": [1, 0]})
     alone = read_faces("manifest", root, ["train"])[0]
-    assert (alone.scheme, alone.visible.tolist()) == (str(root / "two.yaml"), [True, False])
+    assert (alone.scheme, alone.visible.tolist()) == ("two", [True, False])
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,11 @@ def test_real_counts(
     real_data: Path, name: str, folder: str, subsets: dict[str, int], count: int | None, scheme: str
 ) -> None:
     for subset, wanted in subsets.items():
-        records = read_faces(name, real_data / folder, [subset])
+        records = read_faces(name, real_data / folder, [subset], scheme)
         assert len(records) == wanted, subset
         assert {record.scheme for record in records} == {scheme}
     if count is not None:
-        assert len(read_faces(name, real_data / folder, list(subsets))) == count
+        assert len(read_faces(name, real_data / folder, list(subsets), scheme)) == count
 
 
 def test_real_wflw_attribute_lists_hold_the_faces_with_that_attribute(real_data: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.data.readers.tables import photo_within, read_csv_rows, to_number
+from distill.data.readers.tables import photo_within, photos_by_stem, read_csv_rows, to_number
 from distill.errors import AnnotationError
 
 
@@ -22,3 +22,14 @@ def test_tables(tmp_path: Path) -> None:
     for name in ("../a.csv", "/etc/hostname", "a\0b", "", "x" * 5000, "nothere.jpg"):
         with pytest.raises(AnnotationError):
             photo_within(tmp_path / "faces", name, path)
+
+
+def test_two_photos_of_one_stem_are_refused_where_one_is_needed(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "b.jpg"):
+        (tmp_path / name).touch()
+    photos = photos_by_stem(tmp_path)
+    assert photos["b"] == tmp_path / "b.jpg"
+    assert photos.get("c") is None
+    for read in (photos.get, photos.__getitem__):
+        with pytest.raises(AnnotationError, match=r"a\.jpg: a\.png has the same name"):
+            read("a")

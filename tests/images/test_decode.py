@@ -1,18 +1,17 @@
-"""Decoding never half-succeeds; warping never shifts and never aliases."""
+"""Decoding never half-succeeds, and size, orientation and pixels of a photo agree."""
 
 import io
+import sys
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from distill.errors import ImageError
-from distill.geometry import Box, CropSpec, apply_affine, crop_affine, similarity
-from distill.images import decode_image, image_size, read_image, warp
+from distill.images import decode_image, image_size, read_image
 
 
 def _photo(width: int = 120, height: int = 90) -> NDArray[np.uint8]:
@@ -24,18 +23,6 @@ def _encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
-
-
-def _blob(x: float, y: float, width: int, height: int, sigma: float) -> NDArray[np.uint8]:
-    across = np.exp(-((np.arange(width) - x) ** 2) / (2 * sigma**2))
-    down = np.exp(-((np.arange(height) - y) ** 2) / (2 * sigma**2))
-    return np.repeat((np.outer(down, across) * 255).round().astype(np.uint8)[..., None], 3, axis=2)
-
-
-def _centroid(image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    weight = image[..., 0].astype(np.float64)
-    y, x = np.mgrid[: weight.shape[0], : weight.shape[1]]
-    return np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
 
 
 def test_jpeg_is_read_as_rgb_like_pillow_reads_it(tmp_path: Path) -> None:
@@ -156,42 +143,80 @@ def test_huge_images_are_refused_before_decoding(width: int, message: str) -> No
         decode_image(data, "a")
 
 
-@pytest.mark.parametrize("side", [20.0, 60.0, 128.0, 200.0, 257.0, 420.0, 900.0])
-def test_a_blob_stays_on_its_point_at_every_zoom(side: float) -> None:
-    # Catches half-pixel shifts by the reduction before the warp.
-    rng = np.random.default_rng(int(side))
-    zoom, worst = 64 / side, 0.0
-    for _ in range(40):
-        point = np.array([450.0, 300.0]) + rng.uniform(-0.15, 0.15, 2) * side
-        affine = similarity(
-            side, 450 + rng.uniform(-3, 3), 300 + rng.uniform(-3, 3), 64, rng.uniform(-180, 180), rng.random() < 0.5
-        )
-        crop = warp(_blob(*point, 903, 601, max(2.5 / zoom, 1.5)), affine, 64)
-        worst = max(worst, np.abs(_centroid(crop) - apply_affine(affine, point)).max())
-    assert worst <= 0.1
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_size_and_pixels_of_a_tiff_agree(tmp_path: Path, orientation: int) -> None:
+    # Pillow turns the size of a TIFF in its header, and its pixels when it loads them.
+    path = tmp_path / "a.tif"
+    Image.fromarray(_photo()).save(path, tiffinfo={0x112: orientation})
+    photo = read_image(path)
+    assert image_size(path) == (photo.shape[1], photo.shape[0])
+    assert photo.shape[:2] == ((120, 90) if orientation >= 5 else (90, 120))
+    corner = {3: (-1, -1), 6: (0, -1), 8: (-1, 0)}[orientation]
+    assert (photo[corner] == _photo()[0, 0]).all()
 
 
-def test_shrinking_averages_instead_of_picking() -> None:
-    # A one-pixel checkerboard is grey from afar; picking pixels would give moire or a flat black or white.
-    board = (np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)
-    crop = warp(np.repeat(board[..., None], 3, 2), crop_affine(Box(0, 0, 511, 511), CropSpec(50)), 50)
-    assert np.abs(crop[3:-3, 3:-3].astype(float) - 127.5).max() < 30
+def _app1(payload: bytes) -> bytes:
+    return b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload
 
 
-def test_outside_the_photo_its_edge_repeats() -> None:
-    photo = np.full((20, 30, 3), (10, 200, 90), np.uint8)
-    for box in (Box(-40, -40, 80, 80), Box(500, 500, 520, 520), Box(-3000, -3000, 3000, 3000)):
-        assert (warp(photo, crop_affine(box, CropSpec(32)), 32) == photo[0, 0]).all()
+_EXIF_6 = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + bytes.fromhex("011200030000000100060000") + bytes(4)
+_XMP_START = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:Description "
+_XMP_6 = _XMP_START + b'tiff:Orientation="6"/></x:xmpmeta>'
+_XMP_ELEMENT = _XMP_START + b"><tiff:Orientation>6</tiff:Orientation></rdf:Description></x:xmpmeta>"
+_XMP_OTHER = _XMP_START + b'tiff:Make="phone"/></x:xmpmeta>'
 
 
-def test_a_crop_at_scale_one_copies_pixels() -> None:
-    photo = _photo()
-    crop = warp(photo, crop_affine(Box(9.5, 19.5, 41.5, 51.5), CropSpec(32)), 32)
-    assert (crop == photo[20:52, 10:42]).all()
+@pytest.mark.parametrize(
+    "segments", [(_EXIF_6,), (_XMP_OTHER, _EXIF_6), (_EXIF_6, _XMP_OTHER), (_XMP_6,), (_XMP_ELEMENT,)]
+)
+def test_orientation_is_found_in_exif_and_xmp_in_any_order(tmp_path: Path, segments: tuple[bytes, ...]) -> None:
+    # OpenCV reads EXIF from the first APP1 segment only.
+    data = _encoded(Image.fromarray(_photo()), quality=95)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data[:2] + b"".join(map(_app1, segments)) + data[2:])
+    assert image_size(path) == (90, 120)
+    photo = read_image(path)
+    assert photo.shape == (120, 90, 3)
+    assert np.abs(photo[0, -1].astype(int) - _photo()[0, 0]).max() < 16
 
 
-def test_warp_gives_the_same_as_opencv_on_the_whole_photo() -> None:
-    # Cutting the part that matters must not show.
-    photo, affine = _photo(), similarity(70, 100, 60, 64, 33, flip=True)
-    whole = cv2.warpAffine(photo, affine, (64, 64), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    assert np.abs(warp(photo, affine, 64).astype(int) - whole).max() <= 2
+def test_exif_decides_where_xmp_differs(tmp_path: Path) -> None:
+    data = _encoded(Image.fromarray(_photo()))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data[:2] + _app1(_XMP_START + b'tiff:Orientation="3"/>') + _app1(_EXIF_6) + data[2:])
+    assert image_size(path) == (90, 120)
+
+
+def test_broken_exif_leaves_the_photo_as_it_is_stored(tmp_path: Path) -> None:
+    data = _encoded(Image.fromarray(_photo()))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data[:2] + _app1(b"Exif\0\0no TIFF header at all") + data[2:])
+    assert image_size(path) == (120, 90)
+    assert read_image(path).shape == (90, 120, 3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_a_file_cut_in_half_and_closed_is_refused(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    data = _encoded(Image.fromarray(noise), kind)
+    end = {"PNG": bytes.fromhex("0000000049454e44ae426082"), "GIF": b";"}.get(kind, b"")
+    with pytest.raises(ImageError, match="again"):
+        decode_image(data[: len(data) // 2] + end, "a")
+
+
+def test_heic_is_named_with_the_package_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "IMG_0001.HEIC"
+    for brand in (b"heic", b"mif1"):
+        path.write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(400))
+        for read in (read_image, image_size):
+            with pytest.raises(ImageError, match="a HEIC photo; run `pip install pillow-heif`"):
+                read(path)
+
+
+def test_heic_is_read_where_the_package_is_installed(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(Image.fromarray(_photo())).save(path, quality=95)
+    assert image_size(path) == (120, 90)
+    assert np.abs(read_image(path).astype(int) - _photo()).mean() < 4

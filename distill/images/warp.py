@@ -1,0 +1,55 @@
+"""Square crops of a photo, anti-aliased."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.geometry import Affine, invert_affine
+
+Photo = NDArray[np.uint8]
+
+
+def _needed(image: Photo, affine: Affine, size: int, margin: int) -> tuple[slice, slice]:
+    """Rows and columns of the photo that a crop of `size` pixels covers; at least one pixel."""
+    low, high = -0.5, size - 0.5
+    corners = np.array([[low, low], [low, high], [high, low], [high, high]])
+    inverse = invert_affine(affine)
+    covered = corners @ inverse[:, :2].T + inverse[:, 2]
+    limits = np.array([image.shape[1], image.shape[0]])
+    first = np.clip(np.floor(covered.min(0)) - margin, 0, limits - 1).astype(int)
+    last = np.clip(np.ceil(covered.max(0)) + margin + 1, first + 1, limits).astype(int)
+    return slice(first[1], last[1]), slice(first[0], last[0])
+
+
+def warp(image: Photo, affine: Affine, size: int) -> Photo:
+    """Cut a square crop out of a photo.
+
+    Bilinear, after averaging whole blocks of pixels when the crop is less than half as large as what it shows, so that
+    large faces do not alias. Outside the photo its edge pixels repeat: a constant colour would draw a line that never
+    occurs in a face, and reflection would show a second eye or mouth.
+
+    Args:
+        image: (h, w, 3) uint8.
+        affine: 2x3, photo pixels to crop pixels, as from `geometry.crop_affine`.
+        size: side of the crop in pixels.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    zoom = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
+    block = max(1, int(1 / zoom))
+    rows, columns = _needed(image, affine, size, margin=2 * block)
+    part: NDArray[Any] = image[rows, columns]
+    if block > 1:
+        # Blocks at the far edge are filled up, because resize would squeeze the grid otherwise.
+        below = -part.shape[0] % block
+        right = -part.shape[1] % block
+        part = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        part = cv2.resize(part, None, fx=1 / block, fy=1 / block, interpolation=cv2.INTER_AREA)
+    # The centre of cell j of `part` is photo pixel origin + (j + 0.5) * block - 0.5.
+    offset = np.array([columns.start, rows.start]) + (block - 1) / 2
+    matrix = np.concatenate([affine[:, :2] * block, affine[:, :2] @ offset[:, None] + affine[:, 2:]], axis=1)
+    crop = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return crop
