@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.data.photos.build import read_photos
+from distill.data.photos.build import photo_hash, read_photos
 from distill.data.photos.config import PhotoSetConfig
 from distill.data.photos.records import PhotoRecord, hold_out
 from distill.data.readers import parse_subsets, read_faces
@@ -175,6 +175,7 @@ def release(checkpoint: Path, data: Path) -> dict[str, Any]:
         return {
             "weights": {"file": checkpoint.name, "parameters": sum(value.numel() for value in net.parameters())},
             "files": measured,
+            "data_hash": photo_hash(held),
             "parity": parity,
             "min_runtime": {mode: report.min_runtime for mode, report in made.ops.items()},
             "boxes_300w_train_blazeface": convention(data, BlazeFaceDetector()),
