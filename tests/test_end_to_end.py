@@ -75,7 +75,10 @@ def test_bad_input_is_one_line_and_status_2(folder: Path, capsys: pytest.Capture
     student = str(ROOT / "configs" / "demo" / "student.yaml")
     calls = {
         "a web page, not a model": ["evaluate", str(page), *where],
-        "no such checkpoint": ["student", "--config", student, "--teacher", str(folder / "none.ckpt"), *where],
+        "no such checkpoint": [
+            *("student", "--config", student, "--teacher", str(folder / "none.ckpt"), *where),
+            *("--runs", str(folder / "elsewhere")),  # `make demo` may have left a run where the recipe puts it
+        ],
         "no such folder": ["evaluate", str(folder / "runs/student/best.ckpt"), "--data.root", str(folder / "nowhere")],
         "subset": [
             "evaluate",

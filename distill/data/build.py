@@ -41,11 +41,13 @@ def split_of(data: DataConfig) -> Split:
     return Split(*(own if own is not None else declared for own, declared in zip(named, official, strict=True)))
 
 
-def read_split(data: DataConfig, split: Split, seed: int) -> tuple[list[FaceRecord], list[FaceRecord]]:
+def read_split(
+    data: DataConfig, split: Split, test: Sequence[FaceRecord], seed: int
+) -> tuple[list[FaceRecord], list[FaceRecord]]:
     """Return training and validation faces; no photo is on both sides, none is among the test faces."""
     train = with_boxes(_read(data, split.train), data.boxes)
-    if split.test is not None:
-        train = without_groups_of(train, _read(data, split.test))
+    if test:
+        train = without_groups_of(train, test)
         if not train:
             raise ConfigError(
                 f"every training face ({split.train or 'all'}) shows a person or photo of the test faces "
@@ -82,7 +84,8 @@ def build_data(
         notify: receives the line about the crop.
     """
     split = split_of(data)
-    train, val = read_split(data, split, seed)
+    test = [] if split.test is None else _read(data, split.test)
+    train, val = read_split(data, split, test, seed)
     data = replace(data, crop=_crop(data, train, notify))
     crop = data.crop.spec()
     mixed = len(heads) > 1 or bool(data.sets) or bool(data.balance)
@@ -95,12 +98,11 @@ def build_data(
     )
     weights = attribute_weights(train, data.balance) if data.balance else None
     further = [
-        _further_set(data, item, seed + index, val, split.test, progress) for index, item in enumerate(data.sets, 1)
+        _further_set(data, item, seed + index, [*val, *test], progress) for index, item in enumerate(data.sets, 1)
     ]
     everything = [*train, *(record for part in further for record in part.faces.records)]
     require_disjoint(everything, val, "validation faces")
-    if split.test is not None:
-        require_disjoint(everything, _read(data, split.test), "test faces")
+    require_disjoint(everything, test, "test faces")
     return FaceData(
         MixedDataset([TrainingSet(faces, weights), *further], heads) if mixed else faces,
         FaceDataset(val, crop, data.scheme, None, data.boxes[:1], seed, data.cache),
@@ -190,14 +192,12 @@ def _as_annotated(data: DataConfig, split: Split, faces: Sequence[FaceRecord]) -
 
 
 def _further_set(
-    data: DataConfig, item: SetConfig, seed: int, val: Sequence[FaceRecord], test: str | None, progress: bool
+    data: DataConfig, item: SetConfig, seed: int, held_out: Sequence[FaceRecord], progress: bool
 ) -> TrainingSet:
     """Read one of `data.sets`, without the photos that are validated or tested on if it lies in the same folder."""
     records = read_faces(item.format, item.root, parse_subsets(item.subset), item.scheme)
     if item.root.resolve() == data.root.resolve():
-        records = without_groups_of(records, val)
-        if test is not None:
-            records = without_groups_of(records, _read(data, test))
+        records = without_groups_of(records, held_out)
     if not records:
         raise ConfigError(f"--data.sets: no face of {item.root} is left to train on; choose another subset")
     records = relabelled(records, item.labels)

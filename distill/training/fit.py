@@ -32,6 +32,7 @@ from distill.training.distillation_task import StudentTask
 from distill.training.loggers.csv import is_first_process, plain_config
 from distill.training.memory import keep_freed_memory
 from distill.training.precision import slow_precision
+from distill.training.resume import require_same_options
 from distill.training.session import Session, training_session
 from distill.training.summary import write_summary
 from distill.training.tasks import LandmarkTask
@@ -74,8 +75,14 @@ def train_student(config: StudentConfig) -> Path:
 
 
 def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session) -> None:
-    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`."""
+    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
+
+    Raises:
+        ConfigError: the run was started with another crop, or this machine cannot train as configured.
+    """
     folder = session.folder
+    if config.resume:
+        require_same_options(folder, config)  # again: the crop is known by now
     remove_leftovers(folder)
     if is_first_process():
         write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))

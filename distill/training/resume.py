@@ -32,7 +32,7 @@ _FREE = (
     "log.",
 )
 
-# Chosen from the faces where they are not given, after this check; the run then has their values.
+# Chosen from the faces where they are not given; unknown until these are read.
 _FROM_DATA = ("data.crop.scale", "data.crop.shift_y")
 
 # What Lightning restores a training from.
@@ -48,24 +48,48 @@ def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path | None:
         CheckpointError: the run was never started, or its last checkpoint cannot be loaded.
         ConfigError: an option differs that would make it another training.
     """
+    require_started(folder, config)
     path = folder / "last.ckpt"
-    if path.is_file():
-        _require_readable(path)
-    started = folder / "config.yaml"
-    if not path.is_file() and not started.is_file():
+    if not path.is_file():
+        return None
+    _require_readable(path)
+    return path
+
+
+def require_started(folder: Path, config: RunConfig) -> None:
+    """Check that `folder` holds a run that was started with this configuration; its weights are not read.
+
+    Raises:
+        CheckpointError: the run was never started.
+        ConfigError: an option differs that would make it another training.
+    """
+    path = folder / "last.ckpt"
+    if not path.is_file() and not (folder / "config.yaml").is_file():
         raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
-    if started.is_file():
-        before, now = (
-            dict(_flat(effective_config(content)))
-            for content in (yaml.safe_load(started.read_text()), plain_config(config))
-        )
-        for name in {**now, **before}:
-            if name in _FROM_DATA and now.get(name) is None:
-                continue
-            if before.get(name) != now.get(name) and not re.sub(r"\.\d+", "", name).startswith(_FREE):
-                change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"
-                raise ConfigError(f"{folder}: {change}; resume with the same options, or start another run with --name")
-    return path if path.is_file() else None
+    require_same_options(folder, config)
+
+
+def require_same_options(folder: Path, config: RunConfig) -> None:
+    """Check that the run in `folder` was started with this configuration, as far as both are known.
+
+    A crop that is yet to be chosen from the faces equals any; check again when it is known.
+
+    Raises:
+        ConfigError: an option differs that would make it another training.
+    """
+    started = folder / "config.yaml"
+    if not started.is_file():
+        return
+    before, now = (
+        dict(_flat(effective_config(content)))
+        for content in (yaml.safe_load(started.read_text()), plain_config(config))
+    )
+    for name in {**now, **before}:
+        if name in _FROM_DATA and now.get(name) is None:
+            continue
+        if before.get(name) != now.get(name) and not re.sub(r"\.\d+", "", name).startswith(_FREE):
+            change = f"--{name} was {before.get(name)}, now it is {now.get(name)}"
+            raise ConfigError(f"{folder}: {change}; resume with the same options, or start another run with --name")
 
 
 def _require_readable(path: Path) -> None:

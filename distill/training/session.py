@@ -11,7 +11,7 @@ from distill.locks import folder_lock
 from distill.training.config import RunConfig
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
 from distill.training.loggers.csv import is_first_process
-from distill.training.resume import checkpoint_to_resume
+from distill.training.resume import checkpoint_to_resume, require_started
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,23 @@ def training_session(config: RunConfig) -> Iterator[Session]:
         TrainingInterrupted: SIGINT or SIGTERM.
     """
     folder = config.runs / config.name
-    _resume_point(folder, config)  # before anything is made
+    _require_startable(folder, config)  # before anything is made
     lock = folder_lock(folder, "is training in") if is_first_process() else nullcontext()
     with stop_on_signal() as stop, lock:
         try:
-            yield Session(folder, _resume_point(folder, config), stop)
+            _require_startable(folder, config)  # again: another process may have trained in between
+            yield Session(folder, checkpoint_to_resume(folder, config) if config.resume else None, stop)
         except TrainingInterrupted as interrupted:
             if is_first_process():
                 print(_stopped(interrupted, folder), file=sys.stderr)
             raise
 
 
-def _resume_point(folder: Path, config: RunConfig) -> Path | None:
+def _require_startable(folder: Path, config: RunConfig) -> None:
     if config.resume:
-        return checkpoint_to_resume(folder, config)
-    if (folder / "last.ckpt").exists():
+        require_started(folder, config)
+    elif (folder / "last.ckpt").exists():
         raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
-    return None
 
 
 def _stopped(interrupted: TrainingInterrupted, folder: Path) -> str:

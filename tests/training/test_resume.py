@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from distill.data.config import SetConfig
+from distill.data.config import CropConfig, SetConfig
 from distill.errors import CheckpointError, ConfigError
 from distill.training.fit import train_student, train_teacher
 from tests.support.training_runs import numbers, rewritten, weights
@@ -37,6 +37,19 @@ def test_another_training_is_not_resumed(make_config: Any) -> None:
     with pytest.raises(ConfigError, match=r"--optim.lr was .*, now it is 0.5; resume with the same options"):
         train_teacher(make_config("run", resume=True, trainer={"epochs": 1}, optim={"lr": 0.5}))
     train_teacher(make_config("run", resume=True, trainer={"epochs": 1, "checkpoint_every": 7}))
+
+
+def test_a_crop_that_was_given_is_not_replaced_by_the_one_the_faces_need(make_config: Any) -> None:
+    """Without the option, the crop is known only after the faces were read, and the run must not go on with another."""
+    given = {"crop": CropConfig(64, 1.9, 0.0)}
+    unknown = {"crop": CropConfig(64, None, None)}
+    folder = train_teacher(make_config("run", trainer={"epochs": 1}, data=given))
+    before = (folder / "config.yaml").read_text()
+    with pytest.raises(ConfigError, match=r"--data.crop.scale was 1.9, now it is .*; resume with the same options"):
+        train_teacher(make_config("run", resume=True, trainer={"epochs": 1}, data=unknown))
+    assert (folder / "config.yaml").read_text() == before
+    chosen = train_teacher(make_config("chosen", trainer={"epochs": 1}, data=unknown))
+    assert train_teacher(make_config("chosen", resume=True, trainer={"epochs": 1}, data=unknown)) == chosen
 
 
 def test_a_moved_folder_is_resumed_and_other_faces_or_teachers_are_not(
