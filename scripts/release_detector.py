@@ -11,19 +11,17 @@ distill/detection/models/, and results/checks/retinaface_035.json.
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distill.data.photos.build import photo_hash, read_photos
 from distill.data.photos.config import PhotoSetConfig
 from distill.data.photos.records import PhotoRecord, hold_out
-from distill.data.readers import parse_subsets, read_faces
 from distill.detection.blazeface import BlazeFaceDetector
 from distill.detection.detection import Detector
 from distill.detection.detector import bundled_detector
@@ -33,11 +31,10 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
 from distill.export.detector import DetectorExport, box_parity, export_detector
 from distill.files import sha256, write_bytes, write_text
-from distill.geometry import Box
-from distill.images import Photo, read_image
+from distill.images import read_image
 from distill.models.detector_checkpoint import load_detector, save_detector
 from distill.provenance import write_result
-from scripts.studies.common.split_300w import TRAIN
+from scripts.studies.common.training_faces import at_scales, nearest, training_faces
 
 NAME = "retinaface_035"
 CHECKPOINTS = Path("checkpoints")
@@ -45,8 +42,6 @@ REPORT = f"results/checks/{NAME}.json"
 MODES = ("fp32", "fp16", "int8")
 SIZE = 640
 HELD_OUT = 5  # as in configs/detector.yaml
-# Scales of the calibration's photos: faces of about 230, 80 and 35 px.
-SCALES = (1.0, 0.35, 0.15)
 CHECKED_FACES = 200
 CALIBRATION_PHOTOS = 100
 PARITY_PHOTOS = 20
@@ -60,27 +55,17 @@ def development(data: Path) -> tuple[list[PhotoRecord], list[PhotoRecord]]:
     return hold_out(read_photos(given), HELD_OUT)
 
 
-def faces_300w(data: Path) -> Iterator[tuple[Photo, Box]]:
-    """Yield the training photos of 300-W and the tight box of their 68 points."""
-    for face in read_faces("300w", data / "300W", parse_subsets(TRAIN), "ibug68"):
-        yield read_image(face.image), face.boxes["gt"]
-
-
 def fitted_table(data: Path, detector: RetinaFaceDetector) -> NDArray[np.float64]:
     """Return the calibration table, from the detected training faces of 300-W at several scales."""
     boxes, points, tight = [], [], []
-    for photo, box in faces_300w(data):
-        for scale in SCALES:
-            small = photo if scale == 1 else cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            wanted = (np.array(box) + 0.5) * scale - 0.5
-            found = detector.precise(small)
-            if len(found.boxes):
-                near = np.abs(np.add(found.boxes[:, :2], found.boxes[:, 2:]) - wanted[:2] - wanted[2:]).max(axis=1) / 2
-                nearest = int(near.argmin())
-                if near[nearest] < (wanted[2:] - wanted[:2]).max() / 2:
-                    boxes.append(found.boxes[nearest])
-                    points.append(found.points[nearest])
-                    tight.append(wanted)
+    for face in training_faces(data):
+        for photo, wanted in at_scales(face):
+            found = detector.precise(photo)
+            index = nearest(found, wanted)
+            if index is not None:
+                boxes.append(found.boxes[index])
+                points.append(found.points[index])
+                tight.append(wanted)
     return fit_table(np.array(boxes), np.array(points), np.array(tight))
 
 
@@ -91,9 +76,9 @@ def convention(data: Path, detector: Detector) -> dict[str, float]:
         `found`, and in units of the longer side the mean offset in x and y, its root mean square, and the mean and the
         standard deviation of the logarithm of the size.
     """
-    faces = list(faces_300w(data))
     rows = []
-    for photo, box in faces[:: max(1, len(faces) // CHECKED_FACES)][:CHECKED_FACES]:
+    for record in training_faces(data, CHECKED_FACES):
+        box, photo = record.boxes["gt"], read_image(record.image)
         longer = max(box.width, box.height)
         near = [
             (*np.subtract(face.box.centre, box.centre) / longer, np.log(max(face.box.width, face.box.height) / longer))

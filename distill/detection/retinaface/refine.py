@@ -1,12 +1,11 @@
 """Refinement of detected boxes: the same network once more on each face, at the size where its boxes are precise.
 
 A face may have any size in the input of the search, and large ones lie at the end of the range of the prior boxes. In
-the refinement every face has about 64 px in an input of 128, and the boxes of all priors that overlap it are averaged.
-Measured on every other face of 300-W common: the centre's error (root mean square) after calibration is 4.0 % of the
-face's longer side with it and 9.8 % without, where faces have about 270 of 640 px.
+the refinement every face has the same size in a small input, and the boxes of all priors that overlap it are averaged.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +18,31 @@ from distill.images import Photo, warp
 
 Array = NDArray[np.float64]
 
-_INPUT = 128
-_ZOOM = 2.0  # side of the square shown, in longer sides of the face
 _SMALLEST = 24.0  # smaller faces gain nothing by being enlarged
 _MIN_SCORE = 0.1
 _MIN_IOU = 0.3
 
 
-def refined(photo: Photo, found: Candidates, net: Callable[[Photo], list], anchors: AnchorConfig) -> Candidates:
+@dataclass(frozen=True)
+class RefineConfig:
+    """What the network is shown of a face; chosen on training faces by `scripts/studies/detector_refinement.py`.
+
+    Attributes:
+        size: side of the input in pixels, a multiple of 32.
+        zoom: side of the square shown, in longer sides of the face.
+    """
+
+    size: int = 128
+    zoom: float = 2.0
+
+
+def refined(
+    photo: Photo,
+    found: Candidates,
+    net: Callable[[Photo], list],
+    anchors: AnchorConfig,
+    config: RefineConfig = RefineConfig(),
+) -> Candidates:
     """Return the faces with refined boxes and points; scores, their order and faces below 24 px stay as they are.
 
     Args:
@@ -34,23 +50,24 @@ def refined(photo: Photo, found: Candidates, net: Callable[[Photo], list], ancho
         found: faces after suppression, in pixels of the photo.
         net: input image -> output maps.
         anchors: prior boxes of the network.
+        config: what the network is shown of a face.
     """
     boxes, points = found.boxes.copy(), found.points.copy()
     for index, box in enumerate(found.boxes):
         longer = float((box[2:] - box[:2]).max())
-        refinement = _refined_face(photo, box, longer, net, anchors) if longer >= _SMALLEST else None
+        refinement = _refined_face(photo, box, longer, net, anchors, config) if longer >= _SMALLEST else None
         if refinement is not None:
             boxes[index], points[index] = refinement
     return Candidates(boxes, found.scores, points)
 
 
 def _refined_face(
-    photo: Photo, box: Array, longer: float, net: Callable[[Photo], list], anchors: AnchorConfig
+    photo: Photo, box: Array, longer: float, net: Callable[[Photo], list], anchors: AnchorConfig, config: RefineConfig
 ) -> tuple[Array, Array] | None:
     """Return box (4,) and points (5, 2) averaged over the priors that show this face; None if there are none."""
     x, y = (box[:2] + box[2:]) / 2
-    affine = similarity(_ZOOM * longer, float(x), float(y), _INPUT)
-    near = decode_maps(net(warp(photo, affine, _INPUT)), anchors, _INPUT, _INPUT, _MIN_SCORE)
+    affine = similarity(config.zoom * longer, float(x), float(y), config.size)
+    near = decode_maps(net(warp(photo, affine, config.size)), anchors, config.size, config.size, _MIN_SCORE)
     back = invert_affine(affine)
     boxes = apply_affine(back, near.boxes.reshape(-1, 2, 2)).reshape(-1, 4).astype(np.float64)
     same = overlap(box, boxes)[0] > _MIN_IOU
