@@ -3,7 +3,7 @@
 The refinement shows the detector each face once more. Zoom (side of the square shown, in longer sides of the face) and
 input size are chosen here: 200 training faces of DATA/300W at three scales, every pair of values, and no refinement.
 Boxes are calibrated to the tight box of the 68 points with a table fitted on the other four fifths of the faces. The
-choice is the fastest input whose error of the corners is within 2 % of the smallest error. The detector saw these faces
+choice is the fastest input whose error of the corners is within 5 % of the smallest error. The detector saw these faces
 in training, pasted at 8 to 120 px, so that the errors compare with each other only. Writes
 results/studies/detector_refinement.json and its table in the documentation.
 """
@@ -36,7 +36,7 @@ FOLDS = 5
 ZOOMS = (1.5, 2.0, 2.5, 3.0)
 SIZES = (96, 128, 160, 192)
 NONE = "none"
-TOLERANCE = 0.02  # errors this near to the smallest count as equal
+TOLERANCE = 0.05  # 0.2 % of the face: little beside the 3 % by which training moves its crops
 ROUNDS = 50
 
 

@@ -11,8 +11,7 @@ around the whole face, so that `own boxes` of RetinaFace are measured too.
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +19,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.data.photos.build import photo_hash, read_photos
-from distill.data.photos.config import PhotoSetConfig
+from distill.data.photos.build import photo_hash
 from distill.data.photos.records import PhotoRecord
 from distill.detection.blazeface import BlazeFaceDetector
 from distill.detection.detector import bundled_detector
-from distill.detection.metrics import PhotoMatch, average_precision, match_photo, recall, score_at_false_rate
+from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.images import Photo, read_image
 from distill.provenance import write_result
-from scripts.release_detector import development
+from scripts.studies.common.detector_photos import mask_boxes, wider_subset
+from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, Find, counted, matches
 from scripts.studies.common.marked_blocks import update_block
 
 OUT = "results/studies/detectors.json"
-IOU_RECALL = 0.4
-IOU_AP = 0.5
 FALSE_PER_PHOTO = 1.0
-SIZES = (16.0, 24.0, 32.0, 48.0, 64.0, np.inf)
-LOWEST = 0.02
-LEAST = 24.0
-ROUNDS = 30
 SOLVAY_FACES = 29
+ROUNDS = 30
 PORTRAIT = "astronaut.jpg"
-
-# (boxes (n, 4), scores (n,)) of a photo.
-Find = Callable[[Photo], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 def product(detector: Any) -> Find:
@@ -73,36 +64,15 @@ def detectors(lowest: float | None) -> dict[str, Find]:
     }
 
 
-def matches(photos: Sequence[PhotoRecord], find: Find, iou: float) -> list[PhotoMatch]:
-    """Match the detections of photos to their faces."""
-    return [match_photo(*find(read_image(p.image)), p.boxes, p.ignored, iou) for p in photos]
-
-
-def counted(found: Sequence[PhotoMatch], score: float) -> dict[str, Any]:
-    """Return recall by size, counts and false boxes a photo at a score."""
-    sizes = np.concatenate([match.sizes[~match.ignored] for match in found])
-    scores = np.concatenate([match.found[~match.ignored] for match in found])
-    by_size = {}
-    for low, high in pairwise(SIZES):
-        here = (sizes >= low) & (sizes < high)
-        by_size[f"{low:.0f}-{high:.0f}"] = [int((scores[here] >= score).sum()), int(here.sum())]
-    false = np.concatenate([match.scores[match.false] for match in found])
-    return {
-        "score": score,
-        "found_by_size": by_size,
-        f"recall_{LEAST:.0f}px": recall(found, score, LEAST),
-        "false_per_photo": float((false >= score).sum() / len(found)),
-    }
-
-
-def measured(photos: Sequence[PhotoRecord], operating: Mapping[str, float]) -> dict[str, Any]:
+def measured(photos: list[PhotoRecord], operating: Mapping[str, float]) -> dict[str, Any]:
     """Return AP and recall of every detector, at one false box a photo and at its operating score."""
-    result: dict[str, Any] = {"photos": len(photos), "data_hash": photo_hash(list(photos))}
+    result: dict[str, Any] = {"photos": len(photos), "data_hash": photo_hash(photos)}
     for name, find in detectors(LOWEST).items():
-        loose = matches(photos, find, IOU_RECALL)
+        found = matches(photos, find, (IOU_RECALL, IOU_AP))
+        loose = found[IOU_RECALL]
         at_rate = score_at_false_rate(loose, FALSE_PER_PHOTO)
         result[name] = {
-            "ap": average_precision(matches(photos, find, IOU_AP)),
+            "ap": average_precision(found[IOU_AP]),
             "at_1_false_box": counted(loose, at_rate),
             "at_operating_score": counted(loose, operating[name]),
         }
@@ -119,32 +89,29 @@ def wide_photo(data: Path) -> Photo:
 
 
 def latency(photo: Photo) -> dict[str, Any]:
-    """Return the median time of each detector on a photo in ms, interleaved, on one thread."""
+    """Return the median processor time of each detector on a photo in ms, interleaved, on one thread."""
     calls = {name: find for name, find in detectors(None).items() if "own" not in name}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for find in calls.values():
         find(photo)
     for _ in range(ROUNDS):
         for name, find in calls.items():
-            start = time.perf_counter()
+            start = time.process_time()
             find(photo)
-            times[name].append(1000 * (time.perf_counter() - start))
+            times[name].append(1000 * (time.process_time() - start))
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
 def studied(data: Path) -> dict[str, Any]:
     """Measure everything."""
-    wider = data / "widerface" / "WIDER_val_subset" / "val"
-    photos = read_photos(PhotoSetConfig(wider / "label.txt", wider / "images"))
-    _, held = development(data)
     file = RetinaFaceDetector(bundled_detector())
     operating = {name: 0.6 if name == "BlazeFace" else file.min_score for name in detectors(None)}
     folder = data / "free_photos" / "photos"
     solvay, portrait, wide = read_image(folder / "solvay_1927.jpg"), read_image(folder / PORTRAIT), wide_photo(data)
     return {
         "operating_score": operating,
-        "WIDER val subset": measured(photos, operating),
-        "mask_boxes, held out": measured(held, operating),
+        "WIDER val subset": measured(wider_subset(data), operating),
+        "mask_boxes, held out": measured(mask_boxes(data).measured_on, operating),
         f"solvay_1927.jpg, {SOLVAY_FACES} faces": {n: len(f(solvay)[0]) for n, f in detectors(None).items()},
         "wide photo, 8 faces": {n: len(f(wide)[0]) for n, f in detectors(None).items()},
         "latency_ms": {

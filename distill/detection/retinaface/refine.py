@@ -32,7 +32,7 @@ class RefineConfig:
         zoom: side of the square shown, in longer sides of the face.
     """
 
-    size: int = 128
+    size: int = 160
     zoom: float = 2.0
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from distill.detection.retinaface.decode_maps import Candidates
 from distill.detection.retinaface.priors import AnchorConfig, prior_boxes
-from distill.detection.retinaface.refine import refined
+from distill.detection.retinaface.refine import RefineConfig, refined
 from distill.images import Photo
 
 ANCHORS = AnchorConfig((8,), ((52.0,),))
@@ -33,7 +33,8 @@ def faces(*boxes: tuple[float, ...]) -> Candidates:
 
 def test_the_box_is_that_of_the_second_view() -> None:
     """The square shown has 2 x 100 px, so a pixel of the input is 1.5625 of the photo."""
-    result = refined(np.zeros((300, 300, 3), np.uint8), faces((100, 100, 200, 200)), certain_at(67.5, 59.5), ANCHORS)
+    photo, given = np.zeros((300, 300, 3), np.uint8), faces((100, 100, 200, 200))
+    result = refined(photo, given, certain_at(67.5, 59.5), ANCHORS, RefineConfig(128, 2.0))
     scale = 200 / 128
     centre = 150 + (np.array([67.5, 59.5]) - 63.5) * scale
     np.testing.assert_allclose(result.boxes[0], [*(centre - 26 * scale), *(centre + 26 * scale)], atol=1e-3)

@@ -1,0 +1,62 @@
+"""Scores of a face detector on labelled photos: best threshold, recall by size, counts of false boxes."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.data.photos.records import PhotoRecord
+from distill.detection.metrics import PhotoMatch, match_photo, recall
+from distill.images import Photo, read_image
+
+# (boxes (n, 4), scores (n,)) of a photo.
+Find = Callable[[Photo], tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+IOU_RECALL = 0.4
+IOU_AP = 0.5
+SIZES = (16.0, 24.0, 32.0, 48.0, 64.0, np.inf)
+LEAST = 24.0
+LOWEST = 0.02
+
+
+def matches(photos: Sequence[PhotoRecord], find: Find, ious: Iterable[float]) -> dict[float, list[PhotoMatch]]:
+    """Match the detections of photos to their faces, at each of some least overlaps."""
+    found = [find(read_image(photo.image)) for photo in photos]
+    return {
+        iou: [match_photo(*faces, p.boxes, p.ignored, iou) for p, faces in zip(photos, found, strict=True)]
+        for iou in ious
+    }
+
+
+def counted(found: Sequence[PhotoMatch], score: float) -> dict[str, Any]:
+    """Return recall by size, counts and false boxes a photo at a score."""
+    sizes = np.concatenate([match.sizes[~match.ignored] for match in found])
+    scores = np.concatenate([match.found[~match.ignored] for match in found])
+    by_size = {}
+    for low, high in pairwise(SIZES):
+        here = (sizes >= low) & (sizes < high)
+        by_size[f"{low:.0f}-{high:.0f}"] = [int((scores[here] >= score).sum()), int(here.sum())]
+    false = np.concatenate([match.scores[match.false] for match in found])
+    return {
+        "score": score,
+        "found_by_size": by_size,
+        f"recall_{LEAST:.0f}px": recall(found, score, LEAST),
+        "false_per_photo": float((false >= score).sum() / len(found)),
+    }
+
+
+def best_score(found: Sequence[PhotoMatch]) -> Mapping[str, float]:
+    """Return the score of the highest F1, rounded to 0.01, with precision and recall there."""
+    scores = np.concatenate([match.scores for match in found])
+    order = np.argsort(-scores)
+    true = np.concatenate([match.true for match in found])[order].cumsum()
+    false = np.concatenate([match.false for match in found])[order].cumsum()
+    total = sum(int((~match.ignored).sum()) for match in found)
+    best = int((2 * true / (total + true + false)).argmax())
+    return {
+        "score": round(float(scores[order][best]), 2),
+        "precision": float(true[best] / (true[best] + false[best])),
+        "recall": float(true[best] / total),
+    }
