@@ -1,15 +1,17 @@
 """Face detectors compared: `python -m scripts.studies.detectors DATA`.
 
-RetinaFace with inputs of 640 and 320 px and BlazeFace, in one run: average precision and recall by face size on the 135
-photos of WIDER FACE's validation set in DATA/widerface, and on the photos of DATA/mask_boxes that the training held
-out; the number of faces in two photos; interleaved latency on one thread. DATA also holds free_photos and
-sfhq_synthetic (faces of the wide photo). Writes results/studies/detectors.json and its table in the documentation.
+RetinaFace with inputs of 320 and 640 px and BlazeFace, in one run: average precision and recall by face size on the 135
+photos of WIDER FACE's validation set in DATA/widerface, and on half of the photos of DATA/mask_boxes that the training
+held out (the scores were chosen on the other half); the number of faces in two photos; processor time, interleaved, on
+one thread. DATA also holds free_photos and sfhq_synthetic (faces of the wide photo). Needs
+results/studies/detector_sizes.json. Writes results/studies/detectors.json and its table in the documentation.
 
 The boxes of the comparison are those a detector returns, in the convention of the 68 points; data sets draw their boxes
 around the whole face, so that `own boxes` of RetinaFace are measured too.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +29,7 @@ from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.images import Photo, read_image
 from distill.provenance import write_result
+from scripts.studies import detector_sizes
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
 from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, Find, counted, matches
 from scripts.studies.common.marked_blocks import update_block
@@ -36,6 +39,7 @@ FALSE_PER_PHOTO = 1.0
 SOLVAY_FACES = 29
 ROUNDS = 30
 PORTRAIT = "astronaut.jpg"
+BLAZEFACE_SCORE = 0.6
 
 
 def product(detector: Any) -> Find:
@@ -53,21 +57,34 @@ def own_boxes(detector: RetinaFaceDetector) -> Find:
     return lambda photo: detector.find(photo)[:2]
 
 
-def detectors(lowest: float | None) -> dict[str, Find]:
-    """Return what is compared, with faces above `lowest`; None: at the operating score of each."""
-    file = bundled_detector()
+def operating_scores() -> dict[str, float]:
+    """Return the score of each detector: that of its file, at 640 px the one chosen on the same photos."""
+    sizes = json.loads(Path(detector_sizes.OUT).read_text())[detector_sizes.CHOSEN_ON]["sizes"]
+    at_320 = RetinaFaceDetector(bundled_detector(), 320).min_score
     return {
-        "RetinaFace 640": product(RetinaFaceDetector(file, 640, min_score=lowest)),
-        "RetinaFace 640, own boxes": own_boxes(RetinaFaceDetector(file, 640, min_score=lowest)),
-        "RetinaFace 320": product(RetinaFaceDetector(file, 320, min_score=lowest)),
-        "BlazeFace": product(BlazeFaceDetector(min_score=0.6 if lowest is None else lowest)),
+        "RetinaFace 320": at_320,
+        "RetinaFace 320, own boxes": at_320,
+        "RetinaFace 640": sizes["640"]["best_f1"]["score"],
+        "BlazeFace": BLAZEFACE_SCORE,
+    }
+
+
+def detectors(scores: Mapping[str, float]) -> dict[str, Find]:
+    """Return what is compared, each with faces above its score."""
+    file = bundled_detector()
+    own = "RetinaFace 320, own boxes"
+    return {
+        "RetinaFace 320": product(RetinaFaceDetector(file, 320, min_score=scores["RetinaFace 320"])),
+        own: own_boxes(RetinaFaceDetector(file, 320, min_score=scores[own])),
+        "RetinaFace 640": product(RetinaFaceDetector(file, 640, min_score=scores["RetinaFace 640"])),
+        "BlazeFace": product(BlazeFaceDetector(min_score=scores["BlazeFace"])),
     }
 
 
 def measured(photos: list[PhotoRecord], operating: Mapping[str, float]) -> dict[str, Any]:
     """Return AP and recall of every detector, at one false box a photo and at its operating score."""
     result: dict[str, Any] = {"photos": len(photos), "data_hash": photo_hash(photos)}
-    for name, find in detectors(LOWEST).items():
+    for name, find in detectors(dict.fromkeys(operating, LOWEST)).items():
         found = matches(photos, find, (IOU_RECALL, IOU_AP))
         loose = found[IOU_RECALL]
         at_rate = score_at_false_rate(loose, FALSE_PER_PHOTO)
@@ -88,9 +105,9 @@ def wide_photo(data: Path) -> Photo:
     return wide
 
 
-def latency(photo: Photo) -> dict[str, Any]:
+def latency(photo: Photo, operating: Mapping[str, float]) -> dict[str, Any]:
     """Return the median processor time of each detector on a photo in ms, interleaved, on one thread."""
-    calls = {name: find for name, find in detectors(None).items() if "own" not in name}
+    calls = {name: find for name, find in detectors(operating).items() if "own" not in name}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for find in calls.values():
         find(photo)
@@ -104,18 +121,17 @@ def latency(photo: Photo) -> dict[str, Any]:
 
 def studied(data: Path) -> dict[str, Any]:
     """Measure everything."""
-    file = RetinaFaceDetector(bundled_detector())
-    operating = {name: 0.6 if name == "BlazeFace" else file.min_score for name in detectors(None)}
+    operating = operating_scores()
     folder = data / "free_photos" / "photos"
     solvay, portrait, wide = read_image(folder / "solvay_1927.jpg"), read_image(folder / PORTRAIT), wide_photo(data)
     return {
         "operating_score": operating,
         "WIDER val subset": measured(wider_subset(data), operating),
         "mask_boxes, held out": measured(mask_boxes(data).measured_on, operating),
-        f"solvay_1927.jpg, {SOLVAY_FACES} faces": {n: len(f(solvay)[0]) for n, f in detectors(None).items()},
-        "wide photo, 8 faces": {n: len(f(wide)[0]) for n, f in detectors(None).items()},
+        f"solvay_1927.jpg, {SOLVAY_FACES} faces": {n: len(f(solvay)[0]) for n, f in detectors(operating).items()},
+        "wide photo, 8 faces": {n: len(f(wide)[0]) for n, f in detectors(operating).items()},
         "latency_ms": {
-            f"{name}, {side} px": latency(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA))
+            f"{name}, {side} px": latency(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA), operating)
             for name, photo in (("portrait", portrait), ("crowd", solvay[:, :649]))
             for side in (640, 320)
         },
