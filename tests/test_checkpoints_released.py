@@ -14,7 +14,7 @@ from distill.inference.load import open_backend
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model
 from distill.models.detector_checkpoint import is_detector, load_detector
-from distill.pretrained.registry import DEFAULT_MODEL
+from distill.pretrained.registry import DEFAULT_MODEL, model_cards
 from distill.spec import read_sidecar
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +44,9 @@ def test_weights_load(path: Path) -> None:
         detector, trained = load_detector(path)
         assert not detector.training
         assert trained.anchors == read_detector_sidecar(bundled_detector()).anchors
+        own = model_cards()[path.stem]["distill"]
+        assert own["parameters"] == sum(parameter.numel() for parameter in detector.parameters())
+        assert own["width"] == trained.width
         return
     network, spec = load_model(path)
     assert not network.training

@@ -6,6 +6,7 @@ from typing import Literal
 from distill.cli.options import options_of, parse
 from distill.data.config import FacesConfig
 from distill.errors import ConfigError
+from distill.pretrained.registry import DEFAULT_DETECTOR
 
 _DESCRIPTION = "Measure a checkpoint (.ckpt, .safetensors), ONNX or TFLite file on annotated faces."
 
@@ -14,6 +15,7 @@ def evaluate(
     model: Path,
     data: FacesConfig = FacesConfig(),  # noqa: B008  frozen
     boxes: str = "gt",
+    detector: str = DEFAULT_DETECTOR,
     scheme: str | None = None,
     flip_tta: bool = False,
     limit: int | None = None,
@@ -29,6 +31,7 @@ def evaluate(
         model: the file; `facemesh` for the network of MediaPipe.
         data: the faces; the official test faces of the data set by default.
         boxes: source of the face boxes: gt (annotation), dataset (come with the data) or detector (run now).
+        detector: with `boxes detector`, retinaface, blazeface, or a RetinaFace .tflite or .onnx file.
         scheme: measure in this landmark scheme instead of the model's.
         flip_tta: average with the prediction for the mirrored image.
         limit: at most this many faces, evenly spread.
@@ -40,6 +43,8 @@ def evaluate(
     """
     from rich.console import Console
 
+    from distill.data.box_sources import DETECTOR
+    from distill.detection.detector import FaceDetector
     from distill.evaluate.evaluate import UNCHANGED, measure, render
     from distill.evaluate.faces import load_faces
     from distill.evaluate.suite import list_videos, render_suite, run_suite
@@ -48,6 +53,8 @@ def evaluate(
 
     if suite == "none" and (teacher or videos):
         raise ConfigError("--teacher and --videos belong to --suite full; add it, or leave them out")
+    if boxes != DETECTOR and detector != DEFAULT_DETECTOR:
+        raise ConfigError(f"--detector belongs to --boxes {DETECTOR}; add it, or leave the detector out")
     require_writable(json)
     clips = list_videos(videos) if videos else []
     other = open_backend(teacher) if teacher else None
@@ -56,6 +63,7 @@ def evaluate(
     faces = load_faces(
         backend.spec.scheme, format=data.format, root=data.root, subset=data.subset,
         boxes=boxes, scheme=scheme, limit=limit, approximate=approximate,
+        detector=FaceDetector(detector) if boxes == DETECTOR else None,
         trained=backend.spec.trained_on,
     )  # fmt: skip
     result = measure(backend, faces, model.name, flip_tta=flip_tta)[UNCHANGED]

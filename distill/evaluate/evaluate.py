@@ -14,6 +14,7 @@ from rich.table import Table
 
 from distill.data.config import FacesConfig
 from distill.data.records import FaceRecord
+from distill.detection.detection import Detector
 from distill.errors import CheckpointError, ConfigError
 from distill.evaluate.faces import FaceSet, load_faces
 from distill.evaluate.protocol import Protocol, hash_faces
@@ -60,13 +61,14 @@ def evaluate(
     flip_tta: bool = False,
     limit: int | None = None,
     approximate: bool = False,
+    detector: Detector | None = None,
     progress: bool = True,
 ) -> Evaluation:
     """Measure a model on annotated faces: the error of every landmark of every face.
 
     Args:
         model: a checkpoint, ONNX or TFLite file, or a backend already loaded.
-        format, root, boxes, scheme, limit, approximate: the faces, as in `load_faces`.
+        format, root, boxes, scheme, limit, approximate, detector: the faces, as in `load_faces`.
         subset: parts of the data set joined by `+`, `all` for every face; the official test faces by default.
         preset: public data set whose format and official split are used.
         batch_size: crops of one forward pass.
@@ -88,6 +90,7 @@ def evaluate(
         scheme=scheme,
         limit=limit,
         approximate=approximate,
+        detector=detector,
         progress=progress,
         trained=backend.spec.trained_on,
     )

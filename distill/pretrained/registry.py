@@ -1,4 +1,4 @@
-"""Registry of released models: the model cards in `checkpoints/` and the hashes in `SHA256SUMS`.
+"""Registry of released landmark models: their cards in `checkpoints/` and the hashes in `SHA256SUMS`.
 
 A card is a Markdown file with a YAML header in the form of the Hugging Face hub; its entry `distill` holds what the
 commands need.
@@ -20,6 +20,7 @@ DEFAULT_MODEL = "student_68_128"
 DEFAULT_DETECTOR = "retinaface"
 _SUMS = "SHA256SUMS"
 _WEIGHTS = ".safetensors"
+_LANDMARKS = "keypoint-detection"  # the detector's card has another task
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,17 @@ def read_card(path: Path) -> tuple[dict[str, Any], str]:
     return yaml.safe_load(parts[1]), parts[2]
 
 
-def _model(path: Path) -> ReleasedModel:
-    header, _ = read_card(path)
+def model_cards() -> dict[str, dict[str, Any]]:
+    """Return the headers of all model cards by the name of the model."""
+    cards = [path for path in sorted(CHECKPOINTS.glob("*.md")) if path.name != "README.md"]
+    return {path.stem: read_card(path)[0] for path in cards}
+
+
+def _model(name: str, header: dict[str, Any]) -> ReleasedModel:
     own = header["distill"]
     scores = header["model-index"][0]["results"][0]["metrics"]
     return ReleasedModel(
-        name=path.stem,
+        name=name,
         summary=own["summary"],
         network=own["network"],
         scheme=own["scheme"],
@@ -88,9 +94,9 @@ def _model(path: Path) -> ReleasedModel:
 
 @cache
 def released_models() -> dict[str, ReleasedModel]:
-    """Return the released models by name, the default first, then by error."""
-    cards = [path for path in sorted(CHECKPOINTS.glob("*.md")) if path.name != "README.md"]
-    models = sorted(map(_model, cards), key=lambda model: (model.name != DEFAULT_MODEL, model.nme_percent))
+    """Return the released landmark models by name, the default first, then by error."""
+    found = [_model(name, card) for name, card in model_cards().items() if card["pipeline_tag"] == _LANDMARKS]
+    models = sorted(found, key=lambda model: (model.name != DEFAULT_MODEL, model.nme_percent))
     return {model.name: model for model in models}
 
 

@@ -82,7 +82,7 @@ def _what(bench: BenchResult, key: Key) -> str:
         maps = "x".join(map(str, bench.maps[key.name]))
         return f"image to maps {maps}" if key.part == "network" else f"maps {maps} to points"
     return {
-        "detector": "both BlazeFace nets, all passes",
+        "detector": "RetinaFace on the photo, then on each face",
         "crop": "warp one face, to floats",
         "photo": "detector, crops, network, points back",
     }[key.part]

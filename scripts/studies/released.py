@@ -1,18 +1,24 @@
 """Score released models on faces none was trained on: `python -m scripts.studies.released DATA NAME=FILE ...`.
 
 DATA holds the folders 300W and FaceSynthetics, whose points convert to ours only approximately. Writes
-results/studies/released.json and its table in the documentation; rows of models that are not given stay unchanged.
-NAME=facemesh scores MediaPipe's own net.
+results/studies/released.json and its table in the documentation; rows of models that are not given stay unchanged, and
+with `--boxes` the columns of other boxes do. NAME=facemesh scores MediaPipe's own net.
 """
 
 import argparse
 import json
+from collections.abc import Callable
+from hashlib import sha256 as hashed
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
 
+from distill.data.box_sources import BOX_SOURCES, DETECTOR
+from distill.detection.detection import Detection
+from distill.detection.detector import FaceDetector, bundled_detector
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
+from distill.images import Photo
 from distill.provenance import commit, write_result
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TEST
@@ -40,16 +46,32 @@ TESTS = (
 )
 
 
-def scores(model: Path, data: Path) -> dict[str, Any]:
-    """Return what one model scores on every test, in percent, with the 95 % interval over faces."""
+def remembered(detector: Callable[[Photo], list[Detection]]) -> Callable[[Photo], list[Detection]]:
+    """Return a detector that searches every photo once, however many models are scored on it."""
+    known: dict[bytes, list[Detection]] = {}
+
+    def find(photo: Photo) -> list[Detection]:
+        digest = hashed(photo.tobytes()).digest()
+        if digest not in known:
+            known[digest] = detector(photo)
+        return known[digest]
+
+    return find
+
+
+def scores(
+    model: Path, data: Path, boxes: tuple[str, ...], detector: Callable[[Photo], list[Detection]]
+) -> dict[str, Any]:
+    """Return what one model scores on every test with these boxes, in percent, with the 95 % interval over faces."""
     found: dict[str, Any] = {}
-    for test in TESTS:
+    for test in (test for test in TESTS if test.boxes in boxes):
         result = evaluate(
             model,
             format=test.format,
             root=data / test.folder,
             subset=test.subset,
             boxes=test.boxes,
+            detector=detector if test.boxes == DETECTOR else None,
             scheme="inner51",
             approximate=test.format != "300w",
         )
@@ -60,25 +82,37 @@ def scores(model: Path, data: Path) -> dict[str, Any]:
             "high_percent": 100 * high,
             "protocol": result.protocol.to_dict(),
         }
+        if test.boxes == DETECTOR:
+            found[test.title] |= {"detector_sha256": sha256(bundled_detector()), "commit": commit()}
     return found
+
+
+def former_detector(models: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the models whose detector boxes are those of BlazeFace, the detector before RetinaFace."""
+    title = next(test.title for test in TESTS if test.boxes == DETECTOR)
+    return [name for name, model in models.items() if "detector_sha256" not in model["scores"][title]]
 
 
 def table(models: dict[str, dict[str, Any]]) -> str:
     """Return NME with intervals as a Markdown table, the best first."""
     titles = [test.title for test in TESTS]
     lines = [f"| model | {' | '.join(titles)} |", f"|---|{'---|' * len(titles)}"]
+    former = former_detector(models)
     for name, model in sorted(models.items(), key=lambda entry: float(entry[1]["scores"][titles[0]]["nme_percent"])):
         cells = [model["scores"][title] for title in titles]
         texts = [f"{c['nme_percent']:.2f} ({c['low_percent']:.2f}–{c['high_percent']:.2f})" for c in cells]
+        if name in former:
+            texts = [f"{text} †" if test.boxes == DETECTOR else text for test, text in zip(TESTS, texts, strict=True)]
         lines.append(f"| {name} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
 
 def block(result: dict[str, Any]) -> str:
     """Return the block of the documentation for a stored result."""
+    other = " (†: BlazeFace)" if former_detector(result["models"]) else ""
     note = (
         "NME in percent over the outer eye corners, 51 points, with the 95 % interval over faces. Dataset boxes come "
-        "with 300-W, detector boxes are those of our own detector. FaceSynthetics (*) shows rendered heads, a third "
+        f"with 300-W, detector boxes are RetinaFace's{other}. FaceSynthetics (*) shows rendered heads, a third "
         "of them turned far; its 70 points become 51 only approximately."
     )
     return f"{fill(note, 100)}\n\n{table(result['models'])}"
@@ -89,12 +123,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("models", nargs="+", help="NAME=FILE")
+    parser.add_argument("--boxes", nargs="+", default=list(BOX_SOURCES), choices=BOX_SOURCES)
     options = parser.parse_args()
+    detector = remembered(FaceDetector())
     models: dict[str, dict[str, Any]] = json.loads(OUT.read_text())["models"] if OUT.is_file() else {}
     for entry in options.models:
         name, _, path = entry.partition("=")
         digest = sha256(Path(path)) if Path(path).is_file() else None
-        models[name] = {"commit": commit(), "sha256": digest, "scores": scores(Path(path), options.data)}
+        found = scores(Path(path), options.data, tuple(options.boxes), detector)
+        if set(options.boxes) == set(BOX_SOURCES):
+            models[name] = {"commit": commit(), "sha256": digest, "scores": found}
+        elif name in models and models[name]["sha256"] == digest:
+            models[name]["scores"] |= found
+        else:
+            raise SystemExit(f"{name}: not the file that {OUT} has scores of; leave --boxes out")
     write_result(OUT, {"models": models})
     update_block(str(OUT), block({"models": models}))
     print(table(models))

@@ -46,3 +46,11 @@ def test_the_function_has_the_same_default(annotated: Path) -> None:
     model = open_backend(MODEL)
     assert evaluate(model, preset="300w", root=annotated, progress=False).protocol.n_faces == 2
     assert evaluate(model, root=annotated, subset="all", progress=False).protocol.n_faces == 4
+
+
+def test_a_detector_that_would_not_be_run_is_refused(annotated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", str(MODEL), "--data.preset", "300w", "--data.root", str(annotated)]
+    assert main([*words, "--detector", "blazeface"]) != 0
+    assert "--detector belongs to --boxes detector" in capsys.readouterr().err
+    assert main([*words, "--boxes", "detector", "--detector", "retinafase"]) != 0
+    assert "did you mean 'retinaface'" in capsys.readouterr().err

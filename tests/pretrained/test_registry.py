@@ -11,17 +11,15 @@ from distill.inference.landmarker import Landmarker
 from distill.inference.load import open_backend
 from distill.models.checkpoint import load_model
 from distill.pretrained import registry
-from distill.pretrained.registry import DEFAULT_MODEL, read_card, released_models, resolve_model
+from distill.pretrained.registry import DEFAULT_MODEL, model_cards, read_card, released_models, resolve_model
 from distill.pretrained.resources import CHECKPOINTS
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_every_released_file_has_a_card_and_every_card_its_files() -> None:
-    listed = {file for model in released_models().values() for file in model.files}
-    released = [path for path in CHECKPOINTS.iterdir() if path.suffix in (".tflite", ".safetensors")]
-    # Detectors are described in distill/detection/models/README.md.
-    assert listed == {path.name for path in released if not path.name.startswith("retinaface_")}
+    listed = {file for card in model_cards().values() for file in card["distill"]["files"]}
+    assert listed == {path.name for path in CHECKPOINTS.iterdir() if path.suffix in (".tflite", ".safetensors")}
     assert next(iter(released_models())) == DEFAULT_MODEL
 
 

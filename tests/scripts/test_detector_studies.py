@@ -1,0 +1,110 @@
+"""Studies of the face detector: what they choose by, and the photos they choose on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from distill.detection.detection import Detection
+from distill.detection.metrics import match_photo
+from distill.detection.retinaface.decode_maps import Candidates
+from distill.geometry import Box
+from distill.images import Photo
+from scripts.studies import detector_refinement, detector_sizes, released
+from scripts.studies.common.detector_photos import mask_boxes
+from scripts.studies.common.detector_scores import best_score, counted
+from scripts.studies.common.training_faces import SCALES, nearest
+from tests.support.photo_sets import write_photo_set
+
+
+def test_near_duplicates_lie_in_one_part(tmp_path: Path) -> None:
+    """Photos 2n and 2n + 1 are a group; a fifth of the groups is held out, half of those to choose on."""
+    folder = tmp_path / "mask_boxes"
+    write_photo_set(folder, 40)
+    rows = [f"{number},{number // 2}" for number in range(40)]
+    (folder / "groups.csv").write_text("\n".join(["photo,near_duplicate_group", *rows]))
+    parts = mask_boxes(tmp_path)
+    groups = [{photo.group for photo in part} for part in parts]
+    assert [len(part) for part in parts] == [32, 4, 4]
+    assert len(set.union(*groups)) == sum(map(len, groups)) == 20
+
+
+def size_study(recalls: dict[str, float]) -> dict[str, Any]:
+    return {side: {"at_1_false_box": {detector_sizes.RECALL: value}} for side, value in recalls.items()}
+
+
+def test_the_fastest_size_near_the_best_recall_is_chosen() -> None:
+    ms = {"192": 9.0, "320": 12.0, "640": 37.0}
+    assert detector_sizes.chosen(size_study({"192": 0.90, "320": 0.94, "640": 0.95}), ms) == 320
+    assert detector_sizes.chosen(size_study({"192": 0.90, "320": 0.92, "640": 0.95}), ms) == 640
+
+
+def test_the_refinement_chosen_is_the_fastest_near_the_smallest_error() -> None:
+    ms = {str(size): float(size) for size in detector_refinement.SIZES}
+    rows = {name: {"corner_percent": 9.0} for name in detector_refinement.configurations()}
+    rows["zoom 2.0, 192 px"] = {"corner_percent": 5.0}
+    rows["zoom 2.0, 160 px"] = {"corner_percent": 5.2}
+    rows["zoom 2.5, 160 px"] = {"corner_percent": 5.1}
+    assert detector_refinement.choice(rows, ms) == "zoom 2.5, 160 px"
+
+
+def test_refinement_errors_are_those_of_other_faces() -> None:
+    """Boxes that all lie too high by a tenth are corrected exactly by a table that other faces give."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for face in range(60):
+        x, y, side = rng.uniform(50, 100, 3)
+        box = np.array([x, y, x + side, y + side])
+        points = rng.uniform(0, side, (5, 2)) + box[:2]
+        scale = SCALES[face % len(SCALES)]
+        samples.append(detector_refinement.Sample(face, scale, box, points, box + 0.1 * side * np.array([0, 1, 0, 1])))
+    result = detector_refinement.errors(samples)
+    assert result["corner_percent"] < 0.5
+    shifted = [sample._replace(tight=sample.box * (2 if sample.face % 2 else 1)) for sample in samples]
+    assert detector_refinement.errors(shifted)["corner_percent"] > 20
+
+
+def test_the_detection_of_a_face_is_the_nearest_within_half_its_side() -> None:
+    boxes = np.array([[0.0, 0, 10, 10], [22, 20, 32, 30]])
+    found = Candidates(boxes, np.array([0.9, 0.8]), np.zeros((2, 5, 2)))
+    assert nearest(found, np.array([20.0, 20, 30, 30])) == 1
+    assert nearest(found, np.array([40.0, 40, 50, 50])) is None
+    assert nearest(Candidates(boxes[:0], np.zeros(0), np.zeros((0, 5, 2))), boxes[0]) is None
+
+
+def test_scores_of_a_detector_count_by_size() -> None:
+    faces = np.array([[0.0, 0, 20, 20], [50, 50, 80, 80]])
+    boxes = np.array([[0.0, 0, 20, 20], [50, 50, 80, 80], [200, 200, 220, 220]])
+    found = [match_photo(boxes, np.array([0.9, 0.7, 0.6]), faces, np.zeros(2, bool))]
+    best = best_score(found)
+    assert (best["score"], best["precision"], best["recall"]) == (0.7, 1.0, 1.0)
+    result = counted(found, 0.65)
+    assert result["found_by_size"]["16-24"] == [1, 1]
+    assert result["found_by_size"]["24-32"] == [1, 1]
+    assert result["false_per_photo"] == 0
+    assert counted(found, 0.8)["recall_24px"] == 0
+
+
+def test_a_photo_is_searched_once_for_all_models() -> None:
+    searched = []
+
+    def detector(photo: Photo) -> list[Detection]:
+        searched.append(photo)
+        return [Detection(Box(0, 0, float(photo.max()), 9), 0.9)]
+
+    find = released.remembered(detector)
+    first, second = np.full((4, 4, 3), 7, np.uint8), np.full((4, 4, 3), 9, np.uint8)
+    assert find(first)[0].box.x1 == find(first.copy())[0].box.x1 == 7
+    assert find(second)[0].box.x1 == 9
+    assert len(searched) == 2
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_numbers_of_the_former_detector_are_marked(known: bool) -> None:
+    titles = [test.title for test in released.TESTS]
+    scores: dict[str, Any] = {t: {"nme_percent": 2.5, "low_percent": 2.4, "high_percent": 2.6} for t in titles}
+    if known:
+        scores["300-W common, detector boxes"]["detector_sha256"] = "0" * 64
+    text = released.block({"models": {"net": {"scores": scores}}})
+    assert ("†" in text) is not known
