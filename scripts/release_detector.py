@@ -7,7 +7,7 @@ CHECKPOINT is `best.ckpt` of `distill detector`; DATA holds the folders `300W` a
 fitted on training faces of 300-W, the operating score chosen on half of the photos that the training held out; the
 other half is measured here and in the study (the training chose the checkpoint on both). Writes the weights to
 checkpoints/, the fp16 file with its description to distill/detection/models/, and results/checks/retinaface_035.json.
-The int8 file is measured and not released: it moves boxes by pixels.
+The int8 file is measured and not released: it moves some boxes by many pixels.
 """
 
 import argparse

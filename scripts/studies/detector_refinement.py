@@ -75,9 +75,9 @@ def collected(data: Path) -> tuple[dict[str, list[Sample]], int, str]:
             index = nearest(found, wanted)
             if index is None:
                 continue
-            one = Candidates(*(values[index : index + 1] for values in found))
+            detected = Candidates(*(values[index : index + 1] for values in found))
             for name, config in configurations().items():
-                again = one if config is None else refined(photo, one, net, detector.spec.anchors, config)
+                again = detected if config is None else refined(photo, detected, net, detector.spec.anchors, config)
                 samples[name].append(Sample(number, scale, again.boxes[0], again.points[0], wanted))
     return samples, len(SCALES) * len(faces), data_hash(faces)
 
@@ -142,7 +142,6 @@ def studied(data: Path) -> dict[str, Any]:
         "pass_ms": ms,
         "configurations": rows,
         "chosen": choice(rows, ms),
-        "used": f"zoom {RefineConfig().zoom}, {RefineConfig().size} px",
     }
 
 
@@ -156,7 +155,7 @@ def table(study: Mapping[str, Any]) -> str:
     for zoom in ZOOMS:
         names = [f"zoom {zoom}, {size} px" for size in SIZES]
         cells = [f"{rows[name]['corner_percent']:.2f}" for name in names]
-        marked = [f"**{cell}**" if name == study["used"] else cell for name, cell in zip(names, cells, strict=True)]
+        marked = [f"**{cell}**" if name == study["chosen"] else cell for name, cell in zip(names, cells, strict=True)]
         lines.append(f"| {zoom} | {' | '.join(marked)} |")
     return "\n".join([*lines, "", f"Without refinement: {rows[NONE]['corner_percent']:.2f} %."])
 

@@ -1,5 +1,6 @@
 """Studies of the face detector: what they choose by, and the photos they choose on."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import numpy as np
 import pytest
 
 from distill.detection.detection import Detection
+from distill.detection.detector import bundled_detector
 from distill.detection.metrics import match_photo
 from distill.detection.retinaface.decode_maps import Candidates
+from distill.detection.retinaface.refine import RefineConfig
+from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.geometry import Box
 from distill.images import Photo
 from scripts.studies import detector_refinement, detector_sizes, released
@@ -16,6 +20,8 @@ from scripts.studies.common.detector_photos import mask_boxes
 from scripts.studies.common.detector_scores import best_score, counted
 from scripts.studies.common.training_faces import SCALES, nearest
 from tests.support.photo_sets import write_photo_set
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_near_duplicates_lie_in_one_part(tmp_path: Path) -> None:
@@ -47,6 +53,14 @@ def test_the_refinement_chosen_is_the_fastest_near_the_smallest_error() -> None:
     rows["zoom 2.0, 160 px"] = {"corner_percent": 5.2}
     rows["zoom 2.5, 160 px"] = {"corner_percent": 5.1}
     assert detector_refinement.choice(rows, ms) == "zoom 2.5, 160 px"
+
+
+def test_what_was_chosen_is_the_default() -> None:
+    refinement = json.loads((ROOT / detector_refinement.OUT).read_text())["chosen"]
+    assert detector_refinement.configurations()[refinement] == RefineConfig()
+    assert (
+        json.loads((ROOT / detector_sizes.OUT).read_text())["chosen"] == read_detector_sidecar(bundled_detector()).size
+    )
 
 
 def test_refinement_errors_are_those_of_other_faces() -> None:
