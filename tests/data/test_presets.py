@@ -31,5 +31,5 @@ def test_the_official_split_of_300w_tests_on_the_common_faces(tmp_path: Path) ->
 
 
 def test_an_unknown_preset_suggests_a_known_one() -> None:
-    with pytest.raises(ConfigError, match="unknown --data.preset 'wlfw': did you mean 'wflw'"):
+    with pytest.raises(ConfigError, match=r"unknown --data\.preset 'wlfw': did you mean 'wflw'"):
         preset("wlfw")
