@@ -1,6 +1,6 @@
 """Few labels and many unlabelled photos: `python -m scripts.studies.few_labels DATA UNLABELLED --weights FILE`.
 
-About 134 training faces of 300-W (a tenth, by photo group) keep their labels. A teacher on an ImageNet backbone learns
+A tenth of the training faces of 300-W (by photo group) keep their labels. A teacher on an ImageNet backbone learns
 from these alone. EFLD then learns with every seed from the same labels without a teacher, and from the labels, the
 teacher and the photos of UNLABELLED (scripts/generate/unlabelled_faces.py): as many steps and images in both arms.
 Arms and schedules were fixed before the test faces were read. DATA holds the folder 300W; FILE are ImageNet weights of
@@ -62,7 +62,7 @@ def schedule(store: Path, epochs: int) -> list[str]:
 
 def arguments(store: Path, labelled: int, photos: Path, teacher: Path) -> dict[str, list[str]]:
     """Return the options of both arms: batches of half the labelled faces, half of each with a teacher unlabelled."""
-    recipe = ["--config", "configs/zoo/efld_unlabelled.yaml", "--data.batch_size", str(-(-labelled // 2))]
+    recipe = ["--config", "configs/zoo/efld_unlabelled.yaml", "--data.batch_size", str(labelled // 2)]
     count = sum(line.startswith("#") for line in (photos / "train/label.txt").read_text().splitlines())
     unlabelled = {"format": "wider", "root": str(photos), "labels": "none", "share": labelled / count}
     return {
