@@ -58,7 +58,6 @@ TESTED_ELSEWHERE = {
     "data/photos/dataset.py": "data/photos/test_build.py",
     "data/photos/records.py": "data/photos/test_build.py",
     "data/photos/wider_boxes.py": "data/photos/test_readers.py",
-    "data/presets.py": "cli/test_recipes.py",
     "data/readers/cofw_photos.py": "data/readers/test_cofw.py",
     "data/readers/scheme_choice.py": "data/readers/test_coco.py",
     "data/sensor_noise.py": "data/test_augment.py",
