@@ -6,7 +6,7 @@ from typing import Literal
 
 from distill.errors import ConfigError
 from distill.report.page import Report
-from distill.training.loggers.wandb_settings import drop_logs, private_settings
+from distill.tracking.wandb_settings import drop_logs, private_settings
 
 
 def log_report(report: Report, folder: Path, mode: Literal["offline", "online"], project: str) -> None:
