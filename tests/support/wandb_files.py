@@ -61,10 +61,13 @@ def _add(found: WandbFile, record: Any, folder: Path) -> None:
         for name, value in values.items():
             if name[0] != "_" and isinstance(value, int | float):
                 found.numbers[step, name] = float(value)
-            if isinstance(value, dict) and value.get("_type") == "table-file":
-                found.tables[name] = folder / "files" / value["path"]
+            if value == "table-file" and name.endswith("/_type"):
+                key = name.removesuffix("/_type")
+                found.tables[key] = folder / "files" / values[f"{key}/path"]
     if record.HasField("artifact") or record.request.HasField("log_artifact"):
         artifact = record.artifact if record.HasField("artifact") else record.request.log_artifact.artifact
+        if artifact.type == "run_table":  # how W&B stores a table
+            return
         direction = found.used if artifact.use_after_commit else found.logged
         direction[artifact.name] = {
             "type": artifact.type,
