@@ -11,6 +11,7 @@ import pytest
 
 from distill.cli.bench import bench
 from distill.cli.check import check
+from distill.cli.dashboard import dashboard
 from distill.cli.data import ACTIONS
 from distill.cli.evaluate import evaluate
 from distill.cli.export import export
@@ -36,6 +37,7 @@ TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "submit": (submit, ("model",)),
     "bench": (bench, ("models...",)),
     "report": (report, ("runs...",)),
+    "dashboard": (dashboard, ("runs",)),
     "models": (models, ()),
     "predict": (predict, ("photos...",)),
     **{f"data {name}": action for name, action in ACTIONS.items()},

@@ -53,4 +53,5 @@ def _merged(first: Artifact | None, other: Artifact) -> Artifact:
         return other
     aliases = tuple(dict.fromkeys((*first.aliases, *other.aliases)))
     metadata = {**other.metadata, **first.metadata}
-    return Artifact(first.type, first.name, first.sha256, aliases, metadata, first.path or other.path)
+    named = other if first.path is None and other.path is not None else first
+    return Artifact(named.type, named.name, named.sha256, aliases, metadata, named.path)
