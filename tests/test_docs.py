@@ -21,6 +21,7 @@ from distill.cli.options import options_of, parse
 from distill.cli.predict import predict
 from distill.cli.report import report
 from distill.cli.submit import submit
+from distill.cli.sync import sync
 from distill.models.zoo import input_size
 from distill.training.config import RunConfig, StudentConfig
 
@@ -37,6 +38,7 @@ TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "submit": (submit, ("model",)),
     "bench": (bench, ("models...",)),
     "report": (report, ("runs...",)),
+    "sync": (sync, ("runs",)),
     "dashboard": (dashboard, ("runs",)),
     "models": (models, ()),
     "predict": (predict, ("photos...",)),

@@ -15,6 +15,8 @@ from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact
 from distill.tracking.lineage import Job, read_jobs
 from distill.tracking.run_folder import RECORDS, is_run, read_config, role_of
 
+# In the order they are shown.
+ROLES = ("teacher", "student", "baseline", "model")
 _DEPTH = 4
 
 
@@ -61,6 +63,7 @@ def collect(root: Path) -> tuple[list[RunEntry], list[str]]:
         raise ConfigError(f"{root}: no such folder; give the folder of all runs, such as runs")
     problems: list[str] = []
     entries = [_read_run(root, folder, problems) for folder in _run_folders(root)]
+    entries.sort(key=lambda entry: (entry.folder.parent, ROLES.index(entry.role), entry.name))
     if not is_run(root):
         loose = _read_files(RunEntry(root.name, root, "model"), [root], root, problems)
         entries += [loose] if loose.evaluations or loose.benches else []

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from distill.evaluate.result import Evaluation
-from distill.report.dashboard.collect import RunEntry
+from distill.report.dashboard.collect import ROLES, RunEntry
 from distill.report.tables import accuracy_row, ced_points, landmark_errors
 from distill.tracking.result_tables import latency_table, parity_table
 from distill.tracking.tables import Table, table_of
@@ -14,7 +14,6 @@ from distill.training.loggers.metrics_csv import read_rows
 
 # Points of a curve in the page; a longer one is thinned out.
 _CURVE = 400
-_ROLES = ("teacher", "student", "baseline", "model")
 
 Series = dict[str, Any]
 Group = dict[str, tuple[RunEntry, Evaluation]]
@@ -86,7 +85,7 @@ def _short(value: float) -> float:
 def evaluation_groups(entries: Sequence[RunEntry]) -> list[Group]:
     """Return evaluations that may be compared, by `RUN FILE`, the largest group first, teachers first in each."""
     groups: list[Group] = []
-    for entry in sorted(entries, key=lambda entry: _ROLES.index(entry.role)):
+    for entry in sorted(entries, key=lambda entry: ROLES.index(entry.role)):
         for evaluation in entry.evaluations:
             group = next((g for g in groups if _first(g).protocol.same_as(evaluation.protocol)), None)
             if group is None:

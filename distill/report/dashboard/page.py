@@ -27,7 +27,7 @@ from distill.report.style import STYLE
 from distill.tracking.graph import lineage_graph
 from distill.tracking.tables import Table, Value
 
-_UNITS = {"percent": "%", "px": "px", "ms": "ms"}
+_WORDS = {"percent": "%", "nme": "NME", "fr8": "FR@8", "fr10": "FR@10", "auc8": "AUC@8", "auc10": "AUC@10"}
 
 
 class Page:
@@ -107,8 +107,7 @@ def _is_number(value: Value) -> bool:
 
 
 def _label(name: str) -> str:
-    words = name.split("_")
-    return " ".join(_UNITS.get(word, word) for word in words)
+    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def _cell(value: Value, kind: str) -> str:
