@@ -11,6 +11,9 @@ def dashboard(
     runs: Path = Path("runs"),
     out: Path = Path("dashboard.html"),
     title: str = "distill: dashboard",
+    wandb: bool = False,
+    entity: str | None = None,
+    project: str = "distill",
 ) -> int:
     """Write a dashboard.
 
@@ -18,15 +21,22 @@ def dashboard(
         runs: folder of all runs.
         out: the page.
         title: its title.
+        wandb: also save a workspace and a report with the same views in W&B; needs a key.
+        entity: W&B user or team of them.
+        project: W&B project of them.
     """
     from distill.files import require_writable, write_text
     from distill.report.dashboard.collect import collect
+    from distill.report.dashboard.data import training_series
     from distill.report.dashboard.page import build
+    from distill.report.dashboard.workspace import publish
 
     require_writable(out)
     entries, problems = collect(runs)
     write_text(out, build(entries, title, problems).html())
     print(f"{out}  {len(entries)} runs, {out.stat().st_size / 1e6:.1f} MB")
+    if wandb:
+        print("\n".join(publish(entity, project, title, list(training_series(entries)))))
     return 0
 
 

@@ -9,6 +9,7 @@ from distill.files import write_json
 from distill.tracking import artifact as artifacts
 from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact, plain_name
 from distill.tracking.attach import AttachConfig, attached_run, record_job
+from distill.tracking.lineage import read_jobs
 from distill.tracking.result_tables import files_table, latency_table, operators_table, parity_table
 from distill.tracking.run_folder import RECORDS
 
@@ -93,8 +94,22 @@ def record_bench(log: AttachConfig, models: Sequence[Path], content: Mapping[str
         if time["part"] == "model"
     }
     inputs = [file_artifact(path) for path in files]
+    metrics |= _speed_and_accuracy(folder, inputs[0], content)
     outputs = _outputs(result, artifacts.BENCH, metrics)
     record_job(log, folder, "bench", inputs, outputs, metrics, {"latency": latency_table(content)})
+
+
+def _speed_and_accuracy(folder: Path, model: Artifact, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return latency and NME of the first file: that of the bench run, else that of its last evaluation in this run."""
+    names = [entry["name"] for entry in content["models"] if entry["sha256"] == model.sha256]
+    times = [time for time in content["times"] if time["part"] == "model" and time["name"] in names]
+    if not times:
+        return {}
+    nme = next(entry["nme_percent"] for entry in content["models"] if entry["name"] == times[0]["name"])
+    for job in read_jobs(folder) if nme is None else []:
+        if job.type == "evaluate" and model.sha256 in {artifact.sha256 for artifact in job.inputs}:
+            nme = job.metrics.get("nme_percent")
+    return {"median_ms": min(times, key=lambda time: time["threads"])["median_ms"], "nme_percent": nme}
 
 
 def record_submission(log: AttachConfig, model: Path, package: Path, contest: str, results: Path | None) -> None:

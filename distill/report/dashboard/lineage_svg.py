@@ -7,7 +7,7 @@ from distill.tracking.graph import Graph
 _WIDTH, _HEIGHT = 176, 44
 _COLUMN, _ROW = 232, 62
 _MARGIN = 12
-_LETTERS = 24
+_LETTERS = 23
 _SWEEPS = 4
 
 
@@ -67,10 +67,14 @@ def _node(graph: Graph, node: str, x: int, y: int) -> str:
         kind, name, radius = "artifact", artifact.name, 12
         type_line = " · ".join((artifact.type, *artifact.aliases))
         detail = "\n".join((f"sha256 {node}", *(f"{key}: {value}" for key, value in artifact.metadata.items())))
-    short = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
     return (
         f'<g class="{kind}" transform="translate({x} {y})"><title>{escape(f"{type_line} {name}")}\n{escape(detail)}'
         f'</title><rect width="{_WIDTH}" height="{_HEIGHT}" rx="{radius}"/>'
-        f'<text class="type" x="12" y="18">{escape(type_line[: _LETTERS + 6])}</text>'
-        f'<text x="12" y="35">{escape(short)}</text></g>'
+        f'<text class="type" x="12" y="18">{escape(_cut(type_line))}</text>'
+        f'<text x="12" y="35">{escape(_cut(name))}</text></g>'
     )
+
+
+def _cut(text: str) -> str:
+    """Return as much of a text as fits a node."""
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
