@@ -21,6 +21,7 @@ from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from tests.support.command_processes import SECRETS, USER
 from tests.support.training_process import train
+from tests.support.wandb_files import read_wandb
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
 EPOCHS, STEPS = 6, 24
