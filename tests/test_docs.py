@@ -11,6 +11,7 @@ import pytest
 
 from distill.cli.bench import bench
 from distill.cli.check import check
+from distill.cli.dashboard import dashboard
 from distill.cli.data import ACTIONS
 from distill.cli.evaluate import evaluate
 from distill.cli.export import export
@@ -20,6 +21,7 @@ from distill.cli.options import options_of, parse
 from distill.cli.predict import predict
 from distill.cli.report import report
 from distill.cli.submit import submit
+from distill.cli.sync import sync
 from distill.models.zoo import input_size
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.detector_config import DetectorConfig
@@ -38,6 +40,8 @@ TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "submit": (submit, ("model",)),
     "bench": (bench, ("models...",)),
     "report": (report, ("runs...",)),
+    "sync": (sync, ("runs",)),
+    "dashboard": (dashboard, ("runs",)),
     "models": (models, ()),
     "predict": (predict, ("photos...",)),
     **{f"data {name}": action for name, action in ACTIONS.items()},

@@ -19,6 +19,8 @@ QUICK = [
     ["teacher", "--config", str(ROOT / "configs/demo/teacher.yaml"), "--data.root", "faces", "--runs", "runs", *TINY],
     ["evaluate", MODEL, *DATA, "--json", "evaluation.json"],
     ["report", "evaluation.json"],
+    ["dashboard", "runs"],
+    ["sync", "runs", "--dry_run"],
     ["predict", "faces/images/000000.jpg", "--model", MODEL],
     ["check", MODEL],
 ]

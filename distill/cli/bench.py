@@ -11,6 +11,7 @@ from typing import Any
 
 from distill.bench.cost import CONTEST_WATTS, ScoreRule
 from distill.cli.options import options_of, parse
+from distill.tracking.attach import AttachConfig
 
 _DESCRIPTION = (
     "Time models (.tflite, .onnx, .ckpt, .safetensors) interleaved in one run, together with those of MediaPipe, "
@@ -35,6 +36,7 @@ def bench(
     score: ScoreRule = ScoreRule(),  # noqa: B008  frozen
     json: Path | None = None,
     plot: Path | None = None,
+    log: AttachConfig = AttachConfig(),  # noqa: B008  frozen
 ) -> int:
     """Time models.
 
@@ -54,12 +56,14 @@ def bench(
         score: references that the costs in the score are divided by.
         json: write every number here.
         plot: draw NME over latency over bytes here (.png).
+        log: run that the times are recorded in.
     """
     from rich.console import Console
 
     from distill.bench.result import Settings
     from distill.bench.run import bench as measure
     from distill.bench.run import thread_counts
+    from distill.cli.record import record_bench
     from distill.files import require_writable, write_bytes, write_json
     from distill.report.bench import render
     from distill.report.bench_json import to_json
@@ -74,8 +78,10 @@ def bench(
     )  # fmt: skip
     # A pipe has no width of its own; 80 columns would break every line.
     Console(width=None if sys.stdout.isatty() else _COLUMNS).print(render(result))
+    content = to_json(result, command)
     if json is not None:
-        write_json(json, to_json(result, command))
+        write_json(json, content)
+    record_bench(log, models, content, json)
     if plot is not None:
         write_bytes(plot, pareto_plot(result))
     return 0
@@ -86,7 +92,7 @@ def _words(given: Mapping[str, Any]) -> list[str]:
     words = [path.name for path in given["models"]]
     for name, parameter in inspect.signature(bench).parameters.items():
         value = given[name]
-        if name in ("models", "json", "plot") or value == parameter.default:
+        if name in ("models", "json", "plot", "log") or value == parameter.default:
             continue
         parts = {f"{name}.{key}": part for key, part in asdict(value).items()} if name == "score" else {name: value}
         for option, part in parts.items():

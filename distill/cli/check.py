@@ -5,6 +5,7 @@ from typing import Any
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
+from distill.tracking.attach import AttachConfig
 
 _DESCRIPTION = "List every operator of a TFLite file with the first runtime that supports it, then load the file."
 
@@ -20,6 +21,7 @@ def check(
     scheme: str | None = None,
     size: int | None = None,
     options: dict[str, Any] | None = None,
+    log: AttachConfig = AttachConfig(),  # noqa: B008  frozen
 ) -> int:
     """Check a file or an architecture; the exit status is 1 when it does not run.
 
@@ -34,9 +36,11 @@ def check(
         scheme: landmark scheme of the architecture; else inner51.
         size: input of the architecture in pixels; else 128.
         options: keyword arguments of the architecture.
+        log: run that the check of a file is recorded in.
     """
     from rich.console import Console
 
+    from distill.cli.record import record_check
     from distill.export.check import check as check_api
     from distill.files import require_writable, write_json
     from distill.opcheck.report import render, render_matrix, sentences
@@ -56,6 +60,8 @@ def check(
     console.print(f"[bold]{'runs' if result.ok else 'does NOT run'} on TFLite {runtime}[/bold]")
     if json is not None:
         write_json(json, result.to_dict())
+    if file is not None:
+        record_check(log, file, result.to_dict(), json)
     return 0 if result.ok else 1
 
 

@@ -7,6 +7,7 @@ from distill.cli.options import options_of, parse
 from distill.data.config import FacesConfig
 from distill.errors import ConfigError
 from distill.pretrained.registry import DEFAULT_DETECTOR
+from distill.tracking.attach import AttachConfig
 
 _DESCRIPTION = "Measure a checkpoint (.ckpt, .safetensors), ONNX or TFLite file on annotated faces."
 
@@ -24,6 +25,7 @@ def evaluate(
     teacher: Path | None = None,
     videos: Path | None = None,
     json: Path | None = None,
+    log: AttachConfig = AttachConfig(),  # noqa: B008  frozen
 ) -> int:
     """Measure a model.
 
@@ -40,9 +42,11 @@ def evaluate(
         teacher: with `suite full`, another model, for the agreement of the errors.
         videos: with `suite full`, a folder of clips of one face each, for the jitter.
         json: write every number here; `distill report` reads it.
+        log: run that the evaluation is recorded in.
     """
     from rich.console import Console
 
+    from distill.cli.record import record_evaluation
     from distill.data.box_sources import DETECTOR
     from distill.detection.detector import FaceDetector
     from distill.evaluate.evaluate import UNCHANGED, measure, render
@@ -50,12 +54,15 @@ def evaluate(
     from distill.evaluate.suite import list_videos, render_suite, run_suite
     from distill.files import require_writable, write_json
     from distill.inference.load import open_backend
+    from distill.pretrained.registry import resolve_model
+    from distill.tracking.attach import attached_run
 
     if suite == "none" and (teacher or videos):
         raise ConfigError("--teacher and --videos belong to --suite full; add it, or leave them out")
     if boxes != DETECTOR and detector != DEFAULT_DETECTOR:
         raise ConfigError(f"--detector belongs to --boxes {DETECTOR}; add it, or leave the detector out")
     require_writable(json)
+    attached_run(log, model)  # before anything slow
     clips = list_videos(videos) if videos else []
     other = open_backend(teacher) if teacher else None
     backend = open_backend(model)
@@ -74,6 +81,7 @@ def evaluate(
         console.print(render_suite(content["suite"]))
     if json is not None:
         write_json(json, content)
+    record_evaluation(log, resolve_model(model), data, result, content, json)
     return 0
 
 

@@ -1,12 +1,14 @@
 """`distill export MODEL`: PyTorch -> ONNX -> TFLite, each format compared with PyTorch in pixels."""
 
 from dataclasses import replace
+from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill.cli.options import options_of, parse
 from distill.export.config import ExportConfig
 from distill.export.quantization_modes import MODES
+from distill.tracking.attach import AttachConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,6 +29,7 @@ def export(
     pictures: bool = False,
     rounds: int = 30,
     cross_check: bool = False,
+    log: AttachConfig = AttachConfig(),  # noqa: B008  frozen
     **options: Any,
 ) -> int:
     """Export a model.
@@ -40,8 +43,10 @@ def export(
         pictures: show the faces of --data on the page; generated faces are always shown.
         rounds: timed calls of each format.
         cross_check: also convert with litert-torch and compare (docs/how-to/cross-check.md).
+        log: run that the files are recorded in.
         options: the other fields of `ExportConfig`.
     """
+    from distill.cli.record import record_export
     from distill.export.export import convert_checkpoint
     from distill.export.verify.cross_check import find_litert_torch
     from distill.files import require_writable
@@ -60,6 +65,7 @@ def export(
         conversion.require()
         result = conversion.publish()
     _print(conversion, result, measured)
+    record_export(log, model, result, loads(result.report.read_text()))
     return _cross_check(conversion, net, result) if cross_check else 0
 
 

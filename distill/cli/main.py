@@ -17,6 +17,8 @@ COMMANDS = {
     "evaluate": "NME, FR, AUC of a checkpoint, ONNX or TFLite file on annotated faces",
     "bench": "time models interleaved in one run: latency, MACs, memory, energy, score",
     "report": "one HTML page that compares runs",
+    "dashboard": "one interactive HTML page over all runs: curves, accuracy, parity, latency, lineage",
+    "sync": "upload W&B runs that were recorded offline",
     "export": "PyTorch -> ONNX -> TFLite, every stage checked in pixels",
     "check": "check whether a model, or an architecture, runs on an old TFLite runtime",
     "submit": "package a contest submission and run it in a fresh environment",

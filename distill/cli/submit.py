@@ -8,6 +8,7 @@ from typing import Any
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
+from distill.tracking.attach import AttachConfig
 
 _DESCRIPTION = "Package a model for a contest and run it in a fresh environment; one that fails is not written."
 
@@ -20,6 +21,7 @@ def submit(
     results: Path | None = None,
     wheels: Path | None = None,
     python: str | None = None,
+    log: AttachConfig = AttachConfig(),  # noqa: B008  frozen
 ) -> int:
     """Build a submission.
 
@@ -31,9 +33,11 @@ def submit(
         results: JSON whose numbers go into the technical report, such as that of `distill evaluate`.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
         python: interpreter of the dry run, a path or a name such as `python3.10`; this one by default.
+        log: run that the package is recorded in.
     """
     import tempfile
 
+    from distill.cli.record import record_submission
     from distill.files import require_writable
     from distill.submission.build import build_submission, sample_photos
 
@@ -52,6 +56,7 @@ def submit(
             f"the package's TFLite runtime puts the points {report.runtime_px:.3f} px from where the newest here does"
         )
     print("installed there:", ", ".join(run.installed))
+    record_submission(log, model, out, report.contest, results)
     return 0
 
 

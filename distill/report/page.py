@@ -28,6 +28,35 @@ class Verdict:
         return self.text
 
 
+class Fixed(float):
+    """A number shown with two decimals; elsewhere it is the number."""
+
+    def __str__(self) -> str:
+        return f"{self:.2f}"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A cell with a mean and its interval, or the interval alone.
+
+    Attributes:
+        low: lower end.
+        high: upper end.
+        mean: of a value, None where it stands in a column of its own.
+        signed: show signs, as of a difference.
+    """
+
+    low: float
+    high: float
+    mean: float | None = None
+    signed: bool = False
+
+    def __str__(self) -> str:
+        form = "+.2f" if self.signed else ".2f"
+        ends = f"{self.low:{form}} to {self.high:{form}}"
+        return ends if self.mean is None else f"{self.mean:{form}} ({ends})"
+
+
 @dataclass(frozen=True)
 class Statement:
     """Answer to one question.
@@ -51,7 +80,7 @@ class Statement:
         return f"<li><b>{escape(self.question)}</b>{badge}<p>{escape(self.text)}</p>{command}</li>"
 
 
-Cell = str | int | float | Verdict | None
+Cell = str | int | float | Verdict | Interval | None
 
 
 def _cell(value: Cell) -> str:
@@ -62,7 +91,7 @@ def _cell(value: Cell) -> str:
         )
     if value is None:
         return "–"
-    return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
+    return escape(f"{value:.4g}" if isinstance(value, float) and not isinstance(value, Fixed) else str(value))
 
 
 def _is_number(value: Cell) -> bool:
@@ -189,10 +218,10 @@ class Report:
 
 def _row(name: str, evaluation: Evaluation, first: Evaluation) -> list[Cell]:
     values, (low, high) = evaluation.summary(), evaluation.interval()
-    change = "–"
+    change: Cell = None
     if evaluation is not first:
         difference = paired_bootstrap(evaluation, first)
-        change = f"{100 * difference.mean:+.2f} ({100 * difference.low:+.2f} to {100 * difference.high:+.2f})"
-    shares = [f"{100 * values[key]:.2f}" for key in ("fr8", "fr10", "auc8", "auc10")]
-    interval, within = f"{100 * low:.2f} to {100 * high:.2f}", f"{100 * evaluation.accuracy_5px():.2f}"
-    return [name, f"{100 * values['nme']:.2f}", interval, change, *shares, within, evaluation.protocol.runtime]
+        change = Interval(100 * difference.low, 100 * difference.high, 100 * difference.mean, signed=True)
+    shares = [Fixed(100 * values[key]) for key in ("fr8", "fr10", "auc8", "auc10")]
+    interval, within = Interval(100 * low, 100 * high), Fixed(100 * evaluation.accuracy_5px())
+    return [name, Fixed(100 * values["nme"]), interval, change, *shares, within, evaluation.protocol.runtime]

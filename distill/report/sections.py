@@ -8,7 +8,7 @@ from distill.evaluate.result import Evaluation
 from distill.export.verify.parity import ParityResult
 from distill.export.verify.tolerances import Gate
 from distill.report.curves import training_plot
-from distill.report.page import Cell, Report, Verdict
+from distill.report.page import Cell, Interval, Report, Verdict
 from distill.report.plots import face_map, robustness_curves
 from distill.report.sources import Source
 from distill.training.loggers.metrics_csv import TERM_GRADIENT, value_names
@@ -47,7 +47,7 @@ def suite_section(report: Report, suites: Mapping[str, Mapping[str, Any]]) -> No
 def _interval(figures: Mapping[str, Any] | None) -> Cell:
     if figures is None:
         return None
-    return f"{figures['nme_percent']:.2f} ({figures['low_percent']:.2f} to {figures['high_percent']:.2f})"
+    return Interval(figures["low_percent"], figures["high_percent"], figures["nme_percent"])
 
 
 def _answers(suite: Mapping[str, Any]) -> dict[str, Cell]:

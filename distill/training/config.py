@@ -136,6 +136,12 @@ class LogConfig:
     Attributes:
         wandb: Weights & Biases `offline`, `online` (needs a key) or `disabled`.
         project: W&B project.
+        entity: W&B user or team; the account's default if none is given.
+        group: W&B group, such as the name of a study; the name of the run by default.
+        job_type: W&B job type; `teacher`, `student` or `baseline` by default.
+        tags: W&B tags.
+        notes: W&B notes.
+        system: also send the use of processor, memory and GPU to W&B.
         every: steps between records of the training losses.
         pictures: validation faces drawn with predictions (real faces are personal data).
         gradients: steps between records of each loss term's own gradient norm; 0 never.
@@ -143,6 +149,12 @@ class LogConfig:
 
     wandb: Literal["offline", "online", "disabled"] = "offline"
     project: str = "distill"
+    entity: str | None = None
+    group: str | None = None
+    job_type: str | None = None
+    tags: list[str] = field(default_factory=list)
+    notes: str | None = None
+    system: bool = False
     every: int = 10
     pictures: int = 0
     gradients: int = 0

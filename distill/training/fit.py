@@ -29,6 +29,7 @@ from distill.training.build import (
 from distill.training.callbacks.checkpointing import RunCheckpoints, remove_leftovers
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.distillation_task import StudentTask
+from distill.training.lineage import record_training, training_facts, training_inputs
 from distill.training.loggers.csv import is_first_process, plain_config
 from distill.training.memory import keep_freed_memory
 from distill.training.precision import slow_precision
@@ -38,7 +39,7 @@ from distill.training.summary import write_summary
 from distill.training.tasks import LandmarkTask
 from distill.training.teacher import FrozenTeacher
 from distill.training.teacher_cache.factory import with_cache
-from distill.training.trainer import make_trainer
+from distill.training.trainer import make_loggers, make_trainer
 
 
 def train_teacher(config: RunConfig) -> Path:
@@ -75,7 +76,8 @@ def train_student(config: StudentConfig) -> Path:
 
 
 def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session) -> None:
-    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
+    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml`, `summary.json` and a
+    record in `lineage.jsonl`.
 
     Raises:
         ConfigError: the run was started with another crop, or this machine cannot train as configured.
@@ -98,8 +100,10 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
     # Lightning's lines about hardware and its own products say nothing about the run.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    inputs = training_inputs(config, task, data) if is_first_process() else []
     try:
-        trainer = make_trainer(config, task, checkpoints, session)
+        loggers = make_loggers(config, folder, training_facts(task, data), inputs)
+        trainer = make_trainer(config, task, checkpoints, session, loggers)
     except MisconfigurationException as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"--trainer: this machine cannot do that ({reason}); --trainer.accelerator auto") from error
@@ -114,3 +118,4 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
     if trainer.is_global_zero:
         write_summary(config, task, data, checkpoints, folder, time.monotonic() - started)
+        record_training(config, folder, inputs)

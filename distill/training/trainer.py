@@ -1,8 +1,13 @@
 """The Lightning trainer of a run: loggers, callbacks, precision and devices."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
+from distill.tracking.artifact import Artifact
 from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints
 from distill.training.callbacks.early_stopping import StopWithoutProgress
 from distill.training.callbacks.ema import WeightEMA
@@ -18,12 +23,26 @@ from distill.training.session import Session
 from distill.training.tasks import LandmarkTask
 
 
-def make_trainer(config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoints, session: Session) -> pl.Trainer:
-    """Return a trainer that runs all epochs as one stream of steps."""
-    folder = session.folder
+def make_loggers(config: RunConfig, folder: Path, facts: Mapping[str, Any], inputs: Sequence[Artifact]) -> list[Logger]:
+    """Return `metrics.csv` and, in the first process, the trackers that mirror it.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        facts: what trackers should know beside the options, as from `training_facts`.
+        inputs: artifacts that the training starts from.
+    """
     loggers: list[Logger] = [CsvLog(folder / "metrics.csv")]
     if config.log.wandb != "disabled" and is_first_process():
-        loggers.append(WandbLog(config, folder))
+        loggers.append(WandbLog(config, folder, facts, inputs))
+    return loggers
+
+
+def make_trainer(
+    config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoints, session: Session, loggers: Sequence[Logger]
+) -> pl.Trainer:
+    """Return a trainer that runs all epochs as one stream of steps."""
+    folder = session.folder
     per_epoch = task.total_steps // config.trainer.epochs
     tracking = Tracking(config.log.every, config.log.pictures)
     callbacks: list[pl.Callback] = [StatelessSeeding(config.seed), tracking]
@@ -48,7 +67,7 @@ def make_trainer(config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoi
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,
         log_every_n_steps=1,  # nothing is logged through Lightning; a larger number only warns on short runs
-        logger=loggers,
+        logger=list(loggers),
         callbacks=[*callbacks, checkpoints],
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,

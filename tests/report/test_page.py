@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from distill.report.page import Report, Statement, Verdict
+from distill.report.page import Fixed, Interval, Report, Statement, Verdict
 from distill.report.plots import ced_plot
+from distill.report.wandb import numeric
 from tests.support.evaluation import Measure
 
 
@@ -94,3 +95,24 @@ def test_badges_are_told_apart_without_colours() -> None:
     page = Report("x").table(["a"], [[Verdict("pass", True)], [Verdict("fail", False)]]).html()
     assert "✓ pass" in page
     assert "✗ fail" in page
+
+
+def test_trackers_receive_numbers() -> None:
+    """A cell shown as text is a number in a table of a tracker, an interval two or three columns."""
+    headers = ("model", "NME %", "95 %", "change", "gate", "text")
+    rows = [
+        ["a", Fixed(2.5), Interval(2.4, 2.6), None, Verdict("pass", True), "x"],
+        ["b", Fixed(3.0), Interval(2.9, 3.1), Interval(0.4, 0.6, 0.5, signed=True), Verdict("fail", False), "y"],
+    ]
+    table = numeric(headers, rows)
+    assert table.columns == (
+        "model", "NME %", "95 %, low", "95 %, high", "change", "gate", "text", "change, low", "change, high",
+    )  # fmt: skip
+    assert table.rows == (
+        ("a", 2.5, 2.4, 2.6, None, True, "x", None, None),
+        ("b", 3.0, 2.9, 3.1, 0.5, False, "y", 0.4, 0.6),
+    )
+    assert {type(value) for row in table.rows for value in row} == {str, float, bool, type(None)}
+    page = Report("x").table(headers, rows).html()
+    assert "<td>+0.50 (+0.40 to +0.60)</td>" in page
+    assert '<td class="number">2.50</td>' in page

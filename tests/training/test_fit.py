@@ -23,7 +23,7 @@ def test_a_run_leaves_what_it_says(make_config: Any) -> None:
     config = make_config("run")
     folder = train_teacher(config)
     assert {path.name for path in folder.iterdir()} == {
-        "best.ckpt", "last.ckpt", "metrics.csv", "config.yaml", "summary.json",
+        "best.ckpt", "last.ckpt", "metrics.csv", "config.yaml", "summary.json", "lineage.jsonl",
     }  # fmt: skip
     recorded = numbers(folder)
     for name in ("train/loss", "train/star", "train/point", "train/edge", "train/lr", "train/grad_norm"):

@@ -21,6 +21,7 @@ from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from tests.support.command_processes import SECRETS, USER
 from tests.support.training_process import train
+from tests.support.wandb_files import read_wandb
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
 EPOCHS, STEPS = 6, 24
@@ -121,53 +122,22 @@ def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:
         runs.kill_at("run", argv, step, delay=0.05)
     runs.finish("run", [*argv, "--resume"])
     folder = runs.folder / "runs/run/wandb"
-    records = [_read_wandb(path) for path in sorted(folder.glob("offline-run-*/*.wandb"))]
+    records = [read_wandb(path) for path in sorted(folder.glob("offline-run-*/*.wandb"))]
     assert len(records) == 3
     identity = (runs.folder / "runs/run/wandb_id.txt").read_text().strip()
     assert all(path.name.endswith(f"-{identity}") for path in folder.glob("offline-run-*"))
-    assert records[-1]["id"] == identity
+    assert records[-1].run["id"] == identity
     recorded = {(step, name): value for step, name, value in read_rows(runs.folder / "runs/run/metrics.csv")}
     # The last start alone holds every number, whatever the kills took of those before.
-    pictures = {key: value for key, value in records[-1]["numbers"].items() if key[1].startswith("val/ced/")}
-    assert records[-1]["numbers"] == recorded | pictures
+    pictures = {key: value for key, value in records[-1].numbers.items() if key[1].startswith("val/ced/")}
+    assert records[-1].numbers == recorded | pictures
     assert pictures
     assert {step for step, _ in recorded} == set(range(1, 13))
-    assert records[-1]["config"]["model"]["arch"] == "swin_v2"
-    assert records[-1]["artifact"] == {"best.ckpt", "config.yaml", "metrics.csv"}
+    assert records[-1].run["config"]["model"]["arch"] == "swin_v2"
+    # No config.yaml, which holds paths: the model, and data sets as their hashes alone.
+    artifacts = [*records[-1].used.values(), *records[-1].logged.values()]
+    assert set().union(*(artifact["files"] for artifact in artifacts)) == {"dataset.json", "model.ckpt"}
     private = [*SECRETS.values(), USER, str(runs.folder), str(Path(__file__).parents[2])]
     for path in folder.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         assert not [word for word in private if word.encode() in content], path
-
-
-def _read_wandb(path: Path) -> dict[str, Any]:
-    """Parse W&B's transaction log; what a kill cut off is not there."""
-    import json
-
-    from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
-
-    store, found = DataStore(), {"id": None, "numbers": {}, "config": {}, "artifact": set()}
-    store.open_for_scan(str(path))
-    while True:
-        try:
-            data = store.scan_data()
-        except AssertionError:
-            break
-        if data is None:
-            break
-        record = Record()
-        record.ParseFromString(data)
-        if record.HasField("run"):
-            found["id"] = record.run.run_id
-            found["config"] |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
-        if record.HasField("history"):
-            values = {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.history.item}
-            step = values.pop("_step", record.history.step.num)
-            found["numbers"] |= {
-                (step, n): float(v) for n, v in values.items() if n[0] != "_" and isinstance(v, int | float)
-            }
-        if record.HasField("artifact") or record.request.HasField("log_artifact"):
-            artifact = record.artifact if record.HasField("artifact") else record.request.log_artifact.artifact
-            found["artifact"] |= {entry.path for entry in artifact.manifest.contents}
-    return found

@@ -1,7 +1,8 @@
 """A Weights & Biases mirror of a run, of the same run after every resumption.
 
-W&B receives numbers by their exact step, an allow-list of the configuration, pictures and the finished model. Machine
-data, code, git state, packages, logs and console output are not sent, and paths are cut to their last part.
+W&B receives numbers by their exact step, an allow-list of the configuration, pictures, the finished model and what it
+was made from. Machine data, code, git state, packages, logs and console output are not sent, and paths are cut to their
+last part.
 
 Nothing of it holds up the training: without a key or a server the run is recorded offline, and what fails later ends
 the mirror with one line. `metrics.csv` has every number in any case.
@@ -9,7 +10,7 @@ the mirror with one line. `metrics.csv` has every number in any case.
 
 import io
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -18,15 +19,23 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from distill.errors import ConfigError
-from distill.files import write_text
+from distill.tracking.artifact import Artifact
+from distill.tracking.run_folder import stored_id
+from distill.tracking.wandb_artifacts import log as log_artifact
+from distill.tracking.wandb_artifacts import use as use_artifact
+from distill.tracking.wandb_server import why_offline
+from distill.tracking.wandb_settings import drop_logs, private_settings
 from distill.training.config import RunConfig
+from distill.training.lineage import best_metrics, best_model, job_type
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import Row
-from distill.training.loggers.wandb_server import why_offline
-from distill.training.loggers.wandb_settings import drop_logs, private_settings
 
 # Seconds that the end of a training waits for the upload.
 _FINISH_S = 15.0
+# Parts of the configuration that are not sent.
+_PRIVATE = ("runs", "log")
+# Which value of a metric is the best: the summary of the run holds it.
+_BEST = {"val/nme": "min", "val/fr8": "min", "val/fr10": "min", "val/auc8": "max", "val/auc10": "max"}
 
 
 class WandbLog(Logger):
@@ -35,12 +44,20 @@ class WandbLog(Logger):
     Args:
         config: of the training.
         folder: of the run; W&B writes into `wandb/` there.
+        facts: added to the configuration: commit, hashes of the faces, loaded weights.
+        inputs: artifacts that the training starts from.
 
     Raises:
         ConfigError: wandb is not installed.
     """
 
-    def __init__(self, config: RunConfig, folder: Path):
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: Path,
+        facts: Mapping[str, Any] | None = None,
+        inputs: Sequence[Artifact] = (),
+    ):
         super().__init__()
         try:
             import wandb
@@ -52,32 +69,42 @@ class WandbLog(Logger):
 
         self.folder, self.lost = folder, False
         drop_logs(folder)
-        id_file = folder / "wandb_id.txt"
-        if not id_file.is_file():
-            write_text(id_file, uuid.uuid4().hex[:12] + "\n")
-        run_id = id_file.read_text().strip()
+        run_id = stored_id(folder, uuid.uuid4().hex[:12])
         mode = self._mode(config, run_id)
         self.run = wandb.init(
             project=config.log.project,
+            entity=config.log.entity,
+            group=config.log.group or config.name,
+            job_type=job_type(config),
+            tags=list(config.log.tags),
+            notes=config.log.notes,
             name=config.name,
             id=run_id,
             dir=folder,
             resume="allow" if mode == "online" else None,
             mode=mode,
-            config=public_config(config),
-            settings=private_settings(_FINISH_S),
+            config={**public_config(config), **without_folders(dict(facts or {}))},
+            settings=private_settings(_FINISH_S, config.log.system),
         )
+        self._send(lambda: self._describe(inputs))
+
+    def _describe(self, inputs: Sequence[Artifact]) -> None:
+        """Say which values are the best, and what the run is made from."""
+        for name, best in _BEST.items():
+            self.run.define_metric(name, summary=f"{best},last")
+        for artifact in inputs:
+            use_artifact(self.run, artifact)
 
     def _mode(self, config: RunConfig, run_id: str) -> Literal["online", "offline"]:
         """Return `online` where that was asked for and is possible, else `offline`."""
         if config.log.wandb != "online":
             return "offline"
-        reason = why_offline(config.log.project, config.name, run_id)
+        reason = why_offline(config.log.project, config.name, run_id, entity=config.log.entity)
         if reason is None:
             return "online"
         print(
             f"W&B cannot record online ({reason}): recording offline; "
-            f"later: wandb login, then wandb sync {self.folder}/wandb/offline-run-*"
+            f"later: wandb login, then distill sync {self.folder}"
         )
         return "offline"
 
@@ -90,7 +117,7 @@ class WandbLog(Logger):
         except Exception as error:  # noqa: BLE001  the training goes on, whatever the tracker does
             self.lost = True
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
-            print(f"W&B failed ({reason}): the training goes on; later: wandb sync {self.folder}/wandb/*run-*")
+            print(f"W&B failed ({reason}): the training goes on; later: distill sync {self.folder}")
 
     @property
     def name(self) -> str:
@@ -132,29 +159,27 @@ class WandbLog(Logger):
         drop_logs(self.folder)
 
     def _log_model(self) -> None:
-        import wandb
-
-        artifact = wandb.Artifact(f"{self.run.id}-model", type="model")
-        for file in ("best.ckpt", "config.yaml", "metrics.csv"):
-            if (self.folder / file).is_file():
-                # `immutable`: read where it lies; W&B copies files into the home folder otherwise.
-                artifact.add_file(str(self.folder / file), policy="immutable")
-        self.run.log_artifact(artifact)
+        model = best_model(self.folder)
+        if model is not None:
+            log_artifact(self.run, model)
+            self.run.summary.update({f"best/{name}": value for name, value in best_metrics(self.folder).items()})
 
 
 def public_config(config: RunConfig) -> dict[str, Any]:
     """Return what W&B may know of a configuration: everything but where files lie."""
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: clean(v) for name, v in value.items()}
-        if isinstance(value, list):
-            return [clean(v) for v in value]
-        return Path(value).name if isinstance(value, str) and value.startswith(("/", "~", ".")) else value
-
     plain = plain_config(config)
     plain["data"]["root"] = config.data.root.name
     if plain.get("teacher"):
         given = plain["teacher"]
         plain["teacher"] = [Path(path).name for path in given] if isinstance(given, list) else Path(given).name
-    return clean({name: value for name, value in plain.items() if name not in ("runs", "log")})
+    public: dict[str, Any] = without_folders({name: value for name, value in plain.items() if name not in _PRIVATE})
+    return public
+
+
+def without_folders(value: Any) -> Any:
+    """Return plain values in which a path is cut to its last part."""
+    if isinstance(value, dict):
+        return {name: without_folders(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return [without_folders(v) for v in value]
+    return Path(value).name if isinstance(value, str) and value.startswith(("/", "~", ".")) else value

@@ -1,5 +1,6 @@
 """A tracker cannot hold up or end a training: no key, no server, a server that does not answer, a lost one."""
 
+import json
 import os
 import socket
 import time
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from distill.tracking import wandb_server
+from distill.tracking.wandb_server import PATIENCE_S, why_offline
+from distill.training.fit import train_student
 from distill.training.loggers import wandb as module
-from distill.training.loggers import wandb_server
 from distill.training.loggers.wandb import WandbLog
-from distill.training.loggers.wandb_server import PATIENCE_S, why_offline
+from tests.support.wandb_files import read_wandb
 
 KEY = "0123456789" * 4
 
@@ -80,7 +83,7 @@ def test_a_run_is_online_where_the_server_takes_it(
     make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: dict[str, Any] = {}
-    monkeypatch.setattr(module, "why_offline", lambda *arguments: None)
+    monkeypatch.setattr(module, "why_offline", lambda *arguments, **options: None)
     monkeypatch.setattr("wandb.init", lambda **options: opened.update(options))
     WandbLog(make_config("run", log={"wandb": "online"}), tmp_path / "run")
     assert (opened["mode"], opened["resume"]) == ("online", "allow")
@@ -102,4 +105,31 @@ def test_a_failing_tracker_is_one_line(
         log.log_metrics({"train/loss": 1.0}, step=step)
     log.finalize("success")
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("W&B failed (the service is gone): the training goes on; later: wandb sync")
+    assert line.startswith("W&B failed (the service is gone): the training goes on; later: distill sync ")
+
+
+def test_a_run_can_be_found_and_shows_its_best(make_config: Any, teacher: Path) -> None:
+    """Group, job type, tags, notes, facts of the run, and the lowest NME in the summary whatever came last."""
+    log = {"wandb": "offline", "project": "faces", "entity": "lab", "group": "study", "tags": ["a", "b"], "notes": "n"}
+    trainer = {"epochs": 2, "validate_every": 1}
+    folder = train_student(make_config("student", teacher=teacher, log=log, trainer=trainer))
+    (file,) = folder.glob("wandb/offline-run-*/*.wandb")
+    found = read_wandb(file)
+    config = found.run.pop("config")
+    assert found.run == {
+        "id": (folder / "wandb_id.txt").read_text().strip(), "project": "faces", "entity": "lab", "group": "study",
+        "job_type": "student", "name": "student", "notes": "n", "tags": ["a", "b"],
+    }  # fmt: skip
+    summary = json.loads((folder / "summary.json").read_text())
+    for name in ("commit", "train_hash", "val_hash", "teachers", "weights", "train_faces"):
+        assert config[name] == summary[name]
+    nmes = {step: value for (step, name), value in found.numbers.items() if name == "val/nme"}
+    assert len(nmes) == 2
+    assert found.summary["val/nme"] == {"min": min(nmes.values()), "last": nmes[max(nmes)]}
+    assert found.summary["best/val_nme"] == summary["val_nme"]
+    assert found.summary["best/best_step"] == summary["best_step"]
+    # Made from these faces and this teacher; what it made is its best model, known by its content.
+    assert {a["type"] for a in found.used.values()} == {"dataset", "model"}
+    assert found.used["teacher-best"]["metadata"]["sha256"] == summary["teachers"][0]
+    assert set(found.logged["student-best"]["aliases"]) == {"best", "latest"}
+    assert found.logged["student-best"]["metadata"]["val_nme"] == summary["val_nme"]

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 
-def private_settings(finish_s: float | None = None) -> Any:
+def private_settings(finish_s: float | None = None, system: bool = False) -> Any:
     """Return `wandb.Settings` that send no machine data, code, git state, packages, logs or console output.
 
     Args:
         finish_s: seconds after which `finish` gives up an upload, where this wandb has such a limit.
+        system: also record the use of processor, memory and GPU over time.
     """
     import wandb
 
@@ -24,7 +25,7 @@ def private_settings(finish_s: float | None = None) -> Any:
         save_code=False,
         symlink=False,
         silent=True,
-        x_disable_stats=True,
+        x_disable_stats=not system,
         x_disable_meta=True,
         x_disable_machine_info=True,
         x_save_requirements=False,

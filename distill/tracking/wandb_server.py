@@ -9,23 +9,26 @@ import subprocess
 import sys
 import tempfile
 
-from distill.training.loggers.wandb_settings import private_settings
+from distill.tracking.wandb_settings import private_settings
 
 # Start of a child, wandb and its service included; healthy servers answer in a few seconds.
 PATIENCE_S = 12.0
 
 
-def why_offline(project: str, name: str, run_id: str, patience_s: float | None = None) -> str | None:
+def why_offline(
+    project: str, name: str, run_id: str, patience_s: float | None = None, *, entity: str | None = None
+) -> str | None:
     """Return why a run cannot be opened on the server, or None where it can.
 
     Args:
         project, name, run_id: of the run, which is opened and closed.
         patience_s: seconds to wait; `PATIENCE_S` by default.
+        entity: user or team of the run; None is the account's default.
     """
     patience_s = PATIENCE_S if patience_s is None else patience_s
     with tempfile.TemporaryDirectory() as folder:
         child = subprocess.Popen(
-            [sys.executable, "-m", __name__, project, name, run_id],
+            [sys.executable, "-m", __name__, project, name, run_id, entity or ""],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             cwd=folder, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
@@ -41,12 +44,13 @@ def why_offline(project: str, name: str, run_id: str, patience_s: float | None =
     return None if child.returncode == 0 else (answer.strip().splitlines() or ["wandb failed"])[-1]
 
 
-def _open_and_close(project: str, name: str, run_id: str) -> None:
+def _open_and_close(project: str, name: str, run_id: str, entity: str) -> None:
     import wandb
 
     settings = private_settings()
     run = wandb.init(
-        project=project, name=name, id=run_id, dir=".", resume="allow", mode="online", settings=settings
+        project=project, entity=entity or None, name=name, id=run_id, dir=".", resume="allow", mode="online",
+        settings=settings,
     )  # fmt: skip
     run.finish()
 

@@ -1,0 +1,60 @@
+"""Upload of W&B runs that were recorded offline, in the order they were recorded."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from distill.errors import ConfigError
+
+# Words before the folder of a run.
+UPLOAD: Sequence[str] = (sys.executable, "-m", "wandb", "sync")
+_STARTED = re.compile(r"offline-run-(\d{8}_\d{6})-")
+
+
+def offline_runs(root: Path) -> list[Path]:
+    """Return the folders of W&B runs below a folder that were recorded offline and not uploaded, the oldest first.
+
+    A run that was resumed has one folder a start; each holds the whole run up to its end.
+
+    Raises:
+        ConfigError: no such folder.
+    """
+    if not root.is_dir():
+        raise ConfigError(f"{root}: no such folder; give a run, or the folder of all runs")
+    found = [path for path in root.rglob("offline-run-*") if path.is_dir() and _STARTED.match(path.name)]
+    return sorted(filter(_is_waiting, found), key=lambda path: path.name)
+
+
+def _is_waiting(folder: Path) -> bool:
+    """Whether a run was not uploaded; `wandb sync` leaves a mark beside the file of one that was."""
+    return any(folder.glob("*.wandb")) and not any(folder.glob("*.wandb.synced"))
+
+
+def require_key() -> None:
+    """Check that W&B is installed and has a key; nothing is sent.
+
+    Raises:
+        ConfigError: with the command that helps.
+    """
+    try:
+        import wandb
+    except ModuleNotFoundError as error:
+        raise ConfigError("wandb is not installed: pip install 'distill-landmarks[track]'") from error
+    if not wandb.api.api_key:
+        raise ConfigError("W&B has no key on this machine: run `wandb login`, or set WANDB_API_KEY")
+
+
+def upload(folders: Sequence[Path]) -> Iterator[Path]:
+    """Upload runs one after the other and yield each that is done.
+
+    Raises:
+        ConfigError: one could not be uploaded; those before it are done, those after it were not tried.
+    """
+    for folder in folders:
+        done = subprocess.run([*UPLOAD, str(folder)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
+            raise ConfigError(f"{folder}: not uploaded ({lines[-1][:200]}); the same command continues here")
+        yield folder
