@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError, ImageError
+from distill.inference.confidence import MIN_CONFIDENCE, require_share
 from distill.pretrained.registry import DEFAULT_MODEL
 
 _DESCRIPTION = "Find faces and their landmarks; needs neither torch nor tensorflow."
@@ -20,6 +21,7 @@ def predict(
     csv: Path | None = None,
     draw: Path | None = None,
     min_score: float = 0.6,
+    min_confidence: float = MIN_CONFIDENCE,
     max_frames: int | None = None,
     threads: int = 1,
 ) -> int:
@@ -33,6 +35,7 @@ def predict(
         csv: write them here as CSV, one face a row.
         draw: folder for copies of the photos (PNG) and videos (MP4) with the faces drawn in.
         min_score: faces the detector is less certain of are left out, in [0, 1].
+        min_confidence: faces on which the landmarks are less certain are marked as not placed, in [0, 1].
         max_frames: stop a video or camera after this many frames.
         threads: CPU threads.
     """
@@ -46,7 +49,8 @@ def predict(
     if not photos:
         raise ConfigError("no photos given: distill predict PHOTO ...")
     sources = find_sources(photos)
-    landmarker = Landmarker(model, FaceDetector(threads=threads, min_score=min_score), threads)
+    require_share("--min_confidence", min_confidence)
+    landmarker = Landmarker(model, FaceDetector(threads=threads, min_score=min_score), threads, min_confidence)
     spec, broken = landmarker.spec, 0
     with ExitStack() as stack:
         writers: list[PredictionWriter | DrawingWriter] = [
@@ -57,19 +61,21 @@ def predict(
         if draw is not None:
             writers.append(stack.enter_context(DrawingWriter(draw, sources, load_scheme(spec.scheme))))
         for source in sources:
-            count = n_frames = 0
+            count = unplaced = n_frames = 0
             try:
                 for frame in islice(frames(source), max_frames if source.is_video else None):
                     faces = landmarker(frame.pixels)
                     for writer in writers:
                         writer.add(frame, faces)
                     count, n_frames = count + len(faces), n_frames + 1
+                    unplaced += sum(face.placed is False for face in faces)
             except ImageError as error:
                 print(f"error: {error}", file=sys.stderr)
                 broken += 1
                 continue
             of_video = f" in {n_frames} frames" if source.is_video else ""
-            print(f"{source.name}: {count} face{'s' * (count != 1)}{of_video}")
+            marked = f", {unplaced} not placed" if unplaced else ""
+            print(f"{source.name}: {count} face{'s' * (count != 1)}{of_video}{marked}")
     return 1 if broken else 0
 
 
