@@ -46,7 +46,8 @@ def export_tflite(
     """Convert a graph of `export_onnx` and return one file per mode, `out_dir/STEM_MODE.tflite` with its sidecar.
 
     Input (1, h, w, 3) float32 RGB in [0, 1]; output (1, k, 2) float32, whatever the mode computes in between, then the
-    confidence (1, k) where the graph has it. Nothing appears in `out_dir` unless every mode converted and has that interface.
+    confidence (1, k) where the graph has it. Nothing appears in `out_dir` unless every mode converted and has that
+    interface.
 
     Args:
         modes: names in `MODES`.

@@ -20,6 +20,7 @@ from distill.opcheck.check import check_model
 from distill.spec import ModelSpec, read_sidecar, sidecar_path, write_sidecar
 from distill.submission.contest_rules import Contest, Points, load_contest
 from distill.submission.dry_run import DryRun, dry_run, python_version
+from distill.submission.evaluation import concerns
 from distill.submission.package_runtime import package_runtime
 from distill.submission.requirements import ENTRY, canonical, check_requirements, required_names, shipped_files
 from distill.submission.run_model import attempt
@@ -47,6 +48,7 @@ class SubmissionReport:
         runtime_px: mean distance between the points of the newest runtime here, in which models are evaluated, and of
             the package's, on the detected faces of the dry run, in photo pixels; None without a face.
         dry_run: what the run in an empty environment showed.
+        concerns: what speaks against this model, from its evaluation.
     """
 
     contest: str
@@ -58,6 +60,7 @@ class SubmissionReport:
     min_runtime: str | None
     runtime_px: float | None
     dry_run: DryRun
+    concerns: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -182,7 +185,7 @@ def build_submission(
         out_zip: where the package goes; `submission.json` is written beside it.
         contest: rules, such as configs/contest/icme2024_pair.yaml.
         photos: what the dry run is made with, as from `sample_photos`.
-        report: results for techreport.pdf, nested as one likes.
+        report: results for techreport.pdf, nested as one likes; a bad or missing evaluation is a concern of the report.
         wheels: folder with the wheels of requirements.txt; None asks the package index.
         python: interpreter of the dry run, one of the versions the rules name.
 
@@ -201,6 +204,7 @@ def build_submission(
         raise SubmissionError("no photos for the dry run; give some, or generate them with sample_photos")
     with _single_output(model, rules) as shipped:
         done = _package(shipped, target, rules_path, rules, photos, report, wheels, python)
+    done = replace(done, concerns=concerns(report, sha256(model)))
     write_json(target.parent / "submission.json", asdict(done))
     return done
 

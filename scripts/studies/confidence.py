@@ -35,11 +35,11 @@ _TRIES = 50
 Views = dict[str, list[NDArray[np.float32]]]
 
 
-def views(records: list[FaceRecord], spec: ModelSpec) -> tuple[Views, dict[str, list[NDArray[np.float64]]]]:
+def views(records: list[FaceRecord], spec: ModelSpec) -> tuple[Views, dict[str, list[NDArray[np.floating]]]]:
     """Return crops (h, w, 3) by kind, and the annotated points (k, 2) in those that show the face upright."""
     random = np.random.default_rng(0)
     crops: Views = {kind: [] for kind in ("clean", "covered", "displaced", "turned", "no face")}
-    truth: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in ("clean", "covered", "displaced")}
+    truth: dict[str, list[NDArray[np.floating]]] = {kind: [] for kind in ("clean", "covered", "displaced")}
     for record in records:
         photo, box = read_image(record.image), record.boxes["gt"]
         clean, displaced = plain_crop(photo, box, spec), _displaced(box, random)
