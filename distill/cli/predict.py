@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError, ImageError
+from distill.inference.confidence import MIN_CONFIDENCE, require_share
 from distill.pretrained.registry import DEFAULT_DETECTOR, DEFAULT_MODEL
 
 _DESCRIPTION = "Find faces and their landmarks; needs neither torch nor tensorflow."
@@ -22,6 +23,7 @@ def predict(
     detector: str = DEFAULT_DETECTOR,
     detector_size: int | None = None,
     min_score: float | None = None,
+    min_confidence: float = MIN_CONFIDENCE,
     max_frames: int | None = None,
     threads: int = 1,
 ) -> int:
@@ -38,6 +40,7 @@ def predict(
         detector_size: longer side of the photo as RetinaFace sees it, in pixels, a multiple of 32 (default 320); 640
             finds smaller faces and takes three times as long.
         min_score: faces the detector is less certain of are left out, in [0, 1]; by default chosen for each detector.
+        min_confidence: faces on which the landmarks are less certain are marked as not placed, in [0, 1].
         max_frames: stop a video or camera after this many frames.
         threads: CPU threads.
     """
@@ -51,7 +54,9 @@ def predict(
     if not photos:
         raise ConfigError("no photos given: distill predict PHOTO ...")
     sources = find_sources(photos)
-    landmarker = Landmarker(model, FaceDetector(detector, threads, min_score, detector_size), threads)
+    require_share("--min_confidence", min_confidence)
+    found_by = FaceDetector(detector, threads, min_score, detector_size)
+    landmarker = Landmarker(model, found_by, threads, min_confidence)
     spec, broken = landmarker.spec, 0
     with ExitStack() as stack:
         writers: list[PredictionWriter | DrawingWriter] = [
@@ -62,19 +67,21 @@ def predict(
         if draw is not None:
             writers.append(stack.enter_context(DrawingWriter(draw, sources, load_scheme(spec.scheme))))
         for source in sources:
-            count = n_frames = 0
+            count = unplaced = n_frames = 0
             try:
                 for frame in islice(frames(source), max_frames if source.is_video else None):
                     faces = landmarker(frame.pixels)
                     for writer in writers:
                         writer.add(frame, faces)
                     count, n_frames = count + len(faces), n_frames + 1
+                    unplaced += sum(face.placed is False for face in faces)
             except ImageError as error:
                 print(f"error: {error}", file=sys.stderr)
                 broken += 1
                 continue
             of_video = f" in {n_frames} frames" if source.is_video else ""
-            print(f"{source.name}: {count} face{'s' * (count != 1)}{of_video}")
+            marked = f", {unplaced} not placed" if unplaced else ""
+            print(f"{source.name}: {count} face{'s' * (count != 1)}{of_video}{marked}")
     return 1 if broken else 0
 
 

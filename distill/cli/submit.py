@@ -30,7 +30,7 @@ def submit(
         out: the zip; submission.json is written beside it.
         contest: rules.
         photos: folder of photos for the dry run; by default generated ones: one, several, no face, half a file.
-        results: JSON whose numbers go into the technical report, such as that of `distill evaluate`.
+        results: JSON of `distill evaluate`, whose numbers go into the technical report; a bad NME is reported.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
         python: interpreter of the dry run, a path or a name such as `python3.10`; this one by default.
         log: run that the package is recorded in.
@@ -57,6 +57,8 @@ def submit(
         )
     print("installed there:", ", ".join(run.installed))
     record_submission(log, model, out, report.contest, results)
+    for concern in report.concerns:
+        print(f"warning: {concern}", file=sys.stderr)
     return 0
 
 

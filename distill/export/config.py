@@ -89,6 +89,7 @@ class ExportConfig:
         calibration: training faces the integer modes are calibrated on; generated faces by default.
         quantize: modules and operators that stay in floats.
         gates: largest change allowed in each format.
+        confidence: second output with the confidence of each point; without effect on networks without heatmaps.
     """
 
     modes: Sequence[str] = ("fp32", "fp16")
@@ -100,3 +101,4 @@ class ExportConfig:
     calibration: CalibrationConfig = CalibrationConfig()
     quantize: QuantizeConfig = QuantizeConfig()
     gates: GateConfig = field(default_factory=GateConfig)
+    confidence: bool = True

@@ -58,6 +58,7 @@ def export(
     calibration: CalibrationConfig | None = None,
     quantize: QuantizeConfig | None = None,
     gates: GateConfig | None = None,
+    confidence: bool = True,
 ) -> ExportResult:
     """Export a checkpoint to ONNX and TFLite.
 
@@ -73,6 +74,7 @@ def export(
         calibration: training faces for the integer modes; generated faces by default.
         quantize: modules and operators that stay in floats.
         gates: largest change allowed in each format.
+        confidence: second output with the confidence of each point; without effect on networks without heatmaps.
 
     Raises:
         CheckpointError, ConfigError: the checkpoint or an option is not valid.
@@ -80,7 +82,7 @@ def export(
     """
     config = ExportConfig(
         modes, data, faces, runtime, scheme, stem, calibration or CalibrationConfig(), quantize or QuantizeConfig(),
-        gates or GateConfig(),
+        gates or GateConfig(), confidence,
     )  # fmt: skip
     with convert_checkpoint(checkpoint, out, config) as (conversion, _):
         conversion.require()

@@ -18,13 +18,13 @@ from distill.export.architecture import require_ops
 from distill.export.calibration import Calibration
 from distill.export.config import ExportConfig, QuantizeConfig
 from distill.export.quantization_modes import MODES
-from distill.export.to_onnx import export_onnx
+from distill.export.to_onnx import export_onnx, has_confidence
 from distill.export.to_tflite import export_tflite
 from distill.export.verify.parity import ParityReport, measure, refusal
 from distill.export.verify.sensitivity import LayerCost, sensitivity
 from distill.export.verify.tolerances import Gate
 from distill.files import sha256, write_json
-from distill.inference.backend import Predict
+from distill.inference.backend import Backend, Predict
 from distill.inference.exported import OnnxBackend
 from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
@@ -169,14 +169,15 @@ def convert(
     out_dir.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that moving the finished files is a rename.
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as folder:
-        files = {"onnx": export_onnx(net, spec, Path(folder, f"{config.stem}.onnx"))}
+        confidence = config.confidence and has_confidence(net, spec)
+        files = {"onnx": export_onnx(net, spec, Path(folder, f"{config.stem}.onnx"), confidence)}
         faces = None if calibration is None else calibration.crops
         files |= export_tflite(files["onnx"], spec, folder, config.modes, config.stem, faces, quantize)
         ops = {mode: check_model(files[mode], config.runtime) for mode in config.modes}
         for report in ops.values():
             require_ops(report)
         candidates, gates = _candidates(files, config)
-        reference = TorchBackend(net, spec, batch_size=1)
+        reference = _joined(TorchBackend(net, spec, batch_size=1), confidence)
         scheme = load_scheme(spec.scheme)
         measured = measure(reference, candidates, crops, landmarks, scheme, gates, _limits(candidates))
         yield Conversion(files, measured, ops, spec, crops, quantize, calibration, out_dir)
@@ -197,7 +198,7 @@ def _candidates(files: Mapping[str, Path], config: ExportConfig) -> tuple[dict[s
     if not runtimes:
         raise ConfigError("no TFLite runtime to check the result in; run `pip install ai-edge-litert`")
     limits = config.gates.by_stage()
-    candidates: dict[str, Predict] = {"onnx": OnnxBackend(files["onnx"])}
+    candidates: dict[str, Predict] = {"onnx": _joined(OnnxBackend(files["onnx"]))}
     gates = {"onnx": limits["onnx"]}
     for mode in config.modes:
         for runtime in runtimes:
@@ -216,6 +217,16 @@ def _limits(candidates: Mapping[str, Predict]) -> dict[str, int]:
             limits[name] = _FEW_CROPS
         known.add(mode)
     return limits
+
+
+def _joined(backend: Backend, confidence: bool = True) -> Predict:
+    """Return a call that gives points with their confidence as third column, (n, k, 3), where the backend has it."""
+
+    def predict(crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        points, certain = backend.with_confidence(crops)
+        return np.concatenate([points, certain[..., None]], -1) if confidence and certain is not None else points
+
+    return predict
 
 
 def _tflite(runtime: Runtime, path: Path) -> Predict:

@@ -57,12 +57,14 @@ def _is_statistic(operator: Operator) -> bool:
 
 
 def decoder_of(operators: Sequence[Operator]) -> set[Operator]:
-    """Return the operators from the output back to the last weights.
+    """Return the operators from the outputs back to the last weights.
 
     A layer that gives the coordinates themselves, as a regression's last one does, decodes too.
     """
     writers = {tensor: operator for operator in operators for tensor in operator.outputs}
-    found, open_ends, size = set[Operator](), [operators[-1]], prod(operators[-1].outputs[-1].shape)
+    read = {tensor for operator in operators for tensor in operator.present_inputs}
+    open_ends = [operator for operator in operators if read.isdisjoint(operator.outputs)]
+    found, size = set[Operator](), max(prod(operator.outputs[-1].shape) for operator in open_ends)
     while open_ends:
         operator = open_ends.pop()
         if operator in found:

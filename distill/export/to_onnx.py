@@ -15,57 +15,57 @@ from distill.errors import ExportError
 from distill.export.rewrites.fold_convolutions import compose
 from distill.export.rewrites.rewrite import export_form
 from distill.files import atomic_path
-from distill.models.heatmaps import MASS_FLOOR, cell_centres
 from distill.spec import ModelSpec, write_sidecar
 
-INPUT, OUTPUT = "image", "landmarks"
+INPUT, OUTPUT, CONFIDENCE = "image", "landmarks", "landmarks_confidence"
 
 # onnx2tf 1.28 knows every operator of it, and it still has ReduceMean with its axes as attributes.
 OPSET = 16
 
 
 class LandmarksOnly(nn.Module):
-    """The exported form of a network: (1, h, w, 3) RGB in [0, 1] -> (1, k, 2) normalised to the crop.
-
-    Maps are decoded in a form that converts well; a network without maps gives its landmarks as they are.
-    """
+    """The exported form of a network: (1, h, w, 3) RGB in [0, 1] -> (1, k, 2) normalised to the crop."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, image: Float[Tensor, "b h w 3"]) -> Float[Tensor, "b k 2"]:
+        landmarks: Tensor = self.net(image.permute(0, 3, 1, 2)).landmarks
+        return landmarks
+
+
+class WithConfidence(LandmarksOnly):
+    """The exported form of a heatmap network that also returns the confidence (1, k) of each point, in [0, 1]."""
+
+    def forward(self, image: Float[Tensor, "b h w 3"]) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         prediction = self.net(image.permute(0, 3, 1, 2))
-        return prediction.landmarks if prediction.heatmaps is None else decode(prediction.heatmaps)
+        return prediction.landmarks, prediction.confidence
 
 
-def decode(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
-    """`distill.models.heatmaps.soft_argmax` on the sums of rows and columns: h + w numbers a map instead of h * w.
-
-    Four axes up to the end and no matrix products: onnx2tf keeps such tensors channel-last, where it confuses the axes
-    of others in graphs too large for its corrections. Only the result is ever transposed.
-    """
-    _, _, h, w = (int(size) for size in heatmaps.shape)
-    columns, rows = heatmaps.sum(2, keepdim=True), heatmaps.sum(3, keepdim=True)
-    x = (columns * cell_centres(w, heatmaps).view(1, 1, 1, w)).sum(3, keepdim=True)
-    y = (rows * cell_centres(h, heatmaps).view(1, 1, h, 1)).sum(2, keepdim=True)
-    mass = columns.sum(3, keepdim=True).clamp_min(MASS_FLOOR)
-    return (torch.cat([x, y], 3) / mass).flatten(2)
+def has_confidence(net: nn.Module, spec: ModelSpec) -> bool:
+    """Return whether a network gives a confidence of its points; one without heatmaps does not."""
+    was_training, device = net.training, next(net.parameters()).device
+    with torch.inference_mode():
+        prediction = net.eval()(torch.zeros(1, 3, spec.crop.size, spec.crop.size, device=device))
+    net.train(was_training)
+    return getattr(prediction, "confidence", None) is not None
 
 
-def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
+def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path, confidence: bool = False) -> Path:
     """Write `net` as ONNX with its weights inside, and its sidecar; return the path.
 
     Args:
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1]; it is copied, not changed.
         spec: fixes the input's size and the number of points.
         path: `.onnx` file to write, atomically.
+        confidence: add a second output, the confidence (1, k) of each point; the network must have heatmaps.
 
     Raises:
-        ExportError: an operator without an ONNX form, or a graph that is not one input and one output of this spec.
+        ExportError: an operator without an ONNX form, or a graph that has not the inputs and outputs of this spec.
     """
     path = Path(path)
-    shipped = LandmarksOnly(export_form(net).cpu().float()).eval()
+    shipped = (WithConfidence if confidence else LandmarksOnly)(export_form(net).cpu().float()).eval()
     size = spec.crop.size
     with atomic_path(path) as temporary:
         try:
@@ -76,7 +76,7 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
                     (torch.rand(1, size, size, 3),),
                     str(temporary),
                     input_names=[INPUT],
-                    output_names=[OUTPUT],
+                    output_names=[OUTPUT, CONFIDENCE] if confidence else [OUTPUT],
                     opset_version=OPSET,
                     dynamo=False,
                 )
@@ -115,7 +115,7 @@ def _described(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
 
 
 def check_graph(model: onnx.ModelProto, spec: ModelSpec) -> None:
-    """Check that the graph has one input and one output of the right shapes and no node the output does not need.
+    """Check that the graph has one input, the landmarks and perhaps their confidence, and no node these do not need.
 
     Raises:
         ExportError: naming the difference.
@@ -123,7 +123,7 @@ def check_graph(model: onnx.ModelProto, spec: ModelSpec) -> None:
     graph, size = model.graph, spec.crop.size
     shapes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in (*graph.input, *graph.output)]
     expected = [[1, size, size, 3], [1, spec.n_points, 2]]
-    if shapes != expected:
+    if shapes not in (expected, [*expected, [1, spec.n_points]]):
         raise ExportError(f"the ONNX graph has inputs and outputs {shapes}, not {expected}; does the spec fit the net?")
     needed = {value.name for value in graph.output}
     dead = []

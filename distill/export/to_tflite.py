@@ -15,6 +15,7 @@ from distill.export.quantize import quantize
 from distill.export.to_onnx import INPUT
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
+from distill.tflite.outputs import landmarks_first
 from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import run_converter
 from distill.tflite.weight_quantization import quantize_weights
@@ -44,8 +45,9 @@ def export_tflite(
 ) -> dict[str, Path]:
     """Convert a graph of `export_onnx` and return one file per mode, `out_dir/STEM_MODE.tflite` with its sidecar.
 
-    Input (1, h, w, 3) float32 RGB in [0, 1]; output (1, k, 2) float32, whatever the mode computes in between. Nothing
-    appears in `out_dir` unless every mode converted and has that interface.
+    Input (1, h, w, 3) float32 RGB in [0, 1]; output (1, k, 2) float32, whatever the mode computes in between, then the
+    confidence (1, k) where the graph has it. Nothing appears in `out_dir` unless every mode converted and has that
+    interface.
 
     Args:
         modes: names in `MODES`.
@@ -76,7 +78,7 @@ def export_tflite(
 
 
 def check_interface(blob: bytes, spec: ModelSpec, name: str) -> None:
-    """Check that a TFLite file has one NHWC input and one output of landmarks, both float32.
+    """Check that a TFLite file has one NHWC input, the landmarks and perhaps their confidence, all float32.
 
     Raises:
         ExportError: naming what it has instead.
@@ -84,7 +86,7 @@ def check_interface(blob: bytes, spec: ModelSpec, name: str) -> None:
     graph, size = read_model(blob, name).main, spec.crop.size
     found = [(tensor.shape, tensor.dtype) for tensor in (*graph.inputs, *graph.outputs)]
     expected = [((1, size, size, 3), "FLOAT32"), ((1, spec.n_points, 2), "FLOAT32")]
-    if found != expected:
+    if found not in (expected, [*expected, ((1, spec.n_points), "FLOAT32")]):
         raise ExportError(
             f"{name}: inputs and outputs are {found}, not {expected}; the conversion changed the interface"
         )
@@ -107,7 +109,7 @@ def _convert(
     if rest:
         files = quantize(made, onnx_path, calibration, rest, folder, config, timeout_s)
         content |= {mode: path.read_bytes() for mode, path in files.items()}
-    return {mode: content[mode] for mode in modes}
+    return {mode: landmarks_first(content[mode]) for mode in modes}
 
 
 def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:

@@ -138,7 +138,7 @@ def _register_heif(name: str) -> None:
         import pillow_heif
     except ImportError as error:
         raise ImageError(
-            f"{name}: a HEIC photo; run `pip install pillow-heif` to read this format, or convert it to JPEG"
+            f"{name}: a HEIC photo; run `pip install pillow-heif` (the extra `heic`), or convert it to JPEG"
         ) from error
     pillow_heif.register_heif_opener()
 

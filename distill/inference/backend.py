@@ -12,6 +12,7 @@ from distill.spec import ModelSpec
 
 Images = NDArray[Any]
 Landmarks = NDArray[np.float32]
+Confidence = NDArray[np.float32]
 
 
 class Predict(Protocol):
@@ -39,6 +40,13 @@ class Backend(Predict, Protocol):
     runtime: str
     sha256: str
 
+    def with_confidence(self, images: Images, /) -> tuple[Landmarks, Confidence | None]:
+        """Return the landmarks (n, k, 2) of crops and the confidence (n, k) of each in [0, 1].
+
+        The confidence is None where the model gives none: a network without heatmaps, or a file exported without.
+        """
+        return self(images), None
+
 
 def as_float(images: Images) -> NDArray[np.float32]:
     """Return crops as float32 in [0, 1]; uint8 is divided by 255."""
@@ -56,6 +64,20 @@ def checked(points: Landmarks, path: Path, spec: ModelSpec) -> Landmarks:
             f"{path}: it returns {points.shape}, its spec names {spec.n_points} points; export it again"
         )
     return points
+
+
+def checked_confidence(confidence: Confidence, path: Path, spec: ModelSpec) -> Confidence:
+    """Return confidences (n, k) unchanged.
+
+    Raises:
+        CheckpointError: they do not have the shape that the spec names.
+    """
+    if confidence.ndim != 2 or confidence.shape[1] != spec.n_points:
+        raise CheckpointError(
+            f"{path}: its second output is {confidence.shape}, not the confidence of {spec.n_points} points; "
+            "export it again"
+        )
+    return confidence
 
 
 def installed(*packages: str) -> str:

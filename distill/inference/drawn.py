@@ -43,8 +43,13 @@ class DrawingWriter:
 
     def add(self, frame: Frame, faces: Sequence[Face]) -> None:
         """Draw the faces of one photo, or append one frame to a video."""
-        labels = [f"{number} {face.score:.2f}" for number, face in enumerate(faces, 1)]
-        drawn = draw_faces(frame.pixels, [(face.box, face.landmarks) for face in faces], self._scheme, labels)
+        labels = [
+            f"{number} {face.score:.2f}{' not placed' if face.placed is False else ''}"
+            for number, face in enumerate(faces, 1)
+        ]
+        shapes = [(face.box, face.landmarks) for face in faces]
+        uncertain = [index for index, face in enumerate(faces) if face.placed is False]
+        drawn = draw_faces(frame.pixels, shapes, self._scheme, labels, uncertain=uncertain)
         path = self._targets[frame.source.name]
         if frame.index is None:
             write_image(path, drawn)

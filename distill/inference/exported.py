@@ -7,7 +7,16 @@ from numpy.typing import NDArray
 
 from distill.errors import CheckpointError
 from distill.files import sha256
-from distill.inference.backend import Backend, Images, Landmarks, as_float, checked, installed
+from distill.inference.backend import (
+    Backend,
+    Confidence,
+    Images,
+    Landmarks,
+    as_float,
+    checked,
+    checked_confidence,
+    installed,
+)  # fmt: skip
 from distill.inference.onnx_session import first_line, open_session
 from distill.spec import read_sidecar
 from distill.tflite.interpreter import TFLiteNet
@@ -38,22 +47,28 @@ class _ExportedBackend(Backend):
             raise CheckpointError(
                 f"{path}: its input is {self.input_shape}, its sidecar says {size} px; export it again"
             )
-        self(np.zeros((1, size, size, 3), np.float32))
+        self.with_confidence(np.zeros((1, size, size, 3), np.float32))
 
     def __call__(self, images: Images, /) -> Landmarks:
-        outputs = [self._run(image[None]) for image in as_float(images)]
-        if outputs and outputs[0].dtype != np.float32:
-            raise CheckpointError(
-                f"{self.path}: returns {outputs[0].dtype}, not float32; convert it with float32 output"
-            )
-        return checked(np.concatenate(outputs), self.path, self.spec)
+        return self.with_confidence(images)[0]
+
+    def with_confidence(self, images: Images, /) -> tuple[Landmarks, Confidence | None]:
+        rows = [self._run(image[None]) for image in as_float(images)]
+        for output in rows[0]:
+            if output.dtype != np.float32:
+                raise CheckpointError(
+                    f"{self.path}: returns {output.dtype}, not float32; convert it with float32 output"
+                )
+        points, *others = (np.concatenate(outputs) for outputs in zip(*rows, strict=True))
+        confidence = checked_confidence(others[0], self.path, self.spec) if others else None
+        return checked(points, self.path, self.spec), confidence
 
     def _open(self, threads: int) -> None:
         """Load the file and set `input_shape`."""
         raise NotImplementedError
 
-    def _run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run one image (1, h, w, 3) and return the first output."""
+    def _run(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run one image (1, h, w, 3) and return the landmarks and, where the file has it, their confidence."""
         raise NotImplementedError
 
 
@@ -66,8 +81,8 @@ class TFLiteBackend(_ExportedBackend):
         self._net = TFLiteNet(self.path, threads)
         self.input_shape = self._net.input_shape
 
-    def _run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._net(image)[0]
+    def _run(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        return self._net(image)
 
 
 class OnnxBackend(_ExportedBackend):
@@ -83,9 +98,9 @@ class OnnxBackend(_ExportedBackend):
         self._input = entry.name
         self.input_shape = tuple(entry.shape)
 
-    def _run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         try:
-            output: NDArray[np.float32] = self._session.run(None, {self._input: np.ascontiguousarray(image)})[0]
+            outputs: list[NDArray[np.float32]] = self._session.run(None, {self._input: np.ascontiguousarray(image)})
         except Exception as error:  # its errors share no base class but Exception
             raise CheckpointError(f"{self.path}: ONNX Runtime cannot run it ({first_line(error)})") from error
-        return output
+        return outputs

@@ -14,6 +14,8 @@ from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import Photo, warp
 from distill.inference.arrays import as_photo
+from distill.inference.backend import Confidence
+from distill.inference.confidence import MIN_CONFIDENCE, face_confidence, is_placed, require_share
 from distill.inference.load import open_backend
 from distill.pretrained.registry import DEFAULT_MODEL
 
@@ -25,11 +27,20 @@ class Face(NamedTuple):
         box: the detector's box, in the convention of the training boxes.
         landmarks: (k, 2) float32.
         score: the detector's, in [0, 1].
+        point_confidence: (k,) float32 in [0, 1]; None where the model gives none.
+        placed: whether the mean of `point_confidence` reaches the landmarker's `min_confidence`; None without it.
     """
 
     box: Box
     landmarks: Points
     score: float
+    point_confidence: Confidence | None = None
+    placed: bool | None = None
+
+    @property
+    def confidence(self) -> float | None:
+        """Confidence of the landmarks of the whole face in [0, 1]; None where the model gives none."""
+        return None if self.point_confidence is None else face_confidence(self.point_confidence)
 
 
 class Landmarker:
@@ -37,6 +48,7 @@ class Landmarker:
 
     Attributes:
         spec: landmark scheme and crop of the model.
+        min_confidence: faces below it are marked as not placed.
     """
 
     def __init__(
@@ -44,6 +56,7 @@ class Landmarker:
         model: str | Path = DEFAULT_MODEL,
         detector: Detector | None = None,
         threads: int = 1,
+        min_confidence: float = MIN_CONFIDENCE,
     ) -> None:
         """Load model and detector.
 
@@ -53,11 +66,13 @@ class Landmarker:
             detector: finds the faces of a photo; default: `FaceDetector`. Boxes of any other are taken for those the
                 model was trained on.
             threads: threads of every net.
+            min_confidence: from which confidence of its landmarks on a face counts as placed, in [0, 1].
 
         Raises:
             CheckpointError: see `open_backend`.
-            ConfigError: a runtime or the detector's files are missing.
+            ConfigError: a runtime or the detector's files are missing, or a confidence outside [0, 1].
         """
+        self.min_confidence = require_share("min_confidence", min_confidence)
         self._model = open_backend(model, threads)
         self.spec = self._model.spec
         self._detect = detector or FaceDetector(threads=threads)
@@ -85,10 +100,18 @@ class Landmarker:
         """
         pixels = as_photo(photo, bgr)
         detections = self._detect(pixels)
-        return [Face(face.box, self.landmarks(pixels, face.box, self._crop), face.score) for face in detections]
+        return [self._face(pixels, face.box, face.score) for face in detections]
+
+    def _face(self, pixels: Photo, box: Box, score: float) -> Face:
+        points, confidence = self.place(pixels, box, self._crop)
+        return Face(box, points, score, confidence, is_placed(confidence, self.min_confidence))
 
     def landmarks(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> Points:
-        """Return the points (k, 2) of the face in `box`, in photo pixels.
+        """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `place`."""
+        return self.place(photo, box, crop)[0]
+
+    def place(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> tuple[Points, Confidence | None]:
+        """Return the points (k, 2) of the face in `box`, in photo pixels, and their confidence (k,) if there is any.
 
         Args:
             photo: (h, w, 3) uint8 RGB.
@@ -102,5 +125,6 @@ class Landmarker:
             raise ConfigError(f"face box {tuple(box)} has no area; boxes are x0, y0, x1, y1 in pixels")
         size, affine = self.spec.crop.size, crop_affine(box, crop or self.spec.crop)
         pixels = warp(photo, affine, size).astype(np.float32) / 255
-        points = denormalise(self._model(pixels[None])[0], size, size)
-        return apply_affine(invert_affine(affine), points)
+        points, confidence = self._model.with_confidence(pixels[None])
+        placed = apply_affine(invert_affine(affine), denormalise(points[0], size, size))
+        return placed, None if confidence is None else confidence[0]

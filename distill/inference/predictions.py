@@ -9,20 +9,28 @@ from typing import Any, TextIO
 
 from distill.errors import ConfigError
 from distill.files import require_writable, write_json
+from distill.inference.backend import Confidence
 from distill.inference.landmarker import Face
 from distill.inference.sources import Frame
 
 
 def describe(faces: Sequence[Face]) -> list[dict[str, Any]]:
-    """Return the faces of a photo as plain numbers, in photo pixels."""
+    """Return the faces of a photo as plain numbers, in photo pixels; a confidence that there is not is None."""
     return [
         {
             "score": round(float(face.score), 4),
             "box": [round(float(value), 2) for value in face.box],
             "points": face.landmarks.astype(float).round(3).tolist(),
+            "confidence": None if face.confidence is None else round(face.confidence, 4),
+            "placed": face.placed,
+            "point_confidence": _rounded(face.point_confidence),
         }
         for face in faces
     ]
+
+
+def _rounded(confidence: Confidence | None) -> list[float] | None:
+    return None if confidence is None else [round(float(value), 4) for value in confidence]
 
 
 class PredictionWriter:
@@ -30,7 +38,8 @@ class PredictionWriter:
 
     `.json`: one object, written at the end: `{"model", "scheme", "photos": {name: [face]}}`. `.jsonl`: one object a
     photo, written at once. `.csv`: one row a face: photo, width, height, frame, face, score, left, top,
-    right, bottom, then x and y of every point.
+    right, bottom, then x and y of every point, then confidence, placed (1 or 0) and the confidence of every point,
+    which are empty where the model gives none.
     """
 
     def __init__(self, path: Path, model: str, scheme: str, n_points: int) -> None:
@@ -50,7 +59,9 @@ class PredictionWriter:
             self._file = path.open("w", encoding="utf-8", newline="")
         if path.suffix == ".csv":
             points = [f"{axis}{point}" for point in range(n_points) for axis in "xy"]
-            self._row("photo", "width", "height", "frame", "face", "score", "left", "top", "right", "bottom", *points)
+            certain = ["confidence", "placed", *(f"confidence{point}" for point in range(n_points))]
+            head = ["photo", "width", "height", "frame", "face", "score", "left", "top", "right", "bottom"]
+            self._row(*head, *points, *certain)
 
     def __enter__(self) -> "PredictionWriter":
         return self
@@ -73,7 +84,10 @@ class PredictionWriter:
             for number, face in enumerate(found):
                 points = [value for point in face["points"] for value in point]
                 index = "" if frame.index is None else frame.index
-                self._row(frame.source.name, width, height, index, number, face["score"], *face["box"], *points)
+                placed = None if face["placed"] is None else int(face["placed"])
+                certain = [face["confidence"], placed, *(face["point_confidence"] or [None] * len(face["points"]))]
+                about = [frame.source.name, width, height, index, number, face["score"], *face["box"]]
+                self._row(*about, *points, *certain)
         else:
             line = {"photo": frame.source.name, "width": width, "height": height, **self._header}
             time = {} if frame.index is None else {"frame": frame.index, "seconds": frame.seconds}

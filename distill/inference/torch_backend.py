@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from distill.files import sha256
-from distill.inference.backend import Backend, Images, Landmarks, as_float, checked
+from distill.inference.backend import Backend, Confidence, Images, Landmarks, as_float, checked
 from distill.models.checkpoint import load_model
 from distill.spec import ModelSpec
 
@@ -54,10 +54,14 @@ class TorchBackend(Backend):
         return prediction
 
     def __call__(self, images: Images, /) -> Landmarks:
+        return self.with_confidence(images)[0]
+
+    def with_confidence(self, images: Images, /) -> tuple[Landmarks, Confidence | None]:
         step = self.batch_size or max(1, len(images))
         batches = [self.outputs(images[start : start + step]) for start in range(0, len(images), step)]
         points = np.concatenate([batch.landmarks.float().cpu().numpy() for batch in batches])
-        return checked(points, self.path, self.spec)
+        parts = [batch.confidence.float().cpu().numpy() for batch in batches if batch.confidence is not None]
+        return checked(points, self.path, self.spec), np.concatenate(parts) if parts else None
 
 
 def open_checkpoint(path: Path, threads: int = 1) -> TorchBackend:

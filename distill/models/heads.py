@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from distill.errors import ConfigError
 from distill.landmarks import Scheme
-from distill.models.heatmaps import soft_argmax
+from distill.models.confidence import point_confidence
+from distill.models.heatmaps import centre_of_mass
 
 
 class Prediction(NamedTuple):
@@ -26,6 +27,8 @@ class Prediction(NamedTuple):
         edge_maps: (b, e, h, w) in [0, 1].
         sigmas: (b, k, 2) > 0, standard deviation in x and y that a regression network predicts, normalised to the crop.
         pose: (b, 3) yaw, pitch and roll in radians, of a network that is trained with a pose net.
+        confidence: (b, k) in [0, 1], of a heatmap network in evaluation mode; follows from the heatmaps and so is none
+            of the `parts`.
     """
 
     landmarks: Float[Tensor, "b k 2"]
@@ -34,11 +37,13 @@ class Prediction(NamedTuple):
     edge_maps: Float[Tensor, "b e h w"] | None = None
     sigmas: Float[Tensor, "b k 2"] | None = None
     pose: Float[Tensor, "b 3"] | None = None
+    confidence: Float[Tensor, "b k"] | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of what is predicted."""
-        return tuple(name for name in self._fields if getattr(self, name) is not None)
+        names = (name for name in self._fields if name != "confidence")
+        return tuple(name for name in names if getattr(self, name) is not None)
 
     def has(self, names: Sequence[str]) -> bool:
         """Whether all of these are predicted."""
@@ -89,4 +94,6 @@ class AAMHead(nn.Module):
         mask = nn.functional.conv2d(edges, self.edges_of_point, self.edgeless) * points
         # Sums and quotients of the decoder need more than the 8 bits of a bfloat16 mantissa.
         fused = mask.float() * heat.float()
-        return Prediction(soft_argmax(fused), fused, points, edges)
+        centre = centre_of_mass(fused)
+        confidence = None if self.training else point_confidence(fused, centre)
+        return Prediction(centre.flatten(2), fused, points, edges, confidence=confidence)

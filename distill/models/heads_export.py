@@ -6,9 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distill.models.heads import AAMHead, Prediction
-from distill.models.heatmaps import peaks, quarter_argmax, soft_argmax
-from distill.models.map_head import MapHead
+from distill.models.heads import AAMHead
 from distill.models.necks import PyramidNeck
 from distill.models.rewrite import register_rewrite
 
@@ -25,22 +23,6 @@ def without_norm_scale(head: AAMHead) -> AAMHead:
     """Replace the head's instance norm by the subtraction of the mean."""
     head.normalise = Centred()
     return head
-
-
-@register_rewrite(MapHead)
-class Decoded(nn.Module):
-    """A head of plain maps that hands on what is decoded: the maps' peaks, or the landmarks where no map decodes so."""
-
-    def __init__(self, head: MapHead) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, features: Tensor | Sequence[Tensor]) -> Prediction:
-        maps = self.head.maps(features)
-        if self.head.decode == "quarter":
-            return Prediction(quarter_argmax(maps))
-        above = peaks(maps)
-        return Prediction(soft_argmax(above), above)
 
 
 @register_rewrite(PyramidNeck)

@@ -28,12 +28,24 @@ def as_distribution(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h 
 
 def soft_argmax(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
     """Decode non-negative maps to their centre of mass, normalised (x, y) in [0, 1], in the type of the maps."""
+    return centre_of_mass(heatmaps).flatten(2)
+
+
+def centre_of_mass(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 1 2"]:
+    """Return `soft_argmax` with an axis of one, in the form that converts well.
+
+    Works on the sums of rows and columns: h + w numbers a map instead of h * w. Four axes up to the end and no matrix
+    products: onnx2tf keeps such tensors channel-last, where it confuses the axes of others in graphs too large for its
+    corrections. Only the result is ever transposed.
+    """
+    _, _, h, w = (int(size) for size in heatmaps.shape)
     # Autocast would make the products bfloat16, whose 8 bits of mantissa are half a pixel of a 128 pixel crop.
     with torch.autocast(heatmaps.device.type, enabled=False):
-        p = as_distribution(heatmaps)
-        x = p.sum(-2) @ cell_centres(p.shape[-1], p)
-        y = p.sum(-1) @ cell_centres(p.shape[-2], p)
-        return torch.stack([x, y], -1)
+        columns, rows = heatmaps.sum(2, keepdim=True), heatmaps.sum(3, keepdim=True)
+        x = (columns * cell_centres(w, heatmaps).view(1, 1, 1, w)).sum(3, keepdim=True)
+        y = (rows * cell_centres(h, heatmaps).view(1, 1, h, 1)).sum(2, keepdim=True)
+        mass = columns.sum(3, keepdim=True).clamp_min(MASS_FLOOR)
+        return torch.cat([x, y], 3) / mass
 
 
 def peaks(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
@@ -46,7 +58,7 @@ def peaks(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
     return (heatmaps - _BACKGROUND * heatmaps.amax((-2, -1), keepdim=True)).relu()
 
 
-def quarter_argmax(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
+def quarter_peak(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 1 2"]:
     """Decode maps to their highest cell, moved by a quarter of a cell towards the higher neighbour of each axis.
 
     HRNet's decoder (arXiv 1908.07919); normalised (x, y), without a gradient. Written without indices, which
@@ -56,9 +68,9 @@ def quarter_argmax(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]
         _, _, h, w = (int(size) for size in heatmaps.shape)
         top = (heatmaps >= heatmaps.amax((-2, -1), keepdim=True)).to(heatmaps.dtype)
         columns, rows = (torch.nn.functional.pad(heatmaps, pad) for pad in ((1, 1, 0, 0), (0, 0, 1, 1)))
-        x = ((columns[..., 2:] - columns[..., :-2]) * top).sum((-2, -1)).sign() / w
-        y = ((rows[..., 2:, :] - rows[..., :-2, :]) * top).sum((-2, -1)).sign() / h
-        return soft_argmax(top) + 0.25 * torch.stack([x, y], -1)
+        x = ((columns[..., 2:] - columns[..., :-2]) * top).sum((-2, -1), keepdim=True).sign() / w
+        y = ((rows[..., 2:, :] - rows[..., :-2, :]) * top).sum((-2, -1), keepdim=True).sign() / h
+        return centre_of_mass(top) + 0.25 * torch.cat([x, y], 3)
 
 
 def gaussian_maps(points: Float[Tensor, "b k 2"], height: int, width: int, sigma: float) -> Float[Tensor, "b k h w"]:

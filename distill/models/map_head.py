@@ -8,16 +8,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.errors import ConfigError, suggest
+from distill.models.confidence import point_confidence
 from distill.models.heads import Prediction
-from distill.models.heatmaps import peaks, quarter_argmax, soft_argmax
+from distill.models.heatmaps import centre_of_mass, peaks, quarter_peak
 
 Decoder = Literal["soft", "quarter"]
 
 # A sigmoid of 0.02: maps start near 0, as their targets are almost everywhere.
 _DARK = -4.0
 
+# Maps (b, k, h, w) -> points (b, k, 1, 2).
 DECODERS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
-    {"soft": lambda maps: soft_argmax(peaks(maps)), "quarter": quarter_argmax}
+    {"soft": lambda maps: centre_of_mass(peaks(maps)), "quarter": quarter_peak}
 )
 
 
@@ -50,7 +52,8 @@ class MapHead(nn.Module):
 
     def forward(self, features: Tensor | Sequence[Tensor]) -> Prediction:
         maps = self.maps(features)
-        return Prediction(DECODERS[self.decode](maps), maps)
+        points = DECODERS[self.decode](maps)
+        return Prediction(points.flatten(2), maps, confidence=None if self.training else point_confidence(maps, points))
 
 
 class MultiResolution(nn.Module):

@@ -1,8 +1,10 @@
 """Package a model for a contest: check the limits, zip it deterministically, and keep only a zip that runs."""
 
 import sys
+import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -15,14 +17,16 @@ from distill.errors import SubmissionError
 from distill.files import atomic_path, sha256, write_json
 from distill.inference.landmarker import Landmarker
 from distill.opcheck.check import check_model
-from distill.spec import ModelSpec, read_sidecar, sidecar_path
+from distill.spec import ModelSpec, read_sidecar, sidecar_path, write_sidecar
 from distill.submission.contest_rules import Contest, Points, load_contest
 from distill.submission.dry_run import DryRun, dry_run, python_version
+from distill.submission.evaluation import concerns
 from distill.submission.package_runtime import package_runtime
 from distill.submission.requirements import ENTRY, canonical, check_requirements, required_names, shipped_files
 from distill.submission.run_model import attempt
 from distill.submission.samples import sample_photos
 from distill.submission.techreport import render_pdf
+from distill.tflite.outputs import landmarks_only
 from distill.tflite.serialization import read_model
 
 __all__ = ["SubmissionReport", "build_submission", "package_files", "sample_photos", "write_zip"]
@@ -43,6 +47,7 @@ class SubmissionReport:
         runtime_px: mean distance between the points of the newest runtime here, in which models are evaluated, and of
             the package's, on the detected faces of the dry run, in photo pixels; None without a face.
         dry_run: what the run in an empty environment showed.
+        concerns: what speaks against this model, from its evaluation.
     """
 
     contest: str
@@ -54,12 +59,28 @@ class SubmissionReport:
     min_runtime: str | None
     runtime_px: float | None
     dry_run: DryRun
+    concerns: tuple[str, ...] = ()
+
+
+@contextmanager
+def _single_output(model: Path, contest: Contest) -> Iterator[Path]:
+    """Yield a model whose only output are the landmarks, which contests ask for: a copy where it has a confidence."""
+    if model.suffix != ".tflite":
+        raise SubmissionError(f"{model}: {contest.name} takes a .tflite file; make one with `distill export`")
+    spec, content = read_sidecar(model), model.read_bytes()
+    shipped = landmarks_only(content, str(model))
+    if shipped == content:
+        yield model
+        return
+    with tempfile.TemporaryDirectory(prefix="distill-submission-") as folder:
+        copy = Path(folder, model.name)
+        copy.write_bytes(shipped)
+        write_sidecar(copy, spec)
+        yield copy
 
 
 def _check_model(model: Path, contest: Contest) -> str | None:
     """Check a model against the rules; return the oldest runtime that has its operators."""
-    if model.suffix != ".tflite":
-        raise SubmissionError(f"{model}: {contest.name} takes a .tflite file; make one with `distill export`")
     spec = read_sidecar(model)
     if (spec.scheme, spec.n_points) != (contest.scheme, contest.n_points):
         wanted = f"{contest.scheme} with {contest.n_points}"
@@ -161,7 +182,7 @@ def build_submission(
         out_zip: where the package goes; `submission.json` is written beside it.
         contest: rules, such as configs/contest/icme2024_pair.yaml.
         photos: what the dry run is made with, as from `sample_photos`.
-        report: results for techreport.pdf, nested as one likes.
+        report: results for techreport.pdf, nested as one likes; a bad or missing evaluation is a concern of the report.
         wheels: folder with the wheels of requirements.txt; None asks the package index.
         python: interpreter of the dry run, one of the versions the rules name.
 
@@ -178,6 +199,23 @@ def build_submission(
         raise SubmissionError(f"the dry run has Python {running}, {rules.name} runs {allowed}; name one: --python")
     if not photos:
         raise SubmissionError("no photos for the dry run; give some, or generate them with sample_photos")
+    with _single_output(model, rules) as shipped:
+        done = _package(shipped, target, rules_path, rules, photos, report, wheels, python)
+    done = replace(done, concerns=concerns(report, sha256(model)))
+    write_json(target.parent / "submission.json", asdict(done))
+    return done
+
+
+def _package(
+    model: Path,
+    target: Path,
+    rules_path: Path,
+    rules: Contest,
+    photos: Sequence[Path],
+    report: Mapping[str, Any],
+    wheels: str | Path | None,
+    python: str | Path,
+) -> SubmissionReport:
     min_runtime = _check_model(model, rules)
     files = package_files(model, rules_path, rules, report)
     with atomic_path(target) as temporary:
@@ -186,7 +224,7 @@ def build_submission(
         with package_runtime():
             expected = _predict(model, photos, rules)
         result = dry_run(temporary, expected, rules, Path(wheels) if wheels else None, python)
-    done = SubmissionReport(
+    return SubmissionReport(
         contest=rules.name,
         zip=target.name,
         sha256=sha256(target),
@@ -197,5 +235,3 @@ def build_submission(
         runtime_px=_runtime_px(model, expected, rules),
         dry_run=result,
     )
-    write_json(target.parent / "submission.json", asdict(done))
-    return done

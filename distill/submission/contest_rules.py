@@ -12,7 +12,7 @@ A result file holds one block per face::
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,10 +23,14 @@ from numpy.typing import NDArray
 
 from distill.errors import ConfigError, SubmissionError, suggest
 from distill.geometry import Box
+from distill.submission.result_template import ResultFace, ResultTemplate, read_template
 
 Points = NDArray[np.floating]
 Header = Literal["plain", "suffixed"]
 NoFace = Literal["guess", "skip", "empty"]
+Order = Literal["right_to_left", "left_to_right", "largest_first", "detector"]
+# By how much rounded coordinates may change the order: middles are rounded like any coordinate, areas by a share.
+_MIDDLE_SLACK, _AREA_SLACK = 1e-9, 0.01
 _BLOCK = re.compile(r"version: 1(?:\((right|middle|left) one\))?\nn_points: (\d+)\n\{\n([^{}]*)\}\n")
 
 
@@ -39,7 +43,8 @@ class Contest:
         scheme: landmark scheme of the result.
         n_points: points of a face.
         decimals: digits after the point of a coordinate.
-        order: how faces follow each other.
+        order: how faces follow each other in a photo: by the middle of their points, by the area these cover, or as
+            the detector is certain of them.
         header: whether a face's header names its place.
         first_pixel: coordinate of the first pixel's centre in result files.
         no_face: what is written for a photo in which no face is found.
@@ -52,13 +57,14 @@ class Contest:
         max_zip_bytes, max_model_bytes: limits, None where unknown.
         max_seconds_per_photo: of the slowest photo, None where unknown.
         max_seconds_total: of one call with all its photos, start included, None where unknown.
+        result: templates of the result files; None for the blocks above.
     """
 
     name: str
     scheme: str
     n_points: int
     decimals: int
-    order: Literal["right_to_left"]
+    order: Order
     header: Header
     first_pixel: int
     no_face: NoFace
@@ -72,6 +78,7 @@ class Contest:
     max_model_bytes: int | None
     max_seconds_per_photo: float | None
     max_seconds_total: float | None
+    result: ResultTemplate | None = None
 
     @property
     def oldest_python(self) -> tuple[int, int]:
@@ -80,7 +87,7 @@ class Contest:
         return major, minor
 
 
-_CHOICES = {"order": ("right_to_left",), "header": get_args(Header), "no_face": get_args(NoFace)}
+_CHOICES = {"order": get_args(Order), "header": get_args(Header), "no_face": get_args(NoFace)}
 _TEXTS = ("name", "scheme", "runtime", "model_name")
 _LISTS = ("files", "python", "forbidden_packages")
 _LIMITS = ("max_zip_bytes", "max_model_bytes", "max_seconds_per_photo", "max_seconds_total")
@@ -104,13 +111,14 @@ def load_contest(path: str | Path) -> Contest:
     for key in raw:
         if key not in names:
             raise ConfigError(f"{path}: unknown rule '{key}'; {suggest(str(key), names)}")
-    missing = [name for name in names if name not in raw]
+    missing = [field.name for field in fields(Contest) if field.name not in raw and field.default is MISSING]
     if missing:
         raise ConfigError(f"{path}: missing rule '{missing[0]}'; write null where a limit is unknown")
     _check_values(raw, path)
     box = None if raw["guess_box"] is None else tuple(float(value) for value in raw["guess_box"])
     lists = {key: None if raw[key] is None else tuple(raw[key]) for key in _LISTS}
-    return Contest(**{**raw, "guess_box": box, **lists})
+    template = read_template(raw.get("result"), str(path))
+    return Contest(**{**raw, "guess_box": box, **lists, "result": template})
 
 
 def _check_values(raw: dict[str, Any], path: Path) -> None:
@@ -153,9 +161,24 @@ def guess_box(contest: Contest, width: int, height: int) -> Box:
     return box if box.width > 0 and box.height > 0 else Box(0.0, 0.0, float(width), float(height))
 
 
-def right_to_left(faces: Sequence[Points]) -> list[Points]:
-    """Return faces (k, 2) ordered by the middle of their points, larger x first."""
-    return sorted(faces, key=lambda points: -float(points[:, 0].min() + points[:, 0].max()))
+def ordered(faces: Sequence[Points], order: Order) -> list[Points]:
+    """Return faces (k, 2), given as the detector is certain of them, in the order of the rules."""
+    return sorted(faces, key=lambda points: _rank(points, order))
+
+
+def _rank(points: Points, order: Order) -> float:
+    """Return what faces are sorted by, smallest first."""
+    low, high = points.min(0), points.max(0)
+    middle, area = float(low[0] + high[0]), float(np.prod(high - low))
+    return {"right_to_left": -middle, "left_to_right": middle, "largest_first": -area, "detector": 0.0}[order]
+
+
+def _require_order(faces: Sequence[Points], order: Order, name: str) -> None:
+    ranks = [_rank(points, order) for points in faces]
+    for earlier, later in pairwise(ranks):
+        slack = _AREA_SLACK * abs(earlier) if order == "largest_first" else _MIDDLE_SLACK
+        if later < earlier - slack:
+            raise SubmissionError(f"{name}: faces are not ordered {order.replace('_', ' ')}")
 
 
 def _suffix(place: int, count: int, header: Header) -> str:
@@ -165,28 +188,47 @@ def _suffix(place: int, count: int, header: Header) -> str:
     return f"({name} one)"
 
 
-def format_result(faces: Sequence[Points], contest: Contest) -> str:
-    """Return the text of a result file.
+def result_name(contest: Contest, stem: str) -> str:
+    """Return the name of the file with the result of a photo, whose name without suffix is `stem`."""
+    return contest.result.file_name(stem) if contest.result else f"{stem}.txt"
+
+
+def format_result(faces: Sequence[Points], contest: Contest, photo: str = "") -> str:
+    """Return the text of a result file, or of the faces of one photo where one file holds all photos.
 
     Args:
-        faces: points (k, 2) in photo pixels from 0, in any order.
+        faces: points (k, 2) in photo pixels from 0, as the detector is certain of them.
         contest: the rules.
+        photo: its file name, which templates may state.
 
     Raises:
         SubmissionError: a face has another number of points or a coordinate that is not finite.
     """
     blocks = []
-    for place, points in enumerate(right_to_left(faces)):
+    for place, points in enumerate(ordered(faces, contest.order)):
         if points.shape != (contest.n_points, 2):
             raise SubmissionError(f"a face has shape {points.shape}; {contest.name} wants ({contest.n_points}, 2)")
         if not np.isfinite(points).all():
             raise SubmissionError("a face has coordinates that are not finite; check the model's output")
         # Adding 0.0 turns the negative zero that rounding leaves into zero.
         rounded = np.round(points.astype(np.float64) + contest.first_pixel, contest.decimals) + 0.0
-        lines = "".join(f"{x:.{contest.decimals}f} {y:.{contest.decimals}f}\n" for x, y in rounded)
         suffix = _suffix(place, len(faces), contest.header)
+        if contest.result:
+            blocks.append(contest.result.text_of_face(rounded, photo, place, suffix, contest.decimals))
+            continue
+        lines = "".join(f"{x:.{contest.decimals}f} {y:.{contest.decimals}f}\n" for x, y in rounded)
         blocks.append(f"version: 1{suffix}\nn_points: {contest.n_points}\n{{\n{lines}}}\n")
-    return "".join(blocks)
+    if contest.result is None:
+        return "".join(blocks)
+    if contest.result.per_photo:
+        return contest.result.document(blocks, photo, contest.n_points)
+    return contest.result.face_separator.join(blocks)
+
+
+def format_photos(texts: Sequence[str], contest: Contest) -> str:
+    """Return the file of all photos from the texts of `format_result`; photos without a face have an empty one."""
+    assert contest.result is not None
+    return contest.result.document([text for text in texts if text], "", contest.n_points)
 
 
 def parse_result(text: str, contest: Contest, name: str = "result") -> list[NDArray[np.float64]]:
@@ -198,6 +240,11 @@ def parse_result(text: str, contest: Contest, name: str = "result") -> list[NDAr
     Raises:
         SubmissionError: the text breaks a rule: another format, number of points, precision, header or order.
     """
+    if contest.result:
+        stated = contest.result.parse(text, contest.n_points, contest.decimals, name)
+        return _required(
+            [face.points - contest.first_pixel for face in stated], [f.suffix for f in stated], contest, name
+        )
     faces, headers, position = [], [], 0
     while position < len(text):
         block = _BLOCK.match(text, position)
@@ -207,13 +254,39 @@ def parse_result(text: str, contest: Contest, name: str = "result") -> list[NDAr
         faces.append(_parse_points(block, contest, name))
         headers.append(f"({block[1]} one)" if block[1] else "")
         position = block.end()
+    return _required(faces, headers, contest, name)
+
+
+def parse_photos(text: str, contest: Contest, name: str = "results") -> dict[str, list[NDArray[np.float64]]]:
+    """Read a file of all photos strictly; return the faces of each photo by what the file calls it.
+
+    Raises:
+        SubmissionError: as `parse_result`.
+    """
+    assert contest.result is not None
+    photos: dict[str, list[ResultFace]] = {}
+    for face in contest.result.parse(text, contest.n_points, contest.decimals, name):
+        photos.setdefault(face.photo, []).append(face)
+    return {
+        photo: _required(
+            [face.points - contest.first_pixel for face in faces], [f.suffix for f in faces], contest, name
+        )
+        for photo, faces in photos.items()
+    }
+
+
+def _required(
+    faces: list[NDArray[np.float64]], headers: list[str], contest: Contest, name: str
+) -> list[NDArray[np.float64]]:
+    """Return the faces of a photo that have the suffixes and the order of the rules.
+
+    Raises:
+        SubmissionError: they have not.
+    """
     expected = [_suffix(place, len(faces), contest.header) for place in range(len(faces))]
-    if headers != expected:
+    if headers != expected and (contest.result is None or "$suffix" in contest.result.face):
         raise SubmissionError(f"{name}: header suffixes are {headers}, {contest.name} wants {expected}")
-    # Rounding can make neighbours equal, never swap them.
-    middles = [float(points[:, 0].min() + points[:, 0].max()) for points in faces]
-    if any(later > earlier + 1e-9 for earlier, later in pairwise(middles)):
-        raise SubmissionError(f"{name}: faces are not ordered right to left")
+    _require_order(faces, contest.order, name)
     return faces
 
 

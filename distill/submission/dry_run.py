@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from distill.errors import SubmissionError
-from distill.submission.contest_rules import Contest, Points, parse_result, right_to_left
+from distill.submission.contest_rules import Contest, Points, ordered, parse_photos, parse_result, result_name
 from distill.submission.requirements import canonical, required_modules
 
 _INSTALL_SECONDS = 300
@@ -174,24 +174,55 @@ def compare(output: Path, expected: Mapping[Path, Sequence[Points]], contest: Co
     Raises:
         SubmissionError: a file is missing, breaks a rule, or holds other faces.
     """
-    wanted = {f"{photo.stem}.txt" for photo, faces in expected.items() if faces or contest.no_face != "skip"}
+    if contest.result and not contest.result.per_photo:
+        return _compare_together(output, expected, contest)
+    wanted = {
+        result_name(contest, photo.stem) for photo, faces in expected.items() if faces or contest.no_face != "skip"
+    }
     written = {path.name for path in output.iterdir()} if output.is_dir() else set()
     for name in sorted(wanted ^ written):
         state = "missing" if name in wanted else "not asked for"
         raise SubmissionError(f"dry run: result {name} is {state}")
     count, greatest = 0, 0.0
     for photo, faces in expected.items():
-        if f"{photo.stem}.txt" not in wanted:
-            continue
-        found = parse_result((output / f"{photo.stem}.txt").read_text(encoding="utf-8"), contest, photo.name)
-        if len(found) != len(faces):
-            raise SubmissionError(f"dry run: {photo.name} has {len(found)} faces in the package, {len(faces)} here")
-        for ours, theirs in zip(right_to_left(faces), found, strict=True):
-            distance = float(np.abs(ours - theirs).max())
-            count, greatest = count + 1, max(greatest, distance)
-            if distance > TOLERANCE_PX:
-                raise SubmissionError(f"dry run: {photo.name} differs by {distance:.3f} px, allowed {TOLERANCE_PX}")
+        name = result_name(contest, photo.stem)
+        if name in wanted:
+            found = parse_result((output / name).read_text(encoding="utf-8"), contest, photo.name)
+            count, greatest = count + len(found), max(greatest, _distance(photo, faces, found, contest))
     return count, greatest
+
+
+def _compare_together(output: Path, expected: Mapping[Path, Sequence[Points]], contest: Contest) -> tuple[int, float]:
+    """Compare the one result file of all photos, as `compare`."""
+    assert contest.result is not None
+    path = output / result_name(contest, "")
+    if not path.is_file():
+        raise SubmissionError(f"dry run: result {path.name} is missing")
+    stated = parse_photos(path.read_text(encoding="utf-8"), contest, path.name)
+    count, greatest = 0, 0.0
+    for photo, faces in expected.items():
+        words = contest.result.words(photo.name)
+        found = stated.pop(words["photo"], None) or stated.pop(words["name"], [])
+        count, greatest = count + len(found), max(greatest, _distance(photo, faces, found, contest))
+    if stated:
+        raise SubmissionError(f"dry run: {path.name} has faces of {min(stated)}, which is not among the photos")
+    return count, greatest
+
+
+def _distance(photo: Path, here: Sequence[Points], found: Sequence[Points], contest: Contest) -> float:
+    """Return the greatest difference between the faces of a photo here and in the package, in pixels.
+
+    Raises:
+        SubmissionError: another number of faces, or more than `TOLERANCE_PX`.
+    """
+    if len(found) != len(here):
+        raise SubmissionError(f"dry run: {photo.name} has {len(found)} faces in the package, {len(here)} here")
+    pairs = zip(ordered(here, contest.order), found, strict=True)
+    distances = [float(np.abs(ours - theirs).max()) for ours, theirs in pairs]
+    for distance in distances:
+        if distance > TOLERANCE_PX:
+            raise SubmissionError(f"dry run: {photo.name} differs by {distance:.3f} px, allowed {TOLERANCE_PX}")
+    return max(distances, default=0.0)
 
 
 def dry_run(

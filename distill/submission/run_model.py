@@ -17,7 +17,15 @@ from distill.errors import ConfigError, DistillError, ImageError
 from distill.files import write_text
 from distill.images import read_image
 from distill.inference.landmarker import Landmarker
-from distill.submission.contest_rules import Contest, Points, format_result, guess_box, load_contest
+from distill.submission.contest_rules import (
+    Contest,
+    Points,
+    format_photos,
+    format_result,
+    guess_box,
+    load_contest,
+    result_name,
+)  # fmt: skip
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,7 +35,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         faces: points (k, 2) per face in photo pixels.
-        text: of the result file; empty without a face.
+        text: of the result file, or of the photo's faces where one file holds all photos.
         complaint: why the photo failed, in one line; None when it did not.
     """
 
@@ -100,11 +108,12 @@ def attempt(photo: Path, landmarker: Landmarker, contest: Contest) -> Outcome:
     """Predict a photo; whatever goes wrong with it becomes a complaint."""
     try:
         faces = predict(photo, landmarker, contest)
-        return Outcome(faces, format_result(faces, contest), None)
+        return Outcome(faces, format_result(faces, contest, photo.name), None)
     except Exception as error:  # noqa: BLE001 - one bad photo must not cost the others their results
         kind = "" if isinstance(error, DistillError) else f"{type(error).__name__}: "
         reason = kind + " ".join(str(error).split())
-        return Outcome([], "", reason if str(photo) in reason else f"{photo}: {reason}")
+        empty = format_result([], contest, photo.name)
+        return Outcome([], empty, reason if str(photo) in reason else f"{photo}: {reason}")
 
 
 def prepare(output: Path) -> None:
@@ -121,27 +130,41 @@ def prepare(output: Path) -> None:
         raise ConfigError(f"{output}: no results can be written there ({error.strerror}); choose another") from error
 
 
+def write(path: Path, text: str) -> str | None:
+    """Write a result; return why it could not be written, None where it was."""
+    try:
+        write_text(path, text)
+    except (OSError, ConfigError) as error:
+        return str(error.strerror if isinstance(error, OSError) else error)
+    return None
+
+
 def run(image_list: Path, output: Path) -> bool:
-    """Write one result file per photo; return whether all were written and at least one photo did not fail."""
+    """Write the results of all photos; return whether all were written and at least one photo did not fail."""
     began = time.perf_counter()
     contest = load_contest(HERE / "contest.yaml")
     photos = read_list(image_list)
     prepare(output)
     landmarker = Landmarker(HERE / contest.model_name, FaceDetector(HERE / "detector" / bundled_detector().name))
-    failed, unwritten, slowest = 0, 0, (0.0, "none")
+    together = contest.result is not None and not contest.result.per_photo
+    failed, unwritten, slowest, texts = 0, 0, (0.0, "none"), list[str]()
     for photo in photos:
         start = time.perf_counter()
-        _, text, complaint = attempt(photo, landmarker, contest)
-        try:
-            if text or contest.no_face != "skip":
-                write_text(output / f"{photo.stem}.txt", text)
-        except (OSError, ConfigError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            complaint, unwritten = f"{photo}: no result could be written ({why})", unwritten + 1
+        faces, text, complaint = attempt(photo, landmarker, contest)
+        texts += [text] if together else []
+        refused = None
+        if not together and (faces or contest.no_face != "skip"):
+            refused = write(output / result_name(contest, photo.stem), text)
+        if refused:
+            complaint, unwritten = f"{photo}: no result could be written ({refused})", unwritten + 1
         if complaint:
             failed += 1
             print(f"run_model: {complaint}", file=sys.stderr, flush=True)
         slowest = max(slowest, (time.perf_counter() - start, photo.name))
+    refused = write(output / result_name(contest, ""), format_photos(texts, contest)) if together else None
+    if refused:
+        print(f"run_model: no result could be written ({refused})", file=sys.stderr, flush=True)
+        unwritten += 1
     whole = time.perf_counter() - began
     print(f"run_model: {len(photos)} photos, {failed} failed, {whole:.3f} s, slowest {slowest[0]:.3f} s {slowest[1]}")
     return not unwritten and (failed < len(photos) or not photos)

@@ -33,16 +33,19 @@ def interpreter_class(module: str) -> Any:
 
 
 def run(module: str, model: str, inputs: str, outputs: str) -> None:
-    """Run the model on each row of INPUTS and save the stacked first outputs."""
+    """Run the model on each row of INPUTS and save its outputs: points (n, k, 2), or with a confidence (n, k, 3)."""
     interpreter = interpreter_class(module)(model_path=model, num_threads=1)
     np = importlib.import_module("numpy")
     interpreter.allocate_tensors()
-    entry, result = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    entry = interpreter.get_input_details()[0]["index"]
+    first, *others = [detail["index"] for detail in interpreter.get_output_details()]
     rows = []
     for row in np.load(inputs):
         interpreter.set_tensor(entry, row[None])
         interpreter.invoke()
-        rows.append(interpreter.get_tensor(result)[0])
+        points = interpreter.get_tensor(first)[0]
+        rest = [interpreter.get_tensor(index)[0][:, None] for index in others]
+        rows.append(np.concatenate([points] + rest, 1) if rest else points)
     np.save(outputs, np.stack(rows))
 
 

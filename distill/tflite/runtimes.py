@@ -120,12 +120,14 @@ def run_in_child(
     """Run a model on inputs one by one in a child process.
 
     Args:
-        model: a TFLite file with one input and one output; refused when its sidecar states another SHA-256.
+        model: a TFLite file with one input and one output (1, k, 2), or with a second one (1, k), their confidence;
+            refused when its sidecar states another SHA-256.
         inputs: (n, ...) of the type the model takes; each row is run as a batch of one.
         memory: address space the child may use, in bytes; importing tensorflow alone takes several gigabytes of it.
 
     Returns:
-        (n, k, 2), the stacked outputs, or the failure. A bad model never raises.
+        the stacked outputs, (n, k, 2) or with the confidence as third column (n, k, 3), or the failure. A bad model
+        never raises.
     """
     refused = refusal(model)
     if refused:

@@ -6,6 +6,7 @@ from math import prod
 
 from distill.tflite.complexity import LAYERS
 from distill.tflite.model import Model, Operator, SubGraph, Tensor
+from distill.tflite.outputs import needed_operators
 from distill.tflite.serialization import write_model
 
 Shape = tuple[int, ...]
@@ -29,14 +30,15 @@ def split_decode(model: Model) -> Halves | None:
 
     The split is at the earliest operator after which the output depends on one computed tensor only, if that tensor
     has an axis for the k points of the output (1, k, 2), several values for each, and no convolution and no dense layer
-    with more than 3 values a point comes after it.
+    with more than 3 values a point comes after it. A confidence beside the points is left out.
     """
-    graph = model.main
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    if len(model.main.inputs) != 1 or not model.main.outputs:
         return None
-    shape = graph.outputs[0].shape
+    landmarks = model.main.outputs[0]
+    shape = landmarks.shape
     if len(shape) != 3 or shape[-1] != 2:
         return None
+    graph = SubGraph(model.main.inputs, [landmarks], needed_operators(model.main.operators, [landmarks]))
     constants = _constants(graph)
     last = max((index for index, node in enumerate(graph.operators) if _is_network(node, shape[1])), default=-1)
     for index in range(max(last, 0), len(graph.operators) - 1):

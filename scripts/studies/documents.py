@@ -7,6 +7,7 @@ from typing import Any
 
 from scripts.studies import (
     ablations,
+    confidence,
     deploy,
     detector_boxes,
     detector_refinement,
@@ -24,6 +25,7 @@ from scripts.studies.common.marked_blocks import ROOT, documents, marked_blocks,
 # Result -> the function that makes the text between its marks.
 BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(deploy.OUT): deploy.block,
+    confidence.OUT: confidence.table,
     detector_boxes.OUT: detector_boxes.table,
     detector_refinement.OUT: detector_refinement.table,
     detector_sizes.OUT: detector_sizes.table,

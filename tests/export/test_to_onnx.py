@@ -10,24 +10,31 @@ from torch import Tensor, nn
 
 from distill.errors import ExportError
 from distill.export.pipeline import ExportResult
-from distill.export.to_onnx import check_graph, decode, export_onnx
-from distill.models.heatmaps import soft_argmax
+from distill.export.to_onnx import check_graph, export_onnx, has_confidence
+from distill.geometry import CropSpec
+from distill.models import create_model
 from distill.spec import ModelSpec, read_sidecar
 
 
 class Maps(NamedTuple):
-    heatmaps: Tensor
+    landmarks: Tensor
 
 
-def test_decode_equals_soft_argmax() -> None:
-    maps = torch.rand(2, 5, 16, 24) ** 8
-    maps[0, 0] = 0
-    torch.testing.assert_close(decode(maps), soft_argmax(maps), rtol=0, atol=1e-6)
+def test_only_networks_with_heatmaps_have_a_confidence(net: nn.Module, spec: ModelSpec) -> None:
+    net.train()
+    try:
+        assert has_confidence(net, spec)
+        assert net.training
+    finally:
+        net.eval()
+    efld = create_model("efld", "five")
+    assert not has_confidence(efld, ModelSpec("efld", "five", 5, CropSpec(128)))
 
 
-def test_one_input_one_output_and_a_sidecar(exported: ExportResult, spec: ModelSpec) -> None:
+def test_one_input_landmarks_with_their_confidence_and_a_sidecar(exported: ExportResult, spec: ModelSpec) -> None:
     model = onnx.load(str(exported.files["onnx"]))
     check_graph(model, spec)
+    assert [value.name for value in model.graph.output] == ["landmarks", "landmarks_confidence"]
     onnx.checker.check_model(model, full_check=True)
     assert {entry.key: entry.value for entry in model.metadata_props}["scheme"] == "inner51"
     assert read_sidecar(exported.files["onnx"]) == spec
@@ -45,7 +52,7 @@ def test_a_dead_node_is_refused(exported: ExportResult, spec: ModelSpec) -> None
         check_graph(model, spec)
 
 
-def test_a_second_output_is_refused(exported: ExportResult, spec: ModelSpec) -> None:
+def test_another_output_is_refused(exported: ExportResult, spec: ModelSpec) -> None:
     model = onnx.load(str(exported.files["onnx"]))
     model.graph.output.append(helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 51, 16, 16]))
     with pytest.raises(ExportError, match="not"):

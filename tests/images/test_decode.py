@@ -1,7 +1,9 @@
 """Decoding never half-succeeds, and size, orientation and pixels of a photo agree."""
 
 import io
+import re
 import sys
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from PIL import Image
 
 from distill.errors import ImageError
 from distill.images import decode_image, image_size, read_image
+from distill.inference.arrays import as_photo
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _photo(width: int = 120, height: int = 90) -> NDArray[np.uint8]:
@@ -74,6 +79,41 @@ def test_exif_orientation_is_applied_and_the_size_agrees(tmp_path: Path, orienta
     unturned = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
     # Where the stored first pixel lies after turning.
     assert np.abs(photo[unturned[orientation]].astype(int) - _photo()[0, 0]).max() < 16
+
+
+# What a viewer does to the stored pixels (h, w, 3), from the definition of the tag in EXIF 2.3, section 4.6.4.
+_SHOWN = {
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: np.rot90(stored),
+}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "JPEG with XMP", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_pixel_is_where_a_viewer_shows_it(tmp_path: Path, orientation: int, kind: str) -> None:
+    # Half a turn and mirroring leave the size as it is, so that only the pixels show whether they were applied.
+    image, exif = Image.fromarray(_photo()), Image.Exif()
+    exif[0x0112] = orientation
+    if kind == "TIFF":
+        data = _encoded(image, kind, tiffinfo={0x0112: orientation})
+    elif kind == "JPEG with XMP":
+        plain = _encoded(image, quality=95)
+        data = plain[:2] + _app1(_XMP_START + b'tiff:Orientation="%d"/>' % orientation) + plain[2:]
+    else:
+        data = _encoded(image, kind, quality=95, exif=exif.tobytes())
+    path = tmp_path / "a.img"
+    path.write_bytes(data)
+    shown = _SHOWN[orientation](_photo()).astype(int)
+    for pixels in (read_image(path), decode_image(data, "a"), as_photo(Image.open(path))):
+        assert pixels.shape == shown.shape
+        assert np.abs(pixels - shown).mean() < 4
+    assert image_size(path) == shown.shape[1::-1]
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -214,9 +254,18 @@ def test_heic_is_named_with_the_package_that_reads_it(tmp_path: Path, monkeypatc
                 read(path)
 
 
-def test_heic_is_read_where_the_package_is_installed(tmp_path: Path) -> None:
+def test_the_extra_names_the_package_that_reads_heic() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert [re.split(r"\W*[<>=]", need)[0] for need in extras["heic"]] == ["pillow-heif"]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_heic_is_read_where_the_package_is_installed(tmp_path: Path, orientation: int) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     path = tmp_path / "a.heic"
-    pillow_heif.from_pillow(Image.fromarray(_photo())).save(path, quality=95)
-    assert image_size(path) == (120, 90)
-    assert np.abs(read_image(path).astype(int) - _photo()).mean() < 4
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pillow_heif.from_pillow(Image.fromarray(_photo())).save(path, quality=95, exif=exif.tobytes())
+    shown = _SHOWN[orientation](_photo()).astype(int)
+    assert image_size(path) == shown.shape[1::-1]
+    assert np.abs(read_image(path) - shown).mean() < 4

@@ -87,6 +87,9 @@ def test_torch_checkpoint_gives_the_points_of_its_network(tmp_path: Path) -> Non
     with torch.inference_mode():
         expected = net(torch.from_numpy(crops).permute(0, 3, 1, 2) / 255).landmarks.numpy()
     np.testing.assert_allclose(backend(crops), expected, atol=1e-5)
+    points, confidence = backend.with_confidence(crops)
+    np.testing.assert_array_equal(points, backend(crops))
+    assert confidence.shape == (2, 5)
     assert backend.runtime.startswith("torch 2")
 
 

@@ -32,6 +32,19 @@ def test_photos_of_a_folder_and_videos_are_drawn(tmp_path: Path) -> None:
     assert [frame.pixels.shape for frame in frames(clip)] == [(48, 64, 3)] * 5
 
 
+def test_a_face_that_is_not_placed_is_drawn_in_grey(tmp_path: Path) -> None:
+    source = Source("x.jpg", Path())
+    pixels = np.zeros((60, 60, 3), np.uint8)
+    drawn = {}
+    for name, placed in (("placed", True), ("unknown", None), ("unplaced", False)):
+        with DrawingWriter(tmp_path / name, [source], None) as writer:
+            writer.add(Frame(source, pixels), [FACE._replace(placed=placed)])
+        drawn[name] = cv2.imread(str(tmp_path / name / "x.png"))
+    assert (drawn["placed"] == drawn["unknown"]).all()
+    assert np.ptp(drawn["placed"], axis=-1).max() > 40
+    assert np.ptp(drawn["unplaced"], axis=-1).max() == 0
+
+
 def test_two_photos_are_never_drawn_to_one_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not the only photo drawn as"):
         DrawingWriter(tmp_path, [Source("a/x.jpg", Path("a")), Source("b/x.png", Path("b"))], None)

@@ -12,6 +12,7 @@ import pytest
 
 from distill.detection.detector import Detection, FaceDetector
 from distill.errors import CheckpointError, ConfigError, ImageError
+from distill.export.pipeline import ExportResult
 from distill.geometry import Box, CropSpec
 from distill.inference.landmarker import Landmarker
 from distill.inference.load import open_backend
@@ -59,6 +60,27 @@ def test_boxes_of_our_detector_are_cut_out_as_training_measured(
     side = 80 * 2.5
     expected = (base_points() + GAIN * 0.2) * side + np.array([70.0, 70.0 + 0.25 * 80]) - side / 2
     np.testing.assert_allclose(ours.landmarks, expected, atol=4e-3)
+
+
+def test_a_file_of_one_output_gives_no_confidence(model: Path) -> None:
+    """Files that were exported without a confidence go on working, and nothing is claimed about their points."""
+    (face,) = Landmarker(model, find_box)(np.full((160, 200, 3), 51, np.uint8))
+    assert (face.point_confidence, face.confidence, face.placed) == (None, None, None)
+
+
+def test_faces_are_marked_by_their_confidence(exported: ExportResult) -> None:
+    """Every format says the same about the same crop as the network itself; a random one is certain of nothing."""
+    photo = np.random.default_rng(0).integers(0, 255, (160, 200, 3)).astype(np.uint8)
+    (onnx,), (tflite,) = (Landmarker(exported.files[kind], find_box)(photo) for kind in ("onnx", "fp32"))
+    assert onnx.point_confidence.shape == (51,)
+    np.testing.assert_allclose(onnx.point_confidence, tflite.point_confidence, atol=1e-3)
+    assert onnx.confidence == pytest.approx(onnx.point_confidence.mean())
+    limits = {tflite.confidence - 0.01: True, tflite.confidence + 0.01: False}
+    for limit, placed in limits.items():
+        (face,) = Landmarker(exported.files["fp32"], find_box, min_confidence=limit)(photo)
+        assert face.placed is placed
+    with pytest.raises(ConfigError, match="min_confidence 2 is no confidence"):
+        Landmarker(exported.files["fp32"], find_box, min_confidence=2)
 
 
 def test_file_and_array_agree(model: Path, tmp_path: Path) -> None:

@@ -38,6 +38,21 @@ def test_sizes_follow_the_face_not_the_photo() -> None:
     assert large > 4 * small
 
 
+def test_an_uncertain_face_is_not_drawn_as_if_it_were_certain() -> None:
+    scheme = load_scheme("ibug68")
+    photo = np.zeros((400, 400, 3), np.uint8)
+    points = np.random.default_rng(0).uniform(60, 340, (68, 2)).astype(np.float32)
+    faces = [(Box(20, 20, 380, 380), points)]
+    certain = draw_faces(photo, faces, scheme, [""])
+    uncertain = draw_faces(photo, faces, scheme, [""], uncertain=[0])
+    assert (np.ptp(certain, axis=-1) > 40).any()
+    # Grey, with gaps in the box, without curves and without filled points.
+    assert (np.ptp(uncertain, axis=-1) == 0).all()
+    assert certain[20, 20:381].any(-1).all()
+    assert 0.3 < uncertain[20, 20:381].any(-1).mean() < 0.8
+    assert changed(photo, uncertain).sum() < 0.7 * changed(photo, certain).sum()
+
+
 def test_curves_follow_the_scheme_and_points_that_are_not_finite_are_left_out() -> None:
     scheme = load_scheme("ibug68")
     photo = np.zeros((200, 200, 3), np.uint8)

@@ -14,6 +14,7 @@ from distill.inference.predictions import PredictionWriter
 from distill.inference.sources import Frame, Source
 
 FACE = Face(Box(1.0, 2.0, 31.5, 42.25), np.array([[3.5, 4.25], [5, 6]], np.float32), 0.875)
+UNPLACED = FACE._replace(point_confidence=np.array([0.25, 0.5], np.float32), placed=False)
 PIXELS = np.zeros((50, 60, 3), np.uint8)
 
 
@@ -21,7 +22,7 @@ def write(path: Path) -> None:
     photo, clip = Source("a.png", Path()), Source("b.mp4", Path())
     with PredictionWriter(path, "net", "scheme", 2) as writer:
         writer.add(Frame(photo, PIXELS), [FACE, FACE])
-        writer.add(Frame(clip, PIXELS, 7, 0.28), [FACE])
+        writer.add(Frame(clip, PIXELS, 7, 0.28), [UNPLACED])
         writer.add(Frame(clip, PIXELS, 8, 0.32), [])
 
 
@@ -29,7 +30,9 @@ def test_json(tmp_path: Path) -> None:
     write(tmp_path / "out.json")
     content = json.loads((tmp_path / "out.json").read_text())
     face = {"score": 0.875, "box": [1.0, 2.0, 31.5, 42.25], "points": [[3.5, 4.25], [5.0, 6.0]]}
-    photos = {"a.png": [face, face], "b.mp4#7": [face], "b.mp4#8": []}
+    unknown = face | {"confidence": None, "placed": None, "point_confidence": None}
+    unplaced = face | {"confidence": 0.375, "placed": False, "point_confidence": [0.25, 0.5]}
+    photos = {"a.png": [unknown, unknown], "b.mp4#7": [unplaced], "b.mp4#8": []}
     assert content == {"model": "net", "scheme": "scheme", "photos": photos}
 
 
@@ -55,6 +58,8 @@ def test_csv(tmp_path: Path) -> None:
     assert [float(rows[0][name]) for name in ("left", "bottom", "score", "x0", "y0", "x1", "y1")] == [
         1.0, 42.25, 0.875, 3.5, 4.25, 5.0, 6.0,
     ]  # fmt: skip
+    certain = [[row[name] for name in ("confidence", "placed", "confidence0", "confidence1")] for row in rows]
+    assert certain == [["", "", "", ""], ["", "", "", ""], ["0.375", "0", "0.25", "0.5"]]
 
 
 def test_unknown_formats_are_refused(tmp_path: Path) -> None:

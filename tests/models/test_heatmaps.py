@@ -18,7 +18,7 @@ from distill.models.heatmaps import (
     edge_weights,
     gaussian_maps,
     peaks,
-    quarter_argmax,
+    quarter_peak,
     soft_argmax,
 )
 
@@ -179,5 +179,5 @@ def test_peaks_are_decoded_through_a_background(sigma: float) -> None:
 
 def test_quarter_offsets_are_within_a_quarter_of_a_cell() -> None:
     points = torch.rand(20, 10, 2, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
-    decoded = quarter_argmax(gaussian_maps(points, 32, 48, 1.5))
+    decoded = quarter_peak(gaussian_maps(points, 32, 48, 1.5)).flatten(2)
     assert float((decoded - points).abs().mul(torch.tensor([48, 32])).max()) <= 0.2501

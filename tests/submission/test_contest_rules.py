@@ -16,8 +16,8 @@ from distill.submission.contest_rules import (
     format_result,
     guess_box,
     load_contest,
+    ordered,
     parse_result,
-    right_to_left,
 )
 
 RULES = Path(__file__).resolve().parents[2] / "configs" / "contest" / "icme2024_pair.yaml"
@@ -76,7 +76,7 @@ def test_round_trip(faces: list[list[tuple[float, float]]], suffixed: bool) -> N
     arrays = [np.array(points) for points in faces]
     parsed = parse_result(format_result(arrays, rules), rules)
     assert len(parsed) == len(arrays)
-    for ours, theirs in zip(right_to_left(arrays), parsed, strict=True):
+    for ours, theirs in zip(ordered(arrays, "right_to_left"), parsed, strict=True):
         np.testing.assert_allclose(theirs, ours, atol=0.000501)
 
 
@@ -118,7 +118,7 @@ def test_guess_is_cut_to_the_photo(pair: Contest) -> None:
 WRONG = {
     "decimal": {"decimal": 3},
     "header": {"header": "fancy"},
-    "order": {"order": "left_to_right"},
+    "order": {"order": "top_to_bottom"},
     "n_points": {"n_points": "51"},
     "decimals": {"decimals": True},
     "first_pixel": {"first_pixel": -1},

@@ -76,7 +76,7 @@ def exported(
     """Every mode of file. Random weights on noise say nothing about the gates of integers, so those stand open."""
     landmarks = np.random.default_rng(1).random((3, 51, 2))
     calibration = calibrate_on(spec, CalibrationConfig(faces=3))
-    gates = dict(GATES) | {mode: Gate(SIZE, SIZE, 9) for mode in MODES if MODES[mode].rounding in ("weights", "all")}
+    gates = dict(GATES) | {mode: Gate(SIZE, SIZE, 9, 1) for mode in MODES if MODES[mode].rounding in ("weights", "all")}
     quick = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "list_runtimes", lambda: quick)
@@ -94,8 +94,8 @@ def reuse_exported(exported: ExportResult, net: nn.Module, monkeypatch: pytest.M
     """
     make_onnx: Callable[..., Path] = pipeline.export_onnx
 
-    def copy_onnx(given: nn.Module, spec: ModelSpec, path: Path) -> Path:
-        return _copy(exported.files["onnx"], path) if given is net else make_onnx(given, spec, path)
+    def copy_onnx(given: nn.Module, spec: ModelSpec, path: Path, confidence: bool) -> Path:
+        return _copy(exported.files["onnx"], path) if given is net else make_onnx(given, spec, path, confidence)
 
     def copy_tflite(
         onnx_path: Path, spec: ModelSpec, out_dir: Path, modes: list[str], stem: str, *_: object

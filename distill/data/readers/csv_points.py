@@ -12,7 +12,7 @@ or one line for each point:
 0 for a hidden point whose position is estimated; `box` the detector's face box; `width` and `height` are compared with
 the photo's; faces of one `group` (a person, a video) are kept on one side of a split, by default the faces of one
 photo; `subset` (train, test) is else the file's name. With several faces in a photo the first form has several lines,
-the second numbers them in `face`.
+the second numbers them in `face`. Semicolons or tabs may separate the cells, with decimal commas as well.
 
 `scheme.yaml` in the folder defines the points; without it the number of points must fit one known scheme.
 """

@@ -1,7 +1,9 @@
 """Helpers of the readers: size-limited files, CSV rows with line numbers, photos by name, subsets."""
 
+import codecs
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +14,11 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".h
 
 # A whole public data set in one text file is below 100 MB; larger files are refused.
 _MAX_BYTES = 500_000_000
+
+_SEPARATORS = (",", ";", "\t")
+# The first line by which Excel states the separator.
+_SEPARATOR_LINE = re.compile(r"sep=.[\r\n]*$")
+_DECIMAL_COMMA = re.compile(r"^\s*([-+]?[0-9]+),([0-9]+)\s*$")
 
 
 def read_bytes(path: Path, max_bytes: int = _MAX_BYTES) -> bytes:
@@ -30,37 +37,73 @@ def read_bytes(path: Path, max_bytes: int = _MAX_BYTES) -> bytes:
 
 
 def read_text(path: Path, max_bytes: int = _MAX_BYTES) -> str:
-    """Read an annotation file as UTF-8 text, with or without byte order mark; raises AnnotationError."""
+    """Read an annotation file as UTF-8 text, or as UTF-16 with a byte order mark; raises AnnotationError."""
     data = read_bytes(path, max_bytes)
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise AnnotationError(f"{path}: binary data, not text; copy or download it again") from error
+        if b"\0" in data:
+            raise AnnotationError(f"{path}: binary data, not text; copy or download it again") from error
+        raise AnnotationError(f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8") from error
 
 
 def read_csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number, row) of a CSV whose header holds these columns; a row has all its cells.
 
+    Cells are separated by commas, semicolons or tabs: by what separates these columns in the header. Rows without any
+    text are skipped. Beside semicolons and tabs a number may have a decimal comma, as spreadsheets write it.
+
     Raises:
-        AnnotationError: unreadable, another header, or a row of another length.
+        AnnotationError: unreadable, another header, a column twice, or a row of another length.
     """
+    text = read_text(path)
+    separator = _separator(text, columns)
     # Splitlines would break at characters that are no line ends in CSV.
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restkey=None, restval=None, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header: list[str] | None = None
     try:
-        header = reader.fieldnames or ()
-        missing = [name for name in columns if name not in header]
-        if missing:
-            raise AnnotationError(
-                f"{path}: no column {missing[0]!r}; the first line must hold {','.join(columns)[:200]}"
-            )
         for row in reader:
-            if None in row or None in row.values():
-                raise AnnotationError(f"{path}: line {reader.line_num} has not {len(header)} cells; fix it")
-            yield reader.line_num, row
+            if not any(cell.strip() for cell in row) or (header is None and _SEPARATOR_LINE.match(separator.join(row))):
+                continue
+            if header is None:
+                header = _checked_header([cell.strip() for cell in row], columns, path)
+                continue
+            if len(row) != len(header):
+                raise AnnotationError(
+                    f"{path}: line {reader.line_num} has {len(row)} cells, not {len(header)} cells as the header; "
+                    "fix it"
+                )
+            cells = row if separator == "," else [_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row]
+            yield reader.line_num, dict(zip(header, cells, strict=True))
     except csv.Error as error:
         raise AnnotationError(
             f"{path}: line {reader.line_num} is not CSV ({error}); copy or download it again"
         ) from error
+    if header is None:
+        _checked_header([], columns, path)
+
+
+def _separator(text: str, columns: Sequence[str]) -> str:
+    """Return what separates the cells of a table: the separator that leaves most of `columns` in its header."""
+    lines = (line for line in io.StringIO(text) if line.strip(",;\t \r\n") and not _SEPARATOR_LINE.match(line))
+    header = next(lines, "")
+
+    def known(separator: str) -> int:
+        names = {name.strip().strip('"') for name in header.rstrip("\r\n").split(separator)}
+        return len(names.intersection(columns))
+
+    return max(_SEPARATORS, key=known)
+
+
+def _checked_header(header: list[str], columns: Sequence[str], path: Path) -> list[str]:
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise AnnotationError(f"{path}: no column {missing[0]!r}; the first line must hold {','.join(columns)[:200]}")
+    twice = [name for name in header if name and header.count(name) > 1]
+    if twice:
+        raise AnnotationError(f"{path}: column {twice[0]!r} occurs twice; remove or rename one of them")
+    return header
 
 
 def to_number(text: str, what: str, source: Path) -> float:
@@ -87,6 +130,8 @@ def photo_within(root: Path, relative: str, source: Path) -> Path:
         exists = inside and path.is_file()
     except (OSError, ValueError, RuntimeError) as error:  # NUL bytes, names too long, loops of links
         raise AnnotationError(f"{source}: photo name {relative[:60]!r} is not a file name; fix it") from error
+    if not name:
+        raise AnnotationError(f"{source}: a face without the name of its photo; write it or remove the face")
     if not inside:
         raise AnnotationError(f"{source}: photo {relative[:60]!r} lies outside {root}; give a path within it")
     if not exists:

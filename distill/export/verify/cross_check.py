@@ -237,7 +237,7 @@ def _run_tflite(runtime: Runtime, name: str, path: Path, crops: NDArray[np.float
     points = run_in_child(runtime, path, crops)
     if isinstance(points, RuntimeFailure):
         raise ExportError(f"the file of {name} does not run on {runtime} ({points.kind}: {points.text})")
-    return points
+    return points[..., :2]  # without their confidence
 
 
 def _describe(path: Path) -> ConvertedFile:

@@ -1,7 +1,7 @@
 """Parity of a converted model with the trained one, in pixels of the crop and in NME."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class ParityResult:
         groups: average distance in pixels by part of the face.
         worst: the three landmarks that moved most, as (index, largest distance in pixels).
         worst_crops: the three crops whose landmarks moved most on average, as (index, that average in pixels).
+        confidence: average change of the confidence of a point; None where the model gives none.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ParityResult:
     worst: tuple[tuple[int, float], ...]
     worst_crops: tuple[tuple[int, float], ...]
     gate: Gate
+    confidence: float | None = None
 
     @property
     def missed(self) -> list[str]:
@@ -50,6 +52,9 @@ class ParityResult:
         if self.nme_rise is not None:
             rise, limit = 100 * self.nme_rise, 100 * self.gate.nme_rise
             checks.append((self.nme_rise, self.gate.nme_rise, f"NME rise {rise:.4g} % > gate {limit:g} %"))
+        if self.confidence is not None:
+            text = f"confidence changed by {self.confidence:.4g} > gate {self.gate.confidence:g}"
+            checks.append((self.confidence, self.gate.confidence, text))
         # Written this way round so that NaN fails.
         return [text for value, limit, text in checks if not value <= limit]
 
@@ -87,6 +92,8 @@ def measure(
 ) -> ParityReport:
     """Compare candidates with the reference on the same crops.
 
+    Both return points (n, k, 2), or (n, k, 3) with the confidence of each point as third column.
+
     Args:
         crops: (n, h, w, 3) float32 RGB in [0, 1].
         landmarks: (n, k, 2) annotated points normalised to the crop, or None.
@@ -97,7 +104,7 @@ def measure(
         ExportError: a candidate returns points of another shape.
     """
     truth = np.asarray(reference(crops))
-    nme = _nme(truth, landmarks, scheme)
+    nme = _nme(truth[..., :2], landmarks, scheme)
     results = []
     for name, candidate in candidates.items():
         count = min((limits or {}).get(name, len(crops)), len(crops))
@@ -105,11 +112,13 @@ def measure(
         points, expected = np.asarray(candidate(crops[some])), truth[some]
         if points.shape != expected.shape:
             raise ExportError(f"{name} returns {points.shape}, not {expected.shape}: it is another model's file")
-        distance = np.linalg.norm((points.astype(np.float64) - expected) * crops.shape[2], axis=-1)
+        change = points.astype(np.float64) - expected
+        distance = np.linalg.norm(change[..., :2] * crops.shape[2], axis=-1)
         annotated = None if landmarks is None else landmarks[some]
-        own, base = (_nme(found, annotated, scheme) for found in (points, expected))
+        own, base = (_nme(found[..., :2], annotated, scheme) for found in (points, expected))
         rise = None if own is None or base is None else own / base - 1
-        results.append(_result(name, distance, some, own, rise, scheme, gates[name]))
+        confidence = float(np.abs(change[..., 2]).mean()) if change.shape[-1] > 2 else None
+        results.append(replace(_result(name, distance, some, own, rise, scheme, gates[name]), confidence=confidence))
     return ParityReport(len(crops), crops.shape[2], nme, tuple(results))
 
 

@@ -12,11 +12,13 @@ class Gate:
         max_px: worst landmark of all crops, in pixels of the crop.
         mean_px: average landmark.
         nme_rise: growth of the inter-ocular NME, relative to PyTorch's.
+        confidence: average change of the confidence of a point, which is in [0, 1].
     """
 
     max_px: float
     mean_px: float
     nme_rise: float = 0.005
+    confidence: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,10 @@ class GateConfig:
         int16x8: 16-bit activations.
     """
 
-    onnx: Gate = Gate(0.01, 0.01)
-    fp32: Gate = Gate(0.05, 0.05)
+    onnx: Gate = Gate(0.01, 0.01, confidence=0.001)
+    fp32: Gate = Gate(0.05, 0.05, confidence=0.001)
     # Half-precision weights moved the landmarks of a random student by 0.056 px on average at 256 px.
-    fp16: Gate = Gate(0.5, 0.1)
+    fp16: Gate = Gate(0.5, 0.1, confidence=0.01)
     w8: Gate = Gate(4, 0.5, 0.02)
     dynamic: Gate = Gate(4, 0.5, 0.02)
     # On a face where the network itself fails, rounding moved a landmark by 15 px: `max_px` of integers only detects

@@ -1,5 +1,6 @@
 """CSV of landmarks: round trips, conventions and error messages."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,26 @@ def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.M
         assert (record.scheme, record.landmarks.tolist()) == ("two", [[10, 11], [50, 60]])
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_csv_of_a_spreadsheet_gives_the_same_faces(root: Path, separator: str) -> None:
+    path = make_csv(root)
+    wanted = read_csv_faces(path)
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, delimiter=separator)
+        for row in rows:
+            writer.writerow([cell.replace(".", ",") if _is_number(cell) else cell for cell in row])
+            writer.writerow([])
+            writer.writerow([""] * len(row))
+    for read, face in zip(read_csv_faces(path), wanted, strict=True):
+        _same(read, face)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(".", "", 1).replace("-", "", 1).isdecimal()
+
+
 @pytest.mark.parametrize(
     ("header", "row", "message"),
     [
@@ -73,6 +94,7 @@ def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.M
         ("image,x0,y0", "a.jpg,1", "cells"),
         ("image,u,v", "a.jpg,1,2", "no columns x0"),
         ("image,x0,y0", "../a.jpg,1,2", "outside"),
+        ("image,x0,y0", ",1,2", "without the name of its photo"),
         ("image,x0,y0,visible0", "a.jpg,1,2,yes", "visible is"),
         ("image,point,x,y", "a.jpg,-1,1,2", "number the points"),
         ("photo,x0,y0", "a.jpg,1,2", "no column 'image'"),

@@ -24,6 +24,52 @@ def test_tables(tmp_path: Path) -> None:
             photo_within(tmp_path / "faces", name, path)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n\n", "sep=;\n", ";;;\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_tables_of_spreadsheets(tmp_path: Path, separator: str, start: str, encoding: str) -> None:
+    # Catches cells that end up in one column, a byte order mark in the first name, and empty rows read as faces.
+    start = start.replace(";", separator)
+    rows = ["image, x0 ,note", '"ä.jpg",1.5,"a, b; c"', "", "b.jpg,-2,", ",,", "  "]
+    text = start + "\r\n".join(row if '"a,' in row else row.replace(",", separator) for row in rows)
+    text = text.replace('"ä.jpg",1.5,', f'"ä.jpg"{separator}1.5{separator}')
+    path = tmp_path / "a.csv"
+    path.write_text(text, encoding=encoding, newline="")
+    found = [row for _, row in read_csv_rows(path, ["image", "x0"])]
+    assert found == [
+        {"image": "ä.jpg", "x0": "1.5", "note": "a, b; c"},
+        {"image": "b.jpg", "x0": "-2", "note": ""},
+    ]
+
+
+def test_decimal_commas_are_numbers_where_commas_separate_no_cells(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("image;x0;y0\na,1.jpg;12,5;-0,25\n")
+    ((line, row),) = read_csv_rows(path, ["image", "x0"])
+    assert (line, row) == (2, {"image": "a,1.jpg", "x0": "12.5", "y0": "-0.25"})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"image|x0\na.jpg|1\n", "no column 'image'; the first line must hold image,x0"),
+        (b"image;x0\na.jpg;1;2\n", "line 2 has 3 cells, not 2 cells as the header"),
+        (b"image,x0,x0\na.jpg,1,2\n", "column 'x0' occurs twice"),
+        (b"image,x0\n\xe4.jpg,1\n", "not UTF-8 text at byte 9; save it as UTF-8"),
+        (b"image,x0\n\xe4\0,1\n", "binary data"),
+        (b"\xff\xfei\0m\0", "no column 'image'"),
+        (b"", "no column 'image'"),
+        (b" \n;;\n", "no column 'image'"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(AnnotationError, match=message) as caught:
+        list(read_csv_rows(path, ["image", "x0"]))
+    assert "\n" not in str(caught.value)
+
+
 def test_two_photos_of_one_stem_are_refused_where_one_is_needed(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.jpg"):
         (tmp_path / name).touch()

@@ -69,6 +69,21 @@ def test_the_rise_of_the_error_is_relative() -> None:
         run(away, Gate(max_px=99, mean_px=99, nme_rise=0.029))
 
 
+def test_the_confidence_has_its_own_gate() -> None:
+    """Points in their place with another confidence would mark other faces than the network itself does."""
+    with_confidence = np.concatenate([POINTS, np.full((4, 51, 1), 0.5, np.float32)], -1)
+    changed = with_confidence + np.array([0, 0, 0.03], np.float32)
+    report = measure(
+        lambda _: with_confidence, {"fp16": lambda _: changed}, CROPS, TRUTH, SCHEME,
+        {"fp16": Gate(0.5, 0.1, confidence=0.02)},
+    )  # fmt: skip
+    (result,) = report.results
+    assert result.max_px == 0
+    assert result.confidence == pytest.approx(0.03, rel=1e-4)
+    assert result.missed == ["confidence changed by 0.03 > gate 0.02"]
+    assert run(POINTS).results[0].confidence is None
+
+
 def test_one_message_names_layers_and_every_stage_that_failed() -> None:
     names = ["fp16", "int8"]
     report = measure(
