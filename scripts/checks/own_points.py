@@ -105,10 +105,10 @@ def text_of(result: Mapping[str, Any]) -> str:
     """Return the sentences for the tutorial."""
     low, high = result["interval_percent"]
     return (
-        f"On {result['faces']} test faces of LFPW this teacher, trained on {result['training']['faces']}, has an NME of\n"
-        f"{result['nme_percent']:.2f} % over the pupils' distance ({low:.2f} to {high:.2f}); the chin alone "
-        f"{result['parts']['chin']:.1f} %. With the crop of\nearlier versions, which is refused now, all chins lay "
-        "outside (`scripts/checks/own_points.py`)."
+        f"On {result['faces']} test faces of LFPW this teacher, trained on {result['training']['faces']}, has an NME "
+        f"of\n{result['nme_percent']:.2f} % over the distance of the pupils ({low:.2f} to {high:.2f}); the chin alone "
+        f"has {result['parts']['chin']:.1f} %.\nThe crop of earlier versions, which left every chin outside, is "
+        "refused\n(`scripts/checks/own_points.py`)."
     )
 
 

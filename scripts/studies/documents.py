@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from scripts.checks import own_points
 from scripts.studies import (
     ablations,
     deploy,
@@ -23,6 +24,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(deploy.OUT): deploy.block,
     detector_boxes.OUT: detector_boxes.table,
     kd_study.OUT: kd_study.table,
+    own_points.RESULT: own_points.text_of,
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
     thesis.OUT: thesis.block,
