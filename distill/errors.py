@@ -4,6 +4,11 @@ The command line prints any `DistillError` as a single line and exits with statu
 keeps its traceback.
 """
 
+# Names that are listed beside a suggestion; more would hide it.
+_LISTED = 24
+# Letters from which on a value is taken for the beginning of a name.
+_LEAST_BEGINNING = 3
+
 
 class DistillError(Exception):
     """Base class of all user errors."""
@@ -38,9 +43,18 @@ class SubmissionError(DistillError):
 
 
 def suggest(value: str, valid: list[str]) -> str:
-    """Return the valid names as text, the nearest to `value` first when there is one."""
+    """Return the valid names as text, the nearest to `value` first when there is one; it stands alone before many."""
+    near = nearest_name(value, valid)
+    if near is not None and len(valid) > _LISTED:
+        return f"did you mean '{near}'?"
+    hint = f"did you mean '{near}'? " if near is not None else ""
+    return f"{hint}valid: {', '.join(valid)}"
+
+
+def nearest_name(value: str, valid: list[str]) -> str | None:
+    """Return the shortest name that `value` begins, else the one most like it, else None."""
     import difflib
 
+    longer = [name for name in valid if name.startswith(value)] if len(value) >= _LEAST_BEGINNING else []
     near = difflib.get_close_matches(value, valid, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"{hint}valid: {', '.join(valid)}"
+    return min(longer, key=len) if longer else next(iter(near), None)

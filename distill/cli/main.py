@@ -41,6 +41,13 @@ def main(argv: list[str] | None = None) -> int:
     except DistillError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        from distill.cli.missing_packages import missing_package
+
+        if (message := missing_package(error, argv[0])) is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

@@ -1,7 +1,6 @@
 """Command-line options from typed classes and functions, with one-line errors."""
 
 import json
-import re
 from argparse import SUPPRESS, Action
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from yaml import YAMLError
 
+from distill.cli.option_errors import one_line
 from distill.cli.recipes import load_recipe, merge, nested, option_names, read_yaml
-from distill.errors import ConfigError, suggest
+from distill.errors import ConfigError
 
 # Retired options and configuration keys, and what replaces them.
 RENAMED = {
@@ -89,7 +89,7 @@ def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str
     try:
         values = parser.instantiate(parser.parse_args(_compose(_name_positionals(argv, positional, parser), parser)))
     except ArgumentError as error:
-        raise ConfigError(_one_line(str(error), parser)) from error
+        raise ConfigError(one_line(str(error), parser)) from error
     return {name: value for name, value in vars(values).items() if name != "config"}
 
 
@@ -204,15 +204,3 @@ def _join_lists(argv: list[str], parser: ArgumentParser) -> list[str]:
 def _as_list(words: list[str]) -> str:
     """Words as the parser takes a list; it is YAML, which knows no pairs of surrogates."""
     return json.dumps(words, ensure_ascii=False)
-
-
-def _one_line(message: str, parser: ArgumentParser) -> str:
-    group = re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message)
-    other = re.search(r"Option '([\w.]+)' is not accepted|[Uu]nrecognized arguments: --([\w.]+)", message)
-    if group is None and other is None:
-        return " ".join(message.replace("\n", " ").split())[:400]
-    wrong = f"{group[1]}.{group[2]}" if group else next(name for name in other.groups() if name)  # type: ignore[union-attr]
-    valid = [action.dest for action in parser._actions if action.dest not in ("help", "config")]
-    nearest = suggest(wrong, valid).partition("; valid")[0].partition("? valid")[0]
-    hint = f"{nearest}?" if nearest.startswith("did you mean") else "see --help"
-    return f"unknown option '{wrong}': {hint}"

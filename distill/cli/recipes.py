@@ -126,13 +126,25 @@ def _recipes() -> list[Path]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: not readable YAML ({' '.join(str(error).split())[:200]})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{_shown(path)}: not UTF-8 text at byte {error.start}; save it as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigError(f"{_shown(path)}: not readable YAML; fix {where}{error.problem}") from error
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{_shown(path)}: not readable YAML ({' '.join(str(error).split())[:200]})") from error
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ConfigError(f"{path}: must be a mapping of option names to values")
+        raise ConfigError(f"{_shown(path)}: must be a mapping of option names to values")
     expanded: dict[str, Any] = {}
     for name, value in content.items():  # `optim.lr: 1` is `optim: {lr: 1}`
         expanded = _merge(expanded, nested(name, value), (), "")
     return expanded
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as it is shown: relative to the current folder where it lies in it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

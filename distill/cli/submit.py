@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.cli.options import options_of, parse
-from distill.errors import ConfigError
+from distill.errors import ConfigError, suggest
+from distill.pretrained.resources import CONTESTS
 from distill.tracking.attach import AttachConfig
 
 _DESCRIPTION = "Package a model for a contest and run it in a fresh environment; one that fails is not written."
@@ -16,7 +17,7 @@ _DESCRIPTION = "Package a model for a contest and run it in a fresh environment;
 def submit(
     model: Path,
     out: Path = Path("submission.zip"),
-    contest: Path = Path("configs/contest/icme2024_pair.yaml"),
+    contest: str = "icme2024_pair",
     photos: Path | None = None,
     results: Path | None = None,
     wheels: Path | None = None,
@@ -28,7 +29,7 @@ def submit(
     Args:
         model: a .tflite file with its .json beside it.
         out: the zip; submission.json is written beside it.
-        contest: rules.
+        contest: rules: the name of a file in configs/contest, or the path of a YAML file.
         photos: folder of photos for the dry run; by default generated ones: one, several, no face, half a file.
         results: JSON of `distill evaluate`, whose numbers go into the technical report; a bad NME is reported.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
@@ -42,11 +43,12 @@ def submit(
     from distill.submission.build import build_submission, sample_photos
 
     require_writable(out)
+    rules = find_contest(contest)
     wheels = wheels or (Path(".wheels") if Path(".wheels").is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="distill-photos-") as folder:
         chosen = _photos_in(photos) if photos else sample_photos(folder)
         numbers = _read_results(results) if results else {}
-        report = build_submission(model, out, contest, chosen, numbers, wheels, python or sys.executable)
+        report = build_submission(model, out, rules, chosen, numbers, wheels, python or sys.executable)
     run = report.dry_run
     print(f"{out}: {report.bytes / 1e6:.2f} MB, sha256 {report.sha256[:16]}, needs TFLite >= {report.min_runtime}")
     summary = f"{run.photos} photos, {run.faces} faces, {run.max_px:.4f} px from the prediction here"
@@ -60,6 +62,22 @@ def submit(
     for concern in report.concerns:
         print(f"warning: {concern}", file=sys.stderr)
     return 0
+
+
+def find_contest(name: str) -> Path:
+    """Return the file of contest rules: a path, or the bare name of a file in `configs/contest/`.
+
+    Raises:
+        ConfigError: neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = {file.stem: file for file in sorted(CONTESTS.glob("*.yaml"))}
+    # configs/contest/NAME.yaml is where the documentation shows a file, also beside an installed package.
+    if path.stem in known and path.parent.parts in ((), ("configs", "contest")) and path.suffix in ("", ".yaml"):
+        return known[path.stem]
+    raise ConfigError(f"--contest {name}: no such file and no rules of this name: {suggest(path.stem, list(known))}")
 
 
 def _read_results(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
 from distill.data.detector_boxes import detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
-from distill.data.presets import Split, official_split, preset_crop
+from distill.data.presets import Split, official_split, official_test_subsets, preset_crop
 from distill.data.readers import parse_subsets, read_annotated, read_faces
 from distill.data.records import FaceRecord, known_normalisers, with_boxes, with_points
 from distill.data.splits import split_by_group, without_groups_of
@@ -32,13 +32,29 @@ _LARGE_OFFSET = 0.05
 
 
 def split_of(data: DataConfig) -> Split:
-    """Return the subsets of a configuration: those it names, else the official split of the data set."""
+    """Return the subsets of a configuration: those it names, else the official split of the data set.
+
+    Raises:
+        ConfigError: it trains on a test subset by name, without naming other test faces.
+    """
     named = Split(data.subset, data.val_subset, data.test_subset)
     if data.subset is not None:
+        _require_no_test_subset(data)
         return named
     # Without --data.subset, training on every face would include the official test faces.
     official = official_split(data.format, data.root, data.preset, data.scheme)
     return Split(*(own if own is not None else declared for own, declared in zip(named, official, strict=True)))
+
+
+def _require_no_test_subset(data: DataConfig) -> None:
+    """Refuse training subsets of which one is the official test subset; with test faces named, those are left out."""
+    named = [name.strip().rstrip("/") for name in str(data.subset).split("+")]
+    tested = [name for name in named if name in official_test_subsets(data.format, data.preset)]
+    if tested and data.test_subset is None:
+        raise ConfigError(
+            f"--data.subset {data.subset} trains on the test faces '{tested[0]}': leave them out, or name the faces "
+            "to test on with --data.test_subset"
+        )
 
 
 def read_split(

@@ -51,6 +51,17 @@ def official_split(format: str, root: Path, name: str | None = None, scheme: str
     return Split(*(role if role in subsets else None for role in Split._fields))
 
 
+def official_test_subsets(format: str, name: str | None = None) -> tuple[str, ...]:
+    """Return the names of the official test subsets of a public data set, and `test` for any other.
+
+    Args:
+        format: annotation format.
+        name: preset; by default the one of the same name as the format.
+    """
+    public = _table().get(name or format, {"test": "test"})
+    return tuple(filter(None, public.get("test", "").split("+")))
+
+
 def preset_crop(format: str, scheme: str, name: str | None = None) -> dict[str, float]:
     """Return `scale` and `shift_y` that a public data set was measured with for a scheme; empty where there are none.
 

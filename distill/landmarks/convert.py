@@ -70,7 +70,9 @@ def _map(source: str, target: str) -> tuple[NDArray[np.float32], bool]:
     rule = load_scheme(target).sources.get(source)
     if rule is None:
         reachable = ", ".join(load_scheme(target).sources) or "no other scheme"
-        raise ConfigError(f"scheme {target} cannot be made from {source} points: it comes from {reachable}")
+        raise ConfigError(
+            f"scheme {target} cannot be made from {source} points: it comes from {reachable}; choose scheme {source}"
+        )
     if "through" in rule:
         first, first_exact = _map(source, rule["through"])
         second, second_exact = _map(rule["through"], target)

@@ -98,7 +98,7 @@ def _groups(raw: Any, n: int) -> dict[str, tuple[int, ...]]:
             group_of[point] = name
     missing = next((point for point in range(n) if point not in group_of), None)
     if missing is not None:
-        raise ConfigError(f"point {missing} is in no group")
+        raise ConfigError(f"point {missing} is in no group, and n_points is {n}")
     return groups
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from distill.errors import ConfigError, suggest
 from distill.landmarks.parse import Edge, EyeEnds, parse_scheme
 
+_GUIDE = "docs/how-to/add-a-landmark-scheme.md"
 _FOLDER = Path(__file__).parent / "data"
 _SUFFIXES = (".yaml", ".yml")
 # Users' schemes by their declared name: content of the file, and what it says.
@@ -131,7 +132,7 @@ def register_scheme(content: Any, source: str) -> str:
     try:
         scheme = Scheme(**parse_scheme(content))
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}; compare with {_FOLDER / 'ibug68.yaml'}") from error
+        raise ConfigError(f"{source}: {error}; see {_GUIDE}") from error
     known = _OWN[scheme.name][1] if scheme.name in _OWN else None
     if known is None and scheme.name in list_schemes():
         known = _built_in(scheme.name)
@@ -172,9 +173,7 @@ def _read_yaml(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ConfigError(
-            f"{path}: not a landmark scheme ({reason}); compare with {_FOLDER / 'ibug68.yaml'}"
-        ) from error
+        raise ConfigError(f"{path}: not a landmark scheme ({reason}); see {_GUIDE}") from error
 
 
 def clear_own_schemes() -> None:

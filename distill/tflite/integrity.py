@@ -34,6 +34,8 @@ def refusal(model: str | Path, expected: str | None = None) -> str | None:
         expected: SHA-256 as hex; None for that of the sidecar. A file without either is accepted.
     """
     model = Path(model)
+    if model.is_dir():
+        return "a folder, not a model; give a .tflite file in it"
     if not model.is_file():
         return "no such file; make one with `distill export`"
     if model.stat().st_size > _MAX_BYTES:

@@ -45,9 +45,14 @@ def parse_release(text: str) -> Release:
     """Read `2.11`, `2.11.0`, `litert` or `litert-2.1.0`.
 
     Raises:
-        ConfigError: something else.
+        ConfigError: something else, or a release of TensorFlow Lite that the tables of operators do not cover.
     """
     name, _, number = text.strip().lower().replace(" ", "-").partition("-")
     if name == "litert":
         return Release("litert", parse_version(number) if number else None)
-    return Release("tflite", parse_version(text))
+    version = parse_version(text)
+    if f"{version[0]}.{version[1]}" not in COLUMNS:
+        raise ConfigError(
+            f"'{text}' is no release of TensorFlow Lite from {COLUMNS[0]} to {COLUMNS[-2]}; give one of them, or litert"
+        )
+    return Release("tflite", version)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from scripts.checks import own_points
 from scripts.studies import (
     ablations,
     confidence,
@@ -31,6 +32,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     detector_sizes.OUT: detector_sizes.table,
     detectors.OUT: detectors.table,
     kd_study.OUT: kd_study.table,
+    own_points.RESULT: own_points.text_of,
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
     thesis.OUT: thesis.block,

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from distill.data.build import split_of
+from distill.data.config import DataConfig
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash, split_by_group, without_groups_of
@@ -78,3 +80,23 @@ def test_real_300w_is_clean_between_train_and_test(real_300w: Path) -> None:
     fit, validation = split_by_group(clean, 0.1, seed=0)
     assert not {record.group for record in fit} & {record.group for record in validation}
     assert 90 < len(validation) < 180
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ({"format": "csv", "subset": "train+test"}, "test"),
+        ({"format": "300w", "subset": "afw+helen/testset/"}, "helen/testset"),
+        ({"format": "manifest", "subset": "train"}, None),
+        ({"format": "csv", "subset": "train+test", "test_subset": "test"}, None),  # its photos are left out
+        ({"format": "csv", "subset": "all"}, None),
+    ],
+    ids=str,
+)
+def test_a_test_subset_is_not_trained_on(options: dict[str, str], refused: str | None) -> None:
+    data = DataConfig(**options)  # type: ignore[arg-type]
+    if refused is None:
+        assert split_of(data).train == options["subset"]
+    else:
+        with pytest.raises(ConfigError, match=f"trains on the test faces '{refused}'"):
+            split_of(data)

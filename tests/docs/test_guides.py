@@ -10,20 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from scripts.checks.own_points import commands_of, files_of
 from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "how-to").glob("add-*.md"))
-
-
-def files_of(text: str) -> dict[str, str]:
-    """Return the files of a guide: blocks whose first line is a comment with a file name."""
-    return dict(re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
-
-
-def commands_of(text: str) -> list[str]:
-    """Return the lines of a guide's shell blocks."""
-    return [line for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
 
 
 def missing_parts(text: str) -> list[str]:

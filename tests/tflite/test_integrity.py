@@ -39,7 +39,8 @@ def test_json_of_other_programs_is_no_sidecar(model: Path, text: str) -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """Opening a folder or a pipe would raise or block."""
-    for path in (tmp_path, tmp_path / "absent.tflite", Path("/dev/zero")):
+    for path in (tmp_path / "absent.tflite", Path("/dev/zero")):
         assert "no such file" in str(refusal(path))
         with pytest.raises(CheckpointError, match="distill export"):
             read_verified(path)
+    assert "a folder, not a model" in str(refusal(tmp_path))

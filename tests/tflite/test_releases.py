@@ -25,3 +25,10 @@ def test_litert_counts_anew() -> None:
 def test_the_matrix_covers_what_the_check_takes() -> None:
     assert {"2.5", "2.11", "2.14", "litert"} <= set(COLUMNS)
     assert all(parse_release(column) for column in COLUMNS)
+
+
+def test_a_release_that_the_tables_do_not_cover_is_refused() -> None:
+    """An unknown release would pass every check of operators."""
+    for unknown in ("2.99", "1.15.0", "2.4"):
+        with pytest.raises(ConfigError, match=r"no release of TensorFlow Lite from 2\.5 to 2\.20; give one of them"):
+            parse_release(unknown)

@@ -45,7 +45,8 @@ def check(
 
     options = CheckOptions(smallest=smallest, test=parse_subsets(test), hashes=manifest, workers=workers)
     console = Console()
-    with Progress(console=Console(stderr=True)) as progress:
+    errors = Console(stderr=True)
+    with Progress(console=errors, disable=not errors.is_terminal) as progress:  # where there is no bar, no blank line
         report, records = check_data(
             data.format, data.root, parse_subsets(data.subset), scheme, options, _bars(progress)
         )

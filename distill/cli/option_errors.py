@@ -1,0 +1,77 @@
+"""One-line messages for wrong options, from the errors of the option parser."""
+
+import re
+from ast import literal_eval
+
+from jsonargparse import ArgumentParser
+
+from distill.errors import nearest_name
+
+_MAX_LENGTH = 400
+_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "dict": "a mapping"}
+_GROUP = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
+_UNKNOWN = re.compile(r"Option '([\w.]+)' is not accepted|[Uu]nrecognized arguments: --([\w.]+)")
+_EXTRA = re.compile(r"[Uu]nrecognized arguments: (.+)")
+_MISTYPED = re.compile(r'Parser key "([\w.]+)": Expected an? (.+?)\. Got value: (.*)')
+_NO_UNION = re.compile(
+    r'Parser key "([\w.]+)": Does not validate against any of the Union subtypes Subtypes: \[(.*?)\] Errors: '
+    r".* Given value: (.*)"
+)
+_NO_MAPPING = re.compile(r"Parser key \"([\w.]+)\": Unable to load config '(.*?)'")
+_NO_VALUE = re.compile(r"argument (--[\w.]+): expected (?:one|at least one) argument")
+_REQUIRED = re.compile(r"the following arguments are required: ([\w., ]+)")
+_KEY = re.compile(r'^Parser key "([\w.]+)": ')
+
+
+def one_line(message: str, parser: ArgumentParser) -> str:
+    """Return what is wrong with which option, and what it takes.
+
+    Args:
+        message: of the parser; one of unknown form is kept, on one line.
+        parser: whose options a misspelt name is compared with.
+    """
+    text = " ".join(message.split())
+    if match := _GROUP.search(text):
+        return _unknown_option(f"{match[1]}.{match[2]}", parser)
+    if match := _UNKNOWN.search(text):
+        return _unknown_option(match[1] or match[2], parser)
+    return _of_value(text) or _of_form(text, parser) or _KEY.sub(r"--\1: ", text)[:_MAX_LENGTH]
+
+
+def _of_value(text: str) -> str | None:
+    """Return the message for a value of a wrong type."""
+    if match := _MISTYPED.search(text):
+        return f"--{match[1]} {match[3]}: must be {describe_type(match[2])}"
+    if match := _NO_UNION.search(text):
+        types = re.findall(r"<class '[\w.]+'>|[\w.]+\[.*?\]|\w+", match[2])
+        described = [describe_type(name) for name in types if "NoneType" not in name]
+        return f"--{match[1]} {match[3]}: must be {' or '.join(described)}"
+    if match := _NO_MAPPING.search(text):
+        return f"--{match[1]} {match[2]}: is a group of options; give one, such as --{match[1]}.NAME VALUE"
+    return None
+
+
+def _of_form(text: str, parser: ArgumentParser) -> str | None:
+    """Return the message for a command line with too few or too many words."""
+    if match := _NO_VALUE.search(text):
+        return f"{match[1]} needs a value: {match[1]} VALUE"
+    if (match := _REQUIRED.search(text)) and not text.startswith("Parser key"):
+        return f"{match[1].upper()} is missing: {parser.usage}"
+    if match := _EXTRA.search(text):
+        return f"unexpected '{match[1]}': an option is written --name value; see --help"
+    return None
+
+
+def describe_type(name: str) -> str:
+    """`<class 'int'>` -> `a whole number`; `typing.Literal['a', 'b']` -> `one of a, b`; others by their name."""
+    if choices := re.search(r"Literal(\[.*\])", name):
+        return f"one of {', '.join(map(str, literal_eval(choices[1])))}"
+    plain = name.removeprefix("<class '").removesuffix("'>")
+    return _TYPES.get(plain, plain)
+
+
+def _unknown_option(wrong: str, parser: ArgumentParser) -> str:
+    valid = [action.dest for action in parser._actions if action.dest not in ("help", "config")]
+    near = nearest_name(wrong, valid)
+    hint = "see --help" if near is None else f"did you mean '{near}'?"
+    return f"unknown option '{wrong}': {hint}"
