@@ -103,14 +103,14 @@ class Landmarker:
         return [self._face(pixels, face.box, face.score) for face in detections]
 
     def _face(self, pixels: Photo, box: Box, score: float) -> Face:
-        points, confidence = self.place(pixels, box, self._crop)
+        points, confidence = self.locate(pixels, box, self._crop)
         return Face(box, points, score, confidence, is_placed(confidence, self.min_confidence))
 
     def landmarks(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> Points:
-        """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `place`."""
-        return self.place(photo, box, crop)[0]
+        """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `locate`."""
+        return self.locate(photo, box, crop)[0]
 
-    def place(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> tuple[Points, Confidence | None]:
+    def locate(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> tuple[Points, Confidence | None]:
         """Return the points (k, 2) of the face in `box`, in photo pixels, and their confidence (k,) if there is any.
 
         Args:
