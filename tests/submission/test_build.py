@@ -20,12 +20,15 @@ import yaml
 from distill.detection.detector import Detection
 from distill.errors import ConfigError, DistillError, SubmissionError
 from distill.geometry import Box, CropSpec
-from distill.spec import ModelSpec, write_sidecar
+from distill.inference.load import open_backend
+from distill.spec import ModelSpec, read_sidecar, write_sidecar
 from distill.submission import build as submit
 from distill.submission import dry_run as trial
 from distill.submission import samples
 from distill.submission.contest_rules import Contest, format_result, guess_box, load_contest, parse_result
 from distill.submission.techreport import render_pdf
+from distill.tflite.model import Operator, Tensor
+from distill.tflite.serialization import read_model, write_model
 from tests.support.tiny_models import SIZE, write_tiny_tflite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,6 +162,7 @@ VIOLATIONS: dict[str, tuple[Callable[..., None], str]] = {
     ),
     "first_pixel": (count_from_zero, "differs by 1.000 px"),
     "no_face": (write_nothing, "p.txt is missing"),
+    "result": (lambda *given: build(*given, result={"file": "all.txt"}), "missing part 'face' of result"),
     "guess_box": (lambda *given: build(*given, guess_box=None), "guess_box is None"),
     "runtime": (lambda *given: build(*given, runtime="1.13.1"), "does not run on TFLite 1.13.1"),
     "model_name": (lambda *given: build(*given, model_name="../best.tflite"), "model_name is '../best.tflite'"),
@@ -176,6 +180,24 @@ VIOLATIONS: dict[str, tuple[Callable[..., None], str]] = {
         "max_seconds_total is 0.9",
     ),
 }
+
+
+def test_a_confidence_is_not_packaged(model: Path, tmp_path: Path) -> None:
+    """Contests ask for the landmarks alone, and the default of an export is a second output."""
+    content = read_model(model)
+    confidence = Tensor("FLOAT32", (1, 51), "confidence")
+    content.main.operators.append(Operator("CUSTOM:confidence", [content.main.outputs[0]], [confidence]))
+    content.main.outputs.append(confidence)
+    path = tmp_path / "student.tflite"
+    path.write_bytes(write_model(content))
+    write_sidecar(path, read_sidecar(model))
+    with submit._single_output(path, PAIR) as shipped:
+        assert shipped.name == path.name
+        crop = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
+        np.testing.assert_array_equal(open_backend(shipped)(crop), open_backend(model)(crop))
+        assert submit._check_model(shipped, PAIR)
+    with submit._single_output(model, PAIR) as shipped:
+        assert shipped == model
 
 
 def test_every_rule_has_a_violation() -> None:
