@@ -95,8 +95,7 @@ class TrainerConfig:
 
     Attributes:
         epochs: passes over the training faces.
-        precision: `32`, `bf16` or `16` (activations only; losses stay in float32; `16` needs a GPU), or `auto`, which
-            is bf16 where the device computes in it.
+        precision: of activations: `32`, `bf16`, `16` (for GPUs), or `auto`: bf16 where the device computes in it.
         accumulate: parts that a batch is computed in, one after the other, so that it fits the memory.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.
