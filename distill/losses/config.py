@@ -16,7 +16,7 @@ class LossConfig:
     """The supervised loss; an option left at None has the default of the chosen loss, which must have that option.
 
     Attributes:
-        name: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, the network's own, or one of a plugin.
+        name: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, the network's own, or a plugin's.
         star: weight of the STAR loss on the decoded landmarks, for `maps` [1].
         star_eigen: weight of its eigenvalue restriction, for `maps` [1].
         point: weight of adaptive wing on the point maps, for `maps` [10].
@@ -69,7 +69,7 @@ class KDConfig:
     """Distillation from the teacher: between maps or features, or to the coordinates of a regression network.
 
     Attributes:
-        kind: `mse`, `l2`, `kl`, `covariance`, `feature`, `coordinate`, `gaussian`, one of a plugin, or `none`.
+        kind: `mse`, `l2`, `kl`, `covariance`, `feature`, `coordinate`, `gaussian`, a plugin's, or `none`.
         weight: weight of this loss (the authors: 100 for mse; about 1 for the others).
         extra: further distillation losses at the same time, with their weights.
         temperature: softens the distributions, for `kl` [1].
