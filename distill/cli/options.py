@@ -38,9 +38,9 @@ class _OneLinePerOption(DefaultHelpFormatter):
         super().__init__(*args, **{**kwargs, "width": 130, "max_help_position": 30})
 
     def format_help(self) -> str:
-        """Return the help without blank lines between the groups of options."""
+        """Return the help without blank lines."""
         head, options, groups = super().format_help().partition("\noptions:\n")
-        return f"{head}\n{groups.replace(chr(10) * 2, chr(10))}" if options else head
+        return f"{head}\n{groups}".replace("\n\n", "\n") if options else head
 
     def _format_action(self, action: Action) -> str:
         nested = any(name.endswith((".help", "--help")) for name in action.option_strings)

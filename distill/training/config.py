@@ -95,7 +95,7 @@ class TrainerConfig:
 
     Attributes:
         epochs: passes over the training faces.
-        precision: of activations: `32`, `bf16`, `16` (for GPUs), or `auto`: bf16 where the device computes in it.
+        precision: `32`, `bf16`, `16` (GPU only), or `auto`: bf16 where there is; losses stay in float32.
         accumulate: parts that a batch is computed in, one after the other, so that it fits the memory.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.
@@ -137,7 +137,6 @@ class LogConfig:
         project: W&B project.
         entity: W&B user or team; the account's default if none is given.
         group: W&B group, such as the name of a study; the name of the run by default.
-        job_type: W&B job type; `teacher`, `student` or `baseline` by default.
         tags: W&B tags.
         notes: W&B notes.
         system: also send the use of processor, memory and GPU to W&B.
@@ -150,7 +149,6 @@ class LogConfig:
     project: str = "distill"
     entity: str | None = None
     group: str | None = None
-    job_type: str | None = None
     tags: list[str] = field(default_factory=list)
     notes: str | None = None
     system: bool = False

@@ -19,8 +19,8 @@ _NME = "val/nme"
 
 
 def job_type(config: RunConfig) -> str:
-    """Return the job type of a training: the one given, else its role."""
-    return config.log.job_type or role_of(plain_config(config))
+    """Return the job type of a training: `teacher`, `student` or `baseline`."""
+    return role_of(plain_config(config))
 
 
 def training_inputs(config: RunConfig, task: LandmarkTask, data: FaceData) -> list[Artifact]:

@@ -44,8 +44,16 @@ class CompiledCode:
             report("onnxruntime imported with its telemetry on")
 sys.meta_path.insert(0, CompiledCode())
 '''
-# What other libraries and the tests themselves set; the package must do without.
-_NEUTRAL = ("HF_HUB_OFFLINE", "WANDB_MODE", "WANDB_SILENT", "NO_ALBUMENTATIONS_UPDATE", "ORT_DISABLE_TELEMETRY")
+# What other libraries and the tests themselves set; the package must do without. WANDB_SERVICE is the service of a run
+# in this process, which a child would use.
+_NEUTRAL = (
+    "HF_HUB_OFFLINE",
+    "WANDB_MODE",
+    "WANDB_SILENT",
+    "NO_ALBUMENTATIONS_UPDATE",
+    "ORT_DISABLE_TELEMETRY",
+    "WANDB_SERVICE",
+)
 
 
 def run_trapped(code: str, folder: Path, timeout_s: float) -> tuple[subprocess.CompletedProcess[str], list[str]]:

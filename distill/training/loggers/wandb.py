@@ -30,6 +30,7 @@ from distill.training.lineage import best_metrics, best_model, job_type
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import Row
 
+Mode = Literal["online", "offline"]
 # Seconds that the end of a training waits for the upload.
 _FINISH_S = 15.0
 # Parts of the configuration that are not sent.
@@ -60,7 +61,7 @@ class WandbLog(Logger):
     ):
         super().__init__()
         try:
-            import wandb
+            import wandb  # noqa: F401  tells whether it is there
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"--log.wandb {config.log.wandb} needs wandb, which is not installed ({error}): "
@@ -71,6 +72,13 @@ class WandbLog(Logger):
         drop_logs(folder)
         run_id = stored_id(folder, uuid.uuid4().hex[:12])
         mode = self._mode(config, run_id)
+        self.run: Any = None
+        self._send(lambda: self._open(config, run_id, mode, facts or {}))
+        self._send(lambda: self._describe(inputs))
+
+    def _open(self, config: RunConfig, run_id: str, mode: Mode, facts: Mapping[str, Any]) -> None:
+        import wandb
+
         self.run = wandb.init(
             project=config.log.project,
             entity=config.log.entity,
@@ -80,13 +88,12 @@ class WandbLog(Logger):
             notes=config.log.notes,
             name=config.name,
             id=run_id,
-            dir=folder,
+            dir=self.folder,
             resume="allow" if mode == "online" else None,
             mode=mode,
-            config={**public_config(config), **without_folders(dict(facts or {}))},
+            config={**public_config(config), **without_folders(dict(facts))},
             settings=private_settings(_FINISH_S, config.log.system),
         )
-        self._send(lambda: self._describe(inputs))
 
     def _describe(self, inputs: Sequence[Artifact]) -> None:
         """Say which values are the best, and what the run is made from."""
@@ -95,7 +102,7 @@ class WandbLog(Logger):
         for artifact in inputs:
             use_artifact(self.run, artifact)
 
-    def _mode(self, config: RunConfig, run_id: str) -> Literal["online", "offline"]:
+    def _mode(self, config: RunConfig, run_id: str) -> Mode:
         """Return `online` where that was asked for and is possible, else `offline`."""
         if config.log.wandb != "online":
             return "offline"
@@ -125,7 +132,7 @@ class WandbLog(Logger):
 
     @property
     def version(self) -> str:
-        return str(self.run.id)
+        return "" if self.run is None else str(self.run.id)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """The configuration was given when the run was opened."""
@@ -147,7 +154,7 @@ class WandbLog(Logger):
         An offline run is a file per start, and a kill takes the end of the last one along; this way each file holds
         the whole run. A server has the numbers already and drops what is older than the last it got.
         """
-        if self.run.offline:
+        if self.run is not None and self.run.offline:
             for step, group in groupby(rows, key=lambda row: row[0]):
                 self.log_metrics({name: value for _, name, value in group}, step)
 

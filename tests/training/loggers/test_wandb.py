@@ -108,6 +108,22 @@ def test_a_failing_tracker_is_one_line(
     assert line.startswith("W&B failed (the service is gone): the training goes on; later: distill sync ")
 
 
+def test_a_service_that_does_not_start_is_one_line(
+    make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**options: Any) -> None:
+        raise ConnectionError("no connection to the service")
+
+    monkeypatch.setattr("wandb.init", fail)
+    log = WandbLog(make_config("run", log={"wandb": "offline"}), tmp_path / "run")
+    log.replay([(1, "train/loss", 1.0)])
+    log.log_metrics({"train/loss": 1.0}, step=2)
+    log.finalize("success")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("W&B failed (no connection to the service): the training goes on")
+    assert log.version == ""
+
+
 def test_a_run_can_be_found_and_shows_its_best(make_config: Any, teacher: Path) -> None:
     """Group, job type, tags, notes, facts of the run, and the lowest NME in the summary whatever came last."""
     log = {"wandb": "offline", "project": "faces", "entity": "lab", "group": "study", "tags": ["a", "b"], "notes": "n"}
