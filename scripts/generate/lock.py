@@ -1,8 +1,8 @@
 """Write requirements.lock and scripts/torch.lock: exact versions, with hashes, for Python 3.11 to 3.13.
 
-Usage: make lock, after changing versions in .venv and running the tests. Needs uv (`pip install uv`). The versions of the
-packages in .venv are kept; for other versions of Python uv adds what they need. torch and torchvision have other files,
-and hashes, for every kind of device, so that they are pinned apart, without hashes.
+Usage: make lock, after changing versions in .venv and running the tests. Needs uv (`pip install uv`). The versions of
+the packages in .venv are kept; for other versions of Python uv adds what they need. torch and torchvision have other
+files, and hashes, for every kind of device, so that they are pinned apart, without hashes.
 """
 
 import re
