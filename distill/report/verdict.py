@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from distill.evaluate.result import Evaluation, bootstrap_interval
+from distill.evaluate.intervals import bootstrap_interval, crossed_interval
+from distill.evaluate.result import Evaluation
 from distill.export.verify.parity import ParityResult
 from distill.export.verify.tolerances import Gate
 from distill.report.page import Statement
@@ -84,7 +85,8 @@ def _helped(student: Source, sources: Sequence[Source], measured: Group) -> Stat
             question, "missing", "No baseline with the same seed was evaluated on these faces.", _baseline(student)
         )
     mean, low, high = _difference(pairs)
-    interval = f"{mean:+.2f} points of NME ({low:+.2f} to {high:+.2f}, 95 % over faces)"
+    over = "faces and seeds" if len(pairs) > 1 else "faces"
+    interval = f"{mean:+.2f} points of NME ({low:+.2f} to {high:+.2f}, 95 % over {over})"
     gains = [100 * float((own.nme() - baseline.nme()).mean()) for own, baseline in pairs]
     seeds = (
         f"over {len(pairs)} seeds, which differ from {min(gains):+.2f} to {max(gains):+.2f}"
@@ -110,11 +112,14 @@ def _pairs(student: Source, sources: Sequence[Source], measured: Group) -> list[
 
 
 def _difference(pairs: Sequence[tuple[Evaluation, Evaluation]]) -> tuple[float, float, float]:
-    """Return mean and 95 % interval over faces of the NME of the first minus the second, averaged over the pairs, in
-    percent.
+    """Return mean and 95 % interval of the NME of the first minus the second in percent, over faces and, with several
+    pairs, over seeds too.
     """
-    differences = np.mean([own.nme() - other.nme() for own, other in pairs], axis=0)
-    low, high = bootstrap_interval(differences, pairs[0][0].protocol.seed)
+    differences = np.array([own.nme() - other.nme() for own, other in pairs])
+    if len(pairs) > 1:
+        low, high = crossed_interval(differences)
+    else:
+        low, high = bootstrap_interval(differences[0], pairs[0][0].protocol.seed)
     return 100 * float(differences.mean()), 100 * low, 100 * high
 
 
