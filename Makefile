@@ -62,8 +62,8 @@ format: setup ## format the code and fix what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: setup ## write requirements.lock from what is in .venv
-	$(BIN)/python -m scripts.generate.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
+lock: setup ## write requirements.lock from what is in .venv (needs uv)
+	$(BIN)/python -m scripts.generate.lock
 
 doctor: setup ## versions, conflicts, disk, device, in one block to paste
 	@$(BIN)/python -m distill.doctor

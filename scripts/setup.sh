@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv from requirements.lock; does nothing when it is up to date. Called by `make setup`.
+# Make .venv from requirements.lock and scripts/torch.lock; does nothing when it is up to date. Called by `make setup`.
 #
 #   PYTHON=/path/to/python3.11   the interpreter to use, when python3.11 is not on PATH
 #   TORCH_INDEX=URL              where torch comes from, e.g. https://download.pytorch.org/whl/cu126 for CUDA 12.6;
@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 
 cpu_index=https://download.pytorch.org/whl/cpu
 lock=requirements.lock
+torch_lock=scripts/torch.lock
 submission=distill/submission/requirements.txt
 python=.venv/bin/python
 
@@ -54,12 +55,15 @@ choose_index() {
 }
 
 stamp() {
-    local inputs=("$lock" pyproject.toml scripts/setup.sh)
+    local inputs=("$lock" "$torch_lock" pyproject.toml scripts/setup.sh)
     if [ -f "$submission" ]; then inputs+=("$submission"); fi
     echo ".venv/.installed-$( (cat "${inputs[@]}" && echo "$index") | sha256sum | cut -c 1-16)"
 }
 
 pip() { "$python" -m pip --disable-pip-version-check --no-input "$@"; }
+
+# The lock without hashes, with which pip would ask for the hash of every package.
+pins() { sed -n 's/ *\\$//; /^[A-Za-z0-9]/p' "$lock"; }
 
 make_venv() {
     local base
@@ -79,11 +83,12 @@ install() {
     fi
     local extra=()
     if [ "$index" != none ]; then extra=(--extra-index-url "$index"); fi
-    # One call for everything: a later one without the lock could upgrade torch.
-    pip install -qq -r "$lock" ${extra[@]+"${extra[@]}"}
+    # torch comes first, with the libraries of its build; what else it needs is then set to the versions of the lock.
+    pip install -qq -r "$torch_lock" -c <(pins) ${extra[@]+"${extra[@]}"}
+    pip install -qq --no-deps --require-hashes -r "$lock"
     # mediapipe asks for the OpenCV that needs libGL; both write the same files, so the headless one goes last.
     if grep -qs 'headless = False' .venv/lib/python3.11/site-packages/cv2/version.py; then
-        pip install -qq --no-deps --force-reinstall "$(grep '^opencv-python-headless==' "$lock")"
+        pip install -qq --no-deps --force-reinstall "$(pins | grep '^opencv-python-headless==')"
     fi
     pip install -qq --no-deps --no-build-isolation -e .
     echo "$index" >.venv/.torch-index
@@ -93,7 +98,7 @@ install() {
 collect_wheels() {
     [ -f "$submission" ] || return 0
     rm -rf .wheels .wheels.part
-    pip download -qq --only-binary=:all: -d .wheels.part -r "$submission" -c "$lock"
+    pip download -qq --only-binary=:all: -d .wheels.part -r "$submission" -c <(pins)
     mv .wheels.part .wheels
 }
 
