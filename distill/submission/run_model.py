@@ -139,13 +139,19 @@ def write(path: Path, text: str) -> str | None:
     return None
 
 
+def packaged_detector(folder: Path) -> Path:
+    """Return the detector file of a package; where it holds none, that of the installed `distill`."""
+    file = folder / "detector" / bundled_detector().name
+    return bundled_detector() if bundled_detector().is_file() and not file.is_file() else file
+
+
 def run(image_list: Path, output: Path) -> bool:
     """Write the results of all photos; return whether all were written and at least one photo did not fail."""
     began = time.perf_counter()
     contest = load_contest(HERE / "contest.yaml")
     photos = read_list(image_list)
     prepare(output)
-    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(HERE / "detector" / bundled_detector().name))
+    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(packaged_detector(HERE)))
     together = contest.result is not None and not contest.result.per_photo
     failed, unwritten, slowest, texts = 0, 0, (0.0, "none"), list[str]()
     for photo in photos:
