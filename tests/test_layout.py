@@ -51,7 +51,6 @@ TESTED_ELSEWHERE = {
     "data/check/tolerant.py": "data/check/test_check.py",
     "data/config.py": "training/test_config.py",
     "data/crops.py": "export/test_calibration.py",
-    "data/presets.py": "cli/test_recipes.py",
     "data/readers/cofw_photos.py": "data/readers/test_cofw.py",
     "data/readers/scheme_choice.py": "data/readers/test_coco.py",
     "data/sensor_noise.py": "data/test_augment.py",

@@ -13,22 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from distill.errors import AnnotationError
+from distill.evaluate.intervals import Values, bootstrap_interval
 from distill.evaluate.protocol import Protocol, require_alike
 from distill.landmarks import load_scheme
 from distill.metrics.functional import accuracy_within, summarise
 
 FORMAT = "distill-evaluation/2"
-DRAWS = 1000
-
-Values = NDArray[np.float64]
-
-
-def bootstrap_interval(values: Values, seed: int, draws: int = DRAWS) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of `values` (n,), from `draws` resamplings of the faces."""
-    rng, n = np.random.default_rng(seed), len(values)
-    means = [values[rng.integers(0, n, n)].mean() for _ in range(draws)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
 
 
 @dataclass(frozen=True, eq=False)

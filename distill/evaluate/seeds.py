@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distill.errors import ConfigError
+from distill.evaluate.intervals import Values, bootstrap_interval, crossed_interval
 from distill.evaluate.protocol import require_alike
-from distill.evaluate.result import DRAWS, Evaluation, Values
+from distill.evaluate.result import Evaluation
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,11 @@ def seed_difference(pairs: Sequence[tuple[Evaluation, Evaluation]]) -> SeedDiffe
         require_alike(first.protocol, own.protocol)
         require_alike(first.protocol, other.protocol)
     differences = np.stack([own.nme() - other.nme() for own, other in pairs])
-    low, high = crossed_interval(differences, first.protocol.seed)
+    low, high = interval(differences, first.protocol.seed)
     by_seed = tuple(float(value) for value in differences.mean(1))
     return SeedDifference(float(differences.mean()), low, high, by_seed)
 
 
-def crossed_interval(values: NDArray[np.floating], seed: int, draws: int = DRAWS) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the mean of `values` (trainings, faces), resampling both.
-
-    All trainings are measured on the same faces, so that faces and trainings are drawn independently of each other
-    (pigeonhole bootstrap, Owen, arXiv 0711.1194). With few trainings it is too narrow: two are drawn as the same one
-    in half of the cases, and what a third would give is not known.
-    """
-    trainings, faces = values.shape
-    rng = np.random.default_rng(seed)
-    means: Values = np.empty(draws)
-    for draw in range(draws):
-        chosen = rng.integers(0, faces, faces)
-        means[draw] = values[rng.integers(0, trainings, trainings)][:, chosen].mean()
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+def interval(values: Values, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of `values` (trainings, faces), over both; of one training, over faces."""
+    return bootstrap_interval(values[0], seed) if len(values) == 1 else crossed_interval(values)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from distill.data.pose import head_pose
 from distill.errors import ConfigError
 from distill.evaluate.faces import FaceSet
-from distill.evaluate.result import Evaluation, bootstrap_interval
+from distill.evaluate.intervals import bootstrap_interval
+from distill.evaluate.result import Evaluation
 
 Mask = NDArray[np.bool_]
 # Edges of the buckets, in degrees either way.

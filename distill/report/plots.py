@@ -12,7 +12,7 @@ from distill.drawing import COLOURS, LINES, ced_curves, new_axes, png
 from distill.errors import ConfigError
 from distill.evaluate.protocol import require_alike
 from distill.evaluate.result import Evaluation
-from distill.evaluate.seeds import crossed_interval
+from distill.evaluate.seeds import interval
 from distill.landmarks import load_scheme
 
 # Of bars, beside their colours.
@@ -76,14 +76,14 @@ def role_bars(roles: Mapping[str, Mapping[str, Evaluation]]) -> bytes:
     """
     _require_alike({name: found for group in roles.values() for name, found in group.items()})
     figure, axes = new_axes(5.6, 0.9 + 0.75 * len(roles))
-    for place, (colour, group) in enumerate(zip(cycle(COLOURS), roles.values(), strict=False)):
+    for row, (colour, group) in enumerate(zip(cycle(COLOURS), roles.values(), strict=False)):
         nmes = np.stack([100 * found.nme() for found in group.values()])
-        low, high = crossed_interval(nmes, next(iter(group.values())).protocol.seed)
+        low, high = interval(nmes, next(iter(group.values())).protocol.seed)
         mean = float(nmes.mean())
-        axes.barh(place, mean, 0.6, color=colour, alpha=0.75)
-        axes.plot([low, high], [place, place], color="#222222", linewidth=1.5)
-        axes.plot(nmes.mean(1), [place] * len(group), "o", color="#222222", markerfacecolor="white", markersize=5)
-        axes.text(high, place, f"  {mean:.2f} %", va="center", fontsize=10)
+        axes.barh(row, mean, 0.6, color=colour, alpha=0.75)
+        axes.plot([low, high], [row, row], color="#222222", linewidth=1.5)
+        axes.plot(nmes.mean(1), [row] * len(group), "o", color="#222222", markerfacecolor="white", markersize=5)
+        axes.text(high, row, f"  {mean:.2f} %", va="center", fontsize=10)
     axes.set_yticks(range(len(roles)), [f"{role} ({len(group)})" for role, group in roles.items()])
     axes.invert_yaxis()
     kind = next(iter(next(iter(roles.values())).values())).primary

@@ -4,23 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from distill.errors import ConfigError
-from distill.evaluate.result import Evaluation, bootstrap_interval, paired_bootstrap
+from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.files import write_json
 from distill.landmarks import load_scheme
 from tests.support.evaluation import Measure
-
-
-def test_interval_is_repeatable_and_about_right() -> None:
-    values = np.random.default_rng(0).normal(0.04, 0.01, 400)
-    low, high = bootstrap_interval(values, seed=0)
-    assert (low, high) == bootstrap_interval(values, seed=0)
-    assert low < values.mean() < high
-    # 1.96 standard errors on both sides.
-    assert high - low == pytest.approx(2 * 1.96 * 0.01 / 20, rel=0.15)
 
 
 def test_the_better_model_has_the_negative_difference(measure: Measure) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from distill.cli.options import options_of, parse
-from distill.evaluate.result import Evaluation, bootstrap_interval
+from distill.evaluate.intervals import bootstrap_interval, crossed_interval
+from distill.evaluate.result import Evaluation
 from distill.training.config import StudentConfig
 from distill.training.resume import checkpoint_to_resume
 from scripts.studies.common.cached import scored
@@ -114,13 +115,11 @@ def arm_nmes(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
 def difference(arm: Sequence[Evaluation], reference: Sequence[Evaluation]) -> dict[str, Any]:
     """Return how much an arm's NME differs, in points of NME, paired by face and averaged over seeds.
 
-    `low` and `high` are the 95 % bootstrap interval over faces; `by_seed` says how much luck of training is in it.
+    `low` and `high` are the 95 % interval over faces and seeds, over faces alone where there is one seed.
     """
-    by_seed = [100 * (a.nme() - b.nme()) for a, b in zip(arm, reference, strict=True)]
-    faces = np.mean(by_seed, 0)
-    low, high = bootstrap_interval(faces, 0)
-    seeds = [float(differences.mean()) for differences in by_seed]
-    return {"mean": float(faces.mean()), "low": low, "high": high, "by_seed": seeds}
+    differences = np.array([100 * (a.nme() - b.nme()) for a, b in zip(arm, reference, strict=True)])
+    low, high = crossed_interval(differences) if len(differences) > 1 else bootstrap_interval(differences[0], 0)
+    return {"mean": float(differences.mean()), "low": low, "high": high, "by_seed": differences.mean(1).tolist()}
 
 
 def with_interval(difference: Mapping[str, float], digits: int = 2) -> str:
