@@ -29,10 +29,12 @@ FOLDER = $(if $(PRESET),--data.preset $(PRESET),--data.format $(or $(FORMAT),man
 TRAINING = $(FOLDER) $(if $(TRAIN),--data.subset "$(TRAIN)")
 TESTING = $(FOLDER) $(if $(SUBSET),--data.subset "$(SUBSET)")
 
-# KD=none trains the baseline without a teacher; KD=NAME another distillation loss.
+# KD=none trains the baseline without a teacher; KD=NAME another distillation loss, of weight KD_WEIGHT.
 KD ?=
+KD_WEIGHT ?= 1
 BASELINE = $(filter none,$(KD))
-DISTILLED = $(if $(BASELINE),,--teacher "$(TEACHER)") $(if $(KD),--kd.kind $(KD))
+OTHER_KD = $(if $(KD),--kd.kind $(KD) --kd.weight $(KD_WEIGHT) --kd.cache.form none)
+DISTILLED = $(if $(BASELINE),--kd.kind none,--teacher "$(TEACHER)" $(OTHER_KD))
 
 # `make teacher RESUME=1` continues a training that was stopped.
 CONTINUE = $(if $(RESUME),--resume)

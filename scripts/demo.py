@@ -1,10 +1,11 @@
-"""`make demo`: the whole pipeline on generated faces, from nothing to a submission that runs, in one report.
+"""`make demo`: few labelled and many unlabelled generated faces, teachers, students with and without them, one report.
 
 Every step is the command a user would type; the report and the summary are made from what the commands left behind.
 """
 
 import json
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,64 +16,164 @@ from rich.console import Console
 from distill.cli.main import main as distill
 
 RUN = Path("runs/demo")
-FACES, EXPORT = RUN / "faces", RUN / "student" / "export"
-DATA = ["--data.format", "manifest", "--data.root", str(FACES), "--data.subset", "test"]
-COUNT, SEED, DIFFICULTY = 1500, 1, 0.4
-MODELS = {
-    "teacher": RUN / "teacher" / "best.ckpt",
-    "student, distilled": RUN / "student" / "best.ckpt",
-    "student, no teacher": RUN / "student_baseline" / "best.ckpt",
-    "student, TFLite fp16": EXPORT / "student_fp16.tflite",
-}
+FACES, EXPORT = RUN / "faces", RUN / "student_0" / "export"
+FP16 = EXPORT / "student_fp16.tflite"
+FP16_RESULT, ZIP = RUN / "student_0_fp16.json", RUN / "submission.zip"
+TEST = ["--data.format", "manifest", "--data.root", str(FACES), "--data.subset", "test"]
+SUBSETS = {"train": 60, "unlabelled": 1500, "val": 30, "test": 300}
+SEEDS = (0, 1)
+ROLES = ("student", "baseline", "teacher")
+# An epoch of the students has three unlabelled faces for each labelled one; as many images are four times the epochs.
+BASELINE = ["--kd.kind", "none", "--data.sets", "[]", "--trainer.epochs", "224", "--trainer.validate_every", "56"]
+Command = list[str]
 _console = Console()
 
 
-def step(title: str, *command: str) -> float:
-    """Run one command and return its seconds; stop the demo where it fails."""
-    _console.rule(f"[bold]{title}[/bold]")
+def render() -> Command:
+    """Return the command that writes the faces."""
+    shares = json.dumps(SUBSETS)
+    options = {"--count": sum(SUBSETS.values()), "--seed": 1, "--size": 128, "--difficulty": 0.4, "--subsets": shares}
+    return ["data", "synth", str(FACES), *(str(word) for option in options.items() for word in option)]
+
+
+def training(role: str, seed: int) -> Command:
+    """Return the command that trains a teacher, student or baseline."""
+    command = "teacher" if role == "teacher" else "student"
+    extra = BASELINE if role == "baseline" else []
+    name = ["--name", f"{role}_{seed}", "--seed", str(seed)]
+    return [command, "--config", f"configs/demo/{command}.yaml", *extra, *name]
+
+
+def evaluation(model: Path, result: Path) -> Command:
+    """Return the command that measures a model on the test faces."""
+    return ["evaluate", str(model), *TEST, "--json", str(result)]
+
+
+def show(command: Command) -> None:
+    """Print a command as a user types it."""
     _console.print(f"[dim]distill {' '.join(command)}[/dim]", soft_wrap=True)
+
+
+def step(title: str, *commands: Command) -> float:
+    """Run commands one after the other; return their seconds, and stop the demo where one fails."""
+    _console.rule(f"[bold]{title}[/bold]")
     started = time.monotonic()
-    status = distill(list(command))
-    if status:
-        sys.exit(status)
+    for command in commands:
+        show(command)
+        if status := distill(command):
+            sys.exit(status)
+    return time.monotonic() - started
+
+
+def side_by_side(title: str, *commands: Command) -> float:
+    """Run commands at the same time, each in its own process; the first shows its progress, the others keep a log."""
+    _console.rule(f"[bold]{title}, side by side[/bold]")
+    started = time.monotonic()
+    children = []
+    logs = [None, *(RUN / f"log_{index}.txt" for index in range(1, len(commands)))]
+    for command, log in zip(commands, logs, strict=True):
+        show(command)
+        output = None if log is None else log.open("wb")
+        argv = [sys.executable, "-m", "distill", *command]
+        children.append(subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT if output else None))
+    try:
+        statuses = [child.wait() for child in children]
+    finally:
+        for child in children:
+            child.terminate()  # without effect on those that have ended
+    for status, log in zip(statuses, logs, strict=True):
+        if status:
+            _console.print(log.read_text(errors="replace")[-2000:] if log else "", markup=False)
+            sys.exit(status)
     return time.monotonic() - started
 
 
 def run_all() -> dict[str, float]:
     """Run the pipeline; return seconds by step."""
-    for old in ("teacher", "student", "student_baseline"):
-        shutil.rmtree(RUN / old, ignore_errors=True)
-    seconds = {
-        "render faces": step(
-            "Faces",
-            "data",
-            "synth",
-            str(FACES),
-            "--count",
-            str(COUNT),
-            "--seed",
-            str(SEED),
-            "--difficulty",
-            str(DIFFICULTY),
-        )
-    }
-    for name in ("teacher", "student", "student_baseline"):
-        command = "teacher" if name == "teacher" else "student"
-        recipe = name.removesuffix("_baseline")
-        baseline = ["--kd.kind", "none", "--name", name] if name != recipe else []
-        seconds[f"train {name}"] = step(f"Train: {name}", command, "--config", f"configs/demo/{recipe}.yaml", *baseline)
-    seconds["export"] = step("Export", "export", str(MODELS["student, distilled"]), "--out", str(EXPORT), *DATA)
-    fp16 = str(EXPORT / "student_fp16.tflite")
-    seconds["op check"] = step("Op check", "check", fp16, "--runtime", "2.11.0")
-    seconds["submission"] = step("Submission", "submit", fp16, "--out", str(RUN / "submission.zip"))
+    for role in ROLES:
+        for old in RUN.glob(f"{role}*"):
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    names = [f"{role}_{seed}" for role in ROLES for seed in SEEDS]
+    best = RUN / "student_0" / "best.ckpt"
+    seconds = {"render faces": step("Faces", render())}
+    seconds["train: teachers"] = side_by_side("Train: teachers", *(training("teacher", seed) for seed in SEEDS))
+    for seed in SEEDS:  # one student at a time, so that the second finds the teachers' landmarks in the cache
+        pair = [training(role, seed) for role in ("student", "baseline")]
+        title = f"student and baseline, seed {seed}"
+        seconds[f"train: {title}"] = side_by_side(f"Train: {title}", *pair)
+    seconds["export"] = step("Export", ["export", str(best), "--out", str(EXPORT), *TEST])
+    seconds["op check"] = step("Op check", ["check", str(FP16), "--runtime", "2.11.0"])
+    seconds["submission"] = step("Submission", ["submit", str(FP16), "--out", str(ZIP)])
+    measured = {RUN / name / "best.ckpt": RUN / name / "evaluation.json" for name in names} | {FP16: FP16_RESULT}
+    seconds["evaluate"] = step("Evaluate", *(evaluation(*pair) for pair in measured.items()))
     return seconds
 
 
-def measure() -> dict[str, Any]:
-    """Evaluate every model on the unseen test faces."""
-    from distill.evaluate.evaluate import evaluate
+def report_sources() -> list[Path]:
+    """Return what the report compares, the judged student first."""
+    return [*(RUN / f"{role}_{seed}" for role in ROLES for seed in SEEDS), FP16_RESULT]
 
-    return {name: evaluate(path, format="manifest", root=FACES, subset="test") for name, path in MODELS.items()}
+
+def write_report(seconds: dict[str, float]) -> tuple[Path, dict[str, Any]]:
+    """Write runs/demo/report.html; return its path and the summary of the demo."""
+    from distill.data.readers import read_faces
+    from distill.report.gallery import gallery
+    from distill.report.runs import build
+    from distill.report.sources import read_sources
+
+    paths, out = report_sources(), RUN / "report.html"
+    show(["report", *map(str, paths), "--out", str(out), "--title", "distill: demo"])
+    sources = read_sources(paths)
+    faces = read_faces("manifest", FACES, ("test",), "inner51")
+    by_name = {source.name: source.evaluations[0] for source in sources}
+    captions = {"student_0": "with teacher", "baseline_0": "without teacher, the same faces"}
+    pictures = {
+        f"Student {words}: prediction blue, annotation orange": gallery(by_name[name], faces, range(6))
+        for name, words in captions.items()
+    }
+    page = build(sources, "distill: demo", pictures)
+    summary = summarise(by_name)
+    exported = json.loads((EXPORT / "export.json").read_text())
+    submission = json.loads(ZIP.with_suffix(".json").read_text())
+    ops = exported["ops"]["fp16"]["rows"]
+    page.heading("Operators").table(
+        ("operator", "version", "count", "first runtime"),
+        [[o["op"], o["version"], o["count"], o["since"]] for o in ops],
+    )
+    page.heading("Submission").table(("what", "value"), [[k, str(v)] for k, v in submission.items()])
+    page.heading("Time").table(("step", "seconds"), [[name, round(value, 1)] for name, value in seconds.items()])
+    return page.write(out), summary | checks(exported, submission)
+
+
+def summarise(evaluations: dict[str, Any]) -> dict[str, Any]:
+    """Return the NME of each role by seed, and the difference that the teacher makes, in percent."""
+    from distill.evaluate.seeds import seed_difference
+
+    nme = {
+        f"{role}_nme_percent": [100 * float(evaluations[f"{role}_{seed}"].nme().mean()) for seed in SEEDS]
+        for role in ROLES
+    }
+    gain = seed_difference([(evaluations[f"student_{seed}"], evaluations[f"baseline_{seed}"]) for seed in SEEDS])
+    points = {name: 100 * getattr(gain, name) for name in ("mean", "low", "high")}
+    by_seed = [100 * value for value in gain.by_seed]
+    return {
+        "test_faces": len(evaluations["student_0"].names),
+        **nme,
+        "student_minus_baseline": points | {"by_seed": by_seed},
+    }
+
+
+def checks(exported: dict[str, Any], submission: dict[str, Any]) -> dict[str, Any]:
+    """Return what the exported files and the package were checked for."""
+    from distill.submission.dry_run import TOLERANCE_PX
+
+    parity = exported["parity"]["results"]
+    return {
+        "onnx_max_px": max(stage["max_px"] for stage in parity if stage["name"].startswith("onnx")),
+        "tflite_max_px": max(stage["max_px"] for stage in parity if stage["name"].startswith("fp")),
+        "opcheck": passes(all(row["verdict"] == "ok" for row in exported["ops"]["fp16"]["rows"])),
+        "submission": passes(submission["dry_run"]["max_px"] <= TOLERANCE_PX),
+    }
 
 
 def passes(good: bool) -> str:
@@ -80,98 +181,27 @@ def passes(good: bool) -> str:
     return "pass" if good else "fail"
 
 
-def pictures(evaluation: Any) -> bytes:
-    """Draw the first test faces with predictions and truth; they are generated and may be shown."""
-    from distill.data.readers import read_faces
-    from distill.report.gallery import gallery
-
-    return gallery(evaluation, read_faces("manifest", FACES, ("test",), "inner51"), range(18))
-
-
-def latency() -> Any:
-    """Time PyTorch and LiteRT in turns on one thread."""
-    from distill.bench.latency import accept
-    from distill.models.checkpoint import load_model
-
-    net, spec = load_model(MODELS["student, distilled"])
-    return accept(net, EXPORT / "student_fp32.tflite", spec.crop.size)
-
-
-def write_report(results: dict[str, Any], seconds: dict[str, float], summary: dict[str, Any], timing: Any) -> Path:
-    """Write runs/demo/report.html."""
-    from distill.report.curves import training_plot
-    from distill.report.page import Report, Verdict
-
-    exported = json.loads((EXPORT / "export.json").read_text())
-    submission = json.loads((RUN / "submission.json").read_text())
-    report = Report(
-        "distill: demo", "Generated faces, a small teacher, a student, a TFLite file and a submission that runs."
-    )
-    report.cards(
-        {
-            "teacher NME %": 100 * summary["teacher_nme"],
-            "student NME %": 100 * summary["student_nme"],
-            "baseline (no distillation) NME %": 100 * summary["student_baseline_nme"],
-            "TFLite max px": summary["tflite_max_px"],
-            "op check 2.11.0": Verdict(summary["opcheck"], summary["opcheck"] == "pass"),
-            "submission": Verdict(summary["submission"], summary["submission"] == "pass"),
-        }
-    )
-    report.heading("Accuracy on unseen generated faces")
-    report.evaluations(results, pictures=pictures(results["student, TFLite fp16"]))
-    report.heading("Training")
-    runs = {name: RUN / name / "metrics.csv" for name in ("teacher", "student", "student_baseline")}
-    report.figure(training_plot(runs, ["train/loss", "train/star", "val/nme"]), "Losses and validation NME")
-    report.heading("Parity with PyTorch")
-    rows = [
-        [
-            h["name"],
-            h["max_px"],
-            h["mean_px"],
-            h["gate"]["max_px"],
-            Verdict(passes(h["max_px"] <= h["gate"]["max_px"]), h["max_px"] <= h["gate"]["max_px"]),
-        ]
-        for h in exported["parity"]["results"]
-    ]
-    report.table(("stage", "max px", "mean px", "gate px", "verdict"), rows)
-    report.heading("Operators")
-    ops = exported["ops"]["fp16"]["rows"]
-    report.table(
-        ("operator", "version", "count", "first runtime"),
-        [[o["op"], o["version"], o["count"], o["since"]] for o in ops],
-    )
-    report.heading("Latency and time").text(str(timing))
-    report.table(("step", "seconds"), [[name, round(value, 1)] for name, value in seconds.items()])
-    report.heading("Submission").table(("what", "value"), [[k, str(v)] for k, v in submission.items()])
-    return report.write(RUN / "report.html")
-
-
 def main() -> None:
     """Run, measure, write report.html and summary.json."""
     from distill.files import write_json
-    from distill.submission.dry_run import TOLERANCE_PX
 
     started = time.monotonic()
     seconds = run_all()
-    _console.rule("[bold]Measure[/bold]")
-    results = measure()
-    exported = json.loads((EXPORT / "export.json").read_text())
-    parity = exported["parity"]["results"]
-    summary = {
-        **{
-            f"{key}_nme": results[name].summary()["nme"]
-            for key, name in zip(("teacher", "student", "student_baseline"), MODELS, strict=False)
-        },
-        "onnx_max_px": max(stage["max_px"] for stage in parity if stage["name"].startswith("onnx")),
-        "tflite_max_px": max(stage["max_px"] for stage in parity if stage["name"].startswith("fp")),
-        "opcheck": passes(all(row["verdict"] == "ok" for row in exported["ops"]["fp16"]["rows"])),
-        "submission": passes(json.loads((RUN / "submission.json").read_text())["dry_run"]["max_px"] <= TOLERANCE_PX),
-    }
-    path = write_report(results, seconds, summary, latency())
+    _console.rule("[bold]Report[/bold]")
+    path, summary = write_report(seconds)
     summary["seconds"] = round(time.monotonic() - started, 1)
+    summary["cpu_seconds"] = round(cpu_seconds(), 1)
     write_json(RUN / "summary.json", summary)
     _console.print_json(data=summary)
     _console.print(f"[bold]open {path}[/bold]")
+
+
+def cpu_seconds() -> float:
+    """Return the processor time of this process and of the children it has waited for."""
+    import resource
+
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ import pytest
 from distill.cli.main import main
 
 ROOT = Path(__file__).parents[1]
-# EFLD is converted in a tenth of the time of the demo's MobileViT-v2, whose conversion tests/export checks.
-STUDENT = ["--name", "student", "--model", "{arch: efld}", "--kd", "{kind: coordinate, weight: 1}"]
 TINY = ["--trainer.epochs", "1", "--trainer.validate_every", "1", "--data.batch_size", "4", "--log.wandb", "disabled"]
 
 
@@ -20,10 +18,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     faces, runs = str(root / "faces"), ["--runs", str(root / "runs"), "--data.workers", "0"]
     assert main(["data", "synth", faces, "--count", "24", "--size", "128", "--workers", "0"]) == 0
     data, demo = ["--data.root", faces], ROOT / "configs" / "demo"
-    assert main(["teacher", "--config", str(demo / "teacher.yaml"), *data, *runs, *TINY]) == 0
-    teacher = ["--teacher", str(root / "runs" / "teacher" / "best.ckpt")]
-    base = str(ROOT / "configs" / "base" / "demo.yaml")
-    assert main(["student", "--config", base, *teacher, *STUDENT, *data, *runs, *TINY]) == 0
+    assert main(["teacher", "--config", str(demo / "teacher.yaml"), "--name", "teacher", *data, *runs, *TINY]) == 0
+    teacher = ["--teacher", str(root / "runs" / "teacher" / "best.ckpt"), "--kd.cache.folder", str(root / "cache")]
+    unlabelled = json.dumps([{"format": "manifest", "root": faces, "subset": "train", "labels": "none"}])
+    student = ["--config", str(demo / "student.yaml"), "--name", "student", "--data.sets", unlabelled]
+    assert main(["student", *student, *teacher, *data, *runs, *TINY]) == 0
     best = root / "runs" / "student" / "best.ckpt"
     where = ["--data.format", "manifest", "--data.root", faces]
     assert main(["export", str(best), "--out", str(root / "export"), *where, "--faces", "4"]) == 0
@@ -90,11 +89,11 @@ def test_bad_input_is_one_line_and_status_2(folder: Path, capsys: pytest.Capture
         "did you mean 'trainer.epochs'": ["teacher", "--trainer.epoch", "3"],
         "this run exists": [
             *("teacher", "--config", str(ROOT / "configs/demo/teacher.yaml"), "--runs", str(folder / "runs")),
-            *where,
+            *("--name", "teacher", *where),
         ],
         "differ in scheme": [
             *("student", "--config", student, "--teacher", str(folder / "runs/teacher/best.ckpt"), "--name", "other"),
-            *(*where, "--runs", str(folder / "runs"), "--data.scheme", "ibug68"),
+            *(*where, "--runs", str(folder / "runs"), "--data.scheme", "ibug68", "--data.sets", "[]"),
             *("--data.crop.scale", "1.4", "--data.crop.shift_y", "0"),
         ],
     }

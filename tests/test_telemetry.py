@@ -28,7 +28,7 @@ EXPORT = [
     QUICK[0],
     [
         *("student", "--config", str(ROOT / "configs/demo/student.yaml"), "--kd.kind", "none", "--name", "student"),
-        *("--data.root", "faces", "--runs", "runs", *TINY),
+        *("--data.root", "faces", "--data.sets", "[]", "--runs", "runs", *TINY),
     ],
     ["export", "runs/student/best.ckpt", "--faces", "2", *DATA],
     ["evaluate", "runs/student/export/student.onnx", *DATA],

@@ -12,6 +12,7 @@ from distill.drawing import COLOURS, LINES, ced_curves, new_axes, png
 from distill.errors import ConfigError
 from distill.evaluate.protocol import require_alike
 from distill.evaluate.result import Evaluation
+from distill.evaluate.seeds import interval
 from distill.landmarks import load_scheme
 
 # Of bars, beside their colours.
@@ -61,6 +62,34 @@ def group_bars(evaluations: Mapping[str, Evaluation], normaliser: str | None = N
     axes.set(ylabel=f"mean error, % of {kind} distance")
     axes.grid(axis="x", alpha=0)
     axes.legend(frameon=False, ncols=len(evaluations), loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8)
+    return png(figure)
+
+
+def role_bars(roles: Mapping[str, Mapping[str, Evaluation]]) -> bytes:
+    """Draw the mean NME of teachers, students and baselines as bars, with one dot for each training.
+
+    Args:
+        roles: evaluations of unlike trainings, by the role of the run and by the name of the run.
+
+    Raises:
+        ConfigError: evaluations of unlike protocols.
+    """
+    _require_alike({name: found for group in roles.values() for name, found in group.items()})
+    figure, axes = new_axes(5.6, 0.9 + 0.75 * len(roles))
+    for row, (colour, group) in enumerate(zip(cycle(COLOURS), roles.values(), strict=False)):
+        nmes = np.stack([100 * found.nme() for found in group.values()])
+        low, high = interval(nmes, next(iter(group.values())).protocol.seed)
+        mean = float(nmes.mean())
+        axes.barh(row, mean, 0.6, color=colour, alpha=0.75)
+        axes.plot([low, high], [row, row], color="#222222", linewidth=1.5)
+        axes.plot(nmes.mean(1), [row] * len(group), "o", color="#222222", markerfacecolor="white", markersize=5)
+        axes.text(high, row, f"  {mean:.2f} %", va="center", fontsize=10)
+    axes.set_yticks(range(len(roles)), [f"{role} ({len(group)})" for role, group in roles.items()])
+    axes.invert_yaxis()
+    kind = next(iter(next(iter(roles.values())).values())).primary
+    axes.set(xlabel=f"NME, % of {kind} distance; dots: trainings; lines: 95 % over faces and trainings")
+    axes.set_xmargin(0.15)
+    axes.grid(axis="y", alpha=0)
     return png(figure)
 
 

@@ -10,6 +10,7 @@ from distill.report.sections import (
     export_section,
     face_map_section,
     parity_section,
+    roles_section,
     suite_section,
     training_section,
 )
@@ -29,16 +30,19 @@ def build(sources: Sequence[Source], title: str, pictures: Mapping[str, bytes] |
     report = Report(title, ", ".join(source.name for source in sources))
     groups = matched(sources)
     report.verdict(verdict(sources, groups))
+    shown = dict(pictures or {})
     for group in groups:
         evaluations = {name: evaluation for name, (evaluation, _) in group.items()}
         protocol = next(iter(evaluations.values())).protocol
-        report.heading(f"Accuracy: {protocol.subset}, {protocol.boxes} boxes").evaluations(evaluations)
+        report.heading(f"Accuracy: {protocol.subset}, {protocol.boxes} boxes")
+        roles_section(report, sources, evaluations)
+        _figures(report, shown)
+        report.evaluations(evaluations)
         face_map_section(report, evaluations)
         suites = {name: suite for name, (_, suite) in group.items() if suite}
         if suites:
             suite_section(report, suites)
-    for caption, png in (pictures or {}).items():
-        report.figure(png, caption)
+    _figures(report, shown)
     training_section(report, sources)
     for source in sources:
         for section, content in (
@@ -49,6 +53,12 @@ def build(sources: Sequence[Source], title: str, pictures: Mapping[str, bytes] |
             if content:
                 _require_whole(source.name, section, report, content)
     return report
+
+
+def _figures(report: Report, pictures: dict[str, bytes]) -> None:
+    """Show the pictures, once."""
+    for caption in list(pictures):
+        report.figure(pictures.pop(caption), caption)
 
 
 def _require_whole(

@@ -1,6 +1,7 @@
 """Sections of the report: errors by landmark and subgroup, training, export, costs and latency."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from distill.errors import ConfigError
@@ -9,11 +10,23 @@ from distill.export.verify.parity import ParityResult
 from distill.export.verify.tolerances import Gate
 from distill.report.curves import training_plot
 from distill.report.page import Cell, Interval, Report, Verdict
-from distill.report.plots import face_map, robustness_curves
+from distill.report.plots import face_map, robustness_curves, role_bars
 from distill.report.sources import Source
 from distill.training.loggers.metrics_csv import TERM_GRADIENT, value_names
 
+_ROLES = {"teacher": "teacher", "baseline": "student without teacher", "student": "student with teacher"}
 _CURVES = ("train/loss", "val/nme")
+
+
+def roles_section(report: Report, sources: Sequence[Source], evaluations: Mapping[str, Evaluation]) -> None:
+    """Draw teachers, baselines and students side by side, where there are at least two of these."""
+    roles = {
+        words: {s.name: evaluations[s.name] for s in sources if s.role == role and s.name in evaluations}
+        for role, words in _ROLES.items()
+    }
+    roles = {words: found for words, found in roles.items() if found}
+    if len(roles) > 1:
+        report.figure(role_bars(roles), "NME by role; lower is better")
 
 
 def face_map_section(report: Report, evaluations: Mapping[str, Evaluation]) -> None:
@@ -76,11 +89,33 @@ def training_section(report: Report, sources: Sequence[Source]) -> None:
     runs = {source.name: source.metrics for source in sources if source.metrics}
     if runs:
         report.heading("Training").figure(training_plot(runs, _CURVES), "Loss and validation NME")
+    rows = [_trained(source) for source in sources if source.images is not None]
+    if rows:
+        report.table(("run", "network", "teacher", "seed", "steps", "images", "faces", "seconds"), rows)
     terms = dict.fromkeys(
         name for path in runs.values() for name in value_names(path) if name.startswith(TERM_GRADIENT)
     )
     if terms:
         report.figure(training_plot(runs, list(terms)), "Norm of the gradient of each term of the loss")
+
+
+def _trained(source: Source) -> list[Cell]:
+    """One row of the table of trainings."""
+    config, summary = source.config, source.summary
+    teachers = config.get("teacher") if source.role == "student" else None
+    paths = teachers if isinstance(teachers, list) else [teachers]
+    teacher = ", ".join(Path(path).parent.name or path for path in paths if path) or None
+    arch = config.get("model", {}).get("arch")
+    return [
+        source.name,
+        arch,
+        teacher,
+        config.get("seed"),
+        summary["steps"],
+        source.images,
+        summary.get("train_faces"),
+        round(summary.get("seconds", 0)),
+    ]
 
 
 def export_section(report: Report, name: str, export: Mapping[str, Any]) -> None:

@@ -33,6 +33,7 @@ class Source:
         metrics: metrics.csv, if there is one.
         folder: of the run; None for a JSON file.
         config: config.yaml, if there is one.
+        summary: summary.json of the training, if there is one.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source:
     metrics: Path | None = None
     folder: Path | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def role(self) -> str:
@@ -51,6 +53,12 @@ class Source:
         if "kd" in self.config:
             return "baseline" if self.config["kd"].get("kind") == "none" else "student"
         return "teacher" if self.config else "model"
+
+    @property
+    def images(self) -> int | None:
+        """How many crops it was trained on, repetitions included, or None where that is not recorded."""
+        steps, batch = self.summary.get("steps"), self.config.get("data", {}).get("batch_size")
+        return steps * batch if isinstance(steps, int) and isinstance(batch, int) else None
 
 
 def read_sources(paths: Sequence[Path]) -> list[Source]:
@@ -93,7 +101,7 @@ def read_source(path: Path, name: str | None = None) -> Source:
     folder = path if path.is_dir() else None
     return Source(
         name or path.name.removesuffix(".json"), evaluations, suites, export, parity, bench, curves, folder,
-        _config(path / "config.yaml"),
+        _config(path / "config.yaml"), _summary(path / "summary.json"),
     )  # fmt: skip
 
 
@@ -103,6 +111,10 @@ def _config(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AnnotationError(f"{file}: not readable YAML ({' '.join(str(error).split())[:100]})") from error
     return content if isinstance(content, dict) else {}
+
+
+def _summary(file: Path) -> dict[str, Any]:
+    return _read(file) if file.is_file() else {}
 
 
 def _read(file: Path) -> dict[str, Any]:

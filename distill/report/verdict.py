@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from distill.evaluate.intervals import bootstrap_interval, crossed_interval
-from distill.evaluate.result import Evaluation
+from distill.evaluate.result import Evaluation, paired_bootstrap
+from distill.evaluate.seeds import SeedDifference, seed_difference
 from distill.export.verify.parity import ParityResult
 from distill.export.verify.tolerances import Gate
 from distill.report.page import Statement
@@ -65,7 +65,7 @@ def _good(student: Source, sources: Sequence[Source], measured: Group) -> Statem
 
 def _relation(own: Evaluation, other: Evaluation, name: str) -> tuple[int, str]:
     """Return whether an NME is below (-1), above (1) or not distinguishable from another (0), and that in words."""
-    mean, low, high = _difference([(own, other)])
+    mean, low, high = (100 * value for value in paired_bootstrap(own, other))
     if low <= 0 <= high:
         return 0, f"not distinguishable from {name}"
     if mean > 0:
@@ -84,22 +84,49 @@ def _helped(student: Source, sources: Sequence[Source], measured: Group) -> Stat
         return Statement(
             question, "missing", "No baseline with the same seed was evaluated on these faces.", _baseline(student)
         )
-    mean, low, high = _difference(pairs)
-    over = "faces and seeds" if len(pairs) > 1 else "faces"
-    interval = f"{mean:+.2f} points of NME ({low:+.2f} to {high:+.2f}, 95 % over {over})"
-    gains = [100 * float((own.nme() - baseline.nme()).mean()) for own, baseline in pairs]
-    seeds = (
-        f"over {len(pairs)} seeds, which differ from {min(gains):+.2f} to {max(gains):+.2f}"
-        if len(pairs) > 1
-        else "with one seed, so that the variation between trainings is not known"
-    )
-    text = f"Against the baseline without distillation it changes {interval}, {seeds}"
-    if low <= 0 <= high:
-        return Statement(question, "unclear", f"{text}: a change of 0 is inside the interval.")
-    return Statement(question, "yes" if high < 0 else "no", f"{text}.")
+    difference = seed_difference([(measured[own.name][0], measured[other.name][0]) for own, other in pairs])
+    text = f"{_change(pairs, measured, difference)}.{_dissent(pairs, difference)}{_effort(pairs)}"
+    if difference.low <= 0 <= difference.high:
+        return Statement(question, "unclear", f"{text} A change of 0 is inside the interval.")
+    return Statement(question, "yes" if difference.high < 0 else "no", text)
 
 
-def _pairs(student: Source, sources: Sequence[Source], measured: Group) -> list[tuple[Evaluation, Evaluation]]:
+def _change(pairs: Sequence[tuple[Source, Source]], measured: Group, difference: SeedDifference) -> str:
+    """Say how the NME differs from that of the baselines."""
+    own, baseline = (float(np.mean([measured[pair[role].name][0].nme().mean() for pair in pairs])) for role in range(2))
+    mean, low, high = (f"{100 * value:+.2f}" for value in (difference.mean, difference.low, difference.high))
+    text = f"The NME is {_percent(own)} instead of {_percent(baseline)} without distillation"
+    if len(pairs) == 1:
+        where = "95 % over faces), with one seed, so that the variation between trainings is not known"
+        return f"{text}: {mean} points of NME ({low} to {high}, {where}"
+    first, last = (f"{100 * value:+.2f}" for value in (min(difference.by_seed), max(difference.by_seed)))
+    where = f"95 % over faces and seeds), over {len(pairs)} seeds, which differ from {first} to {last}"
+    return f"{text}: {mean} points of NME ({low} to {high}, {where}"
+
+
+def _dissent(pairs: Sequence[tuple[Source, Source]], difference: SeedDifference) -> str:
+    """Name the seeds whose difference does not have the sign of the mean."""
+    found = [
+        f"{pairs[index][0].config.get('seed')} ({100 * difference.by_seed[index]:+.2f})"
+        for index in difference.dissenting
+    ]
+    if len(pairs) == 1 or not found:
+        return ""
+    return f" Not every seed agrees with the mean: seed {', seed '.join(found)}."
+
+
+def _effort(pairs: Sequence[tuple[Source, Source]]) -> str:
+    """Say how many images both sides were trained on, where that is recorded."""
+    own, baseline = ({pair[role].images for pair in pairs} for role in range(2))
+    if None in own | baseline:
+        return ""
+    if own == baseline and len(own) == 1:
+        return f" Each was trained on {next(iter(own)):,} images."
+    counts = (" and ".join(f"{count:,}" for count in sorted(filter(None, side))) for side in (own, baseline))
+    return " It was trained on {} images, the baseline on {}: not an equal comparison.".format(*counts)
+
+
+def _pairs(student: Source, sources: Sequence[Source], measured: Group) -> list[tuple[Source, Source]]:
     """Pair students and baselines of one seed, the same recipe with other seeds included."""
     baselines = {s.config.get("seed"): s for s in sources if s.role == "baseline" and s.name in measured}
     students = {
@@ -108,19 +135,7 @@ def _pairs(student: Source, sources: Sequence[Source], measured: Group) -> list[
         if s.role == "student" and s.name in measured and s.config.get("kd") == student.config.get("kd")
     }
     shared = [seed for seed in students if seed in baselines]
-    return [(measured[students[seed].name][0], measured[baselines[seed].name][0]) for seed in shared]
-
-
-def _difference(pairs: Sequence[tuple[Evaluation, Evaluation]]) -> tuple[float, float, float]:
-    """Return mean and 95 % interval of the NME of the first minus the second in percent, over faces and, with several
-    pairs, over seeds too.
-    """
-    differences = np.array([own.nme() - other.nme() for own, other in pairs])
-    if len(pairs) > 1:
-        low, high = crossed_interval(differences)
-    else:
-        low, high = bootstrap_interval(differences[0], pairs[0][0].protocol.seed)
-    return 100 * float(differences.mean()), 100 * low, 100 * high
+    return [(students[seed], baselines[seed]) for seed in shared]
 
 
 def _runs(student: Source) -> Statement:

@@ -17,7 +17,6 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,7 @@ def make_steps(pair: tuple[Any, ...], folder: Path) -> dict[str, Any]:
 def one_step(config: StudentConfig, teacher: Any, batch: FaceSample, form: str) -> Any:
     net, spec = make_net(config)
     scheme = load_scheme(spec.scheme)
-    kd = replace(config.kd, inherit_heads=False) if form != "landmarks" else KDConfig("coordinate", 1.0)
+    kd = KDConfig("coordinate", 1.0) if form == "landmarks" else KDConfig("mse", 100.0)
     task = StudentTask(
         net, make_loss("maps", scheme), LandmarkMetrics(scheme), config.optim, 100, spec, teacher=teacher, kd=kd
     )

@@ -37,7 +37,9 @@ _NAMES = (
     *("dan_1", "dan_2", "efld", "hrnet_w18", "lite_hrnet_18", "lite_hrnet_plus_10m", "lite_hrnet_plus_30m"),
     *("pfld_025", "pfld_100"),
 )
-NETS = {name: Path(f"configs/zoo/{name}.yaml") for name in _NAMES} | {"mobilevit_v2_050": Path("configs/student.yaml")}
+NETS = {name: Path(f"configs/zoo/{name}.yaml") for name in _NAMES} | {
+    "mobilevit_v2_050": Path("configs/base/student.yaml")
+}
 BASELINE = ["--kd.kind", "none"]
 # What a network that is trained in stages starts from; its epochs come on top.
 STARTS = {"dan_2": "dan_1"}

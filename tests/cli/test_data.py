@@ -43,6 +43,13 @@ def test_check_fails_with_an_error_and_says_what_to_do(
     assert "error" in text
 
 
+def test_generated_faces_are_split_as_asked(tmp_path: Path) -> None:
+    words = ["data", "synth", str(tmp_path), "--count", "10", "--size", "48", "--workers", "0", "--difficulty", "0"]
+    assert main([*words, "--subsets", "{train: 2, unlabelled: 8}"]) == 0
+    subsets = [record.subset for record in read_faces("manifest", tmp_path)]
+    assert {name: subsets.count(name) for name in set(subsets)} == {"train": 2, "unlabelled": 8}
+
+
 def test_prepare_makes_a_folder_that_reads_as_faces(
     generated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,7 +26,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "student": {"kd": KD, "teacher": ["runs/teacher/best.ckpt"]},
     "baseline": {"kd": {"kind": "none"}},
 }
-DATA = {"format": "manifest", "root": "my faces", "test_subset": "hard"}
+DATA = {"batch_size": 30, "format": "manifest", "root": "my faces", "test_subset": "hard"}
 
 
 class Runs:
@@ -108,21 +108,50 @@ def test_a_difference_within_the_noise_is_unclear(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gains", "answer", "expected"),
+    ("gains", "answer", "text"),
     [
         ((0.36, 0.4, 0.44), "yes", "over 3 seeds, which differ from -1.10 to -0.90"),
         ((0.2, 0.6), "unclear", "over 2 seeds, which differ from -1.50 to -0.50"),
     ],
 )
-def test_seeds_that_differ_widen_the_interval(runs: Runs, gains: tuple[float, ...], answer: str, expected: str) -> None:
+def test_seeds_that_differ_widen_the_interval(runs: Runs, gains: tuple[float, ...], answer: str, text: str) -> None:
     for seed, gain in enumerate(gains):
         runs.add("student", 1.0, seed)
         runs.add("baseline", 1.0 + gain, seed)
     helped = runs.statements()[1]
     assert helped.answer == answer
-    assert "-1.00 points" in helped.text
+    assert "The NME is 2.50 % instead of 3.50 % without distillation: -1.00 points" in helped.text
     assert "95 % over faces and seeds" in helped.text
-    assert expected in helped.text
+    assert text in helped.text
+    assert "Not every seed" not in helped.text
+
+
+def test_a_seed_that_says_otherwise_is_named_and_its_luck_is_in_the_interval(runs: Runs) -> None:
+    for seed, gain in ((0, 0.8), (1, -0.2)):
+        runs.add("student", 1.0, seed)
+        runs.add("baseline", 1.0 + gain, seed)
+    helped = runs.statements()[1]
+    assert helped.answer == "unclear"  # over faces alone, -0.75 points would be certain
+    assert "-0.75 points of NME (" in helped.text
+    assert "Not every seed agrees with the mean: seed 1 (+0.50)." in helped.text
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (50, "Each was trained on 1,500 images."),
+        (80, "It was trained on 1,500 images, the baseline on 2,400: not an equal comparison."),
+        (None, ""),
+    ],
+)
+def test_unlike_numbers_of_images_are_stated(runs: Runs, steps: int | None, expected: str) -> None:
+    for role, own in (("student", 50), ("baseline", steps)):
+        path = runs.add(role, 1.0)
+        if own is not None:
+            write_json(path / "summary.json", {"steps": own})
+    text = runs.statements()[1].text
+    assert expected in text
+    assert ("images" in text) == bool(expected)
 
 
 def test_what_is_missing_names_the_command(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,3 +191,15 @@ def test_the_page_opens_with_the_verdict(runs: Runs) -> None:
     runs.add("student", 0.8)
     page = build(read_sources(runs.paths), "t").html()
     assert page.index("Is student good?") < page.index("<nav>") < page.index("Accuracy: ")
+
+
+def test_the_page_shows_roles_and_the_cost_of_each_training(runs: Runs) -> None:
+    for role in ("student", "baseline"):
+        write_json(runs.add(role, 1.0, seed=3) / "summary.json", {"steps": 50, "train_faces": 9, "seconds": 1.2})
+    page = build(read_sources(runs.paths), "t")
+    assert "NME by role; lower is better" in page.figures
+    (rows,) = [rows for headers, rows in page.tables if "images" in headers]
+    assert [row[:6] for row in rows] == [
+        ["student3", None, "teacher", 3, 50, 1500],
+        ["baseline3", None, None, 3, 50, 1500],
+    ]

@@ -76,7 +76,7 @@ def test_arms_of_unequal_length_are_refused(tmp_path: Path) -> None:
 
 def test_arms_differ_from_their_baseline_in_what_is_studied_alone(commands: list[list[str]], tmp_path: Path) -> None:
     teacher, start = tmp_path / "teacher.ckpt", tmp_path / "start.ckpt"
-    config, data = Path("configs/student.yaml"), tmp_path
+    config, data = Path("configs/student_refine.yaml"), tmp_path
     arms = {arm: kd_study.arguments(arm, config, start, teacher, data, 3) for arm in kd_study.ARMS}
     runs = train_arms(arms, 2, tmp_path / "runs")
     assert [len(paths) for paths in runs.values()] == [2] * len(arms)

@@ -22,7 +22,7 @@ from distill.training.fit import train_student
 from distill.training.loggers.metrics_csv import read_rows
 from distill.training.teacher import FrozenTeacher
 from distill.training.teacher_cache.cached_teacher import CachedTeacher
-from distill.training.teacher_cache.factory import with_cache
+from distill.training.teacher_cache.factory import identity, with_cache
 from tests.support.training_runs import numbers
 
 
@@ -193,6 +193,20 @@ def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
     values, others = state(again), state(whole)
     assert values.keys() == others.keys()
     assert all(torch.equal(value, others[name]) for name, value in values.items())
+
+
+def test_seeds_share_landmarks_computed_once_but_no_augmented_crops(
+    make_config: Any, teacher: Path, tmp_path: Path
+) -> None:
+    def made_of(seed: int, form: str, boxes: tuple[str, ...] = ("gt",)) -> dict[str, Any]:
+        config = _cached(make_config, "run", teacher, tmp_path, form, seed=seed)
+        data = build_data(config.data, ["inner51"], seed, config.trainer.epochs)
+        data.train.boxes = boxes  # type: ignore[union-attr]
+        return identity(config, data.train)
+
+    assert made_of(0, "landmarks") == made_of(1, "landmarks")
+    assert made_of(0, "landmarks", ("gt", "dataset")) != made_of(1, "landmarks", ("gt", "dataset"))
+    assert made_of(0, "maps") != made_of(1, "maps")
 
 
 @pytest.mark.parametrize("size", [64, 32])

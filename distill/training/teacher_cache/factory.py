@@ -63,7 +63,8 @@ def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[s
         "order": names,
         "crop": asdict(config.data.crop.spec()) | ({"size": "the teacher's"} if once else {}),
         "boxes": [list(part.boxes) for part in sets],
-        "seeds": [part.seed for part in sets],
+        # Without augmentation the seed only chooses among several boxes of a face.
+        "seeds": [None if once and len(part.boxes) == 1 else part.seed for part in sets],
         "augment": None if once else asdict(config.data.augment),
         "stream": None if once else {"seed": config.seed, **batch},
         "precision": "32" if once else resolved(config.trainer),

@@ -1,0 +1,70 @@
+"""The demo compares a student with a baseline of as many steps and images, by options that the commands accept."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distill.cli.options import options_of, parse
+from distill.evaluate.result import Evaluation
+from distill.training.config import RunConfig, StudentConfig
+from scripts import demo
+from tests.support.evaluation import Measure
+
+ROOT = Path(__file__).parents[2]
+
+
+def configured(role: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the configuration of a training, with its defaults as they are parsed."""
+    monkeypatch.chdir(ROOT)
+    command, *options = demo.training(role, seed)
+    target = RunConfig if command == "teacher" else StudentConfig
+    return target(**parse(options_of(command, "", target), options))
+
+
+def steps(config: Any) -> int:
+    """Return the steps of a training on the faces that the demo renders."""
+    further = sum(round(part.share * demo.SUBSETS[part.subset]) for part in config.data.sets)
+    return int(config.trainer.epochs * ((demo.SUBSETS[config.data.subset] + further) // config.data.batch_size))
+
+
+def test_student_and_baseline_differ_in_teacher_and_unlabelled_faces_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    student, baseline = (configured(role, 0, monkeypatch) for role in ("student", "baseline"))
+    assert [part.labels for part in student.data.sets] == ["none"]
+    assert (student.kd.cache.form, baseline.kd.kind, baseline.teacher) == ("landmarks", "none", None)
+    assert replace(student.data, sets=[]) == baseline.data
+    assert (student.model, student.loss, student.optim) == (baseline.model, baseline.loss, baseline.optim)
+    assert steps(student) == steps(baseline)
+    validations = {
+        steps(config) * config.trainer.validate_every // config.trainer.epochs for config in (student, baseline)
+    }
+    assert len(validations) == 1
+
+
+def test_students_are_distilled_from_the_teachers_that_are_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = [configured("teacher", seed, monkeypatch) for seed in demo.SEEDS]
+    for seed in demo.SEEDS:
+        student = configured("student", seed, monkeypatch)
+        assert student.seed == seed
+        assert student.teachers == [teacher.runs / teacher.name / "best.ckpt" for teacher in trained]
+
+
+def test_faces_are_split_as_the_recipes_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    student = configured("student", 0, monkeypatch)
+    read = {student.data.subset, student.data.val_subset, *(part.subset for part in student.data.sets), "test"}
+    assert read == set(demo.SUBSETS)
+    command = demo.render()
+    assert command[command.index("--count") + 1] == str(sum(demo.SUBSETS.values()))
+
+
+def test_the_summary_has_the_sign_of_the_gain(measure: Measure) -> None:
+    # 0.4 px are one percent of the eye distance of these faces.
+    off = {"student": 1.0, "baseline": 1.4, "teacher": 0.6}
+    found: dict[str, Evaluation] = {
+        f"{role}_{seed}": measure(shift=(pixels, 0)) for role, pixels in off.items() for seed in demo.SEEDS
+    }
+    summary = demo.summarise(found)
+    assert summary["baseline_nme_percent"] == pytest.approx([3.5, 3.5], abs=1e-3)
+    assert summary["student_minus_baseline"]["mean"] == pytest.approx(-1.0, abs=1e-3)
+    assert summary["student_minus_baseline"]["by_seed"] == pytest.approx([-1.0, -1.0], abs=1e-3)
