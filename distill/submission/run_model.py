@@ -121,19 +121,13 @@ def prepare(output: Path) -> None:
         raise ConfigError(f"{output}: no results can be written there ({error.strerror}); choose another") from error
 
 
-def packaged_detector(folder: Path) -> Path:
-    """Return the detector file of a package; where it holds none, that of the installed `distill`."""
-    file = folder / "detector" / bundled_detector().name
-    return bundled_detector() if bundled_detector().is_file() and not file.is_file() else file
-
-
 def run(image_list: Path, output: Path) -> bool:
     """Write one result file per photo; return whether all were written and at least one photo did not fail."""
     began = time.perf_counter()
     contest = load_contest(HERE / "contest.yaml")
     photos = read_list(image_list)
     prepare(output)
-    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(packaged_detector(HERE)))
+    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(HERE / "detector" / bundled_detector().name))
     failed, unwritten, slowest = 0, 0, (0.0, "none")
     for photo in photos:
         start = time.perf_counter()
