@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from distill.data.photos.config import PasteSetConfig
 from distill.data.photos.paste import PasteFace
-from distill.data.readers import parse_subsets, read_faces
+from distill.data.readers import parse_subsets, read_annotated
 from distill.data.records import FaceRecord
 from distill.errors import AnnotationError
 from distill.geometry import box_of_points
@@ -22,6 +22,8 @@ from distill.images import read_image
 FOREHEAD = 0.31
 # Schemes whose points include the jaw, so that their tight box is the face up to the brows.
 _WITH_JAW = ("ibug68", "faces70", "wflw98")
+# Points that a file only numbers.
+_NUMBERED = "five"
 
 # What is kept of a photo: a square of this many longer sides of the face's box, at this many pixels for the face.
 _SURROUNDINGS = 2.0
@@ -80,7 +82,8 @@ def read_paste_faces(sets: Sequence[PasteSetConfig]) -> list[PasteFace]:
         AnnotationError: a set whose boxes cannot be found out, or whatever its reader raises.
         ConfigError: a set with a scheme that has no five points.
     """
-    records = [record for given in sets for record in read_faces(given.format, given.root, parse_subsets(given.subset))]
+    parts = [read_annotated(given.format, given.root, parse_subsets(given.subset), _NUMBERED) for given in sets]
+    records = [record for part in parts for record in part]
     records = [record for record in records if record.known.all()]
     five = [record.in_scheme("five").landmarks for record in records]
     boxes = [wider_box(record.landmarks) if record.scheme in _WITH_JAW else None for record in records]
