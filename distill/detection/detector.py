@@ -39,7 +39,8 @@ def open_detector(
     """Open a detector.
 
     Args:
-        detector: `retinaface`, `blazeface`, or a RetinaFace file (.tflite, .onnx) with its description (.json).
+        detector: `retinaface`, `blazeface`, a RetinaFace file (.tflite, .onnx) with its description (.json), or a
+            folder with BlazeFace's files.
         threads: threads of every network.
         min_score: faces below are left out; by default what was chosen for the detector.
         size: RetinaFace's longest input side in pixels, a multiple of 32; by default that of the file.
@@ -50,10 +51,11 @@ def open_detector(
     """
     if min_score is not None and not 0 <= min_score <= 1:
         raise ConfigError(f"--min_score {min_score} must be in [0, 1]")
-    if str(detector) == "blazeface":
+    if str(detector) == "blazeface" or Path(detector).is_dir():
         if size is not None:
             raise ConfigError("blazeface has inputs of fixed sizes: leave the detector's size out")
-        return BlazeFaceDetector(threads=threads, min_score=_BLAZEFACE_SCORE if min_score is None else min_score)
+        folder = Path(detector) if Path(detector).is_dir() else None
+        return BlazeFaceDetector(folder, threads, _BLAZEFACE_SCORE if min_score is None else min_score)
     if str(detector) == "retinaface":
         return RetinaFaceDetector(bundled_detector(), size, threads, min_score)
     if Path(detector).suffix in (".tflite", ".onnx"):

@@ -130,7 +130,6 @@ def prepare(output: Path) -> None:
         raise ConfigError(f"{output}: no results can be written there ({error.strerror}); choose another") from error
 
 
-<<<<<<< HEAD
 def write(path: Path, text: str) -> str | None:
     """Write a result; return why it could not be written, None where it was."""
     try:
@@ -141,27 +140,20 @@ def write(path: Path, text: str) -> str | None:
 
 
 def packaged_detector(folder: Path) -> Path:
-    """Return the detector file of a package; where it holds none, that of the installed `distill`."""
-    file = folder / "detector" / bundled_detector().name
-    return bundled_detector() if bundled_detector().is_file() and not file.is_file() else file
+    """Return the detector of a package: RetinaFace's file, or the folder where BlazeFace's files are instead."""
+    file = folder / bundled_detector().name
+    return folder if not file.is_file() and any(folder.glob("face_detection_*.tflite")) else file
 
 
-=======
->>>>>>> s2-retina
 def run(image_list: Path, output: Path) -> bool:
     """Write the results of all photos; return whether all were written and at least one photo did not fail."""
     began = time.perf_counter()
     contest = load_contest(HERE / "contest.yaml")
     photos = read_list(image_list)
     prepare(output)
-<<<<<<< HEAD
-    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(packaged_detector(HERE)))
+    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(packaged_detector(HERE / "detector")))
     together = contest.result is not None and not contest.result.per_photo
     failed, unwritten, slowest, texts = 0, 0, (0.0, "none"), list[str]()
-=======
-    landmarker = Landmarker(HERE / contest.model_name, FaceDetector(HERE / "detector" / bundled_detector().name))
-    failed, unwritten, slowest = 0, 0, (0.0, "none")
->>>>>>> s2-retina
     for photo in photos:
         start = time.perf_counter()
         faces, text, complaint = attempt(photo, landmarker, contest)

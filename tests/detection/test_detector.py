@@ -16,6 +16,7 @@ def test_names_and_files() -> None:
     assert isinstance(open_detector(), RetinaFaceDetector)
     assert isinstance(open_detector("blazeface"), BlazeFaceDetector)
     assert isinstance(open_detector(bundled_detector(), size=320), RetinaFaceDetector)
+    assert isinstance(open_detector(bundled_detector().parent), BlazeFaceDetector)  # a folder with BlazeFace's files
     assert read_detector_sidecar(bundled_detector()).table is not None
 
 

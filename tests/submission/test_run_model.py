@@ -16,7 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from distill.detection.detector import FaceDetector
+from distill.detection.detector import FaceDetector, bundled_detector
 from distill.errors import ConfigError
 from distill.files import sha256
 from distill.geometry import CropSpec
@@ -273,3 +273,12 @@ def test_a_face_of_another_scheme_is_refused(run: Run, sample_folder: Path, monk
     _, complaints, results = run([sample_folder / "one.png"])
     assert results == {"one.txt": ""}
     assert "wants (68, 2)" in complaints[0]
+
+
+def test_a_package_with_the_files_of_blazeface_uses_them(tmp_path: Path) -> None:
+    file = tmp_path / bundled_detector().name
+    assert run_model.packaged_detector(tmp_path) == file
+    (tmp_path / "face_detection_short_range.tflite").touch()
+    assert run_model.packaged_detector(tmp_path) == tmp_path
+    file.touch()
+    assert run_model.packaged_detector(tmp_path) == file
