@@ -104,14 +104,14 @@ class Landmarker:
         return [self._face(pixels, box, score) for box, score in detections]
 
     def _face(self, pixels: Photo, box: Box, score: float) -> Face:
-        points, confidence = self.place(pixels, box, self._crop)
+        points, confidence = self.with_confidence(pixels, box, self._crop)
         return Face(box, points, score, confidence, is_placed(confidence, self.min_confidence))
 
     def landmarks(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> Points:
-        """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `place`."""
-        return self.place(photo, box, crop)[0]
+        """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `with_confidence`."""
+        return self.with_confidence(photo, box, crop)[0]
 
-    def place(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> tuple[Points, Confidence | None]:
+    def with_confidence(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> tuple[Points, Confidence | None]:
         """Return the points (k, 2) of the face in `box`, in photo pixels, and their confidence (k,) if there is any.
 
         Args:
