@@ -4,12 +4,13 @@ Needs numpy, OpenCV, Pillow and a TFLite runtime (or ONNX Runtime): no torch, no
 ships this file.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from distill.detection.detector import Detector, FaceDetector
+from distill.detection.detector import Detection, FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import Photo, warp
@@ -54,7 +55,7 @@ class Landmarker:
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,
-        detector: Detector | None = None,
+        detector: Callable[[Photo], list[Detection]] | None = None,
         threads: int = 1,
         min_confidence: float = MIN_CONFIDENCE,
     ) -> None:
@@ -100,17 +101,17 @@ class Landmarker:
         """
         pixels = as_photo(photo, bgr)
         detections = self._detect(pixels)
-        return [self._face(pixels, face.box, face.score) for face in detections]
+        return [self._face(pixels, box, score) for box, score in detections]
 
     def _face(self, pixels: Photo, box: Box, score: float) -> Face:
-        points, confidence = self.locate(pixels, box, self._crop)
+        points, confidence = self.with_confidence(pixels, box, self._crop)
         return Face(box, points, score, confidence, is_placed(confidence, self.min_confidence))
 
     def landmarks(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> Points:
-        """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `locate`."""
-        return self.locate(photo, box, crop)[0]
+        """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `with_confidence`."""
+        return self.with_confidence(photo, box, crop)[0]
 
-    def locate(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> tuple[Points, Confidence | None]:
+    def with_confidence(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> tuple[Points, Confidence | None]:
         """Return the points (k, 2) of the face in `box`, in photo pixels, and their confidence (k,) if there is any.
 
         Args:

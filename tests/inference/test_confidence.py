@@ -62,7 +62,7 @@ def test_faces_are_placed_and_crops_without_a_face_are_not(measured: tuple[np.nd
     assert np.mean([is_placed(points, MIN_CONFIDENCE) for points in without]) < 0.1
 
 
-def test_without_a_confidence_a_face_is_not_marked() -> None:
+def test_there_is_no_verdict_without_a_confidence() -> None:
     assert is_placed(None, MIN_CONFIDENCE) is None
     assert is_placed(np.array([0.5, 0.7], np.float32), 0.6)
     assert face_confidence([0.5, 0.7]) == pytest.approx(0.6)

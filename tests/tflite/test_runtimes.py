@@ -38,7 +38,7 @@ def made(tmp_path: Path) -> Path:
 def test_a_good_model_gives_its_points(runtime: Runtime, exported: ExportResult) -> None:
     points = run_in_child(runtime, exported.files["fp32"], CROPS)
     assert isinstance(points, np.ndarray)
-    assert points.shape == (2, 51, 2)
+    assert points.shape == (2, 51, 3)  # with the confidence of each point
     np.testing.assert_array_equal(points[0], points[1])
 
 
