@@ -4,13 +4,12 @@ Needs numpy, OpenCV, Pillow and a TFLite runtime (or ONNX Runtime): no torch, no
 ships this file.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from distill.detection.detector import Detection, FaceDetector
+from distill.detection.detector import Detector, FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import Photo, warp
@@ -55,7 +54,7 @@ class Landmarker:
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,
-        detector: Callable[[Photo], list[Detection]] | None = None,
+        detector: Detector | None = None,
         threads: int = 1,
         min_confidence: float = MIN_CONFIDENCE,
     ) -> None:
@@ -101,7 +100,7 @@ class Landmarker:
         """
         pixels = as_photo(photo, bgr)
         detections = self._detect(pixels)
-        return [self._face(pixels, box, score) for box, score in detections]
+        return [self._face(pixels, face.box, face.score) for face in detections]
 
     def _face(self, pixels: Photo, box: Box, score: float) -> Face:
         points, confidence = self.with_confidence(pixels, box, self._crop)
