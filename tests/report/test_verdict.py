@@ -108,13 +108,13 @@ def test_a_difference_within_the_noise_is_unclear(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gains", "answer", "said"),
+    ("gains", "answer", "text"),
     [
         ((0.36, 0.4, 0.44), "yes", "over 3 seeds, which differ from -1.10 to -0.90"),
         ((0.2, 0.6), "unclear", "over 2 seeds, which differ from -1.50 to -0.50"),
     ],
 )
-def test_seeds_that_differ_widen_the_interval(runs: Runs, gains: tuple[float, ...], answer: str, said: str) -> None:
+def test_seeds_that_differ_widen_the_interval(runs: Runs, gains: tuple[float, ...], answer: str, text: str) -> None:
     for seed, gain in enumerate(gains):
         runs.add("student", 1.0, seed)
         runs.add("baseline", 1.0 + gain, seed)
@@ -122,7 +122,7 @@ def test_seeds_that_differ_widen_the_interval(runs: Runs, gains: tuple[float, ..
     assert helped.answer == answer
     assert "-1.00 points" in helped.text
     assert "95 % over faces and seeds" in helped.text
-    assert said in helped.text
+    assert text in helped.text
 
 
 def test_what_is_missing_names_the_command(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
