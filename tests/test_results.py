@@ -23,3 +23,12 @@ def test_provenance_is_complete(path: Path) -> None:
 def test_results_lie_in_three_folders() -> None:
     assert {p.name for p in RESULTS.iterdir()} == {"studies", "bench", "checks"}
     assert {p.suffix for p in FILES if p.is_file()} == {".json"}
+
+
+def test_the_readme_states_the_measured_size_of_an_installation() -> None:
+    result = json.loads((RESULTS / "checks" / "install_size.json").read_text())
+    sizes = [environment["mb"] for environment in result["environments"]]
+    assert max(sizes) <= result["limit_mb"]
+    assert [entry["python"].rpartition(".")[0] for entry in result["environments"]] == ["3.11", "3.12", "3.13"]
+    stated = f"({min(sizes):.0f} to {max(sizes):.0f} MB, `results/checks/install_size.json`"
+    assert stated in (RESULTS.parent / "README.md").read_text()
