@@ -169,8 +169,12 @@ def ordered(faces: Sequence[Points], order: Order) -> list[Points]:
 def _rank(points: Points, order: Order) -> float:
     """Return what faces are sorted by, smallest first."""
     low, high = points.min(0), points.max(0)
-    middle, area = float(low[0] + high[0]), float(np.prod(high - low))
-    return {"right_to_left": -middle, "left_to_right": middle, "largest_first": -area, "detector": 0.0}[order]
+    if order == "detector":
+        return 0.0
+    if order == "largest_first":
+        return -float(np.prod(high - low))
+    middle = float(low[0] + high[0])
+    return middle if order == "left_to_right" else -middle
 
 
 def _require_order(faces: Sequence[Points], order: Order, name: str) -> None:

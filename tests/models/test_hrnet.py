@@ -43,8 +43,8 @@ def test_quarter_offsets_are_decoded_and_exported() -> None:
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         outputs, shipped = net(images), export_form(net)(images)
-    assert shipped.heatmaps is None
     assert torch.equal(outputs.landmarks, shipped.landmarks)
+    assert torch.equal(outputs.confidence, shipped.confidence)
     assert outputs.heatmaps is not None
     for maps, points in zip(outputs.heatmaps.flatten(0, 1), outputs.landmarks.flatten(0, 1), strict=True):
         row, column = divmod(int(maps.argmax()), 16)
