@@ -14,6 +14,7 @@ from scripts.studies import (
     detector_refinement,
     detector_sizes,
     detectors,
+    few_labels,
     kd_study,
     pipeline_300w,
     released,
@@ -31,10 +32,12 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     detector_refinement.OUT: detector_refinement.table,
     detector_sizes.OUT: detector_sizes.table,
     detectors.OUT: detectors.table,
+    few_labels.OUT: few_labels.table,
     kd_study.OUT: kd_study.table,
     own_points.RESULT: own_points.text_of,
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
+    f"{released.OUT}#choice": released.choice,
     thesis.OUT: thesis.block,
     weak_labels.OUT: weak_labels.table,
     str(zoo.OUT): zoo.block,
@@ -44,7 +47,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
 
 def block(name: str) -> str:
     """Return the text of a marked block, made from its result."""
-    return BLOCKS[name](json.loads((ROOT / name).read_text()))
+    return BLOCKS[name](json.loads((ROOT / name.partition("#")[0]).read_text()))
 
 
 def main() -> None:

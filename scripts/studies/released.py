@@ -20,10 +20,16 @@ from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.images import Photo
 from distill.provenance import commit, write_result
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.marked_blocks import ROOT, update_block
 from scripts.studies.common.split_300w import TEST
 
 OUT = Path("results/studies/released.json")
+# Rows of the README: what a user chooses from, and what they compare with.
+CHOICE = {
+    "student_68_128 fp16": "68 points, the default",
+    "efld_51_128 int8": "51 points, smallest",
+    "FaceMesh": "468 points",
+}
 
 
 class Test(NamedTuple):
@@ -118,6 +124,19 @@ def block(result: dict[str, Any]) -> str:
     return f"{fill(note, 100)}\n\n{table(result['models'])}"
 
 
+def choice(result: dict[str, Any]) -> str:
+    """Return the short table of the README for a stored result."""
+    titles = [TESTS[index].title for index in (0, 3, 4)]
+    lines = [f"| model | | file | {' | '.join(titles)} |", f"|---|---|---|{'---|' * len(titles)}"]
+    for name, use in CHOICE.items():
+        file = ROOT / "checkpoints" / f"{name.replace(' ', '_')}.tflite"
+        size = f"{file.stat().st_size / 1e6:.2f} MB" if file.is_file() else "–"
+        cells = [result["models"][name]["scores"][title] for title in titles]
+        texts = [f"{c['nme_percent']:.2f} ({c['low_percent']:.2f}–{c['high_percent']:.2f})" for c in cells]
+        lines.append(f"| {name} | {use} | {size} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Score the models given and write."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -139,6 +158,7 @@ def main() -> None:
             raise SystemExit(f"{name}: not the file that {OUT} has scores of; leave --boxes out")
     write_result(OUT, {"models": models})
     update_block(str(OUT), block({"models": models}))
+    update_block(f"{OUT}#choice", choice({"models": models}))
     print(table(models))
 
 

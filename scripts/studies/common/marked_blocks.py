@@ -1,6 +1,7 @@
 """Marked blocks of documents: the text between `<!-- RESULT:begin -->` and `<!-- RESULT:end -->`.
 
-RESULT is the path of the JSON file that the text is generated from, such as results/studies/zoo.json.
+RESULT is the path of the JSON file that the text is generated from, such as results/studies/zoo.json, perhaps with the
+name of one of several texts, as in results/studies/released.json#choice.
 """
 
 import re
