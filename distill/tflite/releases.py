@@ -51,7 +51,8 @@ def parse_release(text: str) -> Release:
     if name == "litert":
         return Release("litert", parse_version(number) if number else None)
     version = parse_version(text)
-    if f"{version[0]}.{version[1]}" not in COLUMNS:
+    # Releases before the first column had none of the operators that the tables date later.
+    if version[:2] >= parse_version(COLUMNS[0])[:2] and f"{version[0]}.{version[1]}" not in COLUMNS:
         raise ConfigError(
             f"'{text}' is no release of TensorFlow Lite from {COLUMNS[0]} to {COLUMNS[-2]}; give one of them, or litert"
         )
