@@ -30,7 +30,7 @@ def test_the_matrix_covers_what_the_check_takes() -> None:
 
 
 def test_a_release_that_the_tables_do_not_cover_is_refused() -> None:
-    for text in ("2.99", "3.0"):
+    for text in ("2.99", "2.21"):
         with pytest.raises(ConfigError, match=f"'{re.escape(text)}' is no release of TensorFlow Lite"):
             parse_release(text)
     assert parse_release("2.2").version[:2] == (2, 2)  # older than the first column: it has no later operator
