@@ -12,7 +12,18 @@ from tests.support.wandb_files import WandbFile, read_wandb
 
 ROOT = Path(__file__).parents[2]
 STUDENT = ["--name", "student", "--model", "{arch: efld}", "--kd", "{kind: coordinate, weight: 1}"]
-TINY = ["--trainer.epochs", "1", "--trainer.validate_every", "1", "--data.batch_size", "4", "--log.group", "study"]
+TINY = [
+    "--trainer.epochs",
+    "1",
+    "--trainer.validate_every",
+    "1",
+    "--data.batch_size",
+    "4",
+    "--log.group",
+    "study",
+    "--log.wandb",
+    "offline",
+]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +74,6 @@ def test_our_records_hold_the_whole_graph(graph: Graph) -> None:
     assert jobs["evaluate"].metrics["nme_percent"] > 0
 
 
-@pytest.mark.skip(reason="known fault: offline W&B files of attached jobs are not found since branches were merged")
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_wandb_holds_the_same_edges(graph: Graph, tracked: dict[str, WandbFile]) -> None:
@@ -86,7 +96,6 @@ def hashes(artifacts: dict[str, dict]) -> set[str]:
     return {artifact["metadata"]["sha256"] for artifact in artifacts.values()}
 
 
-@pytest.mark.skip(reason="known fault: offline W&B files of attached jobs are not found since branches were merged")
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_results_are_kept_in_the_run(runs: Path, tracked: dict[str, WandbFile]) -> None:
@@ -95,4 +104,4 @@ def test_results_are_kept_in_the_run(runs: Path, tracked: dict[str, WandbFile]) 
     assert kept["evaluate"]["protocol"]["n_faces"] == 2
     assert set(tracked["evaluate"].tables) == {"accuracy", "landmarks", "groups", "ced"}
     assert set(tracked["export"].tables) == {"parity", "files"}
-    assert tracked["export"].logged["student-student_fp16"]["aliases"][0] == "fp16"
+    assert "fp16" in tracked["export"].logged["student-student_fp16"]["aliases"]
