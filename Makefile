@@ -48,7 +48,7 @@ setup: ## make .venv from the lock (PYTHON=…, TORCH_INDEX=… for CUDA)
 	@scripts/setup.sh
 
 demo: setup ## everything on generated faces, in minutes: runs/demo/report.html
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python -m scripts.demo
 
 test: setup lint ## lint, then every test (no network)
 	$(BIN)/pytest -q -n auto --dist loadgroup

@@ -5,9 +5,10 @@ SHA-256, so that a model is never run with another model's crop.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256, write_json
@@ -15,6 +16,8 @@ from distill.geometry import CropSpec
 from distill.landmarks import register_scheme
 
 _FORMAT = "distill-model/1"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,19 +78,33 @@ def read_sidecar(model: str | Path) -> ModelSpec:
     Raises:
         CheckpointError: the model or its sidecar is missing, unreadable, or the two do not belong together.
     """
-    model, path = Path(model), sidecar_path(model)
-    if not model.is_file():
+    if not Path(model).is_file():
         raise CheckpointError(f"{model}: no such model file; make one with `distill export`")
+    return read_description(model, _FORMAT, lambda raw: ModelSpec.from_dict(raw["spec"]), "a model description")
+
+
+def read_description(model: str | Path, format: str, parse: Callable[[dict[str, Any]], T], kind: str) -> T:
+    """Read `NAME.json` beside a model file and verify that the two belong together.
+
+    Args:
+        model: the file, which must exist.
+        format: that the description must have.
+        parse: its content -> what is returned.
+        kind: what the description is, for errors.
+
+    Raises:
+        CheckpointError: the description is missing or unreadable, or the file is not the one that it names.
+    """
+    model, path = Path(model), sidecar_path(model)
     if not path.is_file():
         raise CheckpointError(f"{path}: missing; copy it together with {model.name}, or export again")
     try:
         raw = json.loads(path.read_text())
-        if raw["format"] != _FORMAT:
-            raise ValueError(f"its format is {raw['format']}, not {_FORMAT}")
-        expected = raw["sha256"]
-        spec = ModelSpec.from_dict(raw["spec"])
+        if raw["format"] != format:
+            raise ValueError(f"its format is {raw['format']}, not {format}")
+        expected, parsed = raw["sha256"], parse(raw)
     except (ValueError, KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"{path}: not a model description ({error!r}); export the model again") from error
+        raise CheckpointError(f"{path}: not {kind} ({error!r}); export the model again") from error
     if sha256(model) != expected:
         raise CheckpointError(f"{model}: SHA-256 differs from the one in {path.name}; the file was changed or replaced")
-    return spec
+    return parsed

@@ -26,6 +26,11 @@ class SeedDifference:
     high: float
     by_seed: tuple[float, ...]
 
+    def percent(self) -> dict[str, float | list[float]]:
+        """Return mean, interval and seeds in points of NME, as results record them."""
+        points = {name: 100 * getattr(self, name) for name in ("mean", "low", "high")}
+        return {**points, "by_seed": [100 * value for value in self.by_seed]}
+
     @property
     def dissenting(self) -> tuple[int, ...]:
         """Places in `by_seed` of the pairs whose difference does not have the sign of the mean."""

@@ -14,6 +14,7 @@ from distill.export.pipeline import FORMAT as EXPORT
 from distill.export.verify.parity_report import FORMAT as PARITY
 from distill.files import short_names
 from distill.provenance import BENCH
+from distill.tracking.run_folder import role_of
 
 # Keys of earlier versions.
 _SUITE = {"slices": "subgroups", "stability": "jitter"}
@@ -50,9 +51,7 @@ class Source:
     @property
     def role(self) -> str:
         """`student`, `baseline` (a student trained without distillation), `teacher`, or `model` where not recorded."""
-        if "kd" in self.config:
-            return "baseline" if self.config["kd"].get("kind") == "none" else "student"
-        return "teacher" if self.config else "model"
+        return role_of(self.config) if self.config else "model"
 
     @property
     def images(self) -> int | None:

@@ -1,5 +1,6 @@
 """Folder of a training run: finding the one that a file belongs to, and its configuration."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def role_of(config: dict[str, Any]) -> str:
+def role_of(config: Mapping[str, Any]) -> str:
     """Return `student`, `baseline` (a student trained without distillation) or `teacher`, from a configuration."""
     if "kd" not in config:
         return "teacher"

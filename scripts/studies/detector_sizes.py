@@ -8,13 +8,11 @@ Writes results/studies/detector_sizes.json and its table in the documentation.
 """
 
 import argparse
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from distill.data.photos.build import photo_hash
 from distill.data.photos.records import PhotoRecord
@@ -22,17 +20,25 @@ from distill.detection.detector import bundled_detector
 from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.files import sha256
-from distill.images import Photo, read_image
+from distill.images import read_image
 from distill.provenance import write_result
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
-from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LEAST, LOWEST, best_score, counted, matches
+from scripts.studies.common.detector_scores import (
+    IOU_AP,
+    IOU_RECALL,
+    LEAST,
+    LOWEST,
+    best_score,
+    counted,
+    matches,
+    processor_ms,
+)
 from scripts.studies.common.marked_blocks import update_block
 
 OUT = "results/studies/detector_sizes.json"
 SIDES = (192, 256, 320, 480, 640)
 FALSE_PER_PHOTO = 1.0
 TOLERANCE = 0.02
-ROUNDS = 30
 PHOTO_SIDE = 640
 CHOSEN_ON = "held out, chosen on"
 MEASURED_ON = "held out, measured on"
@@ -51,20 +57,6 @@ def measured(photos: list[PhotoRecord], side: int) -> dict[str, Any]:
     }
 
 
-def processor_ms(photo: Photo) -> dict[str, float]:
-    """Return the median processor time of a photo in ms by size; sizes are interleaved, on one thread."""
-    detectors = {side: RetinaFaceDetector(bundled_detector(), side) for side in SIDES}
-    times: dict[int, list[float]] = {side: [] for side in SIDES}
-    for detector in detectors.values():
-        detector(photo)
-    for _ in range(ROUNDS):
-        for side, detector in detectors.items():
-            start = time.process_time()
-            detector(photo)
-            times[side].append(1000 * (time.process_time() - start))
-    return {str(side): float(np.median(values)) for side, values in times.items()}
-
-
 def chosen(sizes: Mapping[str, Mapping[str, Any]], ms: Mapping[str, float]) -> int:
     """Return the fastest size whose recall is within `TOLERANCE` of the best."""
     recalls = {side: sizes[side]["at_1_false_box"][RECALL] for side in sizes}
@@ -77,7 +69,8 @@ def studied(data: Path) -> dict[str, Any]:
     parts = mask_boxes(data)
     sets = {CHOSEN_ON: parts.chosen_on, MEASURED_ON: parts.measured_on, WIDER: wider_subset(data)}
     portrait = read_image(data / "free_photos" / "photos" / "astronaut.jpg")
-    ms = processor_ms(cv2.resize(portrait, (PHOTO_SIDE, PHOTO_SIDE), interpolation=cv2.INTER_AREA))
+    detectors = {str(side): RetinaFaceDetector(bundled_detector(), side) for side in SIDES}
+    ms = processor_ms(detectors, cv2.resize(portrait, (PHOTO_SIDE, PHOTO_SIDE), interpolation=cv2.INTER_AREA))
     study: dict[str, Any] = {"detector_sha256": sha256(bundled_detector()), "processor_ms": ms}
     for name, photos in sets.items():
         sizes = {str(side): measured(photos, side) for side in SIDES}

@@ -12,7 +12,6 @@ around the whole face, so that `own boxes` of RetinaFace are measured too.
 
 import argparse
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,12 @@ from distill.images import Photo, read_image
 from distill.provenance import write_result
 from scripts.studies import detector_sizes
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
-from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, Find, counted, matches
+from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, Find, counted, matches, processor_ms
 from scripts.studies.common.marked_blocks import update_block
 
 OUT = "results/studies/detectors.json"
 FALSE_PER_PHOTO = 1.0
 SOLVAY_FACES = 29
-ROUNDS = 30
 PORTRAIT = "astronaut.jpg"
 BLAZEFACE_SCORE = 0.6
 
@@ -105,18 +103,9 @@ def wide_photo(data: Path) -> Photo:
     return wide
 
 
-def latency(photo: Photo, operating: Mapping[str, float]) -> dict[str, Any]:
+def latency(photo: Photo, operating: Mapping[str, float]) -> dict[str, float]:
     """Return the median processor time of each detector on a photo in ms, interleaved, on one thread."""
-    calls = {name: find for name, find in detectors(operating).items() if "own" not in name}
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for find in calls.values():
-        find(photo)
-    for _ in range(ROUNDS):
-        for name, find in calls.items():
-            start = time.process_time()
-            find(photo)
-            times[name].append(1000 * (time.process_time() - start))
-    return {name: float(np.median(values)) for name, values in times.items()}
+    return processor_ms({name: find for name, find in detectors(operating).items() if "own" not in name}, photo)
 
 
 def studied(data: Path) -> dict[str, Any]:

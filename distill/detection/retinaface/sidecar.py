@@ -1,6 +1,5 @@
 """Description of an exported detector, `NAME.json` beside `NAME.tflite` or `NAME.onnx`: anchors, score, calibration."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from distill.detection.retinaface.box_calibration import N_FEATURES
 from distill.detection.retinaface.priors import MULTIPLE, AnchorConfig
 from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256, write_json
+from distill.spec import read_description, sidecar_path
 
 _FORMAT = "distill-detector/1"
 
@@ -56,7 +56,7 @@ class DetectorFileSpec:
 def write_detector_sidecar(model: str | Path, spec: DetectorFileSpec) -> None:
     """Write `NAME.json` beside a detector file."""
     content = {"format": _FORMAT, "sha256": sha256(model), "detector": asdict(spec)}
-    write_json(Path(model).with_suffix(".json"), content)
+    write_json(sidecar_path(model), content)
 
 
 def read_detector_sidecar(model: str | Path) -> DetectorFileSpec:
@@ -65,18 +65,8 @@ def read_detector_sidecar(model: str | Path) -> DetectorFileSpec:
     Raises:
         CheckpointError: the model or its sidecar is missing, unreadable, or the two do not belong together.
     """
-    model, path = Path(model), Path(model).with_suffix(".json")
-    if not model.is_file():
+    if not Path(model).is_file():
         raise CheckpointError(f"{model}: no such detector file")
-    if not path.is_file():
-        raise CheckpointError(f"{path}: missing; copy it together with {model.name}, or export again")
-    try:
-        raw = json.loads(path.read_text())
-        if raw["format"] != _FORMAT:
-            raise ValueError(f"its format is {raw['format']}, not {_FORMAT}")
-        expected, spec = raw["sha256"], DetectorFileSpec.from_dict(raw["detector"])
-    except (ValueError, KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"{path}: not a detector's description ({error!r}); export it again") from error
-    if sha256(model) != expected:
-        raise CheckpointError(f"{model}: SHA-256 differs from the one in {path.name}; the file was changed or replaced")
-    return spec
+    return read_description(
+        model, _FORMAT, lambda raw: DetectorFileSpec.from_dict(raw["detector"]), "a detector's description"
+    )

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from distill.cli.options import options_of, parse
-from distill.evaluate.intervals import bootstrap_interval, crossed_interval
 from distill.evaluate.result import Evaluation
+from distill.evaluate.seeds import seed_difference
 from distill.training.config import StudentConfig
 from distill.training.resume import checkpoint_to_resume
 from scripts.studies.common.cached import scored
@@ -117,9 +117,7 @@ def difference(arm: Sequence[Evaluation], reference: Sequence[Evaluation]) -> di
 
     `low` and `high` are the 95 % interval over faces and seeds, over faces alone where there is one seed.
     """
-    differences = np.array([100 * (a.nme() - b.nme()) for a, b in zip(arm, reference, strict=True)])
-    low, high = crossed_interval(differences) if len(differences) > 1 else bootstrap_interval(differences[0], 0)
-    return {"mean": float(differences.mean()), "low": low, "high": high, "by_seed": differences.mean(1).tolist()}
+    return seed_difference(list(zip(arm, reference, strict=True))).percent()
 
 
 def with_interval(difference: Mapping[str, float], digits: int = 2) -> str:
