@@ -213,6 +213,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--record", action="store_true", help=f"also write {OUT} and its text in the README")
     options = parser.parse_args()
+    if options.record and FACES.exists():
+        sys.exit(f"{FACES}: remove it first; the recorded time includes rendering the faces")
     started = time.monotonic()
     seconds = run_all()
     _console.rule("[bold]Report[/bold]")
