@@ -1,4 +1,4 @@
-"""Atomic file writing: write a temporary file beside the target, flush it to disk, then rename it."""
+"""Atomic file writing (a temporary file beside the target, flushed, then renamed), hashes, and the cache folder."""
 
 import hashlib
 import json
@@ -10,6 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import ConfigError
+
+
+def cache_folder() -> Path:
+    """Return where downloads are kept: `DISTILL_CACHE`, else `distill` in the user's cache folder."""
+    own = os.environ.get("DISTILL_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(base) / "distill"
 
 
 @contextmanager

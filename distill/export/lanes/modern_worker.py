@@ -1,0 +1,73 @@
+"""litert-quantizer as a program of its own: `modern_worker.py JOB.json`.
+
+Run by path in the modern environment, which has neither this package nor torch. The job names the files to write:
+
+    {"float": FILE, "crops": FILE.npy, "files": [{"file": FILE, "mode": MODE, "float": [NAMES OF TENSORS]}, ...]}
+"""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_2D_TRANSPOSE")
+_BITS = {"int8": 8, "int8_hybrid": 8, "int16x8": 16}
+
+
+def quantizer_of(path: str, mode: str, floats: Sequence[str]) -> Any:
+    """Return a quantizer with the recipe of a mode; operators that write one of `floats` stay as they are."""
+    from litert_quantizer import qtyping, quantizer
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    made = quantizer.Quantizer(path)
+    operations, granularity = qtyping.TFLOperationName, qtyping.QuantGranularity
+    if mode in _BITS:
+        made.add_static_config(".*", operations.ALL_SUPPORTED, _BITS[mode], 8, granularity.CHANNELWISE)
+        if floats:
+            names = "|".join(re.escape(name) for name in floats)
+            made.update_quantization_recipe(
+                f"^(?:{names});?$", operations.ALL_SUPPORTED, algorithm_key=AlgorithmName.NO_QUANTIZE
+            )
+        # Both stay float32: files of all modes are interchangeable.
+        for end in (operations.INPUT, operations.OUTPUT):
+            made.update_quantization_recipe("^.*$", end, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        return made
+    for layer in _LAYERS:
+        if mode == "dynamic":
+            # One scale per channel makes dense layers FULLY_CONNECTED v12, which no runtime before 2.17 has.
+            made.add_dynamic_config(".*", operations[layer], 8, granularity.TENSORWISE)
+        else:
+            made.update_quantization_recipe(
+                ".*", operations[layer], _half(qtyping), algorithm_key=AlgorithmName.FLOAT_CASTING
+            )
+    return made
+
+
+def _half(qtyping: Any) -> Any:
+    """Return the configuration of 16-bit weights that are unpacked when the file is loaded."""
+    weights = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+    return qtyping.OpQuantizationConfig(
+        weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.FLOAT, explicit_dequantize=True
+    )
+
+
+def work(job: dict[str, Any]) -> None:
+    """Write the files of a job."""
+    import numpy as np
+
+    for entry in job["files"]:
+        made, ranges = quantizer_of(job["float"], entry["mode"], entry["float"]), None
+        if made.need_calibration:
+            crops = np.load(job["crops"], mmap_mode="r")
+            samples = ({"image": np.asarray(crop)[None]} for crop in crops)
+            ranges = made.calibrate({"serving_default": samples}, num_threads=1)
+        blob = made.quantize(ranges, enable_progress_report=False).quantized_model
+        Path(entry["file"]).write_bytes(bytes(blob))
+
+
+if __name__ == "__main__":
+    # The folder of this program comes first on the path, where its neighbours could be imported instead of packages.
+    del sys.path[0]
+    work(json.loads(Path(sys.argv[1]).read_text()))
