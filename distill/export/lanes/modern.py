@@ -11,11 +11,12 @@ from distill.environments import ensure_environment
 from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
-from distill.export.quantize import float_names
 from distill.export.quantization_modes import MODES
+from distill.export.quantize import float_names
+from distill.tflite.fuse_activations import fuse_relu
 from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import run_converter
-from distill.tflite.weight_quantization import quantize_weights
+from distill.tflite.weight_quantization import half_weights, quantize_weights
 
 _FLOAT_FILE = "model_float32.tflite"
 _WORKER = Path(__file__).with_name("modern_worker.py")
@@ -26,8 +27,9 @@ def convert(job: Job) -> dict[str, bytes]:
     python = ensure_environment("modern", job.environment)
     float_file = run_onnx2tf(job, python)
     content = {"fp32": float_file.read_bytes()}
-    if "w8" in job.modes:
-        content["w8"] = quantize_weights(content["fp32"])
+    # litert-quantizer declares DEQUANTIZE v1 for 16-bit floats, which 2.11 refuses, and onnx2tf makes float16 inputs.
+    passes = {"fp16": half_weights, "w8": quantize_weights}
+    content |= {mode: change(content["fp32"]) for mode, change in passes.items() if mode in job.modes}
     rest = [mode for mode in job.modes if mode not in content]
     if rest:
         content |= _quantize(job, float_file, rest, python)
@@ -42,6 +44,7 @@ def run_onnx2tf(job: Job, python: str) -> Path:
     made = job.folder / "out" / _FLOAT_FILE
     if not made.is_file():
         raise ExportError(f"onnx2tf reported success but made no {_FLOAT_FILE}; try --lane classic")
+    made.write_bytes(fuse_relu(made.read_bytes()))
     return made
 
 

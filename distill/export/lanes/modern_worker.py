@@ -35,22 +35,27 @@ def quantizer_of(path: str, mode: str, floats: Sequence[str]) -> Any:
             made.update_quantization_recipe("^.*$", end, algorithm_key=AlgorithmName.NO_QUANTIZE)
         return made
     for layer in _LAYERS:
-        if mode == "dynamic":
-            # One scale per channel makes dense layers FULLY_CONNECTED v12, which no runtime before 2.17 has.
-            made.add_dynamic_config(".*", operations[layer], 8, granularity.TENSORWISE)
-        else:
-            made.update_quantization_recipe(
-                ".*", operations[layer], _half(qtyping), algorithm_key=AlgorithmName.FLOAT_CASTING
-            )
+        # One scale per channel makes dense layers FULLY_CONNECTED v12, which no runtime before 2.17 has.
+        scales = granularity.TENSORWISE if layer == "FULLY_CONNECTED" else granularity.CHANNELWISE
+        made.add_dynamic_config(".*", operations[layer], 8, scales)
     return made
 
 
-def _half(qtyping: Any) -> Any:
-    """Return the configuration of 16-bit weights that are unpacked when the file is loaded."""
-    weights = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
-    return qtyping.OpQuantizationConfig(
-        weight_tensor_config=weights, compute_precision=qtyping.ComputePrecision.FLOAT, explicit_dequantize=True
-    )
+def ranges_of(made: Any, path: str, crops: Sequence[Any]) -> Any:
+    """Return the least and greatest value of every activation over the crops.
+
+    `Quantizer.calibrate` takes moving averages instead, which cut off what few faces reach: EFLD was 25 px off.
+    """
+    import numpy as np
+    from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import qsv_utils
+
+    recipe = recipe_manager.RecipeManager()
+    recipe.load_quantization_recipe(made.get_quantization_recipe())
+    found = calibrator.Calibrator(path, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
+    samples = [{"image": np.asarray(crop)[None]} for crop in crops]
+    found.calibrate({"serving_default": samples}, recipe)
+    return found.get_model_qsvs()
 
 
 def work(job: dict[str, Any]) -> None:
@@ -58,11 +63,8 @@ def work(job: dict[str, Any]) -> None:
     import numpy as np
 
     for entry in job["files"]:
-        made, ranges = quantizer_of(job["float"], entry["mode"], entry["float"]), None
-        if made.need_calibration:
-            crops = np.load(job["crops"], mmap_mode="r")
-            samples = ({"image": np.asarray(crop)[None]} for crop in crops)
-            ranges = made.calibrate({"serving_default": samples}, num_threads=1)
+        made = quantizer_of(job["float"], entry["mode"], entry["float"])
+        ranges = ranges_of(made, job["float"], np.load(job["crops"])) if made.need_calibration else None
         blob = made.quantize(ranges, enable_progress_report=False).quantized_model
         Path(entry["file"]).write_bytes(bytes(blob))
 
