@@ -5,10 +5,12 @@ import onnx
 import pytest
 
 from distill.errors import ConfigError, ExportError
+from distill.export.lanes.channels_first import channels_first
 from distill.export.pipeline import ExportResult
-from distill.export.to_tflite import channels_first, check_interface, export_tflite
+from distill.export.to_tflite import check_interface, export_tflite
 from distill.spec import ModelSpec, read_sidecar
 from distill.tflite.serialization import read_model
+from tests.support.environments import present_lane
 
 
 def test_the_graph_is_small_and_flat(exported: ExportResult) -> None:
@@ -53,5 +55,5 @@ def test_integers_need_faces_to_be_calibrated_on(spec: ModelSpec, tmp_path: Path
 
 def test_too_slow_a_conversion_is_stopped(exported: ExportResult, spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="more than 0 s"):
-        export_tflite(exported.files["onnx"], spec, tmp_path, ("fp32",), timeout_s=0.2)
+        export_tflite(exported.files["onnx"], spec, tmp_path, ("fp32",), timeout_s=0.2, lane=present_lane())
     assert list(tmp_path.iterdir()) == []

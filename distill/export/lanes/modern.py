@@ -14,7 +14,7 @@ from distill.export.lanes.job import Job
 from distill.export.quantization_modes import MODES
 from distill.export.quantize import float_names
 from distill.tflite.fuse_activations import fuse_relu
-from distill.tflite.serialization import read_model
+from distill.tflite.serialization import read_model, write_model
 from distill.tflite.subprocesses import run_converter
 from distill.tflite.weight_quantization import half_weights, quantize_weights
 
@@ -27,7 +27,7 @@ def convert(job: Job) -> dict[str, bytes]:
     python = ensure_environment("modern", job.environment)
     float_file = run_onnx2tf(job, python)
     content = {"fp32": float_file.read_bytes()}
-    # litert-quantizer declares DEQUANTIZE v1 for 16-bit floats, which 2.11 refuses, and onnx2tf makes float16 inputs.
+    # Not by the converters: onnx2tf makes float16 inputs.
     passes = {"fp16": half_weights, "w8": quantize_weights}
     content |= {mode: change(content["fp32"]) for mode, change in passes.items() if mode in job.modes}
     rest = [mode for mode in job.modes if mode not in content]
@@ -62,4 +62,8 @@ def _quantize(job: Job, float_file: Path, modes: list[str], python: str) -> dict
     path.write_text(json.dumps(work))
     run_converter("litert-quantizer", [str(_WORKER), str(path)], job.folder, job.timeout_s, python)
     content = {mode: file.read_bytes() for mode, file in files.items()}
-    return {mode: quantize_weights(blob) if MODES[mode].calibrated else blob for mode, blob in content.items()}
+    # Written again in any case: tflite-runtime 2.11 finds no weights in the quantizer's own files.
+    return {
+        mode: quantize_weights(blob) if MODES[mode].calibrated else write_model(read_model(blob))
+        for mode, blob in content.items()
+    }

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 _LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_2D_TRANSPOSE")
+# Smaller ones stay in floats, as TensorFlow does it: with those of the AAM head, tflite-runtime 2.14 returned NaN.
+_MIN_WEIGHTS = 1024
 _BITS = {"int8": 8, "int8_hybrid": 8, "int16x8": 16}
 
 
@@ -37,7 +39,14 @@ def quantizer_of(path: str, mode: str, floats: Sequence[str]) -> Any:
     for layer in _LAYERS:
         # One scale per channel makes dense layers FULLY_CONNECTED v12, which no runtime before 2.17 has.
         scales = granularity.TENSORWISE if layer == "FULLY_CONNECTED" else granularity.CHANNELWISE
-        made.add_dynamic_config(".*", operations[layer], 8, scales)
+        weights = qtyping.TensorQuantizationConfig(num_bits=8, symmetric=True, granularity=scales)
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=weights,
+            compute_precision=qtyping.ComputePrecision.INTEGER,
+            explicit_dequantize=False,
+            min_weight_elements=_MIN_WEIGHTS,
+        )
+        made.update_quantization_recipe(".*", operations[layer], config)
     return made
 
 
