@@ -41,7 +41,7 @@ def export_once(model: str, lane: Lane, root: Path, out: Path) -> None:
     """Export in this process and write what it took to `OUT/cost.json`."""
     start = time.perf_counter()
     runtimes = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
-    pipeline.list_runtimes = lambda: runtimes  # type: ignore[assignment]
+    pipeline.list_runtimes = lambda: runtimes
     calibration = CalibrationConfig("300w", root, TRAIN)
     config = ExportConfig(MODES, calibration=calibration, lane=lane)
     with convert_checkpoint(CHECKPOINTS / f"{model}.safetensors", out, config) as (conversion, _):
