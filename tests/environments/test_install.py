@@ -53,9 +53,9 @@ def test_it_is_announced_with_its_size_and_made_once(
     pretend(monkeypatch, MAKE)
     python = ensure_environment("modern")
     assert python == str(folder_of(MODERN) / "bin" / "python")
-    said = capsys.readouterr().err
-    assert said.startswith(f"installing {MODERN.what} in ")
-    assert f"{MODERN.megabytes} MB" in said
+    announced = capsys.readouterr().err
+    assert announced.startswith(f"installing {MODERN.what} in ")
+    assert f"{MODERN.megabytes} MB" in announced
     pretend(monkeypatch, "exit 1")
     assert ensure_environment("modern") == python
 
