@@ -118,7 +118,7 @@ TESTED_ELSEWHERE = {
     "opcheck/tables.py": "opcheck/test_check.py",
     "report/bench.py": "bench/test_run.py",
     "report/bench_json.py": "bench/test_run.py",
-    "report/curves.py": "test_drawing.py",
+    "report/curves.py": "images/test_figures.py",
     "report/dashboard/collect.py": "report/dashboard/test_page.py",
     "report/dashboard/data.py": "report/dashboard/test_page.py",
     "report/dashboard/lineage_svg.py": "report/dashboard/test_page.py",

@@ -9,9 +9,9 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from distill.drawing import ced_curves, contact_sheet
 from distill.files import write_text
 from distill.geometry import denormalise
+from distill.images.figures import ced_curves, contact_sheet
 from distill.training.callbacks.checkpointing import require_finite
 from distill.training.loggers.metrics_csv import HEADER, Row, format_rows, read_rows
 
