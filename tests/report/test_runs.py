@@ -68,9 +68,14 @@ def test_a_run_shows_what_its_export_wrote(runs: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize(
     ("recorded", "missing"),
-    [("1,val/nme,0.04", ["loss"]), ("10,train/loss,2.0", ["validation"]), ("1,lr,0.1", ["loss", "validation"]), ("", ["loss", "validation"])],
+    [
+        ("1,val/nme,0.04", ["loss"]),
+        ("10,train/loss,2.0", ["validation"]),
+        ("1,lr,0.1", ["loss", "validation"]),
+        ("", ["loss", "validation"]),
+    ],
     ids=["fewer than ten steps", "stopped before a validation", "no curve", "nothing recorded"],
-)  # fmt: skip
+)
 def test_a_short_run_names_what_it_lacks(runs: tuple[Path, Path], recorded: str, missing: list[str]) -> None:
     rows = f"{recorded}\n" if recorded else ""
     (runs[0] / "metrics.csv").write_text(f"step,name,value\n{rows}")
