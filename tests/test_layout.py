@@ -68,7 +68,6 @@ TESTED_ELSEWHERE = {
     "detection/blazeface_boxes.py": "detection/test_blazeface.py",
     "detection/detection.py": "detection/test_detector.py",
     "detection/retinaface/blocks.py": "detection/retinaface/test_net.py",
-    "detection/retinaface/net_file.py": "export/test_detector.py",
     "detection/retinaface/priors.py": "detection/retinaface/test_anchors.py",
     "doctor/check.py": "test_doctor.py",
     "doctor/known_bad.py": "test_doctor.py",
