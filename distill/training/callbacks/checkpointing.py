@@ -24,8 +24,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        with atomic_path(path) as temporary:
-            torch.save(checkpoint, temporary)
+        # Into an open file: torch.save names the archive inside after a path, and the temporary name is random.
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         return read_checkpoint(Path(path), map_location)
@@ -39,12 +40,16 @@ class RunCheckpoints(Checkpoint):
         every: steps between saves of `last.ckpt`.
         metric: of the validation.
         lowest: whether its lowest value is the best, else its highest.
+
+    Attributes:
+        training: whether the first step may follow: a checkpoint that is resumed from has been restored.
     """
 
     def __init__(self, folder: Path, every: int, metric: str = "val/nme", lowest: bool = True):
         self.folder, self.every = folder, every
         self.metric, self.lowest = metric, lowest
         self.best, self.best_step = float("inf") if lowest else float("-inf"), 0
+        self.training = False
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_step": self.best_step}
@@ -53,6 +58,9 @@ class RunCheckpoints(Checkpoint):
         # Earlier versions wrote `best_nme`.
         self.best = state_dict["best"] if "best" in state_dict else state_dict["best_nme"]
         self.best_step = state_dict["best_step"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.training = True
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -1,7 +1,7 @@
 """A checkpoint is whole or the one before it; nothing is left beside it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -21,10 +21,9 @@ def test_a_failing_save_leaves_the_last_checkpoint_and_no_orphan(
     io.save_checkpoint({"step": 1, "weights": torch.arange(10)}, path)
     save = torch.save
 
-    def half_a_save(content: object, target: Path) -> None:
+    def half_a_save(content: object, target: BinaryIO) -> None:
         save(content, target)
-        whole = target.read_bytes()
-        target.write_bytes(whole[: len(whole) // 2])
+        target.truncate(target.tell() // 2)
         raise OSError("No space left on device")
 
     monkeypatch.setattr(torch, "save", half_a_save)
@@ -32,6 +31,14 @@ def test_a_failing_save_leaves_the_last_checkpoint_and_no_orphan(
         io.save_checkpoint({"step": 2, "weights": torch.arange(10)}, path)
     assert io.load_checkpoint(path)["step"] == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_same_content_is_the_same_file(tmp_path: Path) -> None:
+    """The temporary name would otherwise be the name of the archive inside, and every hash of the file another one."""
+    for name in ("first", "second"):
+        AtomicCheckpointIO().save_checkpoint({"step": 1, "weights": torch.arange(10)}, tmp_path / name / "best.ckpt")
+    first, second = ((tmp_path / name / "best.ckpt").read_bytes() for name in ("first", "second"))
+    assert first == second
 
 
 def test_leftovers_of_a_killed_save_are_removed_and_nothing_else(tmp_path: Path) -> None:
