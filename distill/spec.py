@@ -97,11 +97,11 @@ def require_plain(raw: Any) -> None:
     if not isinstance(raw, dict):
         raise ConfigError(f"a {type(raw).__name__} instead of a mapping")
     open_values: list[tuple[Any, int]] = [(raw, 0)]
-    seen = 0
+    count = 0
     while open_values:
         value, depth = open_values.pop()
-        seen += 1
-        if seen > _MAX_VALUES or depth > _MAX_DEPTH:
+        count += 1
+        if count > _MAX_VALUES or depth > _MAX_DEPTH:
             raise ConfigError(f"more than {_MAX_VALUES} values or {_MAX_DEPTH} levels")
         if isinstance(value, dict):
             if not all(isinstance(key, str | int) for key in value):

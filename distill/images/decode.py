@@ -105,7 +105,7 @@ def _layout(image: Image.Image, name: str) -> Layout:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        # Opening a FIFO would wait for ever, and reading a device would not end.
+        # Opening a FIFO would wait without end, and reading a device would not end.
         status = path.stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise ImageError(f"{path}: a pipe or device, not an image; give the path of a file")

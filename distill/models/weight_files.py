@@ -46,14 +46,10 @@ def require_sound_archive(path: Path) -> None:
 
     Raises:
         CheckpointError: anything else, without reading more into memory than the file holds.
+        Exception: whatever `zipfile` and `pickletools` raise on broken bytes.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_archive(path, archive)
-    except CheckpointError:
-        raise
-    except Exception as error:  # zipfile raises whatever the broken bytes lead it to
-        raise CheckpointError(f"{path}: damaged ({_first_line(error)})") from error
+    with zipfile.ZipFile(path) as archive:
+        _check_archive(path, archive)
 
 
 def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:
@@ -178,7 +174,3 @@ def _bounded_parts(tensors: int) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[0][:120]

@@ -62,7 +62,7 @@ def _other_loops(content: dict[str, Any]) -> None:
 
 
 def _other_weights(content: dict[str, Any]) -> None:
-    content["state_dict"] = {name: value[:0] for name, value in content["state_dict"].items()}
+    content["state_dict"] = {name: value.reshape(-1)[:0] for name, value in content["state_dict"].items()}
 
 
 def _best_as_text(content: dict[str, Any]) -> None:

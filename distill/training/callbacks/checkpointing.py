@@ -1,7 +1,5 @@
 """`last.ckpt` and `best.ckpt`: always whole and finite, never pickled code, saved where nothing can be lost."""
 
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +7,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from torch import Tensor
 
-from distill.errors import TrainingError
 from distill.files import atomic_path
 from distill.models.checkpoint import read_checkpoint
 
@@ -69,7 +65,7 @@ class RunCheckpoints(Checkpoint):
         validates = validation_follows(trainer)
         due = trainer.global_step % self.every == 0
         if due or validates:
-            require_finite(trainer.global_step, pl_module.grad_norm, outputs)  # type: ignore[arg-type]
+            pl_module.require_finite(outputs)  # type: ignore[operator]
         if due and not validates:
             trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
 
@@ -86,22 +82,6 @@ class RunCheckpoints(Checkpoint):
 def validation_follows(trainer: pl.Trainer) -> bool:
     """Whether a validation comes right after this training step."""
     return isinstance(trainer.val_check_batch, int) and trainer.global_step % trainer.val_check_batch == 0
-
-
-def require_finite(step: int, grad_norm: Tensor | float, terms: Mapping[str, Tensor]) -> None:
-    """Refuse to go on from a step whose gradient was not finite, and with it all weights after it.
-
-    It waits for the device, so it belongs where somebody reads numbers anyway.
-
-    Raises:
-        TrainingError: naming the step and the terms of its loss.
-    """
-    if not math.isfinite(norm := float(grad_norm)):
-        values = ", ".join(f"{name} {float(value):.4g}" for name, value in terms.items())
-        raise TrainingError(
-            f"training diverged: the norm of the gradient is {norm} at step {step} ({values}); "
-            "what was saved is from before. Start again with a lower --optim.lr, or --trainer.precision 32"
-        )
 
 
 def remove_leftovers(folder: Path) -> None:
