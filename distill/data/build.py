@@ -15,6 +15,7 @@ from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
 from distill.data.detector_boxes import detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
+from distill.data.preflight import find_unfit, without_unfit
 from distill.data.presets import Split, official_split, official_test_subsets, preset_crop
 from distill.data.readers import parse_subsets, read_annotated, read_faces
 from distill.data.records import FaceRecord, known_normalisers, with_boxes, with_points
@@ -104,6 +105,9 @@ def build_data(
     split = split_of(data)
     test = [] if split.test is None else _read(data, split.test)
     train, val = read_split(data, split, test, seed)
+    normaliser = validation_normaliser(val, data.scheme, lambda line: None)  # reported where it is used
+    train = _fit(train, data, "training", None, notify)
+    val = _fit(val, data, "validation", normaliser, notify)
     data = replace(data, crop=_crop(data, train, notify))
     crop = data.crop.spec()
     mixed = len(heads) > 1 or bool(data.sets) or bool(data.balance)
@@ -116,7 +120,8 @@ def build_data(
     )
     weights = attribute_weights(train, data.balance) if data.balance else None
     further = [
-        _further_set(data, item, seed + index, [*val, *test], progress) for index, item in enumerate(data.sets, 1)
+        _further_set(data, item, seed + index, [*val, *test], progress, notify)
+        for index, item in enumerate(data.sets, 1)
     ]
     everything = [*train, *(record for part in further for record in part.faces.records)]
     require_disjoint(everything, val, "validation faces")
@@ -160,6 +165,14 @@ def _without_points(record: FaceRecord, scheme: str) -> FaceRecord:
     k = load_scheme(scheme).n_points
     unknown = np.zeros(k, bool)
     return replace(record, scheme=scheme, landmarks=np.zeros((k, 2), np.float32), visible=unknown, known=unknown)
+
+
+def _fit(
+    records: list[FaceRecord], data: DataConfig, what: str, normaliser: str | None, notify: Notify
+) -> list[FaceRecord]:
+    """Return the faces that a training can use; see `preflight`."""
+    unfit = find_unfit(records, data.scheme, normaliser)
+    return without_unfit(records, unfit, what, data.unfit_faces == "leave_out", notify)
 
 
 def _crop(data: DataConfig, train: Sequence[FaceRecord], notify: Notify) -> CropConfig:
@@ -241,7 +254,7 @@ def _as_annotated(data: DataConfig, split: Split, faces: Sequence[FaceRecord]) -
 
 
 def _further_set(
-    data: DataConfig, item: SetConfig, seed: int, held_out: Sequence[FaceRecord], progress: bool
+    data: DataConfig, item: SetConfig, seed: int, held_out: Sequence[FaceRecord], progress: bool, notify: Notify
 ) -> TrainingSet:
     """Read one of `data.sets`, without the photos that are validated or tested on if it lies in the same folder."""
     records = read_faces(item.format, item.root, parse_subsets(item.subset), item.scheme)
@@ -249,7 +262,7 @@ def _further_set(
         records = without_groups_of(records, held_out)
     if not records:
         raise ConfigError(f"--data.sets: no face of {item.root} is left to train on; choose another subset")
-    records = relabelled(records, item.labels)
+    records = _fit(relabelled(records, item.labels), data, "training", None, notify)
     scheme = item.scheme or records[0].scheme
     boxes = item.boxes or data.boxes
     crop = data.crop.spec()
