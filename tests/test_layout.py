@@ -32,6 +32,7 @@ TESTED_ELSEWHERE = {
     "cli/data/sheet.py": "cli/test_data.py",
     "cli/data/sources.py": "cli/test_data.py",
     "cli/data/synth.py": "cli/test_data.py",
+    "cli/demo.py": "web/test_site.py",
     "cli/detector.py": "training/test_detector_fit.py",
     "cli/doctor.py": "cli/test_main.py",
     "cli/export.py": "export/verify/test_parity_report.py",
