@@ -94,7 +94,7 @@ class Landmarker:
         frames: Iterable[Any],
         rate: float = 25.0,
         redetect: int = DEFAULT_REDETECT,
-        smooth: bool = False,
+        smooth: bool = True,
         bgr: bool = False,
     ) -> Iterator[list[Face]]:
         """Yield the faces of each frame of a video, with ids that they keep while they are followed.

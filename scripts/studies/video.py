@@ -6,7 +6,8 @@ constants of distill/inference/crop_motion.py and the smoothing were chosen; the
 
 * Jitter: `distill.evaluate.jitter.frame_jitter` of the 51 inner points, in percent of the outer eye distance.
 * Lag: the delay of the smoothed points that fits the unsmoothed ones best, in milliseconds, over the same clips
-  shifted to and fro by a known sine (a pan of the camera), because talking heads hardly move.
+  shifted to and fro by a known sine (a pan of the camera), because talking heads hardly move; and of the opening of
+  the mouth in the clips as they are.
 * Time: CPU time per frame, all pipelines in turns on each frame, median over frames; decoding not counted. On a busy
   machine the ratios hold, not the times.
 """
@@ -30,9 +31,11 @@ from distill.inference.smoothing import OneEuroConfig
 from distill.inference.track_config import TrackConfig
 from distill.provenance import write_result
 
+OUT = "results/bench/video.json"
+PEER = "MediaPipe FaceMesh, video mode"
 N_DEVELOPMENT = 3
 MODELS = ("student_68_128", "efld_51_128")
-INNER, OUTER_CORNERS = 51, (19, 28)
+INNER, OUTER_CORNERS, INNER_LIPS = 51, (19, 28), (45, 49)
 RATE = 25.0
 # Amplitude of the pan in outer eye distances and its periods in seconds: peak speeds of 2 pi a / T a second.
 PAN, PERIODS = 0.5, (4.0, 2.0, 1.0)
@@ -82,7 +85,7 @@ def pipelines(landmarkers: dict[str, Landmarker], peers: bool) -> dict[str, Pred
         found[f"{name}, tracked and smoothed"] = tracked(landmarker, True)
     if peers:
         found["MediaPipe FaceMesh, detected in each frame"] = mediapipe(True)
-        found["MediaPipe FaceMesh, video mode"] = mediapipe(False)
+        found[PEER] = mediapipe(False)
     return found
 
 
@@ -102,8 +105,8 @@ def run(clips: Sequence[Path], landmarkers: dict[str, Landmarker], peers: bool) 
                 if points is None:
                     raise SystemExit(f"{clip.name}: {name} finds no face in frame {index}")
                 tracks[name].append(points)
-        for name, points in tracks.items():
-            jitter.setdefault(name, []).append(100 * frame_jitter(np.array(points), eye_distance(points)))
+        for name, track in tracks.items():
+            jitter.setdefault(name, []).append(100 * frame_jitter(np.array(track), eye_distance(track)))
     return {
         name: {
             "jitter_percent": float(np.mean(values)),
@@ -129,16 +132,22 @@ def panned(frames: Sequence[Photo], distance: float, period: float) -> Iterator[
 
 
 def lag_ms(raw: Points, smoothed: Points) -> float:
-    """Return the delay of the smoothed points (t, k, 2) that fits the raw ones best, to a hundredth of a frame."""
+    """Return the delay of the smoothed points (t, k, d) that fits the raw ones best, to a hundredth of a frame."""
     raw, smoothed = raw.mean(1), smoothed.mean(1)
     moments = np.arange(len(raw), dtype=float)
     used = slice(10, None)
     delays = np.arange(0, 5, 0.01)
     errors = []
     for delay in delays:
-        shifted = np.stack([np.interp(moments - delay, moments, raw[:, axis]) for axis in range(2)], -1)
+        shifted = np.stack([np.interp(moments - delay, moments, raw[:, axis]) for axis in range(raw.shape[1])], -1)
         errors.append(float(((shifted - smoothed)[used] ** 2).sum()))
     return 1000 / RATE * float(delays[int(np.argmin(errors))])
+
+
+def mouth(track: Points) -> Points:
+    """Return the opening of the mouth (t, 1, 1), the fastest motion of a talking head."""
+    upper, lower = INNER_LIPS
+    return np.linalg.norm(track[:, upper] - track[:, lower], axis=-1)[:, None, None]
 
 
 def smoothing(clips: Sequence[Path], landmarker: Landmarker, candidates: Sequence[OneEuroConfig]) -> list[dict]:
@@ -152,6 +161,7 @@ def smoothing(clips: Sequence[Path], landmarker: Landmarker, candidates: Sequenc
         distance = eye_distance(still[0])
         for row, points in zip(rows, still[1:], strict=True):
             row["jitter"].append(100 * frame_jitter(points, distance))
+            row["mouth"].append(lag_ms(mouth(still[0]), mouth(points)))
         for period in PERIODS:
             raw, *others = followed(landmarker, list(panned(frames, distance, period)), candidates)
             for row, points in zip(rows, others, strict=True):
@@ -172,6 +182,7 @@ def summary(row: dict[str, Any]) -> dict[str, Any]:
         "min_cutoff": row["min_cutoff"],
         "beta": row["beta"],
         "jitter_percent": round(float(np.mean(row["jitter"])), 4),
+        "mouth_lag_ms": round(float(np.mean(row["mouth"])), 1),
         "by_peak_speed_in_eye_distances_per_second": lags,
     }
 
@@ -190,6 +201,22 @@ def followed(landmarker: Landmarker, frames: Sequence[Photo], candidates: Sequen
     return tracks
 
 
+def table(result: dict[str, Any]) -> str:
+    """Return the marked block of docs/how-to/video.md."""
+    rows = result["pipelines"]
+    peer = rows.get(PEER)
+    lines = ["| pipeline | jitter % | ms a frame | of MediaPipe |", "|---|---|---|---|"]
+    for name, row in rows.items():
+        ratio = f"{row['ms_median'] / peer['ms_median']:.2f}" if peer else "–"
+        lines.append(f"| {name} | {row['jitter_percent']:.3f} | {row['ms_median']:.2f} | {ratio} |")
+    smooth = result["smoothing"]
+    lines += ["", "| peak speed of the head | lag ms | distance from the unsmoothed points % |", "|---|---|---|"]
+    for speed, row in smooth["by_peak_speed_in_eye_distances_per_second"].items():
+        lines.append(f"| {speed} | {row['lag_ms']:.1f} | {row['behind_percent']:.2f} |")
+    lines.append(f"| opening of the mouth, clips as they are | {smooth['mouth_lag_ms']:.1f} | – |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, help="folder of the GRID clips (.mpg)")
@@ -202,7 +229,7 @@ def main() -> None:
     landmarkers = {name: Landmarker(name) for name in MODELS}
     load = LoadMeter()
     default = TrackConfig().smoothing
-    result = {
+    result: dict[str, Any] = {
         "development_clips": [clip.name for clip in development],
         "clips": [clip.name for clip in measured],
         "pipelines": run(measured, landmarkers, not args.no_peers),
