@@ -1,14 +1,22 @@
 """`distill predict PHOTO ...`: faces and their landmarks in photos, videos and camera images."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError, ImageError
 from distill.inference.confidence import MIN_CONFIDENCE, require_share
 from distill.pretrained.registry import DEFAULT_DETECTOR, DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from distill.inference.drawn import DrawingWriter
+    from distill.inference.landmarker import Landmarker
+    from distill.inference.predictions import PredictionWriter
+    from distill.inference.sources import Source
 
 _DESCRIPTION = "Find faces and their landmarks; needs neither torch nor tensorflow."
 
@@ -48,7 +56,7 @@ def predict(
     from distill.inference.drawn import DrawingWriter
     from distill.inference.landmarker import Landmarker
     from distill.inference.predictions import PredictionWriter
-    from distill.inference.sources import find_sources, frames
+    from distill.inference.sources import find_sources
     from distill.landmarks import load_scheme
 
     if not photos:
@@ -67,22 +75,38 @@ def predict(
         if draw is not None:
             writers.append(stack.enter_context(DrawingWriter(draw, sources, load_scheme(spec.scheme))))
         for source in sources:
-            count = unplaced = n_frames = 0
             try:
-                for frame in islice(frames(source), max_frames if source.is_video else None):
-                    faces = landmarker(frame.pixels)
-                    for writer in writers:
-                        writer.add(frame, faces)
-                    count, n_frames = count + len(faces), n_frames + 1
-                    unplaced += sum(face.placed is False for face in faces)
+                print(_predict_source(source, landmarker, writers, max_frames))
             except ImageError as error:
                 print(f"error: {error}", file=sys.stderr)
                 broken += 1
-                continue
-            of_video = f" in {n_frames} frames" if source.is_video else ""
-            marked = f", {unplaced} not placed" if unplaced else ""
-            print(f"{source.name}: {count} face{'s' * (count != 1)}{of_video}{marked}")
     return 1 if broken else 0
+
+
+def _predict_source(
+    source: "Source",
+    landmarker: "Landmarker",
+    writers: "Sequence[PredictionWriter | DrawingWriter]",
+    max_frames: int | None,
+) -> str:
+    """Predict all frames of a source, write them and return the line about it.
+
+    Raises:
+        ImageError: it cannot be read; the frames before are written.
+    """
+    from distill.inference.sources import frames
+
+    count = unplaced = n_frames = 0
+    for frame in islice(frames(source), max_frames if source.is_video else None):
+        faces = landmarker(frame.pixels)
+        for writer in writers:
+            writer.add(frame, faces)
+        count += len(faces)
+        n_frames += 1
+        unplaced += sum(face.placed is False for face in faces)
+    of_video = f" in {n_frames} frames" if source.is_video else ""
+    marked = f", {unplaced} not placed" if unplaced else ""
+    return f"{source.name}: {count} face{'s' * (count != 1)}{of_video}{marked}"
 
 
 def run(argv: list[str]) -> int:

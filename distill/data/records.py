@@ -201,24 +201,25 @@ def make_record(
         raise AnnotationError(f"{source}: none of the {k} points has a position; remove this face")
     if labels not in get_args(Labels):
         raise AnnotationError(f"{source}: labels are {labels!r}; write one of {', '.join(get_args(Labels))}")
-    tight = {"gt": box_of_points(points[marked])} if marked.any() else {}
-    boxes = {**tight, **(boxes or {})}
-    for box_source, box in boxes.items():
-        if not (np.isfinite(box).all() and box.width > 0 and box.height > 0):
-            raise AnnotationError(f"{source}: {box_source} box {tuple(round(v, 1) for v in box)} has no area; fix it")
+    boxes = _checked_boxes(points[marked], boxes or {}, source)
     if size is not None and (fault := outside_photo(points, marked, boxes, size)) is not None:
         raise AnnotationError(f"{source}: {fault}; fix it")
     return FaceRecord(
-        name=name,
-        image=image,
-        landmarks=points,
-        visible=flags & marked,
-        scheme=scheme,
-        boxes=boxes,
-        group=group or name,
-        subset=subset,
-        known=marked,
-        attributes=dict(attributes or {}),
-        labels=labels,
+        name=name, image=image, landmarks=points, visible=flags & marked, scheme=scheme, boxes=boxes,
+        group=group or name, subset=subset, known=marked, attributes=dict(attributes or {}), labels=labels,
         turned=turned,
-    )
+    )  # fmt: skip
+
+
+def _checked_boxes(points: NDArray[np.floating], boxes: Mapping[str, Box], source: Path) -> dict[str, Box]:
+    """Return the boxes of a face, with the tight box of its known points (k, 2) as `gt` where none is given.
+
+    Raises:
+        AnnotationError: a box without area.
+    """
+    tight = {"gt": box_of_points(points)} if len(points) else {}
+    boxes = {**tight, **boxes}
+    for box_source, box in boxes.items():
+        if not (np.isfinite(box).all() and box.width > 0 and box.height > 0):
+            raise AnnotationError(f"{source}: {box_source} box {tuple(round(v, 1) for v in box)} has no area; fix it")
+    return boxes

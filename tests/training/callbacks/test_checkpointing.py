@@ -110,7 +110,9 @@ def test_a_diverged_training_stops_and_saves_nothing_of_it(
 ) -> None:
     monkeypatch.setattr("distill.training.config._MOST_RATE", 1e31)  # such rates are refused
     config = make_config("run", optim={"lr": 1e30, "head_lr": 1e30, "ema": 0.0}, log={"every": every})
-    with pytest.raises(TrainingError, match=r"training diverged: the norm of the gradient is \w+ at step \d+: .*of .*\d"):
+    with pytest.raises(
+        TrainingError, match=r"training diverged: the norm of the gradient is \w+ at step \d+: .*of .*\d"
+    ):
         train_teacher(config)
     for path in (config.runs / "run").glob("*.ckpt"):
         assert all(torch.isfinite(value).all() for value in weights(path).values() if value.is_floating_point())
