@@ -129,8 +129,7 @@ def table(result: dict[str, Any]) -> str:
         row = " | ".join(map(str, [part["files"], *known, part["files"] - sum(known)]))
         lines.append(f"| {name} | {row} | {part['slowest_s']} s | {part['peak_mb']} MB |")
     harm = f"Run by a file: {result['executed']}; written outside: {result['written_outside']}."
-    return "
-".join([*lines, "", harm])
+    return "\n".join([*lines, "", harm])
 
 
 if __name__ == "__main__":
