@@ -17,7 +17,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from distill.errors import ConfigError
+from distill.errors import CheckpointError, ConfigError
+
+CHECKSUMS = "SHA256SUMS"
 
 # Errors of the file system that a user can do something about.
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -173,3 +175,29 @@ def sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def require_listed_hash(path: str | Path) -> None:
+    """Compare a file with the list `SHA256SUMS` in its folder, which has the format of `sha256sum`.
+
+    A file that no list names is accepted.
+
+    Raises:
+        CheckpointError: the list states another SHA-256 for this name.
+    """
+    path = Path(path)
+    listed = _listed_hashes(path.parent / CHECKSUMS).get(path.name)
+    if listed is not None and sha256(path) != listed.lower():
+        raise CheckpointError(
+            f"{path}: SHA-256 differs from the one in {CHECKSUMS}; the file was changed or replaced, copy it again"
+        )
+
+
+def _listed_hashes(path: Path) -> dict[str, str]:
+    """Return SHA-256 by file name; empty where there is no readable list."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    except (OSError, UnicodeDecodeError):
+        return {}
+    pairs = (line.split(maxsplit=1) for line in lines)
+    return {pair[1].lstrip("*").strip(): pair[0] for pair in pairs if len(pair) == 2}

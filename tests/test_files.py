@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from distill import files
-from distill.errors import ConfigError
+from distill.errors import CheckpointError, ConfigError
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
@@ -81,6 +81,17 @@ def test_names_are_as_long_as_it_takes() -> None:
     assert files.short_names(paths) == ["a/net.tflite", "b/net.tflite", "other.onnx"]
     with pytest.raises(ConfigError, match="given twice"):
         files.short_names(["a/net.tflite", "a/net.tflite"])
+
+
+def test_a_file_is_compared_with_the_list_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"content")
+    files.require_listed_hash(path)  # no list
+    (tmp_path / "SHA256SUMS").write_text(f"{files.sha256(path).upper()} *a.bin\n\nbroken\n{'1' * 64}  b.bin\n")
+    files.require_listed_hash(path)
+    path.write_bytes(b"Content")
+    with pytest.raises(CheckpointError, match=r"a\.bin: SHA-256 differs from the one in SHA256SUMS"):
+        files.require_listed_hash(path)
 
 
 def test_what_a_kill_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:

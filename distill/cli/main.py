@@ -28,6 +28,7 @@ COMMANDS = {
     "check": "check whether a model, or an architecture, runs on an old TFLite runtime",
     "submit": "package a contest submission and run it in a fresh environment",
     "predict": "landmarks of the faces in photos",
+    "demo": "landmarks in the browser: `demo web` serves a page with camera and photos",
     "models": "released models, their files and accuracy",
     "data": "generate, draw, check and prepare faces; list public data sets",
     "doctor": "what is installed, what conflicts, what will not work",

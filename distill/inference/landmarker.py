@@ -4,8 +4,9 @@ Needs numpy, OpenCV, Pillow and a TFLite runtime (or ONNX Runtime): no torch, no
 ships this file.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,32 +16,14 @@ from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, d
 from distill.images import Photo, warp
 from distill.inference.arrays import as_photo
 from distill.inference.backend import Confidence
-from distill.inference.confidence import MIN_CONFIDENCE, face_confidence, is_placed, require_share
+from distill.inference.confidence import MIN_CONFIDENCE, is_placed, require_share
+from distill.inference.face import Face
 from distill.inference.load import open_backend
+from distill.inference.track_config import DEFAULT_REDETECT, TrackConfig
+from distill.inference.tracking import Tracker
 from distill.pretrained.registry import DEFAULT_MODEL
 
-
-class Face(NamedTuple):
-    """A face of a photo, in photo pixels (pixel centres are integers).
-
-    Attributes:
-        box: the detector's box, in the convention of the training boxes.
-        landmarks: (k, 2) float32.
-        score: the detector's, in [0, 1].
-        point_confidence: (k,) float32 in [0, 1]; None where the model gives none.
-        placed: whether the mean of `point_confidence` reaches the landmarker's `min_confidence`; None without it.
-    """
-
-    box: Box
-    landmarks: Points
-    score: float
-    point_confidence: Confidence | None = None
-    placed: bool | None = None
-
-    @property
-    def confidence(self) -> float | None:
-        """Confidence of the landmarks of the whole face in [0, 1]; None where the model gives none."""
-        return None if self.point_confidence is None else face_confidence(self.point_confidence)
+__all__ = ["Face", "Landmarker"]
 
 
 class Landmarker:
@@ -101,6 +84,35 @@ class Landmarker:
         pixels = as_photo(photo, bgr)
         detections = self._detect(pixels)
         return [self._face(pixels, face.box, face.score) for face in detections]
+
+    def tracker(self, config: TrackConfig | None = None) -> Tracker:
+        """Return a function that is called with each frame of a video and follows its faces."""
+        return Tracker(self._detect, self._face, config or TrackConfig())
+
+    def track(
+        self,
+        frames: Iterable[Any],
+        rate: float = 25.0,
+        redetect: int = DEFAULT_REDETECT,
+        smooth: bool = True,
+        bgr: bool = False,
+    ) -> Iterator[list[Face]]:
+        """Yield the faces of each frame of a video, with ids that they keep while they are followed.
+
+        Args:
+            frames: consecutive frames, each as `__call__` takes it.
+            rate: frames per second, for the smoothing.
+            redetect: frames after which the detector looks for new faces.
+            smooth: filter the landmarks with a One-Euro filter, which lags behind motion.
+            bgr: the channels of arrays are in the order of OpenCV.
+
+        Raises:
+            ImageError: see `__call__`.
+            ConfigError: `redetect` below 1.
+        """
+        tracker = self.tracker(TrackConfig(redetect, smooth))
+        for index, frame in enumerate(frames):
+            yield tracker(as_photo(frame, bgr), index / rate)
 
     def _face(self, pixels: Photo, box: Box, score: float) -> Face:
         points, confidence = self.with_confidence(pixels, box, self._crop)

@@ -1,5 +1,6 @@
 """Photos from files, folders, patterns, videos and cameras, one after another."""
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class Frame:
         source: where it comes from.
         pixels: (h, w, 3) uint8 RGB.
         index: number of the frame in a video or camera, from 0; None of a photo.
-        seconds: time of the frame from the start of the video.
+        seconds: time of the frame from the start of the video; of a camera, since it was opened.
     """
 
     source: Source
@@ -71,7 +72,7 @@ def find_sources(names: Iterable[str | Path]) -> list[Source]:
         names: files, folders (searched with their subfolders), patterns such as `photos/*.jpg`, `camera` or `camera:1`.
 
     Raises:
-        ConfigError: a folder or a pattern without photos, or `-`.
+        ConfigError: a folder or a pattern without photos, an empty name, or `-`.
     """
     found: dict[str, Source] = {}
     for name in map(str, names):
@@ -81,6 +82,8 @@ def find_sources(names: Iterable[str | Path]) -> list[Source]:
 
 
 def _expand(name: str) -> list[Source]:
+    if not name.strip():  # Path("") is the current folder, which a shell variable without a value did not mean
+        raise ConfigError("an empty name of a photo: give a file, or . for the current folder")
     path = Path(name)
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in PHOTOS + VIDEOS and file.is_file()]
@@ -114,12 +117,14 @@ def frames(source: Source) -> Iterator[Frame]:
         if not capture.isOpened():
             reason = "cannot be decoded" if source.camera is None else "no such camera, or another program uses it"
             raise ImageError(f"{source.name}: {reason}")
-        index = 0
+        index, start = 0, time.monotonic()
         while True:
             whole, pixels = capture.read()
             if not whole:
                 break
-            seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # of the frame that was read last
+            # Of the frame that was read last; cameras often state none.
+            position = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            seconds = position if source.camera is None else time.monotonic() - start
             yield Frame(source, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), index, seconds)
             index += 1
         if index == 0:

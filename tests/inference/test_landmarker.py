@@ -149,7 +149,7 @@ def test_unfit_files_are_refused(model: Path, tmp_path: Path) -> None:
         open_session(tmp_path / "none.onnx")
     broken = tmp_path / "broken.onnx"
     broken.write_text("<html>")
-    with pytest.raises(CheckpointError, match="ONNX Runtime cannot load"):
+    with pytest.raises(CheckpointError, match="not an ONNX model"):
         open_session(broken)
 
 
@@ -169,3 +169,21 @@ def test_needs_neither_torch_nor_tensorflow() -> None:
     code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_track_yields_faces_with_ids(model: Path) -> None:
+    """The detector is asked once, and the crop of the next frame is that of the first as long as nothing moves."""
+    asked = []
+
+    def detect(photo: np.ndarray) -> list[Detection]:
+        asked.append(photo)
+        return find_box(photo)
+
+    photo = np.full((160, 200, 3), 51, np.uint8)
+    landmarker = Landmarker(model, detect)
+    (alone,) = landmarker(photo)
+    found = list(landmarker.track([photo] * 4))
+    assert len(asked) == 2
+    for (face,) in found:
+        assert face.id == 1
+        np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=1e-3)

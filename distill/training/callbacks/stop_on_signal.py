@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from distill.training.callbacks.checkpointing import require_finite, validation_follows
+from distill.training.callbacks.checkpointing import validation_follows
 from distill.training.callbacks.ema import WeightEMA
 from distill.training.interrupt import StopRequest
 
@@ -42,7 +42,7 @@ class StopOnSignal(pl.Callback):
     ) -> None:
         if validation_follows(trainer) or not self._requested(trainer):
             return
-        require_finite(trainer.global_step, pl_module.grad_norm, outputs)  # type: ignore[arg-type]
+        pl_module.require_finite(outputs)  # type: ignore[operator]
         self._save_and_stop(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
