@@ -14,6 +14,7 @@ from distill.export.quantization_modes import MODES, require_modes
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
 from distill.tflite.outputs import landmarks_first
+from distill.tflite.pads import separate_pads
 from distill.tflite.serialization import read_model
 
 
@@ -59,7 +60,7 @@ def export_tflite(
             Path(onnx_path).resolve(), Path(folder), modes, calibration, config or QuantizeConfig(), lane, environment,
             timeout_s,
         )  # fmt: skip
-        content = {mode: landmarks_first(blob) for mode, blob in convert(job).items()}
+        content = {mode: separate_pads(landmarks_first(blob)) for mode, blob in convert(job).items()}
     for mode, blob in content.items():
         check_interface(blob, spec, f"{stem}_{mode}.tflite")
     paths = {mode: Path(out_dir) / f"{stem}_{mode}.tflite" for mode in modes}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distill.errors import ExportError
+from distill.processes import ending_with_parent
 
 
 def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: float, python: str | None = None) -> None:
@@ -32,7 +33,8 @@ def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: fl
     environment = kept | {"PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     try:
         done = subprocess.run(
-            [python, *command], cwd=folder, env=environment, timeout=timeout_s, text=True, errors="replace",
+            ending_with_parent([python, *command]),
+            cwd=folder, env=environment, timeout=timeout_s, text=True, errors="replace",
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
