@@ -1,5 +1,6 @@
 """Dependencies of each part of the package; `make lint` checks the direction of imports."""
 
+import ast
 import importlib.util
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "distill"
 HEAVY = ["torch", "torchvision", "timm", "pytorch_lightning", "torchmetrics", "tensorflow", "onnx2tf", "mediapipe"]
 LIGHT_MODULES = ["errors", "files", "geometry", "spec", "images", "landmarks"]
 LIGHT_MODULES += ["tflite.interpreter", "detection.detector", "inference.landmarker"]
@@ -126,3 +128,25 @@ def test_no_import_circles():
     from tests.support.import_graph import circles
 
     assert circles(ROOT / "distill") == []
+
+
+def functions_of(path: Path) -> list[tuple[str, int]]:
+    """Return (name, lines) of every function in a file."""
+    functions = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return [(f"{path.stem}.{node.name}", (node.end_lineno or 0) - node.lineno + 1) for node in functions]
+
+
+def test_functions_are_short() -> None:
+    """No function has more than 60 lines, and 95 of 100 have fewer than 30."""
+    lengths = [entry for path in PACKAGE.rglob("*.py") for entry in functions_of(path)]
+    assert [entry for entry in lengths if entry[1] > 60] == []
+    assert sum(lines < 30 for _, lines in lengths) >= 0.95 * len(lengths)
+
+
+def test_few_files_stand_at_the_top_of_the_package() -> None:
+    names = [path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]
+    assert len(names) <= 8, names

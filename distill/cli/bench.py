@@ -7,11 +7,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distill.bench.cost import CONTEST_WATTS, ScoreRule
 from distill.cli.options import options_of, parse
 from distill.tracking.attach import AttachConfig
+
+if TYPE_CHECKING:
+    from distill.bench.result import BenchResult
 
 _DESCRIPTION = (
     "Time models (.tflite, .onnx, .ckpt, .safetensors) interleaved in one run, together with those of MediaPipe, "
@@ -58,16 +61,12 @@ def bench(
         plot: draw NME over latency over bytes here (.png).
         log: run that the times are recorded in.
     """
-    from rich.console import Console
-
     from distill.bench.result import Settings
     from distill.bench.run import bench as measure
     from distill.bench.run import thread_counts
     from distill.cli.record import record_bench
-    from distill.files import require_writable, write_bytes, write_json
-    from distill.report.bench import render
+    from distill.files import require_writable
     from distill.report.bench_json import to_json
-    from distill.report.pareto import pareto_plot
 
     command = f"distill bench {shlex.join(_words(locals()))}"
     require_writable(json, plot)
@@ -76,15 +75,26 @@ def bench(
         models, peers, settings,
         evaluations=evaluations, nme=nme, accuracy=accuracy, photo=photo, stages=stages, progress=True,
     )  # fmt: skip
+    _report(result, command, json, plot)
+    record_bench(log, models, to_json(result, command), json)
+    return 0
+
+
+def _report(result: "BenchResult", command: str, json: Path | None, plot: Path | None) -> None:
+    """Print the tables of a result and write its files."""
+    from rich.console import Console
+
+    from distill.files import write_bytes, write_json
+    from distill.report.bench import render
+    from distill.report.bench_json import to_json
+    from distill.report.pareto import pareto_plot
+
     # A pipe has no width of its own; 80 columns would break every line.
     Console(width=None if sys.stdout.isatty() else _COLUMNS).print(render(result))
-    content = to_json(result, command)
     if json is not None:
-        write_json(json, content)
-    record_bench(log, models, content, json)
+        write_json(json, to_json(result, command))
     if plot is not None:
         write_bytes(plot, pareto_plot(result))
-    return 0
 
 
 def _words(given: Mapping[str, Any]) -> list[str]:

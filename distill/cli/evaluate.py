@@ -1,13 +1,17 @@
 """`distill evaluate MODEL`: NME, failure rate and AUC of a model, with the protocol of the measurement."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from distill.cli.options import options_of, parse
 from distill.data.config import FacesConfig
 from distill.errors import ConfigError
 from distill.pretrained.registry import DEFAULT_DETECTOR
 from distill.tracking.attach import AttachConfig
+
+if TYPE_CHECKING:
+    from distill.detection.detector import FaceDetector
+    from distill.evaluate.result import Evaluation
 
 _DESCRIPTION = "Measure a checkpoint (.ckpt, .safetensors), ONNX or TFLite file on annotated faces."
 
@@ -44,23 +48,18 @@ def evaluate(
         json: write every number here; `distill report` reads it.
         log: run that the evaluation is recorded in.
     """
-    from rich.console import Console
-
     from distill.cli.record import record_evaluation
-    from distill.data.box_sources import DETECTOR
-    from distill.detection.detector import FaceDetector
-    from distill.evaluate.evaluate import UNCHANGED, measure, render
+    from distill.evaluate.evaluate import UNCHANGED, measure
     from distill.evaluate.faces import load_faces
-    from distill.evaluate.suite import list_videos, render_suite, run_suite
-    from distill.files import require_writable, write_json
+    from distill.evaluate.suite import list_videos, run_suite
+    from distill.files import require_writable
     from distill.inference.load import open_backend
     from distill.pretrained.registry import resolve_model
     from distill.tracking.attach import attached_run
 
     if suite == "none" and (teacher or videos):
         raise ConfigError("--teacher and --videos belong to --suite full; add it, or leave them out")
-    if boxes != DETECTOR and detector != DEFAULT_DETECTOR:
-        raise ConfigError(f"--detector belongs to --boxes {DETECTOR}; add it, or leave the detector out")
+    find_faces = _detector(boxes, detector)
     require_writable(json)
     attached_run(log, model)  # before anything slow
     clips = list_videos(videos) if videos else []
@@ -68,21 +67,48 @@ def evaluate(
     backend = open_backend(model)
     data = data.test_faces()
     faces = load_faces(
-        backend.spec.scheme, format=data.format, root=data.root, subset=data.subset,
-        boxes=boxes, scheme=scheme, limit=limit, approximate=approximate,
-        detector=FaceDetector(detector) if boxes == DETECTOR else None,
-        trained=backend.spec.trained_on,
+        backend.spec.scheme, format=data.format, root=data.root, subset=data.subset, boxes=boxes, scheme=scheme,
+        limit=limit, approximate=approximate, detector=find_faces, trained=backend.spec.trained_on,
     )  # fmt: skip
     result = measure(backend, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
-    console, content = Console(), result.to_json()
-    console.print(render(result))
-    if suite == "full":
-        content["suite"] = run_suite(backend, faces, result, other, clips)
-        console.print(render_suite(content["suite"]))
-    if json is not None:
-        write_json(json, content)
+    measured = run_suite(backend, faces, result, other, clips) if suite == "full" else None
+    content = _report(result, measured, json)
     record_evaluation(log, resolve_model(model), data, result, content, json)
     return 0
+
+
+def _detector(boxes: str, detector: str) -> "FaceDetector | None":
+    """Return the face detector where the boxes come from one.
+
+    Raises:
+        ConfigError: a detector is named, but the boxes come from elsewhere.
+    """
+    from distill.data.box_sources import DETECTOR
+    from distill.detection.detector import FaceDetector
+
+    if boxes == DETECTOR:
+        return FaceDetector(detector)
+    if detector != DEFAULT_DETECTOR:
+        raise ConfigError(f"--detector belongs to --boxes {DETECTOR}; add it, or leave the detector out")
+    return None
+
+
+def _report(result: "Evaluation", suite: dict[str, Any] | None, json: Path | None) -> dict[str, Any]:
+    """Print the tables of a result, write it and return its content."""
+    from rich.console import Console
+
+    from distill.evaluate.evaluate import render
+    from distill.evaluate.suite import render_suite
+    from distill.files import write_json
+
+    console, content = Console(), result.to_json()
+    console.print(render(result))
+    if suite is not None:
+        content["suite"] = suite
+        console.print(render_suite(suite))
+    if json is not None:
+        write_json(json, content)
+    return content
 
 
 def run(argv: list[str]) -> int:

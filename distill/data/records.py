@@ -110,18 +110,17 @@ def known_normalisers(records: Sequence[FaceRecord], scheme: str) -> tuple[str, 
     return tuple(name for name, points in needed.items() if all(record.known[points].all() for record in records))
 
 
-def _check_inside(
-    points: Points, known: NDArray[np.bool_], boxes: Mapping[str, Box], size: tuple[int, int], source: Path
-) -> None:
+def outside_photo(
+    points: Points, known: NDArray[np.bool_], boxes: Mapping[str, Box], size: tuple[int, int]
+) -> str | None:
+    """Return what of a face lies outside a photo of (width, height), further than a cut-off chin; None if nothing."""
     width, height = size
     for box_source, box in boxes.items():
         if box.x1 <= -0.5 or box.y1 <= -0.5 or box.x0 >= width - 0.5 or box.y0 >= height - 0.5:
             corners = tuple(round(v, 1) for v in box)
-            raise AnnotationError(
-                f"{source}: {box_source} box {corners} lies outside the {width}x{height} photo; fix it"
-            )
+            return f"{box_source} box {corners} lies outside the {width}x{height} photo"
     if not known.any():
-        return
+        return None
     marked = points[known]
     # Twice the middle half of the points is about the size of the face, and one stray point does not stretch it.
     allowed = 2 * float(np.subtract(*np.percentile(marked, [75, 25], axis=0)).max())
@@ -129,7 +128,8 @@ def _check_inside(
     worst = int(np.flatnonzero(known)[beyond.argmax()])
     if beyond.max() > allowed or (beyond > 0.5).mean() > 0.5:
         where = tuple(round(float(v), 1) for v in points[worst])
-        raise AnnotationError(f"{source}: point {worst} at {where} is outside the {width}x{height} photo; fix it")
+        return f"point {worst} at {where} is outside the {width}x{height} photo"
+    return None
 
 
 def _flags(values: NDArray[np.bool_] | None, k: int, name: str, source: Path) -> NDArray[np.bool_]:
@@ -201,24 +201,25 @@ def make_record(
         raise AnnotationError(f"{source}: none of the {k} points has a position; remove this face")
     if labels not in get_args(Labels):
         raise AnnotationError(f"{source}: labels are {labels!r}; write one of {', '.join(get_args(Labels))}")
-    tight = {"gt": box_of_points(points[marked])} if marked.any() else {}
-    boxes = {**tight, **(boxes or {})}
+    boxes = _checked_boxes(points[marked], boxes or {}, source)
+    if size is not None and (fault := outside_photo(points, marked, boxes, size)) is not None:
+        raise AnnotationError(f"{source}: {fault}; fix it")
+    return FaceRecord(
+        name=name, image=image, landmarks=points, visible=flags & marked, scheme=scheme, boxes=boxes,
+        group=group or name, subset=subset, known=marked, attributes=dict(attributes or {}), labels=labels,
+        turned=turned,
+    )  # fmt: skip
+
+
+def _checked_boxes(points: NDArray[np.floating], boxes: Mapping[str, Box], source: Path) -> dict[str, Box]:
+    """Return the boxes of a face, with the tight box of its known points (k, 2) as `gt` where none is given.
+
+    Raises:
+        AnnotationError: a box without area.
+    """
+    tight = {"gt": box_of_points(points)} if len(points) else {}
+    boxes = {**tight, **boxes}
     for box_source, box in boxes.items():
         if not (np.isfinite(box).all() and box.width > 0 and box.height > 0):
             raise AnnotationError(f"{source}: {box_source} box {tuple(round(v, 1) for v in box)} has no area; fix it")
-    if size is not None:
-        _check_inside(points, marked, boxes, size, source)
-    return FaceRecord(
-        name=name,
-        image=image,
-        landmarks=points,
-        visible=flags & marked,
-        scheme=scheme,
-        boxes=boxes,
-        group=group or name,
-        subset=subset,
-        known=marked,
-        attributes=dict(attributes or {}),
-        labels=labels,
-        turned=turned,
-    )
+    return boxes

@@ -16,6 +16,7 @@ from distill.export.to_onnx import INPUT
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
 from distill.tflite.outputs import landmarks_first
+from distill.tflite.pads import separate_pads
 from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import run_converter
 from distill.tflite.weight_quantization import quantize_weights
@@ -109,7 +110,7 @@ def _convert(
     if rest:
         files = quantize(made, onnx_path, calibration, rest, folder, config, timeout_s)
         content |= {mode: path.read_bytes() for mode, path in files.items()}
-    return {mode: landmarks_first(content[mode]) for mode in modes}
+    return {mode: separate_pads(landmarks_first(content[mode])) for mode in modes}
 
 
 def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float) -> Path:

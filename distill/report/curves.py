@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from distill.drawing import DPI, LINES, png
 from distill.errors import ConfigError
+from distill.images.figures import DPI, LINES, png
 from distill.training.loggers.metrics_csv import read_curve
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from distill.data.records import FaceRecord
-from distill.drawing import contact_sheet
 from distill.errors import ConfigError
 from distill.evaluate.result import Evaluation
 from distill.geometry import CropSpec, apply_affine, crop_affine
 from distill.images import read_image, warp
+from distill.images.figures import contact_sheet
 
 _CROP = CropSpec(size=192, scale=1.25)
 

@@ -58,7 +58,7 @@ def pareto_plot(bench: BenchResult) -> bytes:
     Raises:
         ConfigError: no model has an NME.
     """
-    from distill.drawing import COLOURS, new_axes, png
+    from distill.images.figures import COLOURS, new_axes, png
 
     threads = bench.settings.threads[0]
     models = points(bench, threads)

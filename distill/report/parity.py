@@ -8,10 +8,10 @@ from torch import nn
 from distill.bench.latency import compare, torch_call
 from distill.bench.memory import peak_memory
 from distill.bench.models import load_call
-from distill.drawing import contact_sheet
 from distill.export.pipeline import Conversion
 from distill.export.verify.parity_report import ConversionReport, cells, conversion_report, headings
 from distill.geometry import denormalise
+from distill.images.figures import contact_sheet
 from distill.inference.load import open_backend
 from distill.inference.torch_backend import TorchBackend
 from distill.report.page import Report

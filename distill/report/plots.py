@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from distill.data.pose import head_points
-from distill.drawing import COLOURS, LINES, ced_curves, new_axes, png
 from distill.errors import ConfigError
 from distill.evaluate.protocol import require_alike
 from distill.evaluate.result import Evaluation
 from distill.evaluate.seeds import interval
+from distill.images.figures import COLOURS, LINES, ced_curves, new_axes, png
 from distill.landmarks import load_scheme
 
 # Of bars, beside their colours.

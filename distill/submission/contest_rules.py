@@ -45,7 +45,7 @@ class Contest:
         decimals: digits after the point of a coordinate.
         order: how faces follow each other in a photo: by the middle of their points, by the area these cover, or as
             the detector is certain of them.
-        header: whether a face's header names its place.
+        header: whether a face's header names its position.
         first_pixel: coordinate of the first pixel's centre in result files.
         no_face: what is written for a photo in which no face is found.
         guess_box: where the face is guessed, in photo pixels from 0; required by `no_face: guess`.
@@ -185,10 +185,10 @@ def _require_order(faces: Sequence[Points], order: Order, name: str) -> None:
             raise SubmissionError(f"{name}: faces are not ordered {order.replace('_', ' ')}")
 
 
-def _suffix(place: int, count: int, header: Header) -> str:
+def _suffix(index: int, count: int, header: Header) -> str:
     if header == "plain" or count == 1:
         return ""
-    name = "right" if place == 0 else "left" if place == count - 1 else "middle"
+    name = "right" if index == 0 else "left" if index == count - 1 else "middle"
     return f"({name} one)"
 
 
@@ -209,16 +209,16 @@ def format_result(faces: Sequence[Points], contest: Contest, photo: str = "") ->
         SubmissionError: a face has another number of points or a coordinate that is not finite.
     """
     blocks = []
-    for place, points in enumerate(ordered(faces, contest.order)):
+    for index, points in enumerate(ordered(faces, contest.order)):
         if points.shape != (contest.n_points, 2):
             raise SubmissionError(f"a face has shape {points.shape}; {contest.name} wants ({contest.n_points}, 2)")
         if not np.isfinite(points).all():
             raise SubmissionError("a face has coordinates that are not finite; check the model's output")
         # Adding 0.0 turns the negative zero that rounding leaves into zero.
         rounded = np.round(points.astype(np.float64) + contest.first_pixel, contest.decimals) + 0.0
-        suffix = _suffix(place, len(faces), contest.header)
+        suffix = _suffix(index, len(faces), contest.header)
         if contest.result:
-            blocks.append(contest.result.text_of_face(rounded, photo, place, suffix, contest.decimals))
+            blocks.append(contest.result.text_of_face(rounded, photo, index, suffix, contest.decimals))
             continue
         lines = "".join(f"{x:.{contest.decimals}f} {y:.{contest.decimals}f}\n" for x, y in rounded)
         blocks.append(f"version: 1{suffix}\nn_points: {contest.n_points}\n{{\n{lines}}}\n")
@@ -287,7 +287,7 @@ def _required(
     Raises:
         SubmissionError: they have not.
     """
-    expected = [_suffix(place, len(faces), contest.header) for place in range(len(faces))]
+    expected = [_suffix(index, len(faces), contest.header) for index in range(len(faces))]
     if headers != expected and (contest.result is None or "$suffix" in contest.result.face):
         raise SubmissionError(f"{name}: header suffixes are {headers}, {contest.name} wants {expected}")
     _require_order(faces, contest.order, name)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from distill.errors import SubmissionError
+from distill.processes import ending_with_parent
 from distill.submission.contest_rules import Contest, Points, ordered, parse_photos, parse_result, result_name
 from distill.submission.requirements import canonical, required_modules
 
@@ -156,10 +157,10 @@ def run_package(
     image_list = elsewhere / "image list.txt"
     image_list.write_text("".join(f"{photo.resolve()}\n" for photo in photos), encoding="utf-8")
     start = time.perf_counter()
-    command = [python, package / "run_model.py", image_list, output]
-    said = _call(command, "run_model.py", seconds, cwd=elsewhere, env={"HOME": str(elsewhere)})
+    command = ending_with_parent([str(python), str(package / "run_model.py"), str(image_list), str(output)])
+    printed = _call(command, "run_model.py", seconds, cwd=elsewhere, env={"HOME": str(elsewhere)})
     whole = time.perf_counter() - start
-    found = re.search(r"slowest ([\d.]+) s (.*)", said)
+    found = re.search(r"slowest ([\d.]+) s (.*)", printed)
     if found is None:
         raise SubmissionError("dry run: run_model.py did not end with its summary line; is it this project's?")
     return whole, float(found[1]), found[2]
@@ -218,7 +219,7 @@ def _distance(photo: Path, here: Sequence[Points], found: Sequence[Points], cont
     if len(found) != len(here):
         raise SubmissionError(f"dry run: {photo.name} has {len(found)} faces in the package, {len(here)} here")
     pairs = zip(ordered(here, contest.order), found, strict=True)
-    distances = [float(np.abs(ours - theirs).max()) for ours, theirs in pairs]
+    distances = [float(np.abs(ours - written).max()) for ours, written in pairs]
     for distance in distances:
         if distance > TOLERANCE_PX:
             raise SubmissionError(f"dry run: {photo.name} differs by {distance:.3f} px, allowed {TOLERANCE_PX}")

@@ -28,9 +28,9 @@ def texture(seed: int) -> Photo:
 def compose(faces: Sequence[NDArray[np.uint8]], seed: int) -> Photo:
     """Return a texture with square face pictures side by side, at differing heights."""
     canvas = texture(seed)
-    for place, face in enumerate(faces):
-        x = (2 * place + 1) * _WIDTH // (2 * len(faces)) - _FACE // 2
-        y = (_HEIGHT - _FACE) // 2 + (place % 2) * 60
+    for index, face in enumerate(faces):
+        x = (2 * index + 1) * _WIDTH // (2 * len(faces)) - _FACE // 2
+        y = (_HEIGHT - _FACE) // 2 + (index % 2) * 60
         canvas[y : y + _FACE, x : x + _FACE] = cv2.resize(face, (_FACE, _FACE), interpolation=cv2.INTER_AREA)
     return canvas
 
@@ -46,16 +46,16 @@ def sample_photos(folder: str | Path, detect: Detector | None = None) -> list[Pa
     from distill.data.synthetic import render_face
 
     detect = detect or FaceDetector()
-    seen: list[NDArray[np.uint8]] = []
+    found: list[NDArray[np.uint8]] = []
     for index in range(_TRIES):
         face = render_face(_SEED, index, 256).image
         if len(detect(compose([face], _SEED))) == 1:
-            seen.append(face)
-        if len(seen) >= 3 and len(detect(compose(seen[-3:], _SEED))) == 3:
+            found.append(face)
+        if len(found) >= 3 and len(detect(compose(found[-3:], _SEED))) == 3:
             break
     else:
-        raise SubmissionError(f"the detector saw {len(seen)} of {_TRIES} generated faces; give photos of your own")
-    photos = {"one": compose(seen[-1:], _SEED), "several": compose(seen[-3:], _SEED), "none": texture(_SEED)}
+        raise SubmissionError(f"the detector saw {len(found)} of {_TRIES} generated faces; give photos of your own")
+    photos = {"one": compose(found[-1:], _SEED), "several": compose(found[-3:], _SEED), "none": texture(_SEED)}
     paths = []
     for name, photo in photos.items():
         paths.append(Path(folder) / f"{name}.png")

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from distill.data.synthetic import render_face
-from distill.drawing import png
 from distill.files import write_bytes
+from distill.images.figures import png
 from distill.landmarks import convert, is_exact, load_scheme
 
 # Scheme drawn -> scheme of the generated face it is made from.

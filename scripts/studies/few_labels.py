@@ -31,7 +31,7 @@ from scripts.studies.common.split_300w import TEST, TRAIN
 
 RUNS = Path("runs/few_labels")
 OUT = "results/studies/few_labels.json"
-REFERENCE, TITLES = "labels", {"labels": "the labels alone", "unlabelled": "labels, teacher and unlabelled photos"}
+REFERENCE, TITLES = "labels", {"labels": "the labels alone", "unlabelled": "labels, teacher, unlabelled photos"}
 LABELLED, STEPS, TEACHER_EPOCHS = 0.1, 2800, 120
 CROP = ["--data.crop.size", "128", "--data.crop.scale", "1.1", "--data.crop.shift_y", "-0.1"]
 TEACHER = [

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distill.drawing import COLOURS, new_axes, png
 from distill.evaluate.result import Evaluation
 from distill.files import sha256, write_bytes
+from distill.images.figures import COLOURS, new_axes, png
 from distill.provenance import write_result
 from scripts.studies.common.arms import measured, options_of_run, steps_of, train, train_arms, with_interval
 from scripts.studies.common.cached import scored

@@ -72,20 +72,20 @@ write_zip(Path(sys.argv[3]), {name: files[name] for name in names})
 def test_zip_has_the_same_bytes_on_another_machine(model: Path, tmp_path: Path) -> None:
     """Catches time zone, umask, dates and order of files, hash seed, locale and settings of matplotlib in the zip."""
     built = []
-    for turn, (zone, umask) in enumerate((("UTC", "022"), ("Pacific/Kiritimati", "077"))):
-        machine = tmp_path / f"machine {turn}"
+    for copy, (zone, umask) in enumerate((("UTC", "022"), ("Pacific/Kiritimati", "077"))):
+        machine = tmp_path / f"machine {copy}"
         shutil.copytree(ROOT / "distill", machine / "distill", ignore=shutil.ignore_patterns("__pycache__"))
         for name in (model.name, model.with_suffix(".json").name):
             shutil.copy(model.with_name(name), machine / name)
         for path in sorted(machine.rglob("*")):
-            os.utime(path, (1_000_000_000 * turn, 1_500_000_000 - turn * 10**8))
+            os.utime(path, (1_000_000_000 * copy, 1_500_000_000 - copy * 10**8))
             if path.is_file():
-                path.chmod((0o644, 0o755)[turn])
+                path.chmod((0o644, 0o755)[copy])
         environment = os.environ | {
-            "TZ": zone, "PYTHONHASHSEED": str(turn), "LC_ALL": ("C", "C.UTF-8")[turn], "PYTHONPATH": str(machine),
-            "SOURCE_DATE_EPOCH": str(10**9 * turn + 10**8),
+            "TZ": zone, "PYTHONHASHSEED": str(copy), "LC_ALL": ("C", "C.UTF-8")[copy], "PYTHONPATH": str(machine),
+            "SOURCE_DATE_EPOCH": str(10**9 * copy + 10**8),
         }  # fmt: skip
-        (machine / "matplotlibrc").write_text(f"font.size: {20 + turn}\npdf.fonttype: {(3, 42)[turn]}\n")
+        (machine / "matplotlibrc").write_text(f"font.size: {20 + copy}\npdf.fonttype: {(3, 42)[copy]}\n")
         target = machine / "submission.zip"
         command = [sys.executable, "-c", BUILD, str(machine / model.name), str(RULES), str(target), umask]
         subprocess.run(command, cwd=machine, env=environment, check=True, timeout=120)
@@ -105,9 +105,9 @@ def test_shipped_code_is_the_tested_code(model: Path) -> None:
 
 
 def test_report_is_a_pdf_with_every_result() -> None:
-    first = render_pdf("t", {"a": {f"value_{place}": place / 3 for place in range(100)}})
+    first = render_pdf("t", {"a": {f"value_{index}": index / 3 for index in range(100)}})
     assert first.startswith(b"%PDF")
-    assert first == render_pdf("t", {"a": {f"value_{place}": place / 3 for place in range(100)}})
+    assert first == render_pdf("t", {"a": {f"value_{index}": index / 3 for index in range(100)}})
     assert first.count(b"/Type /Page ") == 3
 
 

@@ -60,7 +60,7 @@ def test_no_negative_zero(small: Contest) -> None:
 )
 def test_suffixed_headers(small: Contest, count: int, names: list[str]) -> None:
     rules = replace(small, header="suffixed")
-    text = format_result([face(50.0 * place) for place in range(count)], rules)
+    text = format_result([face(50.0 * index) for index in range(count)], rules)
     headers = [line for line in text.splitlines() if line.startswith("version")]
     assert headers == [f"version: 1({name} one)" if name else "version: 1" for name in names]
     assert len(parse_result(text, rules)) == count
@@ -76,8 +76,8 @@ def test_round_trip(faces: list[list[tuple[float, float]]], suffixed: bool) -> N
     arrays = [np.array(points) for points in faces]
     parsed = parse_result(format_result(arrays, rules), rules)
     assert len(parsed) == len(arrays)
-    for ours, theirs in zip(ordered(arrays, "right_to_left"), parsed, strict=True):
-        np.testing.assert_allclose(theirs, ours, atol=0.000501)
+    for ours, read in zip(ordered(arrays, "right_to_left"), parsed, strict=True):
+        np.testing.assert_allclose(read, ours, atol=0.000501)
 
 
 BROKEN = {

@@ -26,11 +26,11 @@ def test_sixty_photos_do_not_grow(whole_package: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     photos = mixed_photos(tmp_path / "photos", 60)
     (tmp_path / "work").mkdir()
-    seen = endure(whole_package, sys.executable, photos, tmp_path / "work", 200)
-    assert seen.photos == 60
+    usage = endure(whole_package, sys.executable, photos, tmp_path / "work", 200)
+    assert usage.photos == 60
     # One photo of 1920 x 1440, kept from every eighth on, would be 40 MB.
-    assert abs(seen.growth_mb) < 10, seen.tenths_mb
-    assert seen.peak_mb >= np.max(seen.tenths_mb) > 30
+    assert abs(usage.growth_mb) < 10, usage.tenths_mb
+    assert usage.peak_mb >= np.max(usage.tenths_mb) > 30
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="reads /proc")
@@ -38,8 +38,8 @@ def test_a_leak_is_seen(tmp_path: Path) -> None:
     (tmp_path / "run_model.py").write_text(LEAK)
     photos = [tmp_path / f"{index}.png" for index in range(30)]
     (tmp_path / "work").mkdir()
-    seen = endure(tmp_path, sys.executable, photos, tmp_path / "work", 60)
-    assert 30 < seen.growth_mb < 70
+    usage = endure(tmp_path, sys.executable, photos, tmp_path / "work", 60)
+    assert 30 < usage.growth_mb < 70
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,10 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_quantised_models_run(kinds: Path, sample_folder: Path, kind: str, share: float) -> None:
     """As `run_model.py` runs them: the same faces, moved by no more than a share of the crop's 250 px."""
     contest, photo = load_contest(RULES), sample_folder / "several.png"
-    ours, theirs = (attempt(photo, Landmarker(kinds / f"{name}.tflite"), contest) for name in ("fp32", kind))
-    assert theirs.complaint is None
-    assert len(theirs.faces) == len(ours.faces) == 3
-    moved = np.abs(np.array(theirs.faces) - np.array(ours.faces))
+    floating, quantized = (attempt(photo, Landmarker(kinds / f"{name}.tflite"), contest) for name in ("fp32", kind))
+    assert quantized.complaint is None
+    assert len(quantized.faces) == len(floating.faces) == 3
+    moved = np.abs(np.array(quantized.faces) - np.array(floating.faces))
     assert 0 < moved.max() < share * 250
 
 

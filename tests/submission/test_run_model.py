@@ -223,8 +223,8 @@ def test_a_guess_is_cut_out_as_what_the_detector_finds(run: Run, own_package: Pa
 def test_three_faces_are_written_right_to_left(run: Run, sample_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the real detector, whatever order it finds them in."""
     found = FaceDetector.__call__
-    for turn in (lambda faces: faces, lambda faces: faces[::-1], lambda faces: faces[1:] + faces[:1]):
-        monkeypatch.setattr(FaceDetector, "__call__", lambda self, photo, turn=turn: turn(found(self, photo)))
+    for reorder in (lambda faces: faces, lambda faces: faces[::-1], lambda faces: faces[1:] + faces[:1]):
+        monkeypatch.setattr(FaceDetector, "__call__", lambda self, photo, reorder=reorder: reorder(found(self, photo)))
         _, _, results = run([sample_folder / "several.png"])
         middles = [face[:, 0].mean() for face in parse_result(results["several.txt"], PAIR)]
         assert len(middles) == 3

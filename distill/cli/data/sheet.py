@@ -15,9 +15,9 @@ def sheet(out: Path, data: FacesConfig = FacesConfig(), count: int = 24) -> int:
     """
     from distill.data.crops import face_crops
     from distill.data.readers import parse_subsets, read_faces
-    from distill.drawing import contact_sheet
     from distill.files import write_bytes
     from distill.geometry import CropSpec, denormalise
+    from distill.images.figures import contact_sheet
     from distill.landmarks import load_scheme
     from distill.spec import ModelSpec
 

@@ -1,5 +1,6 @@
 """Exported RetinaFace networks, TFLite or ONNX, on inputs of any size."""
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from distill.images import Photo
 from distill.tflite.interpreter import TFLiteNet
 
 Maps = list[NDArray[np.float32]]
+
+# Sizes that are kept ready: two of the whole photo, one of its tiles, one of the refinement.
+_SIZES = 4
 
 
 class NetFile:
@@ -25,10 +29,13 @@ class NetFile:
         self._path = Path(path)
         if self._path.suffix not in (".tflite", ".onnx"):
             raise CheckpointError(f"{path}: a detector is a .tflite or .onnx file; export one from a checkpoint")
-        self._tflite: TFLiteNet | None = None
+        self._threads = threads
+        # One interpreter for each of the last sizes: resizing plans the graph anew, which takes longer than a small
+        # input, and the views of a photo alternate between three sizes.
+        self._by_size: OrderedDict[tuple[int, int], TFLiteNet] = OrderedDict()
         self._session: Any = None
         if self._path.suffix == ".tflite":
-            self._tflite = TFLiteNet(path, threads)
+            self._unsized: TFLiteNet | None = TFLiteNet(path, threads)
         else:
             self._session = _onnx_session(self._path, threads)
 
@@ -36,11 +43,21 @@ class NetFile:
         height, width = image.shape[:2]
         inputs = image.astype(np.float32)[None]
         inputs /= 255
-        if self._tflite is not None:
-            self._tflite.resize(height, width)
-            return self._tflite(inputs)
+        if self._session is None:
+            return self._sized(height, width)(inputs)
         name = self._session.get_inputs()[0].name
         return list(self._session.run(None, {name: inputs}))
+
+    def _sized(self, height: int, width: int) -> TFLiteNet:
+        """Return an interpreter for inputs of this size, the least recently used one where there are enough."""
+        net = self._by_size.pop((height, width), None) or self._unsized
+        self._unsized = None
+        if net is None:
+            spare = len(self._by_size) >= _SIZES
+            net = self._by_size.popitem(last=False)[1] if spare else TFLiteNet(self._path, self._threads)
+        net.resize(height, width)
+        self._by_size[height, width] = net
+        return net
 
 
 def _onnx_session(path: Path, threads: int) -> Any:

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from distill.drawing import ced_curves, contact_sheet
 from distill.errors import ConfigError
+from distill.images.figures import ced_curves, contact_sheet
 from distill.report.curves import training_plot
 
 
