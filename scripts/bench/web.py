@@ -115,7 +115,7 @@ def python_times(model: str) -> dict[str, Any]:
 
 def _clocks() -> NDArray[np.float64]:
     """Return milliseconds of the wall clock and of this process's processor time."""
-    return 1000 * np.array([time.perf_counter(), time.process_time()])
+    return np.array([time.perf_counter(), time.process_time()], np.float64) * 1000.0
 
 
 def _quantiles(milliseconds: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
