@@ -20,6 +20,7 @@ from scripts.studies import (
     pipeline_300w,
     released,
     thesis,
+    video,
     weak_labels,
     zoo,
 )
@@ -41,6 +42,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(released.OUT): released.block,
     f"{released.OUT}#choice": released.choice,
     thesis.OUT: thesis.block,
+    video.OUT: video.table,
     weak_labels.OUT: weak_labels.table,
     str(zoo.OUT): zoo.block,
     **{ablations.result_path(paper): partial(ablations.block, paper) for paper in ablations.PAPERS},
