@@ -39,7 +39,7 @@ DISTILLED = $(if $(BASELINE),--kd.kind none,--teacher "$(TEACHER)" $(OTHER_KD))
 # `make teacher RESUME=1` continues a training that was stopped.
 CONTINUE = $(if $(RESUME),--resume)
 
-.PHONY: help setup demo test lint format lock doctor faces teacher student detector export check evaluate submission clean
+.PHONY: help setup demo test lint format lock docs doctor faces teacher student detector export check evaluate submission clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ format: setup ## format the code and fix what ruff can
 
 lock: setup ## write requirements.lock from what is in .venv (needs uv)
 	$(BIN)/python -m scripts.generate.lock
+
+docs: setup ## the documentation site, for a browser: build/docs/site/index.html
+	@$(BIN)/python -m scripts.generate.site
 
 doctor: setup ## versions, conflicts, disk, device, in one block to paste
 	@$(BIN)/python -m distill.doctor

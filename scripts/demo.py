@@ -7,18 +7,22 @@ Every step is the command a user would type; the report and the summary are made
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 from rich.console import Console
 
+from distill import __version__
 from distill.cli.main import main as distill
-from distill.files import write_json
+from distill.files import write_json, write_text
+from distill.processes import ending_with_parent
 from distill.provenance import write_result
 from scripts.studies.common.marked_blocks import update_block
 
@@ -82,7 +86,7 @@ def side_by_side(title: str, *commands: Command) -> float:
     for command, log in zip(commands, logs, strict=True):
         show(command)
         output = None if log is None else log.open("wb")
-        argv = [sys.executable, "-m", "distill", *command]
+        argv = ending_with_parent([sys.executable, "-m", "distill", *command], signal.SIGTERM)
         children.append(subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT if output else None))
     try:
         statuses = [child.wait() for child in children]
@@ -96,12 +100,31 @@ def side_by_side(title: str, *commands: Command) -> float:
     return time.monotonic() - started
 
 
+def settings() -> dict[str, Any]:
+    """Return what decides the files of the demo; a folder with other settings is not continued."""
+    trainings = [training(role, seed) for role in ROLES for seed in SEEDS]
+    return {"version": __version__, "render": render(), "trainings": trainings}
+
+
+def claim(folder: Path) -> Path | None:
+    """Take the folder for this demo; return where the files of another version or other settings are kept now.
+
+    Faces that an interrupted demo of the same settings has rendered stay.
+    """
+    mark, kept = folder / "settings.json", None
+    same = mark.is_file() and mark.read_bytes() == json.dumps(settings()).encode()
+    if folder.exists() and any(folder.iterdir()) and not same:
+        kept = next(path for n in count(1) if not (path := folder.with_name(f"{folder.name}_{n}")).exists())
+        folder.rename(kept)
+    write_text(mark, json.dumps(settings()))
+    return kept
+
+
 def run_all() -> dict[str, float]:
     """Run the pipeline; return seconds by step."""
-    for role in ROLES:
-        for old in RUN.glob(f"{role}*"):
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
     names = [f"{role}_{seed}" for role in ROLES for seed in SEEDS]
+    for name in names:
+        shutil.rmtree(RUN / name, ignore_errors=True)
     best = RUN / "student_0" / "best.ckpt"
     seconds = {"render faces": step("Faces", render())}
     seconds["train: teachers"] = side_by_side("Train: teachers", *(training("teacher", seed) for seed in SEEDS))
@@ -213,6 +236,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--record", action="store_true", help=f"also write {OUT} and its text in the README")
     options = parser.parse_args()
+    if kept := claim(RUN):
+        _console.print(f"{RUN}: of another version or with other settings; kept in {kept}")
     if options.record and FACES.exists():
         sys.exit(f"{FACES}: remove it first; the recorded time includes rendering the faces")
     started = time.monotonic()

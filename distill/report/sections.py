@@ -1,6 +1,6 @@
 """Sections of the report: errors by landmark and subgroup, training, export, costs and latency."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,11 @@ from distill.report.sources import Source
 from distill.training.loggers.metrics_csv import TERM_GRADIENT, value_names
 
 _ROLES = {"teacher": "teacher", "baseline": "student without teacher", "student": "student with teacher"}
-_CURVES = ("train/loss", "val/nme")
+# Curve -> caption, and what the page says where no run has it.
+_CURVES = {
+    "train/loss": ("loss", "No run recorded its loss: it is recorded every 10 steps, or as --log.every says."),
+    "val/nme": ("validation NME", "No run recorded a validation: none reached the end of --trainer.validate_every."),
+}
 
 
 def roles_section(report: Report, sources: Sequence[Source], evaluations: Mapping[str, Evaluation]) -> None:
@@ -87,16 +91,25 @@ def _answers(suite: Mapping[str, Any]) -> dict[str, Cell]:
 
 def training_section(report: Report, sources: Sequence[Source]) -> None:
     runs = {source.name: source.metrics for source in sources if source.metrics}
+    names = dict.fromkeys(name for path in runs.values() for name in value_names(path))
     if runs:
-        report.heading("Training").figure(training_plot(runs, _CURVES), "Loss and validation NME")
+        report.heading("Training")
+        _curves(report, runs, names)
     rows = [_trained(source) for source in sources if source.images is not None]
     if rows:
         report.table(("run", "network", "teacher", "seed", "steps", "images", "faces", "seconds"), rows)
-    terms = dict.fromkeys(
-        name for path in runs.values() for name in value_names(path) if name.startswith(TERM_GRADIENT)
-    )
-    if terms:
-        report.figure(training_plot(runs, list(terms)), "Norm of the gradient of each term of the loss")
+    if terms := [name for name in names if name.startswith(TERM_GRADIENT)]:
+        report.figure(training_plot(runs, terms), "Norm of the gradient of each term of the loss")
+
+
+def _curves(report: Report, runs: Mapping[str, Path], names: Collection[str]) -> None:
+    """Draw the curves that runs have, and name those that none has: runs of a few steps lack them."""
+    if shown := [curve for curve in _CURVES if curve in names]:
+        caption = " and ".join(_CURVES[curve][0] for curve in shown)
+        report.figure(training_plot(runs, shown), caption[0].upper() + caption[1:])
+    for curve, (_, missing) in _CURVES.items():
+        if curve not in names:
+            report.text(missing)
 
 
 def _trained(source: Source) -> list[Cell]:

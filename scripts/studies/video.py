@@ -6,7 +6,7 @@ constants of distill/inference/crop_motion.py and the smoothing were chosen; the
 
 * Jitter: `distill.evaluate.jitter.frame_jitter` of the 51 inner points, in percent of the outer eye distance.
 * Lag: the delay of the smoothed points that fits the unsmoothed ones best, in milliseconds, over the same clips
-  shifted to and fro by a known sine (a pan of the camera), because talking heads hardly move; and of the opening of
+  shifted back and forth by a known sine (a pan of the camera), because talking heads hardly move; and of the opening of
   the mouth in the clips as they are.
 * Time: CPU time per frame, all pipelines in turns on each frame, median over frames; decoding not counted. On a busy
   machine the ratios hold, not the times.

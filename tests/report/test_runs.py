@@ -66,6 +66,24 @@ def test_a_run_shows_what_its_export_wrote(runs: tuple[Path, Path]) -> None:
     assert page.count("fail</span>") == 1
 
 
+@pytest.mark.parametrize(
+    ("recorded", "missing"),
+    [
+        ("1,val/nme,0.04", ["loss"]),
+        ("10,train/loss,2.0", ["validation"]),
+        ("1,lr,0.1", ["loss", "validation"]),
+        ("", ["loss", "validation"]),
+    ],
+    ids=["fewer than ten steps", "stopped before a validation", "no curve", "nothing recorded"],
+)
+def test_a_short_run_names_what_it_lacks(runs: tuple[Path, Path], recorded: str, missing: list[str]) -> None:
+    rows = f"{recorded}\n" if recorded else ""
+    (runs[0] / "metrics.csv").write_text(f"step,name,value\n{rows}")
+    page = build([read_source(run) for run in runs], "t").html()
+    assert re.findall(r"No run recorded (?:its|a) (\w+):", page) == missing
+    assert ("Loss</figcaption>" in page) is (missing == ["validation"])
+
+
 def test_every_run_has_a_name_of_its_own(tmp_path: Path, measure: Measure) -> None:
     """`kd_0.05` and `kd_0.1` have one stem, evaluations in two folders one name."""
     paths = [tmp_path / "kd_0.05", tmp_path / "kd_0.1", tmp_path / "a" / "e.json", tmp_path / "b" / "e.json"]

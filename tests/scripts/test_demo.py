@@ -58,6 +58,41 @@ def test_faces_are_split_as_the_recipes_read_them(monkeypatch: pytest.MonkeyPatc
     assert command[command.index("--count") + 1] == str(sum(demo.SUBSETS.values()))
 
 
+@pytest.mark.parametrize("left", ["faces of an earlier version", "another version", "a damaged mark"])
+def test_what_another_version_left_is_kept_aside(left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "demo"
+    (folder / "student_0").mkdir(parents=True)
+    (folder / "student_0" / "best.ckpt").write_text("weights")
+    (tmp_path / "demo_1").mkdir()  # kept from an upgrade before
+    if left == "another version":
+        with monkeypatch.context() as patch:
+            patch.setattr(demo, "__version__", "0.1.9")
+            (folder / "settings.json").write_text(demo.json.dumps(demo.settings()))
+    elif left == "a damaged mark":
+        (folder / "settings.json").write_bytes(b"\xff{")
+    assert demo.claim(folder) == tmp_path / "demo_2"
+    assert (tmp_path / "demo_2" / "student_0" / "best.ckpt").read_text() == "weights"
+    assert [path.name for path in folder.iterdir()] == ["settings.json"]
+
+
+def test_an_interrupted_demo_is_continued_in_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "demo"
+    assert demo.claim(folder) is None
+    (folder / "faces").mkdir()
+    assert demo.claim(folder) is None
+    assert (folder / "faces").is_dir()
+
+
+def test_a_demo_removes_nothing_but_its_own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "RUN", tmp_path)
+    monkeypatch.setattr(demo, "step", lambda *_: pytest.fail("stop"))
+    for name in ("student_0", "student_mine"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(pytest.fail.Exception):
+        demo.run_all()
+    assert [path.name for path in tmp_path.iterdir()] == ["student_mine"]
+
+
 def test_the_summary_has_the_sign_of_the_gain(measure: Measure) -> None:
     # 0.4 px are one percent of the eye distance of these faces.
     off = {"student": 1.0, "baseline": 1.4, "teacher": 0.6}

@@ -1,8 +1,9 @@
-"""`distill data ACTION`: generate, draw, check and prepare faces; list public data sets."""
+"""`distill data ACTION`: generate, draw, check, prepare and pack faces; list public data sets."""
 
 from collections.abc import Callable
 
 from distill.cli.data.check import check
+from distill.cli.data.pack import pack
 from distill.cli.data.prepare import prepare
 from distill.cli.data.sheet import sheet
 from distill.cli.data.sources import sources
@@ -15,6 +16,7 @@ ACTIONS: dict[str, tuple[Callable[..., int], tuple[str, ...]]] = {
     "sheet": (sheet, ("out",)),
     "check": (check, ("data.root",)),
     "prepare": (prepare, ("out",)),
+    "pack": (pack, ("out",)),
     "sources": (sources, ("name",)),
 }
 

@@ -1,0 +1,203 @@
+"""Teacher and student at full size in limited time on one GPU: `python -m scripts.studies.full_size PACK --out DIR`.
+
+PACK is a file of `distill data pack`. The teacher is trained first, then the student under the annotations and the
+teacher's landmarks, with the pack's unlabelled faces. Crops are augmented on the device. The schedules follow the
+clock: the rates have come down when the time is over. Every minute the state is saved; the same command continues.
+Writes `teacher.safetensors` and `student.safetensors` (half precision, in parts of 15 MB where they are larger) and
+`full_size.json` with images per second, the share of the device's peak, the time of every part and the error curves.
+
+    distill data pack faces.safetensors --data.preset 300w --data.scheme ibug68
+    python -m scripts.studies.full_size faces.safetensors --out runs/full_size --minutes 10
+    python -m scripts.studies.full_size --tiny --out runs/tiny        # the whole course on a CPU, generated faces
+"""
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distill.cli.options import options_of, parse
+from distill.data.pack import ROLES, PackedFaces, read_pack, write_pack
+from distill.data.prepare import StoreSpec
+from distill.data.readers import read_faces
+from distill.data.synthetic import write_faces
+from distill.errors import DistillError
+from distill.geometry import CropSpec
+from distill.landmarks import load_scheme
+from distill.provenance import write_result
+from distill.spec import ModelSpec
+from distill.training.build import definitions, make_net, make_run_loss, with_input_size
+from distill.training.config import RunConfig, StudentConfig
+from distill.training.teacher import FrozenTeacher
+from scripts.studies.gpu.faces import DeviceFaces
+from scripts.studies.gpu.output import save_half, share_of_peak
+from scripts.studies.gpu.stage import Stage, StageRun, seconds_of_parts
+
+TEACHER = (
+    "teacher_256 --model.options.backbone swinv2_tiny_window16_256 --model.options.neck pyramid "
+    "--model.options.pretrained false --optim.lr 5e-4 --optim.head_lr 1e-3 --optim.ema 0.999"
+)
+STUDENT = "student_68_128 --model.init checkpoints/student_68_128.safetensors"
+TINY_TEACHER = (
+    "teacher --data.crop.size 64 --model.options "
+    '\'{"width": 16, "backbone_args": {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2]}}\''
+)
+TINY_STUDENT = "student --data.crop.size 64 --model.options.width 16"
+STORED = 320
+
+
+def run_config(words: str, packed: PackedFaces) -> RunConfig:
+    """Return the configuration of a recipe with further options, for the faces of a pack."""
+    recipe, *options = shlex.split(words)
+    crop = packed.crop
+    fixed = ["--data.scheme", packed.scheme, "--data.crop.scale", str(crop.scale), "--data.crop.shift_y"]
+    # Of a student's recipe the distillation is left out: that of this study is always to the teacher's landmarks.
+    argv = ["--config", recipe, "--kd.kind", "none", *options, *fixed, str(crop.shift_y)]
+    config = with_input_size(StudentConfig(**parse(options_of("student", "", StudentConfig), argv)))
+    return replace(config, data=replace(config.data, sets=[], balance=[]))
+
+
+def prepare_stage(
+    name: str, words: str, packed: PackedFaces, minutes: float, batch_size: int | None, unlabelled: float, compile: bool
+) -> tuple[Stage, torch.nn.Module, torch.nn.Module]:
+    """Return a stage, its network with its first weights and its supervised loss."""
+    config = run_config(words, packed)
+    net = make_net(config)
+    scheme = load_scheme(packed.scheme)
+    spec = ModelSpec(
+        config.model.arch, packed.scheme, scheme.n_points, config.data.crop.spec(), dict(config.model.options),
+        definitions=definitions([packed.scheme]), trained_on=packed.origin["trained_on"],
+    )  # fmt: skip
+    stage = Stage(
+        name, spec, minutes, batch_size or config.data.batch_size, config.optim, config.data.augment,
+        unlabelled=unlabelled, compile=compile,
+    )  # fmt: skip
+    return stage, net, make_run_loss(config, net)
+
+
+def train_stage(
+    prepared: tuple[Stage, torch.nn.Module, torch.nn.Module],
+    teacher: FrozenTeacher | None,
+    faces: DeviceFaces,
+    packed: PackedFaces,
+    folder: Path,
+) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """Train a stage, write its weights and return the averaged network and what was measured."""
+    stage, net, loss = prepared
+    roles = {name: torch.from_numpy(packed.indices(name)).to(faces.device) for name in ROLES}
+    run = StageRun(stage, net, loss.to(faces.device), teacher, faces, roles, packed.scheme, folder)
+    run.resume()
+    parts = seconds_of_parts(run) if run.progress.steps == 0 else {}
+    run.train(lambda line: print(line, flush=True))
+    speed = run.progress.steps * stage.batch_size / max(run.progress.seconds, 1e-9)
+    return run.average, {
+        "arch": stage.spec.arch, "options": stage.spec.options, "size": stage.spec.crop.size,
+        "batch_size": stage.batch_size, "unlabelled": stage.unlabelled, "steps": run.progress.steps,
+        "seconds": run.progress.seconds, "images_per_second": speed,
+        "share_of_peak": share_of_peak(run.average, stage.spec.crop.size, speed, faces.device),
+        "seconds_of_parts": parts, "log": run.progress.log, "nme": run.validate(),
+        "weights": save_half(folder, stage.name, run.average, stage.spec),
+    }  # fmt: skip
+
+
+def tiny_pack(folder: Path) -> Path:
+    """Write a pack of 60 generated faces."""
+    root, path = folder / "faces", folder / "faces.safetensors"
+    if not path.is_file():
+        write_faces(root, 60, 0, 128)
+        faces = read_faces("manifest", root, scheme="ibug68")
+        roles = [("val" if i % 6 == 0 else "unlabelled" if i % 6 == 1 else "train", r) for i, r in enumerate(faces)]
+        unlabelled = [(role, _unknown(record) if role == "unlabelled" else record) for role, record in roles]
+        write_pack(path, unlabelled, CropSpec(128, 1.25, 0.0), StoreSpec(128, 1.9, 85))
+    return path
+
+
+def _unknown(record: Any) -> Any:
+    return replace(record, known=record.known & False, labels="none")
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("pack", type=Path, nargs="?", help="file of `distill data pack`")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training, both stages together")
+    parser.add_argument("--teacher_share", type=float, default=0.6, help="of the time")
+    parser.add_argument("--teacher", default=TEACHER, help="recipe and options of the teacher")
+    parser.add_argument("--student", default=STUDENT, help="recipe and options of the student")
+    parser.add_argument("--teacher_batch", type=int, default=128)
+    parser.add_argument("--student_batch", type=int, default=256)
+    parser.add_argument("--unlabelled", type=float, default=0.5, help="share of the student's batches")
+    parser.add_argument("--stored", type=int, default=STORED, help="side of the crops in device memory")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
+    parser.add_argument("--tiny", action="store_true", help="small networks and generated faces, on a CPU")
+    arguments = parser.parse_args(argv)
+    if (arguments.pack is None) != arguments.tiny:
+        parser.error("give PACK, or --tiny for generated faces")
+    if arguments.tiny:
+        arguments.teacher, arguments.student = TINY_TEACHER, TINY_STUDENT
+        arguments.teacher_batch = arguments.student_batch = 16
+        arguments.stored, arguments.compile = 128, False
+    return arguments
+
+
+def train_both(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train teacher and student and return what was measured."""
+    start = time.perf_counter()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_float32_matmul_precision("high")
+    packed = read_pack(arguments.pack or tiny_pack(arguments.out))
+    unlabelled = arguments.unlabelled if len(packed.indices("unlabelled")) else 0.0
+    minutes = {"teacher": arguments.minutes * arguments.teacher_share}
+    minutes["student"] = arguments.minutes - minutes["teacher"]
+    # Both are built before anything is trained, so that a mistake in an option costs no time.
+    prepared = {
+        "teacher": prepare_stage(
+            "teacher", arguments.teacher, packed, minutes["teacher"], arguments.teacher_batch, 0.0, arguments.compile
+        ),
+        "student": prepare_stage(
+            "student", arguments.student, packed, minutes["student"], arguments.student_batch, unlabelled,
+            arguments.compile,
+        ),
+    }  # fmt: skip
+    faces = DeviceFaces(packed, arguments.stored, device)
+    ready = time.perf_counter() - start
+    net, teacher = train_stage(prepared["teacher"], None, faces, packed, arguments.out)
+    frozen = FrozenTeacher([net], [prepared["teacher"][0].spec], flip=True)
+    student = train_stage(prepared["student"], frozen, faces, packed, arguments.out)[1]
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    counts = {role: len(packed.indices(role)) for role in ROLES}
+    whole = time.perf_counter() - start
+    return {
+        "device": name, "faces": counts, "scheme": packed.scheme, "seconds_before_training": ready,
+        "seconds": whole, "teacher": teacher, "student": student,
+    }  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train teacher and student and write what was measured."""
+    arguments = parse_arguments(argv)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    try:
+        result = train_both(arguments)
+    except DistillError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    origin = read_pack(arguments.pack or tiny_pack(arguments.out)).origin
+    write_result(arguments.out / "full_size.json", result, origin["data_hash"])
+    for name in ("teacher", "student"):
+        stage = result[name]
+        print(
+            f"{name}: validation NME {100 * stage['nme']:.2f} %, {stage['images_per_second']:.0f} images/s, "
+            f"{', '.join(stage['weights']['files'])}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
