@@ -181,13 +181,19 @@ def test_an_unknown_paper_is_one_line() -> None:
     assert "'no_paper' is none of swinv2_mobilevitv2, efld" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("faces") / "faces"
+    write_faces(root, 6, seed=0, size=96, subsets={"train": 0.5, "val": 0.5})
+    return root
+
+
 @pytest.mark.parametrize("arch", ["lite_hrnet_plus_10m", "hrnet_w18", "timm:mobilenetv2_100"])
-def test_the_recipe_of_lite_hrnet_plus_trains(arch: str, tmp_path: Path) -> None:
-    write_faces(tmp_path / "faces", 4, seed=0, size=96)
+def test_the_recipe_of_lite_hrnet_plus_trains(arch: str, faces: Path, tmp_path: Path) -> None:
     words = [
         "--config", "configs/zoo/lite_hrnet_plus_300w.yaml", "--model.arch", arch, "--runs", str(tmp_path / "runs"),
-        "--data.preset", "null", "--data.format", "manifest", "--data.root", str(tmp_path / "faces"),
-        "--data.subset", "all", "--data.batch_size", "2", "--data.workers", "0", "--data.val_fraction", "0.5",
+        "--data.preset", "null", "--data.format", "manifest", "--data.root", str(faces),
+        "--data.subset", "train", "--data.val_subset", "val", "--data.batch_size", "2", "--data.workers", "0",
         "--trainer.epochs", "1", "--trainer.validate_every", "1", "--log.wandb", "disabled",
     ]  # fmt: skip
     config = StudentConfig(**parse(options_of("student", "", StudentConfig), words))
