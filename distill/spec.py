@@ -5,17 +5,25 @@ SHA-256, so that a model is never run with another model's crop.
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from distill.errors import CheckpointError, ConfigError
-from distill.files import sha256, write_json
+from distill.files import require_listed_hash, sha256, write_json
 from distill.geometry import CropSpec
-from distill.landmarks import register_scheme
+from distill.landmarks import load_scheme, register_scheme
 
 _FORMAT = "distill-model/1"
+# Bounds of what a file may state about its model, far above any network here: a spec is read before its weights, and
+# whoever wrote the file decides what it says.
+_MAX_SIDECAR_BYTES = 1 << 20
+_MAX_DEPTH = 16
+_MAX_VALUES = 50_000
+_MAX_NUMBER = 1 << 16
+_MAX_CROP = 4096
 
 T = TypeVar("T")
 
@@ -54,12 +62,58 @@ class ModelSpec:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "ModelSpec":
-        """Return a stored spec, and make the users' own schemes in it known."""
+        """Return a stored spec, and make the users' own schemes in it known.
+
+        Raises:
+            ConfigError: a value of another type or beyond any network, or points that are not those of the scheme.
+        """
+        require_plain(raw)
         for name, content in raw.get("definitions", {}).items():
             register_scheme(content, f"scheme {name} of the model")
         detected = raw.get("detected")
         crops = {"crop": CropSpec(**raw["crop"]), "detected": CropSpec(**detected) if detected else None}
-        return cls(**{**raw, **crops})
+        spec = cls(**{**raw, **crops})
+        spec._check()
+        return spec
+
+    def _check(self) -> None:
+        texts = self.arch, self.scheme, self.trained_on
+        if not all(isinstance(text, str) for text in texts) or not isinstance(self.options, dict):
+            raise ConfigError("arch, scheme and trained_on are texts, options a mapping")
+        for crop in filter(None, (self.crop, self.detected)):
+            if not isinstance(crop.size, int) or crop.size > _MAX_CROP:
+                raise ConfigError(f"a crop of {crop.size} px; at most {_MAX_CROP}")
+        points = load_scheme(self.scheme).n_points
+        if self.n_points != points:
+            raise ConfigError(f"n_points is {self.n_points}, scheme {self.scheme} has {points}")
+
+
+def require_plain(raw: Any) -> None:
+    """Check that a description read from a file is plain data of a bounded size, before anything is made of it.
+
+    Raises:
+        ConfigError: no mapping, deep nesting, very many values, or a number beyond any option of a network.
+    """
+    if not isinstance(raw, dict):
+        raise ConfigError(f"a {type(raw).__name__} instead of a mapping")
+    open_values: list[tuple[Any, int]] = [(raw, 0)]
+    count = 0
+    while open_values:
+        value, depth = open_values.pop()
+        count += 1
+        if count > _MAX_VALUES or depth > _MAX_DEPTH:
+            raise ConfigError(f"more than {_MAX_VALUES} values or {_MAX_DEPTH} levels")
+        if isinstance(value, dict):
+            if not all(isinstance(key, str | int) for key in value):
+                raise ConfigError("a key that is no text")
+            open_values += [(item, depth + 1) for item in value.values()]
+        elif isinstance(value, list | tuple):
+            open_values += [(item, depth + 1) for item in value]
+        elif isinstance(value, int | float):
+            if not (math.isfinite(value) and abs(value) <= _MAX_NUMBER):
+                raise ConfigError(f"the number {str(value)[:20]}; at most {_MAX_NUMBER}")
+        elif not isinstance(value, str | None):
+            raise ConfigError(f"a value of type {type(value).__name__}")
 
 
 def sidecar_path(model: str | Path) -> Path:
@@ -99,12 +153,16 @@ def read_description(model: str | Path, format: str, parse: Callable[[dict[str, 
     if not path.is_file():
         raise CheckpointError(f"{path}: missing; copy it together with {model.name}, or export again")
     try:
+        if path.stat().st_size > _MAX_SIDECAR_BYTES:
+            raise ValueError(f"{path.stat().st_size} bytes, at most {_MAX_SIDECAR_BYTES}")
         raw = json.loads(path.read_text())
         if raw["format"] != format:
             raise ValueError(f"its format is {raw['format']}, not {format}")
         expected, parsed = raw["sha256"], parse(raw)
-    except (ValueError, KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"{path}: not {kind} ({error!r}); export the model again") from error
+    except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError, ConfigError) as error:
+        reason = str(error) if isinstance(error, ConfigError) else repr(error)
+        raise CheckpointError(f"{path}: not {kind} ({reason[:200]}); export the model again") from error
     if sha256(model) != expected:
         raise CheckpointError(f"{model}: SHA-256 differs from the one in {path.name}; the file was changed or replaced")
+    require_listed_hash(model)
     return parsed

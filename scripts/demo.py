@@ -7,6 +7,7 @@ Every step is the command a user would type; the report and the summary are made
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from rich.console import Console
 from distill import __version__
 from distill.cli.main import main as distill
 from distill.files import write_json, write_text
+from distill.processes import ending_with_parent
 from distill.provenance import write_result
 from scripts.studies.common.marked_blocks import update_block
 
@@ -84,7 +86,7 @@ def side_by_side(title: str, *commands: Command) -> float:
     for command, log in zip(commands, logs, strict=True):
         show(command)
         output = None if log is None else log.open("wb")
-        argv = [sys.executable, "-m", "distill", *command]
+        argv = ending_with_parent([sys.executable, "-m", "distill", *command], signal.SIGTERM)
         children.append(subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT if output else None))
     try:
         statuses = [child.wait() for child in children]

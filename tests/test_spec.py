@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,3 +72,33 @@ def test_a_broken_sidecar_is_one_line(model: Path, change: object) -> None:
     with pytest.raises(CheckpointError, match=r"student_fp32\.json") as caught:
         read_sidecar(model)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_points": 52},
+        {"crop": {"size": 100_000}},
+        {"crop": {"size": 64.5}},
+        {"options": [1]},
+        {"options": {"width": 10**7}},
+        {"options": {"width": float("inf")}},
+        {"options": {"values": [1] * 60_000}},
+        {"arch": 7},
+        {"scheme": "/etc/passwd"},
+        {"unknown": 1},
+    ],
+)
+def test_a_description_beyond_any_network_is_refused(model: Path, change: dict[str, Any]) -> None:
+    """Whoever writes the file decides what it says, and a network of that size would be made."""
+    raw = json.loads(sidecar_path(model).read_text())
+    sidecar_path(model).write_text(json.dumps({**raw, "spec": {**raw["spec"], **change}}))
+    with pytest.raises(CheckpointError, match="not a model description") as caught:
+        read_sidecar(model)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_description_of_many_levels_is_refused(model: Path) -> None:
+    sidecar_path(model).write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match="not a model description"):
+        read_sidecar(model)

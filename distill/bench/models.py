@@ -8,7 +8,9 @@ from pathlib import Path
 from distill.bench.latency import Call, onnx_call, tflite_call
 from distill.errors import CheckpointError
 from distill.files import sha256
+from distill.inference.load import open_backend
 from distill.tflite.complexity import Complexity, custom_operators, describe_input, tflite_complexity
+from distill.tflite.integrity import expected_hash, refusal
 from distill.tflite.model import Model
 from distill.tflite.serialization import read_model
 
@@ -46,27 +48,36 @@ class TimedModel:
 
 
 def checked_path(path: str | Path) -> Path:
-    """Return a model's path.
+    """Return a model's path, after its hash was compared with its sidecar, where it has one, and `SHA256SUMS`.
+
+    Weights of PyTorch are compared where they are read.
 
     Raises:
-        CheckpointError: no such file, or an unknown format.
+        CheckpointError: no such file, an unknown format, or a file that was changed.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model file; give one of {', '.join(f'*{s}' for s in SUFFIXES)}")
     if path.suffix not in SUFFIXES:
         raise CheckpointError(f"{path}: unknown model format '{path.suffix}'; give one of {', '.join(SUFFIXES)}")
+    if path.suffix not in TORCH and (reason := refusal(path)) is not None:
+        raise CheckpointError(f"{path}: {reason}")
     return path
 
 
 def open_model(path: str | Path, name: str) -> TimedModel:
-    """Read the complexity of a model; nothing is run yet.
+    """Read the complexity of a model.
+
+    A file with a sidecar of this package is opened as every other command opens it; other files are timed on inputs of
+    their own type and layout.
 
     Raises:
-        CheckpointError: missing, broken, or of an unknown format.
+        CheckpointError: missing, broken, of an unknown format, or not what its sidecar says.
         ConfigError: the library for this format is not installed.
     """
     path = checked_path(path)
+    if path.suffix not in TORCH and expected_hash(path) is not None:
+        open_backend(path)
     if path.suffix == ".tflite":
         return _tflite(path, name)
     return _onnx(path, name) if path.suffix == ".onnx" else _torch(path, name)

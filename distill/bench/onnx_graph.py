@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CheckpointError, ConfigError
+from distill.inference.onnx_file import require_embedded
 from distill.tflite.complexity import Complexity
 
 _FLOATS = 1, 10, 11, 16  # FLOAT, FLOAT16, DOUBLE, BFLOAT16 of onnx.TensorProto
@@ -16,7 +17,7 @@ def onnx_complexity(path: str | Path) -> tuple[Complexity, int]:
     MACs are those of convolutions and matrix products; open sizes count as 1.
 
     Raises:
-        CheckpointError: not an ONNX file.
+        CheckpointError: not an ONNX file, or one whose weights lie in another file.
         ConfigError: onnx is not installed.
     """
     try:
@@ -25,6 +26,7 @@ def onnx_complexity(path: str | Path) -> tuple[Complexity, int]:
         raise ConfigError("onnx is not installed; run `pip install onnx`") from error
     from google.protobuf.message import DecodeError
 
+    require_embedded(path)
     try:
         graph = onnx.shape_inference.infer_shapes(onnx.load(str(path))).graph
     except (DecodeError, OSError, onnx.shape_inference.InferenceError) as error:

@@ -15,6 +15,7 @@ from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
 from distill.data.detector_boxes import detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
+from distill.data.preflight import find_unfit, without_unfit
 from distill.data.presets import Split, official_split, official_test_subsets, preset_crop
 from distill.data.readers import parse_subsets, read_annotated, read_faces
 from distill.data.records import FaceRecord, known_normalisers, with_boxes, with_points
@@ -49,14 +50,26 @@ def split_of(data: DataConfig) -> Split:
 
 
 def _require_no_test_subset(data: DataConfig) -> None:
-    """Refuse training subsets of which one is the official test subset; with test faces named, those are left out."""
-    named = [name.strip().rstrip("/") for name in str(data.subset).split("+")]
-    tested = [name for name in named if name in official_test_subsets(data.format, data.preset)]
-    if tested and data.test_subset is None:
+    """Refuse training subsets that hold official test faces; with test faces named, those are left out."""
+    if data.test_subset is not None:
+        return
+    names = parse_subsets(data.subset)
+    if names is None:  # every face
+        test = official_split(data.format, data.root, data.preset, data.scheme).test
+        found = [] if test is None else test.split("+")
+    else:
+        official = official_test_subsets(data.format, data.preset)
+        found = [test for name in names for test in official if _overlap(name, test)]
+    if found:
         raise ConfigError(
-            f"--data.subset {data.subset} trains on the test faces '{tested[0]}': leave them out, or name the faces "
+            f"--data.subset {data.subset} trains on the test faces '{found[0]}': leave them out, or name the faces "
             "to test on with --data.test_subset"
         )
+
+
+def _overlap(subset: str, other: str) -> bool:
+    """Say whether one of two subsets is the other or a part of it: `helen` holds `helen/testset`."""
+    return f"{subset}/".startswith(f"{other}/") or f"{other}/".startswith(f"{subset}/")
 
 
 def read_split(
@@ -104,6 +117,9 @@ def build_data(
     split = split_of(data)
     test = [] if split.test is None else _read(data, split.test)
     train, val = read_split(data, split, test, seed)
+    normaliser = validation_normaliser(val, data.scheme, lambda line: None)  # reported where it is used
+    train = _fit(train, data, "training", None, notify)
+    val = _fit(val, data, "validation", normaliser, notify)
     data = replace(data, crop=_crop(data, train, notify))
     crop = data.crop.spec()
     mixed = len(heads) > 1 or bool(data.sets) or bool(data.balance)
@@ -116,7 +132,8 @@ def build_data(
     )
     weights = attribute_weights(train, data.balance) if data.balance else None
     further = [
-        _further_set(data, item, seed + index, [*val, *test], progress) for index, item in enumerate(data.sets, 1)
+        _further_set(data, item, seed + index, [*val, *test], progress, notify)
+        for index, item in enumerate(data.sets, 1)
     ]
     everything = [*train, *(record for part in further for record in part.faces.records)]
     require_disjoint(everything, val, "validation faces")
@@ -129,6 +146,14 @@ def build_data(
         workers=data.workers,
         seed=seed,
     )
+
+
+def _fit(
+    records: list[FaceRecord], data: DataConfig, what: str, normaliser: str | None, notify: Notify
+) -> list[FaceRecord]:
+    """Return the faces that a training can use; see `preflight`."""
+    unfit = find_unfit(records, data.scheme, normaliser)
+    return without_unfit(records, unfit, what, data.unfit_faces == "leave_out", notify)
 
 
 def packed_roles(data: DataConfig, seed: int) -> tuple[list[tuple[str, FaceRecord]], CropSpec]:
@@ -241,7 +266,7 @@ def _as_annotated(data: DataConfig, split: Split, faces: Sequence[FaceRecord]) -
 
 
 def _further_set(
-    data: DataConfig, item: SetConfig, seed: int, held_out: Sequence[FaceRecord], progress: bool
+    data: DataConfig, item: SetConfig, seed: int, held_out: Sequence[FaceRecord], progress: bool, notify: Notify
 ) -> TrainingSet:
     """Read one of `data.sets`, without the photos that are validated or tested on if it lies in the same folder."""
     records = read_faces(item.format, item.root, parse_subsets(item.subset), item.scheme)
@@ -249,7 +274,7 @@ def _further_set(
         records = without_groups_of(records, held_out)
     if not records:
         raise ConfigError(f"--data.sets: no face of {item.root} is left to train on; choose another subset")
-    records = relabelled(records, item.labels)
+    records = _fit(relabelled(records, item.labels), data, "training", None, notify)
     scheme = item.scheme or records[0].scheme
     boxes = item.boxes or data.boxes
     crop = data.crop.spec()

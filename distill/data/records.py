@@ -110,18 +110,17 @@ def known_normalisers(records: Sequence[FaceRecord], scheme: str) -> tuple[str, 
     return tuple(name for name, points in needed.items() if all(record.known[points].all() for record in records))
 
 
-def _check_inside(
-    points: Points, known: NDArray[np.bool_], boxes: Mapping[str, Box], size: tuple[int, int], source: Path
-) -> None:
+def outside_photo(
+    points: Points, known: NDArray[np.bool_], boxes: Mapping[str, Box], size: tuple[int, int]
+) -> str | None:
+    """Return what of a face lies outside a photo of (width, height), further than a cut-off chin; None if nothing."""
     width, height = size
     for box_source, box in boxes.items():
         if box.x1 <= -0.5 or box.y1 <= -0.5 or box.x0 >= width - 0.5 or box.y0 >= height - 0.5:
             corners = tuple(round(v, 1) for v in box)
-            raise AnnotationError(
-                f"{source}: {box_source} box {corners} lies outside the {width}x{height} photo; fix it"
-            )
+            return f"{box_source} box {corners} lies outside the {width}x{height} photo"
     if not known.any():
-        return
+        return None
     marked = points[known]
     # Twice the middle half of the points is about the size of the face, and one stray point does not stretch it.
     allowed = 2 * float(np.subtract(*np.percentile(marked, [75, 25], axis=0)).max())
@@ -129,7 +128,8 @@ def _check_inside(
     worst = int(np.flatnonzero(known)[beyond.argmax()])
     if beyond.max() > allowed or (beyond > 0.5).mean() > 0.5:
         where = tuple(round(float(v), 1) for v in points[worst])
-        raise AnnotationError(f"{source}: point {worst} at {where} is outside the {width}x{height} photo; fix it")
+        return f"point {worst} at {where} is outside the {width}x{height} photo"
+    return None
 
 
 def _flags(values: NDArray[np.bool_] | None, k: int, name: str, source: Path) -> NDArray[np.bool_]:
@@ -202,8 +202,8 @@ def make_record(
     if labels not in get_args(Labels):
         raise AnnotationError(f"{source}: labels are {labels!r}; write one of {', '.join(get_args(Labels))}")
     boxes = _checked_boxes(points[marked], boxes or {}, source)
-    if size is not None:
-        _check_inside(points, marked, boxes, size, source)
+    if size is not None and (fault := outside_photo(points, marked, boxes, size)) is not None:
+        raise AnnotationError(f"{source}: {fault}; fix it")
     return FaceRecord(
         name=name, image=image, landmarks=points, visible=flags & marked, scheme=scheme, boxes=boxes,
         group=group or name, subset=subset, known=marked, attributes=dict(attributes or {}), labels=labels,

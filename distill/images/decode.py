@@ -2,6 +2,7 @@
 
 import io
 import re
+import stat
 import struct
 import warnings
 import zlib
@@ -19,6 +20,9 @@ from distill.images.orientation import Layout, orientation_of, upright_pixels
 from distill.images.warp import Photo
 
 _MAX_PIXELS = 100_000_000
+_MAX_BYTES = 512 << 20
+# Rows that are converted at once: of a large image no converted copy exists as a whole.
+_BAND = 256
 # What Pillow and its codecs raise on broken files.
 _UNREADABLE = (
     OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError, TypeError, LookupError, AttributeError,
@@ -46,9 +50,11 @@ def decode_image(data: bytes, name: str) -> Photo:
         pixels = decode_jpeg(data) if image.format in _JPEG else None
         if pixels is None or image.mode not in ("RGB", "L") or pixels.shape[1::-1] != image.size:
             layout = _layout(image, name)
-            stored = np.array(_to_rgb(image))
+            stored = _rgb_pixels(image)
+            tiff = image.format == "TIFF"
+            image.close()
             # Pillow itself turns TIFF files when it loads them.
-            return stored if image.format == "TIFF" else upright_pixels(stored, layout.orientation)
+            return stored if tiff else upright_pixels(stored, layout.orientation)
         return upright_pixels(pixels, orientation_of(image))
     except DamagedJpegError as error:
         raise ImageError(f"{name}: damaged image ({error}); copy or download it again") from error
@@ -62,8 +68,45 @@ def read_image(path: str | Path) -> Photo:
     Raises:
         ImageError: missing, empty, not an image, cut short, damaged, or above 100 megapixels.
     """
+    return decode_image(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of an image file.
+
+    Raises:
+        ImageError: missing, or cannot be read.
+    """
     with _opened(Path(path)) as file:
-        return decode_image(file.read(), str(path))
+        return file.read()
+
+
+def jpeg_layout(data: bytes, name: str) -> Layout | None:
+    """Return size and orientation of a JPEG that `jpeg_pixels` decodes, from its header; None of other images.
+
+    Raises:
+        ImageError: empty, not an image, or above 100 megapixels.
+    """
+    image = _open(io.BytesIO(data), name)
+    return _layout(image, name) if image.format in _JPEG and image.mode in ("RGB", "L") else None
+
+
+def jpeg_pixels(data: bytes, layout: Layout, name: str, scale: int) -> Photo | None:
+    """Decode a JPEG at 1, 1/2, 1/4 or 1/8 of its size.
+
+    Returns:
+        (h, w, 3) uint8 RGB, upright; the stored sides are divided by `scale` and rounded up. None where OpenCV cannot.
+
+    Raises:
+        ImageError: cut short or damaged.
+    """
+    try:
+        pixels = decode_jpeg(data, scale)
+    except DamagedJpegError as error:
+        raise ImageError(f"{name}: damaged image ({error}); copy or download it again") from error
+    if pixels is None or pixels.shape[1::-1] != tuple(-(-side // scale) for side in layout.stored):
+        return None
+    return upright_pixels(pixels, layout.orientation)
 
 
 def image_layout(path: str | Path) -> Layout:
@@ -99,6 +142,12 @@ def _layout(image: Image.Image, name: str) -> Layout:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
+        # Opening a FIFO would wait without end, and reading a device would not end.
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise ImageError(f"{path}: a pipe or device, not an image; give the path of a file")
+        if status.st_size > _MAX_BYTES:
+            raise ImageError(f"{path}: {status.st_size} bytes, more than {_MAX_BYTES >> 20} MiB; make it smaller first")
         with path.open("rb") as file:
             yield file
     except FileNotFoundError as error:
@@ -154,6 +203,17 @@ def _describe(start: bytes) -> str:
     if _AVIF_BRANDS.match(start):
         return "an AVIF photo, which this release of Pillow cannot read; update it, or convert the photo to JPEG"
     return f"not an image (it starts with {start[:8]!r}); copy or download it again"
+
+
+def _rgb_pixels(image: Image.Image) -> Photo:
+    """Return an image as (h, w, 3) uint8, converted in bands of rows."""
+    image.load()
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _BAND):
+        bottom = min(top + _BAND, height)
+        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom))))
+    return pixels
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

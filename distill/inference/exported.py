@@ -34,7 +34,8 @@ class _ExportedBackend(Backend):
         """Load the file and run it once.
 
         Raises:
-            CheckpointError: missing, broken, unknown to this runtime, or input or output do not fit the sidecar.
+            CheckpointError: missing, broken, unknown to this runtime, input or output do not fit the sidecar, or the
+                output is not finite.
             ConfigError: the runtime of this format is not installed.
         """
         self.path = Path(path)
@@ -47,7 +48,9 @@ class _ExportedBackend(Backend):
             raise CheckpointError(
                 f"{path}: its input is {self.input_shape}, its sidecar says {size} px; export it again"
             )
-        self.with_confidence(np.zeros((1, size, size, 3), np.float32))
+        points = self(np.zeros((1, size, size, 3), np.float32))
+        if not np.isfinite(points).all():
+            raise CheckpointError(f"{path}: returns NaN or infinity; its weights are broken, export it again")
 
     def __call__(self, images: Images, /) -> Landmarks:
         return self.with_confidence(images)[0]

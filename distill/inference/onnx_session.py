@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CheckpointError, ConfigError
+from distill.inference.onnx_file import require_embedded
 
 
 def first_line(error: Exception) -> str:
@@ -20,7 +21,7 @@ def open_session(path: str | Path, threads: int = 1, stop_spinning: bool = False
         stop_spinning: put threads to sleep after each call, so that they do not slow down what is timed next.
 
     Raises:
-        CheckpointError: missing or not an ONNX model.
+        CheckpointError: missing, not an ONNX model, or one whose weights lie in another file.
         ConfigError: ONNX Runtime is not installed.
     """
     if not Path(path).is_file():
@@ -29,6 +30,7 @@ def open_session(path: str | Path, threads: int = 1, stop_spinning: bool = False
         import onnxruntime
     except ImportError as error:
         raise ConfigError("ONNX Runtime is not installed; run `pip install onnxruntime`") from error
+    require_embedded(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

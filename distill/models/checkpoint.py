@@ -11,27 +11,40 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from distill.errors import CheckpointError, ConfigError
-from distill.files import atomic_path
+from distill.errors import CheckpointError, ConfigError, DistillError
+from distill.files import atomic_path, require_listed_hash
 from distill.landmarks import load_scheme
 from distill.models.regression import RegressionNet, schemes_of
+from distill.models.weight_files import (
+    build_for_weights,
+    require_finite_weights,
+    require_sound_archive,
+    require_stated_digest,
+    stored_metadata,
+)
 from distill.models.zoo import create_model
 from distill.pretrained.registry import resolve_model
 from distill.spec import ModelSpec
 
 _PREFIX = "net."
+_AGAIN = "train or download it again"
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Return the content of a `.ckpt` file, without running any code in it.
 
+    Its size, checksums and types are checked first.
+
     Raises:
-        CheckpointError: cut short, empty, overwritten, or no checkpoint at all.
+        CheckpointError: cut short, empty, overwritten, changed, or no checkpoint at all.
     """
     try:
+        require_sound_archive(path)
         content = torch.load(path, map_location=map_location, weights_only=True)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {_looks_like(path, error)}, not a checkpoint; {_AGAIN}") from error
     except Exception as error:  # torch and pickle raise whatever the broken bytes lead them to
-        raise CheckpointError(f"{path}: {_looks_like(path)}, not a checkpoint; train or download it again") from error
+        raise CheckpointError(f"{path}: {_looks_like(path)}, not a checkpoint; {_AGAIN}") from error
     return content if isinstance(content, dict) else {}
 
 
@@ -40,23 +53,28 @@ def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]
     spec, state = parts.get("spec"), parts.get("state_dict")
     if not (isinstance(spec, dict) and isinstance(state, dict)):
         raise CheckpointError(f"{path}: a checkpoint of another program; give one made by distill")
-    return spec, {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
+    named = {str(name): value for name, value in state.items()}
+    return spec, {name.removeprefix(_PREFIX): value for name, value in named.items() if name.startswith(_PREFIX)}
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            spec = json.loads((file.metadata() or {})["spec"])
-            return spec, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: {_looks_like(path)}, not safetensors; train or download it again") from error
-    except KeyError as error:
-        raise CheckpointError(
-            f"{path}: safetensors of another program (no {error}); give one made by distill"
-        ) from error
+            metadata = file.metadata() or {}
+            if "spec" not in metadata:
+                raise CheckpointError(f"{path}: safetensors of another program (no spec); give one made by distill")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+    except (SafetensorError, OSError, ValueError, RuntimeError, RecursionError, MemoryError) as error:
+        raise CheckpointError(f"{path}: {_looks_like(path)}, not safetensors; {_AGAIN}") from error
+    require_stated_digest(path, metadata, state)
+    try:
+        return json.loads(metadata["spec"]), state
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: its spec is no JSON; give a file made by distill") from error
 
 
-def _looks_like(path: Path) -> str:
+def _looks_like(path: Path, reason: CheckpointError | None = None) -> str:
+    """Describe a file that is no weights, from its first bytes, with the reason where it is an archive."""
     with path.open("rb") as file:
         raw = file.read(4096)
     start = raw.lstrip().lower()
@@ -67,6 +85,8 @@ def _looks_like(path: Path) -> str:
     if start.startswith((b"<!doctype", b"<html")):
         return "an HTML page"
     size = path.stat().st_size
+    if reason is not None and raw.startswith(b"PK"):
+        return str(reason).removeprefix(f"{path}: ")
     return f"{size} bytes cut short or damaged" if raw.startswith(b"PK") else f"{size} bytes of something else"
 
 
@@ -77,13 +97,16 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Return the stored spec and the tensors of a `.ckpt` or `.safetensors` file.
 
     Raises:
-        CheckpointError: missing file, or not weights.
+        CheckpointError: missing file, not weights, or weights with NaN or infinity.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
     if path.suffix not in _READERS:
         raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
-    return _READERS[path.suffix](path)
+    require_listed_hash(path)
+    spec, state = _READERS[path.suffix](path)
+    require_finite_weights(path, state)
+    return spec, state
 
 
 def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, ModelSpec]:
@@ -98,21 +121,7 @@ def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, 
     """
     path = resolve_model(path, weights=True)
     raw_spec, state = read_weights(path)
-    try:
-        spec = ModelSpec.from_dict(raw_spec)
-        net = create_model(spec.arch, spec.scheme, **without_pretrained(spec.options))
-    except (KeyError, TypeError, AttributeError, ConfigError) as error:
-        reason = str(error) if isinstance(error, ConfigError) else repr(error)
-        raise CheckpointError(
-            f"{path}: describes no model of this version ({reason}); was it made by distill?"
-        ) from error
-    try:
-        net.load_state_dict(state)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise CheckpointError(
-            f"{path}: weights do not fit {spec.arch} ({reason[:120]}); was the code changed?"
-        ) from error
+    net, spec = _network(path, raw_spec, state)
     net.eval()
     if scheme is None:
         return net, spec
@@ -120,6 +129,26 @@ def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, 
         return keep_head(net, spec, scheme)
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
+
+
+def _network(path: Path, raw_spec: dict[str, Any], state: dict[str, torch.Tensor]) -> tuple[nn.Module, ModelSpec]:
+    """Return the network that a file describes with the weights in it."""
+    try:
+        spec = ModelSpec.from_dict(raw_spec)
+        options = without_pretrained(spec.options)
+        net = build_for_weights(lambda: create_model(spec.arch, spec.scheme, **options), state)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: weights do not fit {spec.arch} ({str(error)[:160]}); was the code changed?"
+        ) from error
+    except Exception as error:  # options of any value reach the code of any network
+        reason = str(error) if isinstance(error, DistillError) else repr(error)
+        reason = (reason.splitlines() or [""])[0][:200]
+        raise CheckpointError(
+            f"{path}: describes no model of this version ({reason}); was it made by distill?"
+        ) from error
+    net.load_state_dict(state)
+    return net, spec
 
 
 def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, ModelSpec]:
@@ -156,4 +185,4 @@ def save_model(path: str | Path, net: nn.Module, spec: ModelSpec, half: bool = F
         for name, value in net.state_dict().items()
     }
     with atomic_path(path) as temporary:
-        save_file(stored, temporary, metadata={"spec": json.dumps(spec.to_dict())})
+        save_file(stored, temporary, metadata=stored_metadata(spec.to_dict(), stored))

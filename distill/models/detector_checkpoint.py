@@ -1,6 +1,5 @@
 """Weights of face detectors: Lightning checkpoints and safetensors, with what the network is."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,11 @@ from safetensors.torch import save_file
 
 from distill.detection.retinaface.anchors import AnchorConfig
 from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
-from distill.errors import CheckpointError, ConfigError
+from distill.errors import CheckpointError
 from distill.files import atomic_path
 from distill.models.checkpoint import read_weights
+from distill.models.weight_files import build_for_weights, stored_metadata
+from distill.spec import require_plain
 
 KIND = "retinaface"
 
@@ -45,7 +46,8 @@ class DetectorSpec:
 
 def is_detector(path: str | Path) -> bool:
     """Return whether a file of weights holds a detector."""
-    return bool(read_weights(Path(path))[0].get("kind") == KIND)
+    spec = read_weights(Path(path))[0]
+    return isinstance(spec, dict) and spec.get("kind") == KIND
 
 
 def load_detector(path: str | Path) -> tuple[RetinaFace, DetectorSpec]:
@@ -56,14 +58,15 @@ def load_detector(path: str | Path) -> tuple[RetinaFace, DetectorSpec]:
     """
     path = Path(path)
     raw, state = read_weights(path)
-    if raw.get("kind") != KIND:
+    if not isinstance(raw, dict) or raw.get("kind") != KIND:
         raise CheckpointError(f"{path}: not a face detector; train one with `distill detector`")
     try:
+        require_plain(raw)
         spec = DetectorSpec.from_dict(raw)
-        net = spec.net()
+        net = build_for_weights(spec.net, state)
         net.load_state_dict(state)
-    except (KeyError, TypeError, ConfigError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()[:120]
+    except Exception as error:  # options of any value reach the code of the network
+        reason = (str(error).strip().splitlines() or [repr(error)])[-1].strip()[:120]
         raise CheckpointError(f"{path}: describes no detector of this version ({reason})") from error
     return net.eval(), spec
 
@@ -72,4 +75,4 @@ def save_detector(path: str | Path, net: RetinaFace, spec: DetectorSpec) -> None
     """Write a detector and its spec as safetensors, atomically."""
     stored = {name: value.contiguous() for name, value in net.state_dict().items()}
     with atomic_path(path) as temporary:
-        save_file(stored, temporary, metadata={"spec": json.dumps(asdict(spec))})
+        save_file(stored, temporary, metadata=stored_metadata(asdict(spec), stored))

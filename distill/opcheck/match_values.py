@@ -36,7 +36,7 @@ def match_values(model: Model, onnx_path: Path, image: NDArray[np.float32]) -> l
     Raises:
         ExportError: few tensors of the two agree, so that they are not the same network.
     """
-    graph = onnx.load(str(onnx_path))
+    graph = onnx.load(str(onnx_path), load_external_data=False)
     found, wanted = _tflite_values(model, image), _onnx_values(graph, image)
     matched = _nearest(found, wanted)
     if len(matched) < _MIN_SHARE * len(found):

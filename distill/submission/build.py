@@ -31,6 +31,7 @@ from distill.tflite.serialization import read_model
 
 __all__ = ["SubmissionReport", "build_submission", "package_files", "sample_photos", "write_zip"]
 
+REPORT = "submission.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -202,7 +203,7 @@ def build_submission(
     with _single_output(model, rules) as shipped:
         done = _package(shipped, target, rules_path, rules, photos, report, wheels, python)
     done = replace(done, concerns=concerns(report, sha256(model)))
-    write_json(target.parent / "submission.json", asdict(done))
+    write_json(target.parent / REPORT, asdict(done))
     return done
 
 
@@ -224,6 +225,7 @@ def _package(
         with package_runtime():
             expected = _predict(model, photos, rules)
         result = dry_run(temporary, expected, rules, Path(wheels) if wheels else None, python)
+        (target.parent / REPORT).unlink(missing_ok=True)  # no description beside another package, also after a kill
     return SubmissionReport(
         contest=rules.name,
         zip=target.name,

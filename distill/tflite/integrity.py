@@ -1,4 +1,4 @@
-"""Integrity of a model file: its SHA-256 against its sidecar, before a runtime opens it.
+"""Integrity of a model file: its SHA-256 against its sidecar and `SHA256SUMS`, before a runtime opens it.
 
 One damaged file in seven still runs. Files of other programs have no sidecar; a hash given by the user replaces it.
 """
@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from distill.errors import CheckpointError
-from distill.files import sha256
+from distill.files import require_listed_hash, sha256
 from distill.spec import sidecar_path
 
 # A flatbuffer's offsets are 32-bit; a larger file is no TFLite file.
@@ -44,6 +44,10 @@ def refusal(model: str | Path, expected: str | None = None) -> str | None:
     expected = expected or expected_hash(model)
     if expected is not None and sha256(model) != expected.lower():
         return f"SHA-256 differs from {source}; the file was changed or replaced, export or copy it again"
+    try:
+        require_listed_hash(model)
+    except CheckpointError as error:
+        return str(error).removeprefix(f"{model}: ")
     return None
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.errors import ConfigError
+from distill.processes import ending_with_parent
 from distill.tflite.integrity import refusal
 from distill.tflite.releases import parse_release, parse_version
 
@@ -138,7 +139,7 @@ def run_in_child(
         command = [runtime.python, str(_WORKER), runtime.module, str(Path(model).resolve()), str(source), str(result)]
         try:
             done = subprocess.run(
-                [*command, str(memory)], cwd=folder, env=_environment(), timeout=timeout_s,
+                ending_with_parent([*command, str(memory)]), cwd=folder, env=_environment(), timeout=timeout_s,
                 capture_output=True, text=True, errors="replace",
             )  # fmt: skip
         except subprocess.TimeoutExpired:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distill.errors import ExportError
+from distill.processes import ending_with_parent
 
 
 def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: float) -> None:
@@ -22,7 +23,8 @@ def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: fl
     environment = os.environ | {"PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     try:
         done = subprocess.run(
-            [sys.executable, *command], cwd=folder, env=environment, timeout=timeout_s, text=True, errors="replace",
+            ending_with_parent([sys.executable, *command]),
+            cwd=folder, env=environment, timeout=timeout_s, text=True, errors="replace",
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:

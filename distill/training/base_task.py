@@ -1,5 +1,7 @@
 """What every training task shares: the network, its optimiser, clipping, and what a checkpoint stores about the run."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +11,11 @@ from torch import Tensor, nn
 
 from distill.errors import ConfigError
 from distill.training.config import OptimConfig
+from distill.training.nonfinite import buffers_of, describe_step, diverged, require_rare, restore_buffers
 from distill.training.optimizers import make_optimizer, make_schedule
+
+# What a resumed run may differ in, if asked for: the weights do not depend on it.
+_VALIDATED = "val_hash"
 
 
 class BaseTask(pl.LightningModule):
@@ -24,6 +30,11 @@ class BaseTask(pl.LightningModule):
     Attributes:
         grad_norm: of the last step, before clipping.
         origin: what the run is made of; stored in every checkpoint, and a resumed run must have the same.
+        accept_data: whether other validation faces than before are accepted when a run is resumed.
+        skip_nonfinite: whether a step whose gradient is not finite is skipped instead of ending the training.
+        skipped: steps that were skipped.
+        batch: of this step, where its faces are named in errors.
+        photos: names of the training faces by index, for error texts.
         weights: record of the pretrained weights that the run started from.
     """
 
@@ -34,6 +45,12 @@ class BaseTask(pl.LightningModule):
         self.optim, self.total_steps, self.spec = optim, total_steps, spec
         self.grad_norm: Tensor | float = 0.0
         self.origin: dict[str, Any] = {}
+        self.accept_data = self.skip_nonfinite = False
+        self.skipped = self._in_a_row = 0
+        self._before_step: dict[str, Tensor] = {}
+        self._first_bad = torch.zeros(0, dtype=torch.long)
+        self.batch: Any = None
+        self.photos: Sequence[str] = ()
         self.weights: dict[str, Any] | None = getattr(net, "loaded_weights", None)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
@@ -42,7 +59,67 @@ class BaseTask(pl.LightningModule):
         if self.trainer.precision == "16-mixed":
             # The gradient scaler skips steps whose gradients overflow, so that they do no harm.
             norm = torch.where(norm.isfinite(), norm, 0)
+        elif self.skip_nonfinite:
+            norm = self._skip_nonfinite(norm)
+        elif norm.device.type != "cpu":
+            self._remember(norm)  # without waiting for the device
+        elif not bool(norm.isfinite()):
+            raise diverged(float(norm), self.describe_nonfinite(float(norm)))
         self.grad_norm = norm
+
+    def _remember(self, norm: Tensor) -> None:
+        """Keep step and faces of the first gradient that is not finite, on the device."""
+        faces = torch.as_tensor(self.batch["index"] if self.batch else [], device=norm.device)
+        now = torch.cat([torch.full_like(faces[:1], self.global_step + 1), faces])
+        if self._first_bad.shape != now.shape:
+            self._first_bad = torch.full_like(now, -1)
+        new = ~norm.isfinite() & (self._first_bad[0] < 0)
+        self._first_bad = torch.where(new, now, self._first_bad)
+
+    def require_finite(self, terms: Mapping[str, Tensor]) -> None:
+        """Refuse to go on from a step whose gradient was not finite, and with it all weights after it.
+
+        It waits for the device, so it belongs where somebody reads numbers anyway.
+
+        Raises:
+            TrainingError: naming the step, the photos of its batch and the terms of the loss now.
+        """
+        norm = float(self.grad_norm)
+        if math.isfinite(norm):
+            return
+        step, *faces = self._first_bad.tolist() if len(self._first_bad) else [self.global_step]
+        raise diverged(norm, describe_step(step, norm, terms, self.names_of(faces), []))
+
+    def names_of(self, faces: Sequence[int]) -> list[str]:
+        """Return the names of training faces by their index."""
+        return [self.photos[face] if self.photos else str(face) for face in faces]
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if self.skip_nonfinite:
+            self._before_step = buffers_of(self.net)
+
+    def _skip_nonfinite(self, norm: Tensor) -> Tensor:
+        """Leave out the step of a gradient that is not finite: weights, moments and running statistics stay.
+
+        Raises:
+            TrainingError: too many in a row.
+        """
+        if bool(norm.isfinite()):
+            self._in_a_row = 0
+            return norm
+        self.skipped, self._in_a_row = self.skipped + 1, self._in_a_row + 1
+        line = self.describe_nonfinite(float(norm))
+        require_rare(self._in_a_row, line)
+        if self.trainer.is_global_zero:
+            print(f"skipped {line}")
+        for parameter in self.trained():
+            parameter.grad = None  # optimisers leave out what has no gradient
+        restore_buffers(self.net, self._before_step)
+        return torch.zeros_like(norm)
+
+    def describe_nonfinite(self, norm: float) -> str:
+        """Return a line about a step whose gradient is not finite."""
+        return f"step {self.global_step + 1}: gradient of norm {norm:g}"
 
     def trained(self) -> list[nn.Parameter]:
         """Return the parameters that gradients are clipped over."""
@@ -61,6 +138,8 @@ class BaseTask(pl.LightningModule):
         checkpoint["spec"] = asdict(self.spec)
         checkpoint["origin"] = self.origin
         checkpoint["weights"] = self.weights
+        if self.skip_nonfinite:
+            checkpoint["skipped"] = self.skipped
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to resume what was trained on other data, by other teachers or in another precision.
@@ -69,12 +148,18 @@ class BaseTask(pl.LightningModule):
             ConfigError: naming what differs.
         """
         self.weights = checkpoint.get("weights")
+        self.skipped = checkpoint.get("skipped", 0)
         for name, before in checkpoint.get("origin", {}).items():
-            if (now := self.origin.get(name)) != before:
-                raise ConfigError(
-                    f"this run was started with {name} {before}, now it is {now}; resume with the same files and "
-                    "options, or start another run with --name"
-                )
+            if (now := self.origin.get(name)) == before:
+                continue
+            if name == _VALIDATED and self.accept_data:
+                print("The validation faces differ from those before: curve and best NME are of both (--accept_data)")
+                continue
+            corrected = "--accept_data if validation faces were corrected, " if name == _VALIDATED else ""
+            raise ConfigError(
+                f"this run was started with {name} {before}, now it is {now}; resume with the same files and "
+                f"options, {corrected}or start another run with --name"
+            )
 
 
 def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:

@@ -17,6 +17,10 @@ _READ_BY = {
 }
 
 
+# Rates and decays above it are mistyped: no optimiser here trains with them.
+_MOST_RATE = 100
+
+
 @dataclass(frozen=True)
 class OptimConfig:
     """Optimiser and learning-rate schedule, with linear warm-up.
@@ -68,8 +72,8 @@ class OptimConfig:
     def __post_init__(self) -> None:
         for name in ("lr", "head_lr", "weight_decay", "head_weight_decay"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ConfigError(f"--optim.{name} {value} must be at least 0")
+            if value is not None and not 0 <= value <= _MOST_RATE:
+                raise ConfigError(f"--optim.{name} {value} must be in [0, {_MOST_RATE}]")
         if not self.clip > 0:
             raise ConfigError(f"--optim.clip {self.clip} must be above 0; 1e9 clips nothing")
         for name in ("ema", "warmup"):
@@ -104,6 +108,8 @@ class TrainerConfig:
         checkpoint_every: steps between saves of the last checkpoint.
         patience: validations without a better NME before training stops; 0 never stops early.
         threads: CPU threads for the network; 0 leaves it to torch.
+        nonfinite: what to do about a step with NaN or infinity: `stop` the training, or `skip` the step and count it
+            (`train/skipped`).
     """
 
     epochs: int = 100
@@ -116,6 +122,7 @@ class TrainerConfig:
     patience: int = 0
     threads: int = 0
     accumulate: int = 1
+    nonfinite: Literal["stop", "skip"] = "stop"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "accumulate", "devices", "num_nodes", "validate_every", "checkpoint_every"):
@@ -170,6 +177,7 @@ class RunConfig:
         runs: folder of all runs.
         seed: everything random is a function of it.
         resume: continue the run from its last checkpoint instead of starting it.
+        accept_data: with `resume`, accept that validation faces were corrected since.
         plugin: Python files that register networks, losses or formats of your own.
         data: faces.
         model: network.
@@ -183,6 +191,7 @@ class RunConfig:
     runs: Path = Path("runs")
     seed: int = 0
     resume: bool = False
+    accept_data: bool = False
     plugin: list[Path] | Path | None = None
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -192,6 +201,8 @@ class RunConfig:
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
+        if self.accept_data and not self.resume:
+            raise ConfigError("--accept_data has no effect without --resume: it accepts corrected validation faces")
         parts = self.trainer.accumulate
         if self.data.batch_size % parts:
             raise ConfigError(

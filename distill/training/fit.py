@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import pytorch_lightning as pl
 import torch
 import yaml
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -33,7 +34,7 @@ from distill.training.lineage import record_training, training_facts, training_i
 from distill.training.loggers.csv import is_first_process, plain_config
 from distill.training.memory import keep_freed_memory
 from distill.training.precision import slow_precision
-from distill.training.resume import require_same_options
+from distill.training.resume import not_resumable, require_same_options
 from distill.training.session import Session, training_session
 from distill.training.summary import write_summary
 from distill.training.tasks import LandmarkTask
@@ -94,6 +95,9 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         notify(line)
     task.origin = origin(config, data)
     task.accumulate = config.trainer.accumulate
+    task.accept_data = config.accept_data
+    task.skip_nonfinite = config.trainer.nonfinite == "skip"
+    task.photos = [record.name for record in data.train.records]
     trained_on = photo_fingerprints(data.train.records)
     task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()
@@ -115,7 +119,24 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # frozen stages and backbones
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name
-        trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
+        _run(trainer, task, data, session, checkpoints)
     if trainer.is_global_zero:
         write_summary(config, task, data, checkpoints, folder, time.monotonic() - started)
         record_training(config, folder, inputs)
+
+
+def _run(
+    trainer: pl.Trainer, task: LandmarkTask, data: FaceData, session: Session, checkpoints: RunCheckpoints
+) -> None:
+    """Train, from the session's checkpoint where there is one.
+
+    Raises:
+        CheckpointError: what the checkpoint stores is not what Lightning restores.
+    """
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if session.resume_from is None or checkpoints.training:
+            raise
+        reason = (str(error).strip().splitlines() or [""])[0][:150]
+        raise not_resumable(session.resume_from, f"{type(error).__name__} {reason}") from error

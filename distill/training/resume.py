@@ -9,6 +9,7 @@ import yaml
 
 from distill.errors import CheckpointError, ConfigError
 from distill.models.checkpoint import read_checkpoint
+from distill.models.weight_files import require_finite_weights
 from distill.training.config import RunConfig
 from distill.training.effective_config import effective_config
 from distill.training.loggers.csv import plain_config
@@ -28,6 +29,7 @@ _FREE = (
     "kd.cache.folder",
     "trainer.threads",
     "trainer.checkpoint_every",
+    "data.unfit_faces",
     "kd.cache.max_gb",
     "log.",
 )
@@ -36,7 +38,7 @@ _FREE = (
 _FROM_DATA = ("data.crop.scale", "data.crop.shift_y")
 
 # What Lightning restores a training from.
-_KEYS = ("state_dict", "optimizer_states", "loops")
+_PARTS = {"state_dict": dict, "optimizer_states": list, "loops": dict}
 
 
 def checkpoint_to_resume(folder: Path, config: RunConfig) -> Path | None:
@@ -101,20 +103,31 @@ def _require_readable(path: Path) -> None:
     try:
         _read(path)
     except CheckpointError as error:
-        whole = [other for other in sorted(path.parent.glob("*.ckpt")) if other != path and _is_readable(other)]
-        if whole:
-            names = " or ".join(str(other) for other in whole)
-            advice = f"{names} is whole: copy it to {path.name} and resume, or start another run with --name"
-        else:
-            advice = "no other checkpoint of the run is whole: start another run with --name"
-        reason = str(error).removeprefix(f"{path}: ").partition(";")[0]
-        raise CheckpointError(f"{path}: cannot be resumed from ({reason}); {advice}") from error
+        raise not_resumable(path, str(error).removeprefix(f"{path}: ").partition(";")[0]) from error
+
+
+def not_resumable(path: Path, reason: str) -> CheckpointError:
+    """Return the error for a checkpoint that cannot be resumed from, with the checkpoints of the run that can."""
+    whole = [other for other in sorted(path.parent.glob("*.ckpt")) if other != path and _is_readable(other)]
+    if whole:
+        names = " or ".join(str(other) for other in whole)
+        advice = f"{names} is whole: copy it to {path.name} and resume, or start another run with --name"
+    else:
+        advice = "no other checkpoint of the run is whole: start another run with --name"
+    return CheckpointError(f"{path}: cannot be resumed from ({reason}); {advice}")
 
 
 def _read(path: Path) -> None:
-    missing = [key for key in _KEYS if key not in read_checkpoint(path)]
-    if missing:
-        raise CheckpointError(f"{path}: no {missing[0]} in it")
+    content = read_checkpoint(path)
+    for key, kind in _PARTS.items():
+        if key not in content:
+            raise CheckpointError(f"{path}: no {key} in it")
+        if not isinstance(content[key], kind):
+            raise CheckpointError(f"{path}: its {key} is a {type(content[key]).__name__}")
+    for key in ("origin", "callbacks"):
+        if not isinstance(content.get(key, {}), dict):
+            raise CheckpointError(f"{path}: its {key} is a {type(content[key]).__name__}")
+    require_finite_weights(path, content["state_dict"])
 
 
 def _is_readable(path: Path) -> bool:

@@ -16,6 +16,7 @@ from distill.models.regression import every_head
 from distill.spec import ModelSpec
 from distill.training.base_task import BaseTask
 from distill.training.config import OptimConfig
+from distill.training.nonfinite import describe_step, faulty_faces
 
 
 class LandmarkTask(BaseTask):
@@ -69,6 +70,7 @@ class LandmarkTask(BaseTask):
         return prediction, self.loss(prediction, batch["landmarks"], batch["known"])
 
     def training_step(self, batch: FaceSample, batch_idx: int) -> dict[str, Tensor]:
+        self.batch = batch
         if self.accumulate > 1:
             return self._accumulated_step(batch)
         self.terms = losses = self.losses(batch)
@@ -84,9 +86,18 @@ class LandmarkTask(BaseTask):
             self.trainer.strategy.backward(losses["loss"], None)
             sums = {name: sums.get(name, 0) + value.detach() for name, value in losses.items()}
         losses = {name: value / self.accumulate for name, value in self.losses(last).items()}
+        self.terms = {name: sums[name] + value.detach() for name, value in losses.items()}
         # The loss keeps its own graph and gets the value of the whole batch.
         total = losses["loss"] + sums["loss"]
         return {name: total if name == "loss" else sums[name] + value.detach() for name, value in losses.items()}
+
+    def describe_nonfinite(self, norm: float) -> str:
+        """Return a line that names the step, the terms of its loss and the photos they come from."""
+        if self.batch is None:
+            return super().describe_nonfinite(norm)
+        names = self.names_of([int(index) for index in self.batch["index"]])
+        faulty = [names[index] for index in faulty_faces(self, self.batch)]
+        return describe_step(self.global_step + 1, norm, self.terms, names, faulty)
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
         """Set gradients to zero; of a batch in parts they are set to zero before its first part."""

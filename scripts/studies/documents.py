@@ -19,6 +19,7 @@ from scripts.studies import (
     kd_study,
     pipeline_300w,
     released,
+    video,
     weak_labels,
     zoo,
 )
@@ -40,6 +41,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
     f"{released.OUT}#choice": released.choice,
+    video.OUT: video.table,
     weak_labels.OUT: weak_labels.table,
     str(zoo.OUT): zoo.block,
     **{ablations.result_path(paper): partial(ablations.block, paper) for paper in ablations.PAPERS},

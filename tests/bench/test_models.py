@@ -3,13 +3,14 @@ from pathlib import Path
 import pytest
 
 from distill.bench.latency import compare
-from distill.bench.models import load_call, open_model
+from distill.bench.models import checked_path, load_call, open_model
 from distill.bench.onnx_graph import onnx_complexity
 from distill.errors import CheckpointError
 from distill.geometry import CropSpec
 from distill.models import create_model
 from distill.models.checkpoint import save_model
-from distill.spec import ModelSpec
+from distill.spec import ModelSpec, write_sidecar
+from tests.support.tiny_models import write_tiny_tflite
 
 POINTS = 51
 
@@ -74,3 +75,23 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
     other.write_bytes(b"1")
     with pytest.raises(CheckpointError, match=r"unknown model format '\.pb'"):
         open_model(other, "net")
+
+
+@pytest.mark.parametrize("change", ["content", "list"])
+def test_a_changed_file_is_not_timed(change: str, tmp_path: Path) -> None:
+    """Three flipped bytes run as before, and their times would be those of another file."""
+    path = write_tiny_tflite(tmp_path / "tiny.tflite")
+    open_model(path, "tiny")
+    if change == "content":
+        path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    else:
+        (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  tiny.tflite\n")
+    with pytest.raises(CheckpointError, match="SHA-256 differs"):
+        checked_path(path)
+
+
+def test_a_file_of_another_shape_than_its_sidecar_says_is_not_timed(tmp_path: Path) -> None:
+    path = write_tiny_tflite(tmp_path / "tiny.tflite")
+    write_sidecar(path, ModelSpec("tiny", "inner51", 51, CropSpec(32)))
+    with pytest.raises(CheckpointError, match="its sidecar says 32 px"):
+        open_model(path, "tiny")

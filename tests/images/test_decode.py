@@ -1,6 +1,7 @@
 """Decoding never half-succeeds, and size, orientation and pixels of a photo agree."""
 
 import io
+import os
 import re
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from PIL import Image
 from distill.errors import ImageError
 from distill.images import decode_image, image_size, read_image
 from distill.inference.arrays import as_photo
+from scripts.fuzz.forked import run_forked
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -269,3 +271,38 @@ def test_heic_is_read_where_the_package_is_installed(tmp_path: Path, orientation
     shown = _SHOWN[orientation](_photo()).astype(int)
     assert image_size(path) == shown.shape[1::-1]
     assert np.abs(read_image(path) - shown).mean() < 4
+
+
+@pytest.mark.timeout(20)
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    """Opening a pipe waits for a writer, and a device never ends."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "device.jpg").symlink_to("/dev/zero")
+    for name in ("pipe.jpg", "device.jpg"):
+        for reader in (read_image, image_size):
+            with pytest.raises(ImageError, match="a pipe or device"):
+                reader(tmp_path / name)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "LA", "I;16"])
+def test_a_high_image_is_the_same_in_bands(mode: str) -> None:
+    """Images are converted some rows at a time."""
+    noise = np.random.default_rng(0).integers(0, 256, (700, 9, 4), np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray((noise[..., 0].astype(np.uint16) << 8) + noise[..., 1])
+        expected = np.repeat(noise[..., :1], 3, axis=2)
+    else:
+        image = Image.fromarray(noise).convert(mode)
+        rgba = image.convert("RGBA")
+        expected = np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
+    assert np.array_equal(decode_image(_encoded(image, "PNG"), "a.png"), expected)
+
+
+def test_a_large_image_takes_little_more_than_its_pixels(tmp_path: Path) -> None:
+    """4 bytes a pixel in Pillow and 3 in the result; converted copies of the whole took four times as much."""
+    side = 5000
+    Image.new("RGB", (side, side), "grey").save(tmp_path / "large.png", compress_level=1)
+    idle = run_forked(lambda: None, 60).peak_mb
+    outcome = run_forked(lambda: read_image(tmp_path / "large.png").shape, 60)
+    assert outcome.kind == "ran"
+    assert outcome.peak_mb - idle < 8.5 * side * side / 2**20

@@ -1,7 +1,5 @@
 """`last.ckpt` and `best.ckpt`: always whole and finite, never pickled code, saved where nothing can be lost."""
 
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +7,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from torch import Tensor
 
-from distill.errors import TrainingError
 from distill.files import atomic_path
 from distill.models.checkpoint import read_checkpoint
 
@@ -24,8 +20,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        with atomic_path(path) as temporary:
-            torch.save(checkpoint, temporary)
+        # Into an open file: torch.save names the archive inside after a path, and the temporary name is random.
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         return read_checkpoint(Path(path), map_location)
@@ -39,12 +36,16 @@ class RunCheckpoints(Checkpoint):
         every: steps between saves of `last.ckpt`.
         metric: of the validation.
         lowest: whether its lowest value is the best, else its highest.
+
+    Attributes:
+        training: whether the first step may follow: a checkpoint that is resumed from has been restored.
     """
 
     def __init__(self, folder: Path, every: int, metric: str = "val/nme", lowest: bool = True):
         self.folder, self.every = folder, every
         self.metric, self.lowest = metric, lowest
         self.best, self.best_step = float("inf") if lowest else float("-inf"), 0
+        self.training = False
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_step": self.best_step}
@@ -54,6 +55,9 @@ class RunCheckpoints(Checkpoint):
         self.best = state_dict["best"] if "best" in state_dict else state_dict["best_nme"]
         self.best_step = state_dict["best_step"]
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.training = True
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -61,7 +65,7 @@ class RunCheckpoints(Checkpoint):
         validates = validation_follows(trainer)
         due = trainer.global_step % self.every == 0
         if due or validates:
-            require_finite(trainer.global_step, pl_module.grad_norm, outputs)  # type: ignore[arg-type]
+            pl_module.require_finite(outputs)  # type: ignore[operator]
         if due and not validates:
             trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
 
@@ -78,22 +82,6 @@ class RunCheckpoints(Checkpoint):
 def validation_follows(trainer: pl.Trainer) -> bool:
     """Whether a validation comes right after this training step."""
     return isinstance(trainer.val_check_batch, int) and trainer.global_step % trainer.val_check_batch == 0
-
-
-def require_finite(step: int, grad_norm: Tensor | float, terms: Mapping[str, Tensor]) -> None:
-    """Refuse to go on from a step whose gradient was not finite, and with it all weights after it.
-
-    It waits for the device, so it belongs where somebody reads numbers anyway.
-
-    Raises:
-        TrainingError: naming the step and the terms of its loss.
-    """
-    if not math.isfinite(norm := float(grad_norm)):
-        values = ", ".join(f"{name} {float(value):.4g}" for name, value in terms.items())
-        raise TrainingError(
-            f"training diverged: the norm of the gradient is {norm} at step {step} ({values}); "
-            "what was saved is from before. Start again with a lower --optim.lr, or --trainer.precision 32"
-        )
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -9,11 +9,12 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from distill.files import write_text
+from distill.files import write_text, writing
 from distill.geometry import denormalise
 from distill.images.figures import ced_curves, contact_sheet
-from distill.training.callbacks.checkpointing import require_finite
 from distill.training.loggers.metrics_csv import HEADER, Row, format_rows, read_rows
+
+_OF_ONE_START = ("resume", "accept_data")
 
 
 class CsvLog(Logger):
@@ -37,7 +38,7 @@ class CsvLog(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         rows = format_rows((step or 0, name, float(value)) for name, value in metrics.items())
-        with self.path.open("a", encoding="utf-8") as file:
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(rows)
 
     def rewind(self, step: int) -> list[Row]:
@@ -57,7 +58,7 @@ def is_first_process() -> bool:
 
 
 def plain_config(config: object) -> dict[str, Any]:
-    """Return a run's configuration in plain types, fit for YAML; `resume` belongs to one start, not to the run."""
+    """Return a run's configuration in plain types, fit for YAML, without what belongs to one start of the run."""
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -68,7 +69,7 @@ def plain_config(config: object) -> dict[str, Any]:
             return [plain(v) for v in value]
         return str(value) if isinstance(value, Path) else value
 
-    return {name: value for name, value in plain(config).items() if name != "resume"}
+    return {name: value for name, value in plain(config).items() if name not in _OF_ONE_START}
 
 
 class Tracking(pl.Callback):
@@ -97,11 +98,13 @@ class Tracking(pl.Callback):
     ) -> None:
         if trainer.global_step % self.every:
             return
-        require_finite(trainer.global_step, pl_module.grad_norm, outputs)  # type: ignore[arg-type]
+        pl_module.require_finite(outputs)  # type: ignore[operator]
         self.losses = {name: value.item() for name, value in outputs.items()}
         metrics = {f"train/{name}": value for name, value in self.losses.items()}
         metrics["train/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         metrics["train/grad_norm"] = float(pl_module.grad_norm)  # type: ignore[arg-type]
+        if pl_module.skip_nonfinite:
+            metrics["train/skipped"] = float(pl_module.skipped)  # type: ignore[arg-type]
         _record(trainer, metrics)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

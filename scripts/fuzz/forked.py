@@ -1,0 +1,94 @@
+"""Run a function in a forked copy of this process, with a time limit and a measure of the memory it took.
+
+A fork keeps the libraries that are loaded, so that thousands of files can be tried in minutes, and a crash ends the
+copy alone.
+"""
+
+import os
+import re
+import select
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill.errors import DistillError
+
+_LONGEST_LINE = 500
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one call.
+
+    Attributes:
+        kind: `ran`, `refused` (one line of a `DistillError`), `raised` (any other exception, or a longer text),
+            `crash` (the process was ended by a signal) or `hang` (it was still running at the limit).
+        text: of the error, or what the function returned.
+        seconds: from start to end.
+        peak_mb: resident memory of the process at its peak; 0 after a crash or a hang.
+    """
+
+    kind: str
+    text: str
+    seconds: float
+    peak_mb: float
+
+
+def run_forked(function: Callable[[], object], limit_s: float) -> Outcome:
+    """Call a function in a forked process and return what became of it."""
+    reader, writer = os.pipe()
+    start = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _answer(function, writer)
+    os.close(writer)
+    answer = _read(reader, start + limit_s)
+    os.close(reader)
+    if answer is None:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    seconds = time.monotonic() - start
+    if answer is None:
+        return Outcome("hang", "", seconds, 0.0)
+    kind, _, rest = answer.partition("\n")
+    peak, _, text = rest.partition("\n")
+    if os.WIFSIGNALED(status) or not kind:
+        return Outcome("crash", f"signal {os.WTERMSIG(status)}", seconds, 0.0)
+    return Outcome(kind, text, seconds, float(peak))
+
+
+def _answer(function: Callable[[], object], writer: int) -> None:
+    """Write kind, peak memory and text to the pipe, and end the process without any cleaning up."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak of the parent's memory is not this call's
+        kind, text = outcome_of(function)
+        peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+        os.write(writer, f"{kind}\n{int(peak[1]) / 1024 if peak else 0}\n{text[:2000]}".encode("utf-8", "replace"))
+    finally:
+        os._exit(0)
+
+
+def outcome_of(function: Callable[[], object]) -> tuple[str, str]:
+    """Call a function here and return kind and text of its `Outcome`."""
+    try:
+        return "ran", str(function())
+    except DistillError as error:
+        one_line = "\n" not in str(error) and len(str(error)) <= _LONGEST_LINE
+        return ("refused" if one_line else "raised"), str(error)
+    except BaseException as error:  # noqa: BLE001  counted: what is no DistillError is a fault
+        return "raised", repr(error)
+
+
+def _read(pipe: int, deadline: float) -> str | None:
+    """Return everything that is written to a pipe until it is closed; None where that is not before the deadline."""
+    parts: list[bytes] = []
+    while (left := deadline - time.monotonic()) > 0:
+        if select.select([pipe], [], [], left)[0]:
+            part = os.read(pipe, 65_536)
+            if not part:
+                return b"".join(parts).decode("utf-8", "replace")
+            parts.append(part)
+    return None
