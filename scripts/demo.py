@@ -22,8 +22,8 @@ from rich.console import Console
 from distill import __version__
 from distill.cli.main import main as distill
 from distill.files import write_json, write_text
-from distill.processes import ending_with_parent
 from distill.provenance import write_result
+from distill.system.processes import ending_with_parent
 from scripts.studies.common.marked_blocks import update_block
 
 RUN = Path("runs/demo")
