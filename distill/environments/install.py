@@ -13,7 +13,7 @@ from distill.environments.known import ENVIRONMENTS, Environment
 from distill.environments.pythons import find_python
 from distill.errors import ConfigError
 from distill.files import write_text
-from distill.locks import folder_lock
+from distill.system.locks import folder_lock
 
 # When set, nothing is installed; the tests set it.
 OFFLINE = "DISTILL_OFFLINE"

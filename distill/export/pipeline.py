@@ -26,10 +26,10 @@ from distill.inference.backend import Backend, Predict
 from distill.inference.exported import OnnxBackend
 from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
-from distill.locks import folder_lock
 from distill.opcheck.check import OpReport, check_model
-from distill.publication import Staging, staged
 from distill.spec import ModelSpec, sidecar_path
+from distill.system.locks import folder_lock
+from distill.system.publication import Staging, staged
 from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
 FORMAT = "distill-export/3"

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from distill.environments import ENVIRONMENTS, ensure_environment, find_environment
 from distill.environments.pythons import find_python
 from distill.errors import ConfigError
-from distill.processes import ending_with_parent
+from distill.system.processes import ending_with_parent
 from distill.tflite.integrity import refusal
 from distill.tflite.releases import parse_release, parse_version
 

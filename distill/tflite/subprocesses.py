@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distill.errors import ExportError
-from distill.processes import ending_with_parent
+from distill.system.processes import ending_with_parent
 
 
 def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: float, python: str | None = None) -> None:

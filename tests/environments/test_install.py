@@ -83,7 +83,7 @@ def test_one_installs_and_the_other_waits(monkeypatch: pytest.MonkeyPatch, tmp_p
     folder = folder_of(MODERN)
     owner = folder.with_name(f"{folder.name}.owner")
     code = (
-        "import sys; from pathlib import Path; from distill.locks import folder_lock\n"
+        "import sys; from pathlib import Path; from distill.system.locks import folder_lock\n"
         f"with folder_lock(Path({str(owner)!r}), 'installs'):\n    print('held', flush=True); sys.stdin.read()"
     )
     pretend(monkeypatch, f"touch {tmp_path / 'twice'}")
