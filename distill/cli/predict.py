@@ -178,13 +178,14 @@ def _predict_source(
     Raises:
         ImageError: it cannot be read; the frames before are written.
     """
+    from distill.images import whole_photo
     from distill.inference.sources import frames
 
     n_frames, every = 0, list[bool | None]()
     tracker = landmarker.tracker(config) if source.is_video and config is not None else None
     start = time.perf_counter()
     for frame in islice(frames(source), max_frames if source.is_video else None):
-        faces = landmarker(frame.pixels) if tracker is None else tracker(frame.pixels, frame.seconds)
+        faces = landmarker(frame.pixels) if tracker is None else tracker(whole_photo(frame.pixels), frame.seconds)
         for writer in writers:
             writer.add(frame, faces)
         every += [face.placed for face in faces]

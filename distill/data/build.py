@@ -148,6 +148,14 @@ def build_data(
     )
 
 
+def _fit(
+    records: list[FaceRecord], data: DataConfig, what: str, normaliser: str | None, notify: Notify
+) -> list[FaceRecord]:
+    """Return the faces that a training can use; see `preflight`."""
+    unfit = find_unfit(records, data.scheme, normaliser)
+    return without_unfit(records, unfit, what, data.unfit_faces == "leave_out", notify)
+
+
 def packed_roles(data: DataConfig, seed: int) -> tuple[list[tuple[str, FaceRecord]], CropSpec]:
     """Return every face of a run with its role (`train`, `val`, `unlabelled`), and the crop.
 
@@ -177,14 +185,6 @@ def _without_points(record: FaceRecord, scheme: str) -> FaceRecord:
     k = load_scheme(scheme).n_points
     unknown = np.zeros(k, bool)
     return replace(record, scheme=scheme, landmarks=np.zeros((k, 2), np.float32), visible=unknown, known=unknown)
-
-
-def _fit(
-    records: list[FaceRecord], data: DataConfig, what: str, normaliser: str | None, notify: Notify
-) -> list[FaceRecord]:
-    """Return the faces that a training can use; see `preflight`."""
-    unfit = find_unfit(records, data.scheme, normaliser)
-    return without_unfit(records, unfit, what, data.unfit_faces == "leave_out", notify)
 
 
 def _crop(data: DataConfig, train: Sequence[FaceRecord], notify: Notify) -> CropConfig:

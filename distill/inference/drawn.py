@@ -9,6 +9,7 @@ import cv2
 
 from distill.errors import ConfigError
 from distill.files import require_writable
+from distill.images import whole_photo
 from distill.inference.face import Face
 from distill.inference.overlay import draw_faces, write_image
 from distill.inference.sources import Frame, Source, frame_rate
@@ -49,7 +50,7 @@ class DrawingWriter:
         ]
         shapes = [(face.box, face.landmarks) for face in faces]
         uncertain = [index for index, face in enumerate(faces) if face.placed is False]
-        drawn = draw_faces(frame.pixels, shapes, self._scheme, labels, uncertain=uncertain)
+        drawn = draw_faces(whole_photo(frame.pixels), shapes, self._scheme, labels, uncertain=uncertain)
         path = self._targets[frame.source.name]
         if frame.index is None:
             write_image(path, drawn)

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from distill.errors import ConfigError, ImageError
-from distill.images import Photo, read_image
+from distill.images import AnyPhoto, read_scaled
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".pgm", ".ppm")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp")
@@ -50,13 +50,13 @@ class Frame:
 
     Attributes:
         source: where it comes from.
-        pixels: (h, w, 3) uint8 RGB.
+        pixels: (h, w, 3) uint8 RGB; of a large JPEG, a photo that is decoded as needed.
         index: number of the frame in a video or camera, from 0; None of a photo.
         seconds: time of the frame from the start of the video; of a camera, since it was opened.
     """
 
     source: Source
-    pixels: Photo
+    pixels: AnyPhoto
     index: int | None = None
     seconds: float | None = None
 
@@ -108,7 +108,7 @@ def frames(source: Source) -> Iterator[Frame]:
         ImageError: the file is missing or broken, or the camera cannot be opened.
     """
     if not source.is_video:
-        yield Frame(source, read_image(source.name))
+        yield Frame(source, read_scaled(source.name))
         return
     if source.camera is None and not Path(source.name).is_file():
         raise ImageError(f"{source.name}: no such video; check the path")

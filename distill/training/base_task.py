@@ -155,10 +155,10 @@ class BaseTask(pl.LightningModule):
             if name == _VALIDATED and self.accept_data:
                 print("The validation faces differ from those before: curve and best NME are of both (--accept_data)")
                 continue
-            fixed = "--accept_data if validation faces were corrected, " if name == _VALIDATED else ""
+            corrected = "--accept_data if validation faces were corrected, " if name == _VALIDATED else ""
             raise ConfigError(
                 f"this run was started with {name} {before}, now it is {now}; resume with the same files and "
-                f"options, {fixed}or start another run with --name"
+                f"options, {corrected}or start another run with --name"
             )
 
 

@@ -64,14 +64,15 @@ def _answer(function: Callable[[], object], writer: int) -> None:
     """Write kind, peak memory and text to the pipe, and end the process without any cleaning up."""
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the peak of the parent's memory is not this call's
-        kind, text = _outcome(function)
+        kind, text = outcome_of(function)
         peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
         os.write(writer, f"{kind}\n{int(peak[1]) / 1024 if peak else 0}\n{text[:2000]}".encode("utf-8", "replace"))
     finally:
         os._exit(0)
 
 
-def _outcome(function: Callable[[], object]) -> tuple[str, str]:
+def outcome_of(function: Callable[[], object]) -> tuple[str, str]:
+    """Call a function here and return kind and text of its `Outcome`."""
     try:
         return "ran", str(function())
     except DistillError as error:

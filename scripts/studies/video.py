@@ -153,7 +153,7 @@ def mouth(track: Points) -> Points:
 def smoothing(clips: Sequence[Path], landmarker: Landmarker, candidates: Sequence[OneEuroConfig]) -> list[dict]:
     """Return jitter on the clips as they are, and lag and distance from the raw points on the panned ones."""
     rows: list[dict[str, Any]] = [
-        {"min_cutoff": c.min_cutoff, "beta": c.beta, "jitter": [], "pans": []} for c in candidates
+        {"min_cutoff": c.min_cutoff, "beta": c.beta, "jitter": [], "mouth": [], "pans": []} for c in candidates
     ]
     for clip in clips:
         frames = read_video(clip)
