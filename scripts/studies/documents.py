@@ -7,6 +7,7 @@ from typing import Any
 
 from scripts import demo
 from scripts.checks import own_points
+from scripts.fuzz import mutated_images, mutated_models, mutated_weights, option_mistakes
 from scripts.studies import (
     ablations,
     confidence,
@@ -40,6 +41,10 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
     f"{released.OUT}#choice": released.choice,
+    mutated_images.OUT: mutated_images.table,
+    mutated_models.OUT: mutated_models.table,
+    mutated_weights.OUT: mutated_weights.table,
+    option_mistakes.OUT: option_mistakes.table,
     thesis.OUT: thesis.block,
     weak_labels.OUT: weak_labels.table,
     str(zoo.OUT): zoo.block,
