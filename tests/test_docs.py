@@ -13,6 +13,7 @@ from distill.cli.bench import bench
 from distill.cli.check import check
 from distill.cli.dashboard import dashboard
 from distill.cli.data import ACTIONS
+from distill.cli.demo import ACTIONS as DEMO_ACTIONS
 from distill.cli.evaluate import evaluate
 from distill.cli.export import export
 from distill.cli.main import COMMANDS
@@ -45,6 +46,7 @@ TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "models": (models, ()),
     "predict": (predict, ("photos...",)),
     **{f"data {name}": action for name, action in ACTIONS.items()},
+    **{f"demo {name}": action for name, action in DEMO_ACTIONS.items()},
 }
 
 
@@ -68,7 +70,7 @@ def shown(program: str) -> list[str]:
 def test_shown_distill_commands_parse(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     words = shlex.split(re.split(r"\s{2,}|\.\.\.", line)[0])[1:]
-    name = " ".join(words[:2]) if words[0] == "data" else words[0]
+    name = " ".join(words[:2]) if words[0] in ("data", "demo") else words[0]
     assert words[0] in COMMANDS
     if name == "doctor":
         return

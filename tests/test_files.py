@@ -1,6 +1,8 @@
 """A file is whole or absent."""
 
+import errno
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -90,3 +92,46 @@ def test_a_file_is_compared_with_the_list_beside_it(tmp_path: Path) -> None:
     path.write_bytes(b"Content")
     with pytest.raises(CheckpointError, match=r"a\.bin: SHA-256 differs from the one in SHA256SUMS"):
         files.require_listed_hash(path)
+
+
+def test_what_a_kill_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    users = [".notes", ".config.settings", "report.html", ".report.tmp-abcdefgh.html.swp"]
+    for name in (".report.tmp-abcdefgh.html", ".other.tmp-abcdefgh.html", *users):
+        (tmp_path / name).touch()
+    with files.atomic_path(tmp_path / "report.html") as temporary:
+        files.require_writable(tmp_path / "report.html")
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left == {".other.tmp-abcdefgh.html", temporary.name, *users}
+    files.remove_unfinished(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*users}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_takes_nothing_is_one_line_and_keeps_the_file(number: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    files.write_text(path, "old")
+
+    def fail() -> None:
+        with files.atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(ConfigError, match=rf"a.json: cannot be written \({os.strerror(number)}\)"):
+        fail()
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_writer_that_hides_the_full_disk_is_seen_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch does: `unexpected pos 2669568 vs 2669456`."""
+
+    def fail() -> None:
+        with files.atomic_path(tmp_path / "a.ckpt"):
+            raise RuntimeError("unexpected pos 2669568 vs 2669456")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    usage = type("Usage", (), {"free": 0})
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(ConfigError, match=r"a.ckpt: cannot be written \(No space left on device\)"):
+        fail()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import distill
 from distill.errors import CheckpointError
+from distill.system.processes import ending_with_parent
 
 
 def peak_memory(path: str | Path, timeout_s: float = 120, limit: int = 32 * 2**30) -> int | None:
@@ -25,7 +26,8 @@ def peak_memory(path: str | Path, timeout_s: float = 120, limit: int = 32 * 2**3
     Raises:
         CheckpointError: the model crashes or hangs its runtime, or cannot be run; nothing of it ran in this process.
     """
-    command = [sys.executable, "-m", "distill.bench.memory_worker", str(Path(path).resolve()), str(limit)]
+    words = ["-m", "distill.bench.memory_worker", str(Path(path).resolve()), str(limit)]
+    command = ending_with_parent([sys.executable, *words])
     package = str(Path(distill.__file__).parents[1])
     search = os.pathsep.join(part for part in (package, os.environ.get("PYTHONPATH")) if part)
     environment = os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1"}

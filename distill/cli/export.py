@@ -1,6 +1,7 @@
 """`distill export MODEL`: PyTorch -> ONNX -> TFLite, each format compared with PyTorch in pixels."""
 
 from dataclasses import replace
+from functools import partial
 from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,29 +64,35 @@ def export(
             source = "generated faces" if data is None else f"{data.format} {data.subset}"
             measured = measure_and_draw(conversion, net, model.name, source, rounds, page, data is None or pictures)
         conversion.require()
-        result = conversion.publish()
-    _print(conversion, result, measured)
+        result = conversion.publish(partial(_write_parity, measured))
+    _print(result, measured)
     record_export(log, model, result, loads(result.report.read_text()))
     return _cross_check(conversion, net, result) if cross_check else 0
 
 
-def _print(conversion: "Conversion", result: "ExportResult", report: "tuple[ConversionReport, Page] | None") -> None:
-    """Print the parity of the published files; write the parity report beside them."""
+def _write_parity(report: "tuple[ConversionReport, Page] | None", folder: Path) -> None:
+    """Write the parity report, if there is one, into a folder."""
+    from distill.export.verify.parity_report import NAME
+    from distill.files import write_json
+
+    if report is not None:
+        measured, page = report
+        write_json(folder / NAME, measured.to_dict())
+        page.write((folder / NAME).with_suffix(".html"))
+
+
+def _print(result: "ExportResult", report: "tuple[ConversionReport, Page] | None") -> None:
+    """Print the parity of the published files."""
     from rich.console import Console
 
     from distill.export.verify.parity import render
-    from distill.export.verify.parity_report import NAME
     from distill.export.verify.parity_report import render as render_report
-    from distill.files import write_json
 
     console = Console()
     if report is None:
         console.print(render(result.parity))
     else:
-        measured, html = report
-        write_json(conversion.out_dir / NAME, measured.to_dict())
-        html.write((conversion.out_dir / NAME).with_suffix(".html"))
-        console.print(render_report(measured))
+        console.print(render_report(report[0]))
     console.print(str(result), markup=False, highlight=False, soft_wrap=True)
 
 

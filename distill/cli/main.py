@@ -4,8 +4,13 @@ Nothing heavy is imported before the options are known to be right.
 """
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from distill import __version__
 from distill.errors import ConfigError, DistillError, suggest
@@ -23,6 +28,7 @@ COMMANDS = {
     "check": "check whether a model, or an architecture, runs on an old TFLite runtime",
     "submit": "package a contest submission and run it in a fresh environment",
     "predict": "landmarks of the faces in photos",
+    "demo": "landmarks in the browser: `demo web` serves a page with camera and photos",
     "models": "released models, their files and accuracy",
     "data": "generate, draw, check and prepare faces; list public data sets",
     "doctor": "what is installed, what conflicts, what will not work",
@@ -33,13 +39,49 @@ COMMANDS = {
 _OWN_PLUGINS = ("teacher", "student")
 
 
+class _Terminated(SystemExit):
+    """SIGTERM to a command: temporary files and child processes go, as at any exit."""
+
+
+@contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exit; trainings put their own handler in front."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _Terminated(128 + number)
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return the exit status: 0 done, 1 a check failed, 2 a user error."""
+    """Run one command; return the exit status: 0 done, 1 a check failed, 2 a user error, 130 or 143 stopped."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        return _run(argv)
+        with _exit_on_sigterm():
+            return _run(argv)
+    except _Terminated as stopped:
+        print("stopped by SIGTERM", file=sys.stderr)
+        return int(stopped.code or 0)
     except DistillError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has ended; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        from distill.files import NOT_WRITABLE
+
+        if error.errno not in NOT_WRITABLE:
+            raise
+        print(f"error: {error.filename or 'the disk'}: cannot be written ({error.strerror})", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         from distill.cli.missing_packages import missing_package
@@ -49,12 +91,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print("stopped by SIGINT", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader of a pipe, such as `head`, has ended; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
 
 
 def _run(argv: list[str]) -> int:

@@ -50,14 +50,26 @@ def split_of(data: DataConfig) -> Split:
 
 
 def _require_no_test_subset(data: DataConfig) -> None:
-    """Refuse training subsets of which one is the official test subset; with test faces named, those are left out."""
-    named = [name.strip().rstrip("/") for name in str(data.subset).split("+")]
-    tested = [name for name in named if name in official_test_subsets(data.format, data.preset)]
-    if tested and data.test_subset is None:
+    """Refuse training subsets that hold official test faces; with test faces named, those are left out."""
+    if data.test_subset is not None:
+        return
+    names = parse_subsets(data.subset)
+    if names is None:  # every face
+        test = official_split(data.format, data.root, data.preset, data.scheme).test
+        found = [] if test is None else test.split("+")
+    else:
+        official = official_test_subsets(data.format, data.preset)
+        found = [test for name in names for test in official if _overlap(name, test)]
+    if found:
         raise ConfigError(
-            f"--data.subset {data.subset} trains on the test faces '{tested[0]}': leave them out, or name the faces "
+            f"--data.subset {data.subset} trains on the test faces '{found[0]}': leave them out, or name the faces "
             "to test on with --data.test_subset"
         )
+
+
+def _overlap(subset: str, other: str) -> bool:
+    """Say whether one of two subsets is the other or a part of it: `helen` holds `helen/testset`."""
+    return f"{subset}/".startswith(f"{other}/") or f"{other}/".startswith(f"{subset}/")
 
 
 def read_split(

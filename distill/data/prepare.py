@@ -21,10 +21,12 @@ from distill.data.readers.manifest import FILE_NAME, format_manifest
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash
 from distill.errors import AnnotationError, ConfigError
-from distill.files import write_bytes, write_json, write_text
+from distill.files import remove_unfinished, write_bytes, write_json, write_text
 from distill.geometry import Affine, Box, apply_affine, similarity
 from distill.images import Photo, read_image, warp
 from distill.landmarks.schemes import load_scheme, own_definition
+from distill.system.locks import NAME as LOCK
+from distill.system.locks import folder_lock
 
 LABEL = "store.json"
 # Raise it whenever the same faces and options give other pictures or points.
@@ -113,7 +115,7 @@ def _claim(root: Path, wanted: dict[str, Any]) -> None:
         if existing != wanted:
             changed = [name for name in wanted if not isinstance(existing, dict) or existing.get(name) != wanted[name]]
             raise ConfigError(f"{root}: a store of other faces or options ({', '.join(changed)}); name an empty folder")
-    elif root.is_dir() and any(root.iterdir()):
+    elif any(path.name != LOCK for path in root.iterdir()):
         raise ConfigError(f"{root}: holds other files and no {LABEL}; name an empty folder")
     else:
         write_json(label, wanted)
@@ -165,7 +167,8 @@ def prepare_store(
         ROOT/faces.json, written last.
 
     Raises:
-        ConfigError: the folder holds something else, a store of other faces or of other options.
+        ConfigError: the folder holds something else, a store of other faces or of other options, or another process
+            writes there.
         AnnotationError: no faces, or a face without a box.
         ImageError: a photo that cannot be read.
     """
@@ -173,7 +176,19 @@ def prepare_store(
         raise AnnotationError("no faces to make a store of: choose another subset")
     if workers < 1:
         raise ConfigError(f"--workers {workers} must be at least 1")
-    root = Path(root)
+    with folder_lock(Path(root), "is preparing", "folder"):
+        return _prepare(Path(root), records, spec, workers, progress)
+
+
+def _prepare(
+    root: Path,
+    records: Sequence[FaceRecord],
+    spec: StoreSpec,
+    workers: int,
+    progress: Callable[[int], None] | None,
+) -> Path:
+    for folder in (root, root / "images"):
+        remove_unfinished(folder)
     _claim(root, {"version": VERSION, "data_hash": data_hash(records), **asdict(spec)})
     for scheme in sorted({record.scheme for record in records}):
         load_scheme(scheme)

@@ -9,7 +9,7 @@ from distill.detection.blazeface import BlazeFaceDetector
 from distill.detection.detection import Detection, Detector
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.errors import ConfigError, suggest
-from distill.images import Photo
+from distill.images import AnyPhoto, whole_photo
 from distill.pretrained.registry import DEFAULT_DETECTOR
 
 __all__ = [
@@ -76,6 +76,11 @@ class FaceDetector:
         self.name = str(detector)
         self._find = open_detector(detector, threads, min_score, size)
 
-    def __call__(self, photo: Photo) -> list[Detection]:
-        """Find the faces of a photo (h, w, 3) uint8 RGB, best first; an empty list when there is none."""
-        return self._find(photo)
+    def __call__(self, photo: AnyPhoto) -> list[Detection]:
+        """Find the faces of a photo (h, w, 3) uint8 RGB, best first; an empty list when there is none.
+
+        RetinaFace decodes a `ScaledPhoto` as needed, other detectors as a whole.
+        """
+        if isinstance(self._find, RetinaFaceDetector):
+            return self._find(photo)
+        return self._find(whole_photo(photo))

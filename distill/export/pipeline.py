@@ -1,9 +1,7 @@
 """Export pipeline: network -> ONNX -> TFLite; files are published only when every check of every stage passed."""
 
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from torch import nn
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
 from distill.export.calibration import Calibration
-from distill.export.config import ExportConfig, QuantizeConfig
+from distill.export.config import ExportConfig, Lane, QuantizeConfig
 from distill.export.quantization_modes import MODES
 from distill.export.to_onnx import export_onnx, has_confidence
 from distill.export.to_tflite import export_tflite
@@ -30,9 +28,13 @@ from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
 from distill.opcheck.check import OpReport, check_model
 from distill.spec import ModelSpec, sidecar_path
+from distill.system.locks import folder_lock
+from distill.system.publication import Staging, staged
 from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
 FORMAT = "distill-export/3"
+# File that describes an export.
+STATEMENT = "export.json"
 # Crops that suffice to rank layers by sensitivity.
 _LAYER_CROPS = 8
 # Crops that suffice to compare a further runtime with the first one.
@@ -65,9 +67,11 @@ class Conversion:
     """A finished conversion that is not published yet: its files lie in a temporary folder.
 
     Attributes:
+        files: model file by mode.
         crops: what the stages were compared on.
         quantize: modules and operators of the integer modes in floats.
         calibration: the faces the integer modes were calibrated on.
+        lane: converter.
     """
 
     files: dict[str, Path]
@@ -77,7 +81,8 @@ class Conversion:
     crops: NDArray[np.float32]
     quantize: QuantizeConfig
     calibration: Calibration | None
-    out_dir: Path
+    staging: Staging
+    lane: Lane
 
     def layer_costs(self, mode: str, progress: bool = False) -> list[LayerCost]:
         """Return what rounding each module as `mode` does costs, the most expensive first; exact modes cost nothing."""
@@ -102,26 +107,39 @@ class Conversion:
             layers = [(cost.module, cost.mean_px) for cost in costs]
             raise refusal(self.parity, load_scheme(self.spec.scheme), layers)
 
-    def publish(self) -> ExportResult:
-        """Move the files to the folder they were made for and write export.json there."""
-        files = {mode: _move(path, self.out_dir) for mode, path in self.files.items()}
-        result = ExportResult(files, self.parity, self.ops, self.out_dir / "export.json")
-        write_json(result.report, self._summary(result))
-        return result
+    def publish(self, write_more: Callable[[Path], None] | None = None) -> ExportResult:
+        """Make the files and export.json appear in the folder they were made for, all at once.
 
-    def _summary(self, result: ExportResult) -> dict[str, Any]:
+        Args:
+            write_more: writes further files that belong to this export into a folder.
+        """
+        folder, out_dir = self.staging.folder, self.staging.target
+        for path in self.files.values():
+            for source in (path, sidecar_path(path)):
+                if source.is_file():
+                    source.rename(folder / source.name)
+        staged_files = {mode: folder / path.name for mode, path in self.files.items()}
+        write_json(folder / STATEMENT, self._summary(staged_files))
+        if write_more is not None:
+            write_more(folder)
+        self.staging.publish(STATEMENT)
+        files = {mode: out_dir / path.name for mode, path in self.files.items()}
+        return ExportResult(files, self.parity, self.ops, out_dir / STATEMENT)
+
+    def _summary(self, published: Mapping[str, Path]) -> dict[str, Any]:
         files = {
             mode: {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-            for mode, path in result.files.items()
+            for mode, path in published.items()
         }
         return {
             "format": FORMAT,
             "spec": asdict(self.spec),
             "files": files,
-            "parity": result.parity.to_dict(),
-            "ops": {mode: report.to_dict() for mode, report in result.ops.items()},
+            "parity": self.parity.to_dict(),
+            "ops": {mode: report.to_dict() for mode, report in self.ops.items()},
             "quantize": asdict(self.quantize),
             "calibration": calibration_summary(self.calibration),
+            "lane": self.lane,
         }
 
 
@@ -154,25 +172,28 @@ def convert(
     Args:
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
         crops: (n, size, size, 3) float32 RGB in [0, 1]; faces, because parity on noise means little.
-        config: `modes`, `runtime`, `stem`, `quantize` and `gates` of it.
+        config: `modes`, `runtime`, `stem`, `quantize`, `gates`, `lane` and `environment` of it.
         landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
         calibration: training faces for the integer modes, none of them among `crops`.
 
     Raises:
-        ConfigError: crops of another size than the spec's, or calibration faces among them.
+        ConfigError: crops of another size than the spec's, calibration faces among them, or another process exports
+            to this folder.
         ExportError: a stage failed or needs a newer runtime; then `out_dir` is as it was. A missed gate is raised by
             `Conversion.require`.
     """
     out_dir = Path(out_dir)
     _require_crops(crops, spec.crop.size, calibration)
     quantize = config.quantize.for_network(net)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that moving the finished files is a rename.
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as folder:
+    with folder_lock(out_dir, "is exporting to", "--out"), staged(out_dir) as staging:
+        folder = staging.folder.parent
         confidence = config.confidence and has_confidence(net, spec)
         files = {"onnx": export_onnx(net, spec, Path(folder, f"{config.stem}.onnx"), confidence)}
         faces = None if calibration is None else calibration.crops
-        files |= export_tflite(files["onnx"], spec, folder, config.modes, config.stem, faces, quantize)
+        files |= export_tflite(
+            files["onnx"], spec, folder, config.modes, config.stem, faces, quantize,
+            lane=config.lane, environment=config.environment,
+        )  # fmt: skip
         ops = {mode: check_model(files[mode], config.runtime) for mode in config.modes}
         for report in ops.values():
             require_ops(report)
@@ -180,7 +201,7 @@ def convert(
         reference = _joined(TorchBackend(net, spec, batch_size=1), confidence)
         scheme = load_scheme(spec.scheme)
         measured = measure(reference, candidates, crops, landmarks, scheme, gates, _limits(candidates))
-        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, out_dir)
+        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, staging, config.lane)
 
 
 def _require_crops(crops: NDArray[np.float32], size: int, calibration: Calibration | None) -> None:
@@ -239,11 +260,3 @@ def _tflite(runtime: Runtime, path: Path) -> Predict:
         return points
 
     return predict
-
-
-def _move(path: Path, out_dir: Path) -> Path:
-    """Move a model and then its sidecar; a reader in between sees a hash that does not match, never a wrong crop."""
-    for source in (path, sidecar_path(path)):
-        if source.is_file():
-            shutil.move(source, out_dir / source.name)
-    return out_dir / path.name

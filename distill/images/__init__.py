@@ -2,6 +2,21 @@
 
 from distill.images.decode import decode_image, image_layout, image_size, read_image
 from distill.images.orientation import Layout
+from distill.images.scaled import AnyPhoto, ScaledPhoto, coarse_level, read_scaled, warp_photo, whole_photo
 from distill.images.warp import Photo, warp
 
-__all__ = ["Layout", "Photo", "decode_image", "image_layout", "image_size", "read_image", "warp"]
+__all__ = [
+    "AnyPhoto",
+    "Layout",
+    "Photo",
+    "ScaledPhoto",
+    "coarse_level",
+    "decode_image",
+    "image_layout",
+    "image_size",
+    "read_image",
+    "read_scaled",
+    "warp",
+    "warp_photo",
+    "whole_photo",
+]

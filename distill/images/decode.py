@@ -68,8 +68,45 @@ def read_image(path: str | Path) -> Photo:
     Raises:
         ImageError: missing, empty, not an image, cut short, damaged, or above 100 megapixels.
     """
+    return decode_image(read_bytes(path), str(path))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of an image file.
+
+    Raises:
+        ImageError: missing, or cannot be read.
+    """
     with _opened(Path(path)) as file:
-        return decode_image(file.read(), str(path))
+        return file.read()
+
+
+def jpeg_layout(data: bytes, name: str) -> Layout | None:
+    """Return size and orientation of a JPEG that `jpeg_pixels` decodes, from its header; None of other images.
+
+    Raises:
+        ImageError: empty, not an image, or above 100 megapixels.
+    """
+    image = _open(io.BytesIO(data), name)
+    return _layout(image, name) if image.format in _JPEG and image.mode in ("RGB", "L") else None
+
+
+def jpeg_pixels(data: bytes, layout: Layout, name: str, scale: int) -> Photo | None:
+    """Decode a JPEG at 1, 1/2, 1/4 or 1/8 of its size.
+
+    Returns:
+        (h, w, 3) uint8 RGB, upright; the stored sides are divided by `scale` and rounded up. None where OpenCV cannot.
+
+    Raises:
+        ImageError: cut short or damaged.
+    """
+    try:
+        pixels = decode_jpeg(data, scale)
+    except DamagedJpegError as error:
+        raise ImageError(f"{name}: damaged image ({error}); copy or download it again") from error
+    if pixels is None or pixels.shape[1::-1] != tuple(-(-side // scale) for side in layout.stored):
+        return None
+    return upright_pixels(pixels, layout.orientation)
 
 
 def image_layout(path: str | Path) -> Layout:

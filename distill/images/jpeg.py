@@ -25,6 +25,12 @@ _EXTRANEOUS = re.compile(rb"(\d+) extraneous bytes before marker 0xd9")
 _LEFTOVER = 16
 _ALIKE = 64
 _STDERR = 2
+_REDUCED = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,  # the bit of the scale alone; colour is another
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 _PIPE_SIZE = 1 << 16
 # The error output belongs to the process, so that one thread at a time may redirect it.
 _LOCK = threading.Lock()
@@ -34,8 +40,12 @@ class DamagedJpegError(ValueError):
     """Compressed data that are cut short or overwritten; the text is libjpeg's."""
 
 
-def decode_jpeg(data: bytes) -> NDArray[np.uint8] | None:
+def decode_jpeg(data: bytes, scale: int = 1) -> NDArray[np.uint8] | None:
     """Decode a JPEG to its stored pixels, (h, w, 3) uint8 RGB; None where OpenCV cannot.
+
+    Args:
+        data: the file.
+        scale: 1, 2, 4 or 8: 1/`scale` of the size, sides rounded up; blocks of pixels start at the stored corner.
 
     Raises:
         DamagedJpegError: part of the image is missing.
@@ -45,7 +55,7 @@ def decode_jpeg(data: bytes) -> NDArray[np.uint8] | None:
     with _LOCK, _error_output() as read_output:
         try:
             pixels: NDArray[np.uint8] | None = cv2.imdecode(
-                buffer, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+                buffer, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | _REDUCED[scale]
             )
         except cv2.error:
             return None

@@ -89,8 +89,14 @@ def upright_pixels(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.ui
         return pixels
     if orientation in _SWAPPED:
         pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
+    flip_x, flip_y = flipped_axes(orientation)
+    if flip_x:
         pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
+    if flip_y:
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
+
+
+def flipped_axes(orientation: int) -> tuple[bool, bool]:
+    """Return whether x and y of the upright photo run against the stored ones, once the axes are exchanged."""
+    return orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)

@@ -9,7 +9,8 @@ import cv2
 
 from distill.errors import ConfigError
 from distill.files import require_writable
-from distill.inference.landmarker import Face
+from distill.images import whole_photo
+from distill.inference.face import Face
 from distill.inference.overlay import draw_faces, write_image
 from distill.inference.sources import Frame, Source, frame_rate
 from distill.landmarks import Scheme
@@ -44,12 +45,12 @@ class DrawingWriter:
     def add(self, frame: Frame, faces: Sequence[Face]) -> None:
         """Draw the faces of one photo, or append one frame to a video."""
         labels = [
-            f"{number} {face.score:.2f}{' not placed' if face.placed is False else ''}"
+            f"{face.id or number} {face.score:.2f}{' not placed' if face.placed is False else ''}"
             for number, face in enumerate(faces, 1)
         ]
         shapes = [(face.box, face.landmarks) for face in faces]
         uncertain = [index for index, face in enumerate(faces) if face.placed is False]
-        drawn = draw_faces(frame.pixels, shapes, self._scheme, labels, uncertain=uncertain)
+        drawn = draw_faces(whole_photo(frame.pixels), shapes, self._scheme, labels, uncertain=uncertain)
         path = self._targets[frame.source.name]
         if frame.index is None:
             write_image(path, drawn)

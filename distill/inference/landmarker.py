@@ -4,43 +4,26 @@ Needs numpy, OpenCV, Pillow and a TFLite runtime (or ONNX Runtime): no torch, no
 ships this file.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from distill.detection.detector import Detector, FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
-from distill.images import Photo, warp
+from distill.images import AnyPhoto, ScaledPhoto, read_scaled, warp_photo, whole_photo
 from distill.inference.arrays import as_photo
 from distill.inference.backend import Confidence
-from distill.inference.confidence import MIN_CONFIDENCE, face_confidence, is_placed, require_share
+from distill.inference.confidence import MIN_CONFIDENCE, is_placed, require_share
+from distill.inference.face import Face
 from distill.inference.load import open_backend
+from distill.inference.track_config import DEFAULT_REDETECT, TrackConfig
+from distill.inference.tracking import Tracker
 from distill.pretrained.registry import DEFAULT_MODEL
 
-
-class Face(NamedTuple):
-    """A face of a photo, in photo pixels (pixel centres are integers).
-
-    Attributes:
-        box: the detector's box, in the convention of the training boxes.
-        landmarks: (k, 2) float32.
-        score: the detector's, in [0, 1].
-        point_confidence: (k,) float32 in [0, 1]; None where the model gives none.
-        placed: whether the mean of `point_confidence` reaches the landmarker's `min_confidence`; None without it.
-    """
-
-    box: Box
-    landmarks: Points
-    score: float
-    point_confidence: Confidence | None = None
-    placed: bool | None = None
-
-    @property
-    def confidence(self) -> float | None:
-        """Confidence of the landmarks of the whole face in [0, 1]; None where the model gives none."""
-        return None if self.point_confidence is None else face_confidence(self.point_confidence)
+__all__ = ["Face", "Landmarker"]
 
 
 class Landmarker:
@@ -98,23 +81,62 @@ class Landmarker:
         Raises:
             ImageError: the file is missing or broken, or the array is no photo.
         """
-        pixels = as_photo(photo, bgr)
-        detections = self._detect(pixels)
+        pixels = self._read(photo, bgr)
+        detections = self._detect(pixels)  # type: ignore[arg-type]  # FaceDetector takes both
         return [self._face(pixels, face.box, face.score) for face in detections]
 
-    def _face(self, pixels: Photo, box: Box, score: float) -> Face:
+    def _read(self, photo: Any, bgr: bool) -> AnyPhoto:
+        """Return a photo; a large JPEG is decoded as needed where the detector can work with that."""
+        scaled = read_scaled(photo) if isinstance(photo, str | Path) else photo
+        if not isinstance(scaled, ScaledPhoto):
+            return as_photo(scaled, bgr)
+        whole: AnyPhoto = scaled if isinstance(self._detect, FaceDetector) else whole_photo(scaled)
+        return whole
+
+    def tracker(self, config: TrackConfig | None = None) -> Tracker:
+        """Return a function that is called with each frame of a video and follows its faces."""
+        return Tracker(self._detect, self._face, config or TrackConfig())
+
+    def track(
+        self,
+        frames: Iterable[Any],
+        rate: float = 25.0,
+        redetect: int = DEFAULT_REDETECT,
+        smooth: bool = True,
+        bgr: bool = False,
+    ) -> Iterator[list[Face]]:
+        """Yield the faces of each frame of a video, with ids that they keep while they are followed.
+
+        Args:
+            frames: consecutive frames, each as `__call__` takes it.
+            rate: frames per second, for the smoothing.
+            redetect: frames after which the detector looks for new faces.
+            smooth: filter the landmarks with a One-Euro filter, which lags behind motion.
+            bgr: the channels of arrays are in the order of OpenCV.
+
+        Raises:
+            ImageError: see `__call__`.
+            ConfigError: `redetect` below 1.
+        """
+        tracker = self.tracker(TrackConfig(redetect, smooth))
+        for index, frame in enumerate(frames):
+            yield tracker(as_photo(frame, bgr), index / rate)
+
+    def _face(self, pixels: AnyPhoto, box: Box, score: float) -> Face:
         points, confidence = self.with_confidence(pixels, box, self._crop)
         return Face(box, points, score, confidence, is_placed(confidence, self.min_confidence))
 
-    def landmarks(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> Points:
+    def landmarks(self, photo: AnyPhoto, box: Box, crop: CropSpec | None = None) -> Points:
         """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `with_confidence`."""
         return self.with_confidence(photo, box, crop)[0]
 
-    def with_confidence(self, photo: Photo, box: Box, crop: CropSpec | None = None) -> tuple[Points, Confidence | None]:
+    def with_confidence(
+        self, photo: AnyPhoto, box: Box, crop: CropSpec | None = None
+    ) -> tuple[Points, Confidence | None]:
         """Return the points (k, 2) of the face in `box`, in photo pixels, and their confidence (k,) if there is any.
 
         Args:
-            photo: (h, w, 3) uint8 RGB.
+            photo: (h, w, 3) uint8 RGB, or a `ScaledPhoto`.
             box: in the convention of the training boxes.
             crop: how a box of another convention becomes the input.
 
@@ -124,7 +146,7 @@ class Landmarker:
         if not (box.width > 0 and box.height > 0):
             raise ConfigError(f"face box {tuple(box)} has no area; boxes are x0, y0, x1, y1 in pixels")
         size, affine = self.spec.crop.size, crop_affine(box, crop or self.spec.crop)
-        pixels = warp(photo, affine, size).astype(np.float32) / 255
+        pixels = warp_photo(photo, affine, size).astype(np.float32) / 255
         points, confidence = self._model.with_confidence(pixels[None])
         placed = apply_affine(invert_affine(affine), denormalise(points[0], size, size))
         return placed, None if confidence is None else confidence[0]

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from distill.errors import ConfigError
 from distill.files import require_writable, write_json
 from distill.inference.backend import Confidence
-from distill.inference.landmarker import Face
+from distill.inference.face import Face
 from distill.inference.sources import Frame
 
 
@@ -24,6 +24,7 @@ def describe(faces: Sequence[Face]) -> list[dict[str, Any]]:
             "confidence": None if face.confidence is None else round(face.confidence, 4),
             "placed": face.placed,
             "point_confidence": _rounded(face.point_confidence),
+            "id": face.id,
         }
         for face in faces
     ]
@@ -39,7 +40,7 @@ class PredictionWriter:
     `.json`: one object, written at the end: `{"model", "scheme", "photos": {name: [face]}}`. `.jsonl`: one object a
     photo, written at once. `.csv`: one row a face: photo, width, height, frame, face, score, left, top,
     right, bottom, then x and y of every point, then confidence, placed (1 or 0) and the confidence of every point,
-    which are empty where the model gives none.
+    which are empty where the model gives none, then the id of a face that is followed through a video.
     """
 
     def __init__(self, path: Path, model: str, scheme: str, n_points: int) -> None:
@@ -59,7 +60,7 @@ class PredictionWriter:
             self._file = path.open("w", encoding="utf-8", newline="")
         if path.suffix == ".csv":
             points = [f"{axis}{point}" for point in range(n_points) for axis in "xy"]
-            certain = ["confidence", "placed", *(f"confidence{point}" for point in range(n_points))]
+            certain = ["confidence", "placed", *(f"confidence{point}" for point in range(n_points)), "id"]
             head = ["photo", "width", "height", "frame", "face", "score", "left", "top", "right", "bottom"]
             self._row(*head, *points, *certain)
 
@@ -86,6 +87,7 @@ class PredictionWriter:
                 index = "" if frame.index is None else frame.index
                 placed = None if face["placed"] is None else int(face["placed"])
                 certain = [face["confidence"], placed, *(face["point_confidence"] or [None] * len(face["points"]))]
+                certain.append(face["id"])
                 about = [frame.source.name, width, height, index, number, face["score"], *face["box"]]
                 self._row(*about, *points, *certain)
         else:

@@ -1,5 +1,6 @@
 """Photos from files, folders, patterns, videos and cameras, one after another."""
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from distill.errors import ConfigError, ImageError
-from distill.images import Photo, read_image
+from distill.images import AnyPhoto, read_scaled
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".pgm", ".ppm")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp")
@@ -49,13 +50,13 @@ class Frame:
 
     Attributes:
         source: where it comes from.
-        pixels: (h, w, 3) uint8 RGB.
+        pixels: (h, w, 3) uint8 RGB; of a large JPEG, a photo that is decoded as needed.
         index: number of the frame in a video or camera, from 0; None of a photo.
-        seconds: time of the frame from the start of the video.
+        seconds: time of the frame from the start of the video; of a camera, since it was opened.
     """
 
     source: Source
-    pixels: Photo
+    pixels: AnyPhoto
     index: int | None = None
     seconds: float | None = None
 
@@ -71,7 +72,7 @@ def find_sources(names: Iterable[str | Path]) -> list[Source]:
         names: files, folders (searched with their subfolders), patterns such as `photos/*.jpg`, `camera` or `camera:1`.
 
     Raises:
-        ConfigError: a folder or a pattern without photos, or `-`.
+        ConfigError: a folder or a pattern without photos, an empty name, or `-`.
     """
     found: dict[str, Source] = {}
     for name in map(str, names):
@@ -81,6 +82,8 @@ def find_sources(names: Iterable[str | Path]) -> list[Source]:
 
 
 def _expand(name: str) -> list[Source]:
+    if not name.strip():  # Path("") is the current folder, which a shell variable without a value did not mean
+        raise ConfigError("an empty name of a photo: give a file, or . for the current folder")
     path = Path(name)
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in PHOTOS + VIDEOS and file.is_file()]
@@ -105,7 +108,7 @@ def frames(source: Source) -> Iterator[Frame]:
         ImageError: the file is missing or broken, or the camera cannot be opened.
     """
     if not source.is_video:
-        yield Frame(source, read_image(source.name))
+        yield Frame(source, read_scaled(source.name))
         return
     if source.camera is None and not Path(source.name).is_file():
         raise ImageError(f"{source.name}: no such video; check the path")
@@ -114,12 +117,14 @@ def frames(source: Source) -> Iterator[Frame]:
         if not capture.isOpened():
             reason = "cannot be decoded" if source.camera is None else "no such camera, or another program uses it"
             raise ImageError(f"{source.name}: {reason}")
-        index = 0
+        index, start = 0, time.monotonic()
         while True:
             whole, pixels = capture.read()
             if not whole:
                 break
-            seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # of the frame that was read last
+            # Of the frame that was read last; cameras often state none.
+            position = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            seconds = position if source.camera is None else time.monotonic() - start
             yield Frame(source, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), index, seconds)
             index += 1
         if index == 0:

@@ -17,6 +17,7 @@ import numpy as np
 from distill.errors import SubmissionError
 from distill.submission.contest_rules import Contest, Points, ordered, parse_photos, parse_result, result_name
 from distill.submission.requirements import canonical, required_modules
+from distill.system.processes import ending_with_parent
 
 _INSTALL_SECONDS = 300
 _START_SECONDS = 60
@@ -156,7 +157,7 @@ def run_package(
     image_list = elsewhere / "image list.txt"
     image_list.write_text("".join(f"{photo.resolve()}\n" for photo in photos), encoding="utf-8")
     start = time.perf_counter()
-    command = [python, package / "run_model.py", image_list, output]
+    command = ending_with_parent([str(python), str(package / "run_model.py"), str(image_list), str(output)])
     printed = _call(command, "run_model.py", seconds, cwd=elsewhere, env={"HOME": str(elsewhere)})
     whole = time.perf_counter() - start
     found = re.search(r"slowest ([\d.]+) s (.*)", printed)

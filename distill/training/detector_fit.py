@@ -3,7 +3,8 @@
 import logging
 import time
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -24,10 +25,12 @@ from distill.provenance import commit
 from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
 from distill.training.callbacks.ema import WeightEMA
 from distill.training.callbacks.seeding import StatelessSeeding, step_seed
+from distill.training.callbacks.stop_on_signal import StopOnSignal
 from distill.training.detector_config import DetectorConfig
 from distill.training.detector_task import VALIDATED, DetectorTask
 from distill.training.loggers.csv import CsvLog, Tracking, plain_config
 from distill.training.memory import keep_freed_memory
+from distill.training.session import Session, own_session
 
 # Locations, speed and logging may change between two starts; what decides the weights may not.
 _FREE = ("name", "runs", "data", "log", "model")
@@ -66,16 +69,24 @@ def train_detector(config: DetectorConfig) -> Path:
     """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
 
     Raises:
-        ConfigError: the run exists already and is not to be resumed, or it was started with other options.
-        CheckpointError: it is to be resumed and has no checkpoint.
+        ConfigError: the run exists already and is not to be resumed, it was started with other options, or another
+            process trains in its folder.
+        CheckpointError: it is to be resumed and was never started.
+        TrainingInterrupted: SIGINT or SIGTERM; the last step is saved.
     """
     folder = config.runs / config.name
-    resume_from = _checkpoint_to_resume(folder, config) if config.resume else None
-    if resume_from is None and (folder / "last.ckpt").exists():
-        raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
+    started, checkpoint = partial(_require_started, folder, config), folder / "last.ckpt"
+    with own_session(folder, config.resume, started, lambda: checkpoint if checkpoint.is_file() else None) as session:
+        _train(config, session)
+    return folder
+
+
+def _train(config: DetectorConfig, session: Session) -> None:
+    folder = session.folder
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
-    net = make_detector(config)
+    # A run that was stopped before its first checkpoint starts from `model.weights` again.
+    net = make_detector(replace(config, resume=session.resume_from is not None))
     data = build_photos(config.data, config.seed, config.trainer.epochs)
     task = _task(config, net, data)
     remove_leftovers(folder)
@@ -83,14 +94,14 @@ def train_detector(config: DetectorConfig) -> Path:
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every, VALIDATED, lowest=False)
     # Lightning's lines about hardware and its own products say nothing about the run.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    trainer = _trainer(config, task, checkpoints, folder)
+    trainer = _trainer(config, task, checkpoints, session)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
     started = time.monotonic()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")  # the sampler starts by itself
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
+        trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
     write_json(
         folder / "summary.json",
         {
@@ -107,7 +118,6 @@ def train_detector(config: DetectorConfig) -> Path:
             **task.origin,
         },
     )
-    return folder
 
 
 def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData) -> DetectorTask:
@@ -125,10 +135,11 @@ def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData) -> DetectorT
     return task
 
 
-def _trainer(config: DetectorConfig, task: DetectorTask, checkpoints: RunCheckpoints, folder: Path) -> pl.Trainer:
+def _trainer(config: DetectorConfig, task: DetectorTask, checkpoints: RunCheckpoints, session: Session) -> pl.Trainer:
     callbacks: list[pl.Callback] = [StatelessSeeding(config.seed), RichProgressBar(), Tracking(config.log.every)]
     if config.optim.ema:
         callbacks.append(WeightEMA(config.optim.ema))
+    callbacks.append(StopOnSignal(session.stop, session.folder, config.log.every))
     per_epoch = task.total_steps // config.trainer.epochs
     return pl.Trainer(
         accelerator=config.trainer.accelerator,
@@ -140,19 +151,19 @@ def _trainer(config: DetectorConfig, task: DetectorTask, checkpoints: RunCheckpo
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,
         log_every_n_steps=1,  # nothing is logged through Lightning; a larger number only warns on short runs
-        logger=[CsvLog(folder / "metrics.csv")],
+        logger=[CsvLog(session.folder / "metrics.csv")],
         callbacks=[*callbacks, checkpoints],
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,
         enable_model_summary=False,
-        default_root_dir=folder,
+        default_root_dir=session.folder,
     )
 
 
-def _checkpoint_to_resume(folder: Path, config: DetectorConfig) -> Path:
-    """Return the last checkpoint of a run that was started with these options; data are compared by their hash."""
+def _require_started(folder: Path, config: DetectorConfig) -> None:
+    """Check that `folder` holds a run that was started with these options; data are compared by their hash."""
     path = folder / "last.ckpt"
-    if not path.is_file():
+    if not (folder / "config.yaml").is_file():
         raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
     before, now = yaml.safe_load((folder / "config.yaml").read_text()), plain_config(config)
     for content in (before, now):
@@ -164,4 +175,3 @@ def _checkpoint_to_resume(folder: Path, config: DetectorConfig) -> Path:
                 f"{folder}: --{name} was {before.get(name)}, now it is {now[name]}; resume with the same options, or "
                 "start another run with --name"
             )
-    return path

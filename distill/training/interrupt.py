@@ -4,11 +4,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Signals within so many seconds are one request: a scheduler signals a whole job, and a parent passes its own on.
+ONE_REQUEST_S = 0.5
 
 
 class TrainingInterrupted(SystemExit):
@@ -26,7 +29,7 @@ class TrainingInterrupted(SystemExit):
 class StopRequest:
     """Handler of both signals: raises at once, or, between `defer` and the end, records the request.
 
-    A second signal ends the process immediately. Copies of the handler in forked workers ignore the signals, which a
+    A second request ends the process immediately. Copies of the handler in forked workers ignore the signals, which a
     terminal sends to all processes of a job: the training process ends its workers.
 
     Attributes:
@@ -35,15 +38,18 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.number, self._deferred, self._process = 0, False, os.getpid()
+        self._requested_at = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
             return
         if self.number:
+            if time.monotonic() < self._requested_at + ONE_REQUEST_S:
+                return
             if sys.stdout.isatty():
                 os.write(sys.stdout.fileno(), b"\033[?25h\n")  # the progress bar hides the cursor
             os._exit(128 + number)
-        self.number = number
+        self.number, self._requested_at = number, time.monotonic()
         if not self._deferred:
             raise TrainingInterrupted(number)
 

@@ -1,13 +1,16 @@
 """Session of a training: its folder locked, its signals handled, and where it resumes from."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from distill.errors import ConfigError
-from distill.locks import folder_lock
+from distill.files import remove_unfinished
+from distill.system.locks import folder_lock
+from distill.system.processes import end_with_parent
 from distill.training.config import RunConfig
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
 from distill.training.loggers.csv import is_first_process
@@ -29,34 +32,60 @@ class Session:
     stop: StopRequest
 
 
-@contextmanager
-def training_session(config: RunConfig) -> Iterator[Session]:
-    """Own the folder of a run; a signal ends the context with one line that names `--resume`.
+def training_session(config: RunConfig) -> AbstractContextManager[Session]:
+    """Own the folder of a run, as `own_session`.
 
     Raises:
         ConfigError: the run exists and is not to be resumed, it was started with other options, or another process
             trains in its folder.
-        CheckpointError: it is to be resumed and was never started.
+        CheckpointError: it is to be resumed and was never started, or its last checkpoint cannot be loaded.
         TrainingInterrupted: SIGINT or SIGTERM.
     """
     folder = config.runs / config.name
-    _require_startable(folder, config)  # before anything is made
+    started = partial(require_started, folder, config)
+    return own_session(folder, config.resume, started, partial(checkpoint_to_resume, folder, config))
+
+
+@contextmanager
+def own_session(
+    folder: Path, resume: bool, require_started: Callable[[], None], checkpoint: Callable[[], Path | None]
+) -> Iterator[Session]:
+    """Own the folder of a run; a signal ends the context with one line that names `--resume`.
+
+    Args:
+        folder: of the run.
+        resume: continue it.
+        require_started: raises unless it can be resumed; is called twice.
+        checkpoint: returns the checkpoint to resume from.
+
+    Raises:
+        ConfigError: the run exists and is not to be resumed, or another process trains in its folder.
+        TrainingInterrupted: SIGINT or SIGTERM.
+    """
+
+    def require_startable() -> None:
+        if resume:
+            require_started()
+        elif (folder / "last.ckpt").exists():
+            raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
+
+    require_startable()  # before anything is made
+    if not is_first_process():
+        end_with_parent()  # which would wait in a collective when the first process is gone
     lock = folder_lock(folder, "is training in") if is_first_process() else nullcontext()
     with stop_on_signal() as stop, lock:
         try:
-            _require_startable(folder, config)  # again: another process may have trained in between
-            yield Session(folder, checkpoint_to_resume(folder, config) if config.resume else None, stop)
-        except TrainingInterrupted as interrupted:
+            require_startable()  # again: another process may have trained in between
             if is_first_process():
-                print(_stopped(interrupted, folder), file=sys.stderr)
+                remove_unfinished(folder)
+            yield Session(folder, checkpoint() if resume else None, stop)
+        except TrainingInterrupted as interrupted:
+            if not is_first_process():
+                # All processes have agreed to stop. Lightning kills the first, which is still saving, where another
+                # one ends with an error.
+                raise SystemExit(0) from interrupted
+            print(_stopped(interrupted, folder), file=sys.stderr)
             raise
-
-
-def _require_startable(folder: Path, config: RunConfig) -> None:
-    if config.resume:
-        require_started(folder, config)
-    elif (folder / "last.ckpt").exists():
-        raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
 
 
 def _stopped(interrupted: TrainingInterrupted, folder: Path) -> str:

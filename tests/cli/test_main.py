@@ -1,7 +1,10 @@
 """The door: help and mistakes cost no heavy import, mistakes are one line, and every YAML that comes along is right."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -111,3 +114,36 @@ def test_a_plugin_is_imported_before_any_command(tmp_path: Path, capsys: pytest.
     assert "no.ckpt" in capsys.readouterr().err
     assert main(["evaluate", "no.ckpt", "--plugin"]) == 2
     assert "--plugin needs a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_stopped_command_leaves_neither_processes_nor_temporary_files(
+    number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    """Rendering has worker processes, which a signal to the first alone would leave behind."""
+    command = [sys.executable, "-m", "distill", "data", "synth", "faces", "--count", "5000", "--size", "64"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, process_group=0,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as process:  # fmt: skip
+        while not list(tmp_path.glob("faces/images/*.jpg")):
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)  # returns when the last process that holds the pipe ends
+    assert process.returncode == status
+    assert "Traceback" not in errors
+    if number != signal.SIGKILL:
+        assert errors.splitlines()[-1] == f"stopped by {number.name}"
+        assert not list(tmp_path.rglob(".*"))
+    assert no_process_of(process.pid)
+
+
+def no_process_of(group: int) -> bool:
+    """Wait until a group has no process."""
+    for _ in range(500):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False

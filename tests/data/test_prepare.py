@@ -185,3 +185,21 @@ def test_kill_minus_nine_leaves_a_store_that_continues(generated: Path, tmp_path
     assert fresh.read_bytes() == (root / "faces.json").read_bytes()
     for path in sorted(root.glob("images/*.jpg")):
         assert path.read_bytes() == (tmp_path / "fresh" / "images" / path.name).read_bytes()
+
+
+def test_a_second_owner_of_a_store_is_refused_and_leftovers_go(records: list[FaceRecord], tmp_path: Path) -> None:
+    """Another process holds the lock of the folder; after it, a killed one has left half a picture."""
+    root = tmp_path / "store"
+    code = "import sys; from pathlib import Path; from distill.system.locks import folder_lock\n"
+    code += "with folder_lock(Path(sys.argv[1]), 'is preparing'): print('locked', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"locked\n"
+        with pytest.raises(ConfigError, match=f"process {owner.pid} is preparing this folder"):
+            prepare_store(root, records, StoreSpec(size=160))
+        owner.communicate()
+    prepare_store(root, records, StoreSpec(size=160))
+    (root / "images" / ".face.tmp-abcdefgh.jpg").write_bytes(b"half")
+    prepare_store(root, records, StoreSpec(size=160))
+    assert not list(root.rglob(".*"))

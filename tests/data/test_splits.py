@@ -10,6 +10,7 @@ from distill.data.config import DataConfig
 from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash, split_by_group, without_groups_of
+from distill.data.synthetic import write_faces
 from distill.errors import ConfigError
 
 
@@ -87,9 +88,13 @@ def test_real_300w_is_clean_between_train_and_test(real_300w: Path) -> None:
     [
         ({"format": "csv", "subset": "train+test"}, "test"),
         ({"format": "300w", "subset": "afw+helen/testset/"}, "helen/testset"),
+        ({"format": "300w", "subset": "afw+helen"}, "helen/testset"),
+        ({"format": "wflw", "subset": "train+test/occlusion"}, "test"),
+        ({"preset": "300w", "subset": "all"}, "helen/testset"),
+        ({"format": "300w", "subset": "helen/trainset"}, None),
         ({"format": "manifest", "subset": "train"}, None),
         ({"format": "csv", "subset": "train+test", "test_subset": "test"}, None),  # its photos are left out
-        ({"format": "csv", "subset": "all"}, None),
+        ({"format": "muct", "subset": "all"}, None),
     ],
     ids=str,
 )
@@ -100,3 +105,14 @@ def test_a_test_subset_is_not_trained_on(options: dict[str, str], refused: str |
     else:
         with pytest.raises(ConfigError, match=f"trains on the test faces '{refused}'"):
             split_of(data)
+
+
+@pytest.mark.parametrize("subsets", [("train", "test"), ("first", "second")])
+def test_all_faces_of_a_set_of_ones_own_hold_its_test_faces(subsets: tuple[str, str], tmp_path: Path) -> None:
+    write_faces(tmp_path, 4, seed=1, size=48, subsets=dict.fromkeys(subsets, 0.5))
+    data = DataConfig(format="manifest", root=tmp_path, subset="all", scheme="ibug68")
+    if "test" in subsets:
+        with pytest.raises(ConfigError, match=r"--data\.subset all trains on the test faces 'test'"):
+            split_of(data)
+    else:
+        assert split_of(data).train == "all"

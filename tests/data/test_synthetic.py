@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from distill.data.synthetic import contact_sheet, render_face, write_faces
 from distill.data.synthetic.camera import Camera
 from distill.data.synthetic.canvas import Canvas
+from distill.data.synthetic.clip import render_clip
 from distill.data.synthetic.compose import Picture, draw_skin
 from distill.data.synthetic.curves import through
 from distill.data.synthetic.head import template
@@ -329,3 +330,16 @@ def test_contact_sheets_have_the_size_asked_for_and_know_their_schemes() -> None
     assert (contact_sheet(1, 1, 1, 48, "five") != contact_sheet(1, 1, 1, 48)).any()
     with pytest.raises(ConfigError, match="inner51"):
         contact_sheet(1, 1, 1, 48, "inner51")
+
+
+def test_a_clip_moves_in_small_steps_and_repeats() -> None:
+    """Catches textures that flicker because they are drawn anew, and a jump between the last frame and the first."""
+    frames = list(render_clip(3, 1, 24, 96))
+    pictures = np.stack([picture for picture, _ in frames]).astype(int)
+    points = np.stack([at for _, at in frames])
+    steps = np.abs(points - np.roll(points, 1, axis=0)).max(axis=(1, 2))
+    assert 0.5 < steps.max() < 8
+    changes = np.abs(pictures - np.roll(pictures, 1, axis=0)).mean(axis=(1, 2, 3))
+    assert 0 < changes.min() <= changes.max() < 12
+    backdrop = pictures[:, 20:30, -6:]
+    assert (backdrop == backdrop[0]).all(), "the backdrop is one picture"

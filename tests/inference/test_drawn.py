@@ -9,7 +9,7 @@ import pytest
 from distill.errors import ConfigError
 from distill.geometry import Box
 from distill.inference.drawn import DrawingWriter
-from distill.inference.landmarker import Face
+from distill.inference.face import Face
 from distill.inference.sources import Frame, Source, find_sources, frames
 from tests.inference.test_sources import write_video
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from distill.data.synthetic.render import render_face
 from distill.detection.detector import Detection, FaceDetector
 from distill.errors import CheckpointError, ConfigError, ImageError
 from distill.export.pipeline import ExportResult
 from distill.geometry import Box, CropSpec
+from distill.images import read_image
 from distill.inference.landmarker import Landmarker
 from distill.inference.load import open_backend
 from distill.inference.onnx_session import open_session
@@ -169,3 +172,37 @@ def test_needs_neither_torch_nor_tensorflow() -> None:
     code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_track_yields_faces_with_ids(model: Path) -> None:
+    """The detector is asked once, and the crop of the next frame is that of the first as long as nothing moves."""
+    asked = []
+
+    def detect(photo: np.ndarray) -> list[Detection]:
+        asked.append(photo)
+        return find_box(photo)
+
+    photo = np.full((160, 200, 3), 51, np.uint8)
+    landmarker = Landmarker(model, detect)
+    (alone,) = landmarker(photo)
+    found = list(landmarker.track([photo] * 4))
+    assert len(asked) == 2
+    for (face,) in found:
+        assert face.id == 1
+        np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=1e-3)
+
+
+def test_large_jpegs_are_decoded_as_needed_with_the_same_landmarks(tmp_path: Path) -> None:
+    """Four faces of a photo of 12 megapixels lie where they lie in all its pixels, within 1 % of their size."""
+    photo = np.full((3000, 4000, 3), 90, np.uint8)
+    for index, (side, x, y) in enumerate(((1800, 100, 200), (700, 2200, 300), (300, 3200, 500), (1000, 2500, 1500))):
+        face = cv2.resize(render_face(3, index, 256).image, (side, side), interpolation=cv2.INTER_CUBIC)
+        photo[y : y + side, x : x + side] = face
+    Image.fromarray(photo).save(tmp_path / "large.jpg", quality=95)
+    landmarker = Landmarker()
+    scaled, whole = landmarker(tmp_path / "large.jpg"), landmarker(read_image(tmp_path / "large.jpg"))
+    assert len(scaled) == len(whole) >= 3
+    for face in whole:
+        nearest = min(scaled, key=lambda other: abs(other.box.x0 - face.box.x0) + abs(other.box.y0 - face.box.y0))
+        off = np.linalg.norm(nearest.landmarks - face.landmarks, axis=1).mean()
+        assert off < 0.01 * face.box.height

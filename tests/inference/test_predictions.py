@@ -9,12 +9,12 @@ import pytest
 
 from distill.errors import ConfigError
 from distill.geometry import Box
-from distill.inference.landmarker import Face
+from distill.inference.face import Face
 from distill.inference.predictions import PredictionWriter
 from distill.inference.sources import Frame, Source
 
 FACE = Face(Box(1.0, 2.0, 31.5, 42.25), np.array([[3.5, 4.25], [5, 6]], np.float32), 0.875)
-UNPLACED = FACE._replace(point_confidence=np.array([0.25, 0.5], np.float32), placed=False)
+UNPLACED = FACE._replace(point_confidence=np.array([0.25, 0.5], np.float32), placed=False, id=3)
 PIXELS = np.zeros((50, 60, 3), np.uint8)
 
 
@@ -30,8 +30,8 @@ def test_json(tmp_path: Path) -> None:
     write(tmp_path / "out.json")
     content = json.loads((tmp_path / "out.json").read_text())
     face = {"score": 0.875, "box": [1.0, 2.0, 31.5, 42.25], "points": [[3.5, 4.25], [5.0, 6.0]]}
-    unknown = face | {"confidence": None, "placed": None, "point_confidence": None}
-    unplaced = face | {"confidence": 0.375, "placed": False, "point_confidence": [0.25, 0.5]}
+    unknown = face | {"confidence": None, "placed": None, "point_confidence": None, "id": None}
+    unplaced = face | {"confidence": 0.375, "placed": False, "point_confidence": [0.25, 0.5], "id": 3}
     photos = {"a.png": [unknown, unknown], "b.mp4#7": [unplaced], "b.mp4#8": []}
     assert content == {"model": "net", "scheme": "scheme", "photos": photos}
 
@@ -60,6 +60,7 @@ def test_csv(tmp_path: Path) -> None:
     ]  # fmt: skip
     certain = [[row[name] for name in ("confidence", "placed", "confidence0", "confidence1")] for row in rows]
     assert certain == [["", "", "", ""], ["", "", "", ""], ["0.375", "0", "0.25", "0.5"]]
+    assert [row["id"] for row in rows] == ["", "", "3"]
 
 
 def test_unknown_formats_are_refused(tmp_path: Path) -> None:

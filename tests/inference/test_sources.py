@@ -41,6 +41,13 @@ def test_nothing_found_is_an_error(folder: Path) -> None:
             find_sources([name])
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_current_folder(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigError, match="empty name"):
+        find_sources([name])
+
+
 def test_frames_of_a_video_come_in_order_with_their_time(tmp_path: Path) -> None:
     (source,) = find_sources([write_video(tmp_path / "clip.mp4")])
     read = list(frames(source))

@@ -44,6 +44,8 @@ def test_the_wheel_predicts_in_an_empty_folder(wheel: Path, tmp_path: Path) -> N
 
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
+        page = {Path(name).name for name in archive.namelist() if name.startswith("distill/web/page/")}
+    assert page == {path.name for path in (ROOT / "distill" / "web" / "page").iterdir()}
     assert wheel.stat().st_size < 5_000_000
     photo = cv2.copyMakeBorder(render_face(3, 0, 256).image, 80, 80, 80, 80, cv2.BORDER_REPLICATE)
     cv2.imwrite(str(tmp_path / "photo.png"), photo[:, :, ::-1])

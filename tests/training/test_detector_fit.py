@@ -1,5 +1,9 @@
 """A detector's training: it learns, is resumed bit by bit, and refuses what would make it another training."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +79,57 @@ def test_a_resumed_training_is_the_one_that_nobody_interrupted(
     for name, value in before["state_dict"].items():
         assert torch.equal(value, after["state_dict"][name]), name
     assert read_rows(folder / "metrics.csv") == read_rows(whole / "metrics.csv")
+
+
+@pytest.mark.parametrize(
+    ("number", "target", "call"),
+    [(signal.SIGTERM, "training_step", STEPS - 3), (signal.SIGINT, "validation_step", 2)],
+)
+def test_a_signal_saves_the_last_step_and_resuming_changes_nothing(
+    number: signal.Signals,
+    target: str,
+    call: int,
+    config: DetectorConfig,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    original, calls = getattr(DetectorTask, target), iter(range(1, 1000))
+
+    def stopped(*arguments: Any) -> Any:
+        if next(calls) == call:
+            os.kill(os.getpid(), number)
+        return original(*arguments)
+
+    monkeypatch.setattr(DetectorTask, target, stopped)
+    run = replace(config, name=f"stopped_in_{target}")
+    with pytest.raises(SystemExit) as caught:
+        train_detector(run)
+    monkeypatch.undo()
+    folder = config.runs / run.name
+    assert caught.value.code == 128 + number
+    line = f"stopped by {number.name}: continue with --resume, from {folder / 'last.ckpt'}"
+    assert line in capsys.readouterr().err.splitlines()
+    assert checkpoint(folder)["global_step"] == (STEPS - 3 if target == "training_step" else STEPS // 2)
+    train_detector(replace(run, resume=True))
+    found = checkpoint(folder)["state_dict"]
+    for name, value in checkpoint(whole)["state_dict"].items():
+        assert torch.equal(value, found[name]), name
+    assert read_rows(folder / "metrics.csv") == read_rows(whole / "metrics.csv")
+
+
+def test_a_second_training_in_a_folder_is_refused(config: DetectorConfig) -> None:
+    """Another process holds its lock, which is released when the pipe to it closes."""
+    folder = config.runs / "owned"
+    code = "import sys; from pathlib import Path; from distill.system.locks import folder_lock\n"
+    code += "with folder_lock(Path(sys.argv[1]), 'is training in'): print('locked', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"locked\n"
+        with pytest.raises(ConfigError, match=f"process {owner.pid} is training in this folder"):
+            train_detector(replace(config, name="owned"))
+        owner.communicate()
 
 
 def test_a_run_leaves_its_files(whole: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from distill.losses.config import CacheConfig
+from distill.training.interrupt import ONE_REQUEST_S
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from tests.support.training_process import Signal, train_with_signals
@@ -145,6 +146,7 @@ def test_a_second_signal_ends_at_once(trainings: Trainings) -> None:
     step = f"{TASK}.training_step"
     process = trainings.start("run", Signal(step, 2, signal.SIGINT, hang_s=100))
     started = wait_for(lambda: "sent SIGINT" in read(trainings.output))
+    time.sleep(ONE_REQUEST_S + 0.1)
     os.kill(process.pid, signal.SIGINT)
     process.join(20)
     assert process.exitcode == 130

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from distill.models.config import ModelConfig
 from distill.training.fit import train_teacher
 from distill.training.loggers.csv import plain_config
 from tests.support.training_runs import numbers, same_weights
+
+EFLD = ModelConfig("efld", {"image_size": 64, "uncertainty": True})
 
 
 def test_workers_change_nothing(make_config: Any) -> None:
@@ -41,11 +44,30 @@ def test_two_processes_train_what_takes_part_in_some_losses_only(
     make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The spread of a landmark has no part in the loss of points; a step must not wait for its gradient."""
-    model = ModelConfig("efld", {"image_size": 64, "uncertainty": True})
-    config = make_config("two", model=model, trainer={"epochs": 1, "devices": 2}, data={"cache": False})
+    config = make_config("two", model=EFLD, trainer={"epochs": 1, "devices": 2}, data={"cache": False})
     (tmp_path / "two.yaml").write_text(yaml.safe_dump(plain_config(config)))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     command = [sys.executable, "-m", "distill", "teacher", "--config", str(tmp_path / "two.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((config.runs / "two" / "summary.json").read_text())["steps"] == 18 // 8
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_processes_agree_to_stop(make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal comes to the first alone, and every step that could be agreed at is one before a validation."""
+    config = make_config(
+        "two", trainer={"epochs": 1000, "devices": 2}, data={"cache": False}, log={"every": 2}, model=EFLD
+    )
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(plain_config(config)))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    command = [sys.executable, "-m", "distill", "teacher", "--config", str(tmp_path / "two.yaml")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (config.runs / "two" / "last.ckpt").is_file():
+            time.sleep(0.1)
+        process.terminate()
+        _, errors = process.communicate(timeout=400)  # returns when the last process that holds the pipe ends
+    assert process.returncode == 143, errors[-2000:]
+    assert errors.count("stopped by SIGTERM: continue with --resume") == 1
+    assert "Traceback" not in errors

@@ -86,7 +86,7 @@ class Person:
         return projected
 
 
-def _aim(rng: np.random.Generator, person: Person, pose: tuple[float, float, float], size: int) -> Camera:
+def aim(rng: np.random.Generator, person: Person, pose: tuple[float, float, float], size: int) -> Camera:
     """Choose the camera so that the landmarks' box fills 35-65 % of the picture, somewhere near its middle."""
     distance = float(rng.uniform(45, 160))
     share = float(rng.uniform(0.38, 0.64))
@@ -114,7 +114,7 @@ def _hidden(points: Array, depth: Array, picture: Picture, masks: list[NDArray[n
     return hidden
 
 
-def _paint(
+def paint(
     person: Person, look: Look, camera: Camera, light: Light, size: int, rngs: list[np.random.Generator], occluders: int
 ) -> tuple[Picture, list[NDArray[np.uint8]]]:
     """Draw everything from back to front; returns the picture and masks of what hides the face without depth."""
@@ -148,10 +148,10 @@ def render_face(seed: int, index: int, size: int = 256, difficulty: float = 1.0)
     look = draw_look(rngs[2])
     person = Person.build(draw_identity(rngs[0], look.feminine), draw_expression(rngs[0]))
     pose = draw_pose(rngs[1], difficulty)
-    camera = _aim(rngs[1], person, pose, size)
+    camera = aim(rngs[1], person, pose, size)
     light = draw_light(rngs[1], difficulty)
     occluders = int(rngs[1].uniform() < 0.2 * difficulty)
-    picture, masks = _paint(person, look, camera, light, size, rngs[2:], occluders)
+    picture, masks = paint(person, look, camera, light, size, rngs[2:], occluders)
     landmarks = {}
     visible = {}
     for scheme, (points, depth, facing) in person.landmarks(camera).items():

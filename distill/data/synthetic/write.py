@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +14,11 @@ import numpy as np
 
 from distill.data.synthetic.render import GeneratedFace, render_face
 from distill.errors import ConfigError
-from distill.files import write_bytes, write_json, write_text
+from distill.files import remove_unfinished, write_bytes, write_json, write_text
 from distill.geometry import box_of_points
+from distill.system.locks import NAME as LOCK
+from distill.system.locks import folder_lock
+from distill.system.processes import end_with_parent
 
 MANIFEST_FORMAT = "distill-faces/1"
 # Raise it whenever the same seed gives other pictures or points, so that old folders are not continued with new faces.
@@ -65,12 +69,19 @@ def _write_face(task: _Task, index: int) -> int:
     return index
 
 
+def _start_worker() -> None:
+    """Prepare a worker process, which the calling process ends: at Ctrl-C, and when it is killed itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    cv2.setNumThreads(1)
+
+
 def _finish(task: _Task, indices: Iterable[int], workers: int) -> Iterator[int]:
     if not workers:
         yield from map(partial(_write_face, task), indices)
         return
     # Spawned, not forked: the caller may hold threads of torch or OpenCV. One thread each: faces are the parallelism.
-    with multiprocessing.get_context("spawn").Pool(workers, cv2.setNumThreads, (1,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, _start_worker) as pool:
         yield from pool.imap_unordered(partial(_write_face, task), indices, chunksize=8)
 
 
@@ -85,7 +96,7 @@ def _claim(task: _Task) -> None:
             existing = "not JSON"
         if existing != wanted:
             raise ConfigError(f"{task.root}: holds other faces ({existing}, requested {wanted}); name an empty folder")
-    elif task.root.is_dir() and any(task.root.iterdir()):
+    elif any(path.name != LOCK for path in task.root.iterdir()):
         raise ConfigError(f"{task.root}: holds other files and no generator.json; name an empty folder")
     else:
         write_json(label, wanted)
@@ -137,7 +148,7 @@ def write_faces(
         ROOT/faces.json, written last.
 
     Raises:
-        ConfigError: the folder holds something else, or counts or shares make no sense.
+        ConfigError: the folder holds something else, another process writes there, or counts or shares make no sense.
     """
     shares = dict(SUBSETS if subsets is None else subsets)
     if count < 1 or size < 32 or workers < 0:
@@ -146,7 +157,15 @@ def write_faces(
         raise ConfigError(f"seed {seed}, difficulty {difficulty}: give a seed >= 0 and a difficulty in 0 ... 1")
     if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
         raise ConfigError(f"subsets {shares}: give at least one positive share, for example train=0.8")
-    task = _Task(Path(root), seed, size, difficulty)
+    with folder_lock(Path(root), "is rendering to", "folder"):
+        return _write(_Task(Path(root), seed, size, difficulty), count, shares, workers, progress)
+
+
+def _write(
+    task: _Task, count: int, shares: Mapping[str, float], workers: int, progress: Callable[[int], None] | None
+) -> Path:
+    for folder in (task.root, task.root / "images", task.root / "points"):
+        remove_unfinished(folder)
     _claim(task)
     for done, _ in enumerate(_finish(task, range(count), workers), start=1):
         if progress is not None:

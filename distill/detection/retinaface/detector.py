@@ -16,7 +16,8 @@ from distill.detection.retinaface.refine import refined
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.errors import ConfigError
 from distill.geometry import Box
-from distill.images import Photo
+from distill.images import AnyPhoto, coarse_level
+from distill.images.scaled import Level
 
 # Photos with an aspect ratio above this, or a longer side above this many inputs, are searched in tiles as well.
 _WIDE = 2.0
@@ -66,8 +67,8 @@ class RetinaFaceDetector:
             raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
         self._net = NetFile(path, threads)
 
-    def __call__(self, photo: Photo) -> list[Detection]:
-        """Find the faces of a photo (h, w, 3) uint8 RGB; an empty list when there is none."""
+    def __call__(self, photo: AnyPhoto) -> list[Detection]:
+        """Find the faces of a photo (h, w, 3) uint8 RGB, or of a JPEG that is decoded as needed."""
         found = self.precise(photo)
         table = self.spec.table
         boxes = found.boxes if table is None else calibrated(found.boxes, found.points, table)
@@ -76,16 +77,17 @@ class RetinaFaceDetector:
             for box, score, points in zip(boxes, found.scores, found.points, strict=True)
         ]
 
-    def precise(self, photo: Photo) -> Candidates:
+    def precise(self, photo: AnyPhoto) -> Candidates:
         """Return the faces with the network's own boxes after the refinement; the calibration is fitted to these."""
         return refined(photo, self.find(photo), self._net, self.spec.anchors)
 
-    def find(self, photo: Photo) -> Candidates:
+    def find(self, photo: AnyPhoto) -> Candidates:
         """Return the faces with the network's own boxes, in the convention of the boxes it was trained on."""
         height, width = photo.shape[:2]
         whole = (0, 0, width, height)
         windows = list(self.tiles(width, height))
-        parts = [self._view(photo, window, size) for window, size in self._views(whole, windows)]
+        level = coarse_level(photo)
+        parts = [self._view(level, window, size) for window, size in self._views(whole, windows)]
         found = concatenate(parts)
         best = [indices[0] for indices in group(found.boxes, found.scores, _IOU, _INSIDE if windows else 1.0)]
         return Candidates(*(values[best] for values in found))
@@ -107,11 +109,14 @@ class RetinaFaceDetector:
         longer = max(window[2] - window[0], window[3] - window[1])
         return min(self.size, -(-int(_ENLARGE * longer) // MULTIPLE) * MULTIPLE)
 
-    def _view(self, photo: Photo, window: Window, size: int) -> Candidates:
-        left, top, right, bottom = window
-        inputs = letterbox(photo[top:bottom, left:right], size)
+    def _view(self, level: Level, window: Window, size: int) -> Candidates:
+        """Return what the network finds in a part of the photo; window and results are in pixels of the whole photo."""
+        edges = np.array(window, np.float64).reshape(2, 2) * level.scale
+        left, top, right, bottom = (int(edge) for edge in np.rint(edges).ravel())
+        inputs = letterbox(level.pixels[top:bottom, left:right], size)
         height, width = inputs.image.shape[:2]
         found = decode_maps(self._net(inputs.image), self.spec.anchors, width, height, self.min_score)
         origin = np.array([left, top], np.float64)
-        boxes = to_photo(found.boxes, inputs.scale).reshape(-1, 2, 2) + origin
-        return Candidates(boxes.reshape(-1, 4), found.scores, to_photo(found.points, inputs.scale) + origin)
+        boxes = level.to_whole(to_photo(found.boxes, inputs.scale).reshape(-1, 2, 2) + origin)
+        points = level.to_whole(to_photo(found.points, inputs.scale) + origin)
+        return Candidates(boxes.reshape(-1, 4), found.scores, points)

@@ -14,7 +14,7 @@ from distill.detection.boxes import overlap
 from distill.detection.retinaface.decode_maps import Candidates, decode_maps
 from distill.detection.retinaface.priors import AnchorConfig
 from distill.geometry import apply_affine, invert_affine, similarity
-from distill.images import Photo, warp
+from distill.images import AnyPhoto, Photo, warp_photo
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class RefineConfig:
 
 
 def refined(
-    photo: Photo,
+    photo: AnyPhoto,
     found: Candidates,
     net: Callable[[Photo], list],
     anchors: AnchorConfig,
@@ -46,7 +46,7 @@ def refined(
     """Return the faces with refined boxes and points; scores, their order and faces below 24 px stay as they are.
 
     Args:
-        photo: (h, w, 3) uint8 RGB.
+        photo: (h, w, 3) uint8 RGB, or a JPEG that is decoded as needed.
         found: faces after suppression, in pixels of the photo.
         net: input image -> output maps.
         anchors: prior boxes of the network.
@@ -62,12 +62,17 @@ def refined(
 
 
 def _refined_face(
-    photo: Photo, box: Array, longer: float, net: Callable[[Photo], list], anchors: AnchorConfig, config: RefineConfig
+    photo: AnyPhoto,
+    box: Array,
+    longer: float,
+    net: Callable[[Photo], list],
+    anchors: AnchorConfig,
+    config: RefineConfig,
 ) -> tuple[Array, Array] | None:
     """Return box (4,) and points (5, 2) averaged over the priors that show this face; None if there are none."""
     x, y = (box[:2] + box[2:]) / 2
     affine = similarity(config.zoom * longer, float(x), float(y), config.size)
-    near = decode_maps(net(warp(photo, affine, config.size)), anchors, config.size, config.size, _MIN_SCORE)
+    near = decode_maps(net(warp_photo(photo, affine, config.size)), anchors, config.size, config.size, _MIN_SCORE)
     back = invert_affine(affine)
     boxes = apply_affine(back, near.boxes.reshape(-1, 2, 2)).reshape(-1, 4).astype(np.float64)
     same = overlap(box, boxes)[0] > _MIN_IOU

@@ -26,6 +26,7 @@ from distill.export.to_tflite import export_tflite
 from distill.export.verify.tolerances import GATES, Gate
 from distill.opcheck.check import check_model
 from distill.spec import ModelSpec
+from distill.system.processes import ending_with_parent
 from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ def convert(python: str, program: Path, target: Path) -> str:
     environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     options: dict[str, Any] = {"capture_output": True, "text": True, "errors": "replace", "env": environment}
     try:
-        done = subprocess.run([python, str(_WORKER), str(program), str(target)], timeout=_SECONDS, **options)
+        command = ending_with_parent([python, str(_WORKER), str(program), str(target)])
+        done = subprocess.run(command, timeout=_SECONDS, **options)
         name = "import importlib.metadata as m; print('litert-torch', m.version('litert-torch'))"
         version = subprocess.run([python, "-c", name], timeout=60, **options).stdout.strip()
     except subprocess.TimeoutExpired as error:

@@ -15,7 +15,8 @@ class StopOnSignal(pl.Callback):
     """Writes `last.ckpt` after the step in which the signal came and ends the training.
 
     A validation is not waited for: the checkpoint is that of the step before it, and resuming repeats all of it.
-    Several processes agree every few steps, because one that stops alone would leave the others waiting.
+    Several processes agree every few steps and after each validation, because one that stops alone would leave the
+    others waiting.
 
     Args:
         request: of the signals.
@@ -28,6 +29,13 @@ class StopOnSignal(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.request.defer()
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # After a validation, which has saved `last.ckpt`.
+        if trainer.world_size > 1 and trainer.global_step and validation_follows(trainer) and self._agreed(trainer):
+            self.request.raise_if_requested()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -51,8 +59,10 @@ class StopOnSignal(pl.Callback):
     def _requested(self, trainer: pl.Trainer) -> bool:
         if trainer.world_size == 1:
             return bool(self.request.number)
-        if trainer.global_step % self.every:
-            return False
+        return trainer.global_step % self.every == 0 and self._agreed(trainer)
+
+    def _agreed(self, trainer: pl.Trainer) -> bool:
+        """Whether one of several processes is asked to stop; then all are."""
         if trainer.strategy.reduce_boolean_decision(bool(self.request.number), all=False):
             self.request.number = self.request.number or signal.SIGTERM
             return True

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from distill.files import write_text
+from distill.files import write_text, writing
 from distill.geometry import denormalise
 from distill.images.figures import ced_curves, contact_sheet
 from distill.training.loggers.metrics_csv import HEADER, Row, format_rows, read_rows
@@ -38,7 +38,7 @@ class CsvLog(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         rows = format_rows((step or 0, name, float(value)) for name, value in metrics.items())
-        with self.path.open("a", encoding="utf-8") as file:
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(rows)
 
     def rewind(self, step: int) -> list[Row]:

@@ -1,7 +1,6 @@
 """What studies share: train arms with several seeds, as many steps each, and say whether a difference is real."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from distill.cli.options import options_of, parse
 from distill.evaluate.result import Evaluation
 from distill.evaluate.seeds import seed_difference
+from distill.system.processes import run_stoppable
 from distill.training.config import StudentConfig
 from distill.training.resume import checkpoint_to_resume
 from scripts.studies.common.cached import scored
@@ -44,6 +44,7 @@ def train(name: str, runs: Path, options: Sequence[str]) -> Path:
 
     Raises:
         ConfigError: a complete run of this name that was made with other options.
+        SystemExit: the training failed or was stopped, with its exit status.
     """
     run = runs / name
     # Last, because a --config among the options has a name of its own.
@@ -52,7 +53,8 @@ def train(name: str, runs: Path, options: Sequence[str]) -> Path:
         checkpoint_to_resume(run, StudentConfig(**parse(options_of("student", "", StudentConfig), words)))
     else:
         resume = ["--resume"] if (run / "last.ckpt").is_file() else []
-        subprocess.run([sys.executable, "-m", "distill", "student", *words, *resume], check=True)
+        if status := run_stoppable([sys.executable, "-m", "distill", "student", *words, *resume]):
+            raise SystemExit(status)
     return run / "best.ckpt"
 
 

@@ -12,7 +12,7 @@ NAME = ".lock"
 
 
 @contextmanager
-def folder_lock(folder: Path, activity: str) -> Iterator[None]:
+def folder_lock(folder: Path, activity: str, option: str = "--name") -> Iterator[None]:
     """Hold the lock of a folder; the system releases it when the process ends, in whatever way.
 
     A record lock belongs to the process alone: workers forked from it do not keep it. The file and folders made for it
@@ -21,12 +21,13 @@ def folder_lock(folder: Path, activity: str) -> Iterator[None]:
     Args:
         folder: is made if it does not exist.
         activity: of the holder, for the message: "process 12 ACTIVITY this folder".
+        option: that chooses another folder, for the message.
 
     Raises:
         ConfigError: another process holds it, or the folder cannot be written.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    handle = _acquire(folder, activity)
+    handle = _acquire(folder, activity, option)
     try:
         yield
     finally:
@@ -37,7 +38,7 @@ def folder_lock(folder: Path, activity: str) -> Iterator[None]:
                 path.rmdir()
 
 
-def _acquire(folder: Path, activity: str) -> int:
+def _acquire(folder: Path, activity: str, option: str) -> int:
     """Return the descriptor of the locked file, which holds the number of this process."""
     while True:
         try:
@@ -51,7 +52,7 @@ def _acquire(folder: Path, activity: str) -> int:
             holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "of unknown number"
             os.close(handle)
             raise ConfigError(
-                f"{folder}: process {holder} {activity} this folder; wait for it, stop it, or choose another --name"
+                f"{folder}: process {holder} {activity} this folder; wait for it, stop it, or choose another {option}"
             ) from error
         if _is_current(handle, folder / NAME):
             os.ftruncate(handle, 0)

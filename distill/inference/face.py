@@ -1,0 +1,32 @@
+"""A face with its landmarks, as predicted in a photo or followed in a video."""
+
+from typing import NamedTuple
+
+from distill.geometry import Box, Points
+from distill.inference.backend import Confidence
+from distill.inference.confidence import face_confidence
+
+
+class Face(NamedTuple):
+    """A face of a photo, in photo pixels (pixel centres are integers).
+
+    Attributes:
+        box: the detector's box, in the convention of the training boxes; of a followed face, that box moved with it.
+        landmarks: (k, 2) float32.
+        score: the detector's, in [0, 1].
+        point_confidence: (k,) float32 in [0, 1]; None where the model gives none.
+        placed: whether the mean of `point_confidence` reaches the landmarker's `min_confidence`; None without it.
+        id: number of the face in a video, from 1; None of a photo.
+    """
+
+    box: Box
+    landmarks: Points
+    score: float
+    point_confidence: Confidence | None = None
+    placed: bool | None = None
+    id: int | None = None
+
+    @property
+    def confidence(self) -> float | None:
+        """Confidence of the landmarks of the whole face in [0, 1]; None where the model gives none."""
+        return None if self.point_confidence is None else face_confidence(self.point_confidence)

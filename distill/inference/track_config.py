@@ -1,0 +1,31 @@
+"""Options of face tracking in videos."""
+
+from dataclasses import dataclass
+
+from distill.errors import ConfigError
+from distill.inference.smoothing import OneEuroConfig
+
+# Frames between detections: at 25 frames a second a new face is found within one second.
+DEFAULT_REDETECT = 25
+# Lengths are in sides of the face's box. Of the candidates of scripts/studies/video.py, the least jitter on the
+# development clips among those that lag by less than 10 ms in a pan (results/bench/video.json).
+SMOOTHING = OneEuroConfig(min_cutoff=2.0, beta=60.0)
+
+
+@dataclass(frozen=True)
+class TrackConfig:
+    """How faces are followed.
+
+    Attributes:
+        redetect: frames after which the detector looks for faces again, which is how new ones are found; at least 1.
+        smooth: filter the landmarks with a One-Euro filter, which lags behind motion.
+        smoothing: its parameters, with lengths in sides of the face's box.
+    """
+
+    redetect: int = DEFAULT_REDETECT
+    smooth: bool = True
+    smoothing: OneEuroConfig = SMOOTHING
+
+    def __post_init__(self) -> None:
+        if self.redetect < 1:
+            raise ConfigError(f"--redetect {self.redetect} must be at least 1 frame")

@@ -1,0 +1,88 @@
+// Faces of a photo, best first, as distill/detection/retinaface/detector.py and refine.py find them.
+
+import { calibrated, overlap, suppress, tileWindows } from "./boxes.js";
+import { decodeMaps } from "./decode.js";
+import { applyAffine, invertAffine, similarity } from "./geometry.js";
+import { cutOut } from "./image.js";
+import { letterbox, MULTIPLE } from "./letterbox.js";
+import { warp } from "./warp.js";
+
+const IOU = 0.4;
+// Wide or large photos are searched in tiles as well, and every photo once more in a small view for faces that fill it.
+const [WIDE, LARGE, SHARED, INSIDE] = [2, 4, 1 / 3, 0.6];
+const [SMALL_VIEW, ENLARGE] = [160, 2];
+// The refinement shows the network each face once more, at one size.
+const REFINE = { size: 128, zoom: 1.5, smallest: 24, minScore: 0.1, minIou: 0.3 };
+
+/** What the network is shown of a photo: [window, longer side of the input]. */
+export function viewsOf(width, height, size) {
+  const inputSize = ([left, top, right, bottom]) => {
+    const enlarged = Math.trunc(ENLARGE * Math.max(right - left, bottom - top));
+    return Math.min(size, Math.ceil(enlarged / MULTIPLE) * MULTIPLE);
+  };
+  const whole = [0, 0, width, height];
+  const [longer, shorter] = [Math.max(width, height), Math.min(width, height)];
+  const tiled = longer > WIDE * shorter || longer > LARGE * size;
+  const side = Math.max(1, Math.min(shorter, Math.floor(longer / 2)));
+  const tiles = tiled ? tileWindows(width, height, side, SHARED) : [];
+  const views = [whole, ...tiles].map((window) => [window, inputSize(window)]);
+  return inputSize(whole) > SMALL_VIEW ? [...views, [whole, SMALL_VIEW]] : views;
+}
+
+export class Detector {
+  /**
+   * @param net async function: image with sides of multiples of 32 -> output maps
+   * @param spec the detector's description: anchors, size, min_score, to_box
+   */
+  constructor(net, spec) {
+    this.net = net;
+    this.spec = spec;
+  }
+
+  /** Faces { box, score, points } in photo pixels. */
+  async detect(photo) {
+    const views = viewsOf(photo.width, photo.height, this.spec.size);
+    const found = [];
+    for (const [window, size] of views) found.push(...(await this.view(photo, window, size)));
+    const faces = suppress(found, IOU, views.length > 2 ? INSIDE : 1);
+    const refined = [];
+    for (const face of faces) refined.push({ ...face, ...(await this.refine(photo, face.box)) });
+    return refined.map((face) => ({ ...face, box: calibrated(face, this.spec.to_box) }));
+  }
+
+  async view(photo, [left, top, right, bottom], size) {
+    const { image, scale } = letterbox(cutOut(photo, left, top, right, bottom), size);
+    const faces = decodeMaps(await this.net(image), this.spec.anchors, this.spec.min_score);
+    return moved(faces, ([x, y]) => [(x + 0.5) / scale - 0.5 + left, (y + 0.5) / scale - 0.5 + top]);
+  }
+
+  /** Box and points averaged over the priors that show this face; empty where there are none or the face is small. */
+  async refine(photo, box) {
+    const longer = Math.max(box[2] - box[0], box[3] - box[1]);
+    if (longer < REFINE.smallest) return {};
+    const affine = similarity(REFINE.zoom * longer, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, REFINE.size);
+    const maps = await this.net(warp(photo, affine, REFINE.size));
+    const back = invertAffine(affine);
+    const near = moved(decodeMaps(maps, this.spec.anchors, REFINE.minScore), (point) => applyAffine(back, point));
+    const same = near.filter((face) => overlap(box, face.box).union > REFINE.minIou);
+    if (!same.length) return {};
+    const weights = same.map(({ score }) => score / (1 - score + 1e-3));
+    const points = same[0].points.map((_, point) => mean(same.map((face) => face.points[point]), weights));
+    return { box: mean(same.map((face) => face.box), weights), points };
+  }
+}
+
+/** Faces with box and points taken to other coordinates. */
+function moved(faces, move) {
+  return faces.map(({ box, score, points }) => ({
+    box: [...move([box[0], box[1]]), ...move([box[2], box[3]])],
+    score,
+    points: points.map(move),
+  }));
+}
+
+/** Weighted mean of vectors. */
+function mean(vectors, weights) {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return vectors[0].map((_, axis) => vectors.reduce((sum, v, index) => sum + v[axis] * weights[index], 0) / total);
+}
