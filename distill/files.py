@@ -1,4 +1,4 @@
-"""Atomic file writing: write a temporary file beside the target, flush it to disk, then rename it."""
+"""Atomic file writing (a temporary file beside the target, flushed, then renamed), hashes, and the cache folder."""
 
 import errno
 import hashlib
@@ -26,6 +26,13 @@ NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACC
 _FULL = 1 << 16  # bytes; below that a file system has no room for a file of any use
 # What `tempfile.mkstemp` makes of `.STEM.tmp-` and the suffix.
 _TEMPORARY = re.compile(r"\.(.+)\.tmp-[a-z0-9_]{8}(?:\.[^.]*)?")
+
+
+def cache_folder() -> Path:
+    """Return where downloads are kept: `DISTILL_CACHE`, else `distill` in the user's cache folder."""
+    own = os.environ.get("DISTILL_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(base) / "distill"
 
 
 @contextmanager

@@ -22,8 +22,8 @@ from rich.console import Console
 from distill import __version__
 from distill.cli.main import main as distill
 from distill.files import write_json, write_text
-from distill.processes import ending_with_parent
 from distill.provenance import write_result
+from distill.system.processes import ending_with_parent
 from scripts.studies.common.marked_blocks import update_block
 
 RUN = Path("runs/demo")
@@ -134,9 +134,10 @@ def run_all() -> dict[str, float]:
         seconds[f"train: {title}"] = side_by_side(f"Train: {title}", *pair)
     seconds["export"] = step("Export", ["export", str(best), "--out", str(EXPORT), *TEST])
     seconds["op check"] = step("Op check", ["check", str(FP16), "--runtime", "2.11.0"])
-    seconds["submission"] = step("Submission", ["submit", str(FP16), "--out", str(ZIP)])
     measured = {RUN / name / "best.ckpt": RUN / name / "evaluation.json" for name in names} | {FP16: FP16_RESULT}
     seconds["evaluate"] = step("Evaluate", *(evaluation(*pair) for pair in measured.items()))
+    submit = ["submit", str(FP16), "--out", str(ZIP), "--results", str(FP16_RESULT)]
+    seconds["submission"] = step("Submission", submit)
     return seconds
 
 
@@ -171,9 +172,18 @@ def write_report(seconds: dict[str, float]) -> tuple[Path, dict[str, Any]]:
         ("operator", "version", "count", "first runtime"),
         [[o["op"], o["version"], o["count"], o["since"]] for o in ops],
     )
-    page.heading("Submission").table(("what", "value"), [[k, str(v)] for k, v in submission.items()])
+    page.heading("Submission").table(("what", "value"), [[k, words(v)] for k, v in submission.items()])
     page.heading("Time").table(("step", "seconds"), [[name, round(value, 1)] for name, value in seconds.items()])
     return page.write(out), summary | checks(exported, submission)
+
+
+def words(value: Any) -> str:
+    """Return a value of a JSON file as text for a table: lists and mappings without their brackets and quotes."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {words(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(words, value)) or "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def summarise(evaluations: dict[str, Any]) -> dict[str, Any]:

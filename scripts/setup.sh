@@ -76,7 +76,7 @@ make_venv() {
 }
 
 install() {
-    echo "setup: installing the packages of $lock (about 4 GB, some minutes); torch from ${index/none/the configured indexes}"
+    echo "setup: installing the packages of $lock (about 2 GB, some minutes); torch from ${index/none/the configured indexes}"
     # Another build of the same version counts as installed, so a change of index needs torch gone first.
     if [ -f .venv/.torch-index ] && [ "$(cat .venv/.torch-index)" != "$index" ]; then
         pip uninstall -qq -y torch torchvision
@@ -102,6 +102,14 @@ collect_wheels() {
     mv .wheels.part .wheels
 }
 
+# Converters and an old runtime, each in an environment of its own; where one cannot be made, its tests are skipped.
+make_environments() {
+    local name
+    for name in modern classic tflite211; do
+        "$python" -m distill.environments "$name" >/dev/null || echo "setup: going on without '$name'" >&2
+    done
+}
+
 venv_is_sound || make_venv
 index=$(choose_index)
 done_stamp=$(stamp)
@@ -112,5 +120,6 @@ started=$SECONDS
 rm -f .venv/.installed-*
 install
 collect_wheels
+make_environments
 touch "$done_stamp"
 echo "setup: ready after $((SECONDS - started)) s"

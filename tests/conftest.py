@@ -1,4 +1,4 @@
-"""Fixtures of every test: no network, no account, one thread a worker, and real faces where present."""
+"""Fixtures of every test: no network, account or installation, one thread a worker, real faces where present."""
 
 import os
 import socket
@@ -20,6 +20,7 @@ os.environ |= {
     "HF_HUB_OFFLINE": "1",
     "WANDB_MODE": "offline",
     "WANDB_SILENT": "true",
+    "DISTILL_OFFLINE": "1",  # no test makes an environment; `make setup` does
 }
 # Workers of pytest-xdist share the cores: one thread of each library a worker, also in the processes it starts.
 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:

@@ -38,6 +38,17 @@ def test_every_tflite_file_has_its_sidecar() -> None:
     assert (FOLDER / DEFAULT).is_file()
 
 
+def test_every_released_file_has_a_recorded_load_in_the_release_it_claims() -> None:
+    """Made by scripts/checks/released_loads.py; a new file needs a new record."""
+    models = json.loads((ROOT / "results" / "checks" / "released_loads.json").read_text())["models"]
+    recorded = {model["sha256"]: model for model in models}
+    for path in [*files(".tflite"), bundled_detector()]:
+        record = recorded.get(sha256(path))
+        assert record is not None, f"{path.name}: run python -m scripts.checks.released_loads"
+        assert record["verdict"] == "runs on TFLite 2.11.0"
+        assert record["loads"]["tflite-runtime 2.11.0"] == record["loads"]["tflite-runtime 2.14.0"] == "runs"
+
+
 @pytest.mark.parametrize("path", files(".safetensors"), ids=lambda path: path.stem)
 def test_weights_load(path: Path) -> None:
     if is_detector(path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import distill
 from distill.errors import CheckpointError
-from distill.processes import ending_with_parent
+from distill.system.processes import ending_with_parent
 
 
 def peak_memory(path: str | Path, timeout_s: float = 120, limit: int = 32 * 2**30) -> int | None:

@@ -57,7 +57,9 @@ def check(
         console.print(render_matrix(report))
     for line in (*sentences(report), *(f"{name}: {outcome}" for name, outcome in loads.items())):
         console.print(line, markup=False, highlight=False)
-    console.print(f"[bold]{'runs' if result.ok else 'does NOT run'} on TFLite {runtime}[/bold]")
+    if result.note is not None:
+        console.print(f"not loaded in {runtime}: {result.note}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"[bold]{result}[/bold]")
     if json is not None:
         write_json(json, result.to_dict())
     if file is not None:

@@ -25,8 +25,8 @@ from distill.files import remove_unfinished, write_bytes, write_json, write_text
 from distill.geometry import Affine, Box, apply_affine, similarity
 from distill.images import Photo, read_image, warp
 from distill.landmarks.schemes import load_scheme, own_definition
-from distill.locks import NAME as LOCK
-from distill.locks import folder_lock
+from distill.system.locks import NAME as LOCK
+from distill.system.locks import folder_lock
 
 LABEL = "store.json"
 # Raise it whenever the same faces and options give other pictures or points.

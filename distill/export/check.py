@@ -9,6 +9,7 @@ from distill.errors import ConfigError
 from distill.export.architecture import check_architecture, load_everywhere
 from distill.opcheck.check import OpReport, check_model
 from distill.opcheck.report import verdict
+from distill.tflite.runtimes import provide_runtime
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,12 @@ class CheckResult:
     Attributes:
         ops: every operator against the runtime.
         loads: for each runtime installed that is new enough, `runs` or why it does not.
+        note: why the file was not loaded in the release asked for, where that could be remedied.
     """
 
     ops: OpReport
     loads: dict[str, str]
+    note: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -29,7 +32,7 @@ class CheckResult:
         return self.ops.passed and all(outcome == "runs" for outcome in self.loads.values())
 
     def to_dict(self) -> dict[str, Any]:
-        return self.ops.to_dict() | {"loads": self.loads, "runs": self.ok}
+        return self.ops.to_dict() | {"loads": self.loads, "runs": self.ok, "verdict": str(self)}
 
     def __str__(self) -> str:
         return verdict(self.ops, self.loads)
@@ -47,6 +50,9 @@ def check(
 ) -> CheckResult:
     """Check a TFLite file, or an architecture by its name.
 
+    For 2.11 an environment with tflite-runtime 2.11.0 is made where Python 3.9 is installed, so that the file is
+    loaded in that release; without, the result is an expectation.
+
     Args:
         model: a `.tflite` file, or a name of `list_models()`, which is built with random weights and converted.
         runtime: the oldest runtime it must run on: 2.5 to 2.20, or litert.
@@ -61,10 +67,11 @@ def check(
     if onnx is not None and not onnx.is_file():
         raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
     given: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
+    note = provide_runtime(runtime)
     of_model = {name: value for name, value in given.items() if value is not None}
     if isinstance(model, str) and not model.endswith(".tflite"):
         report = check_architecture(model, runtime, **of_model)
-        return CheckResult(report.ops, report.loads)
+        return CheckResult(report.ops, report.loads, note)
     if of_model:
         raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model) only; {model} is a file")
-    return CheckResult(check_model(model, runtime, onnx, sha256), load_everywhere(model, runtime))
+    return CheckResult(check_model(model, runtime, onnx, sha256), load_everywhere(model, runtime), note)

@@ -4,10 +4,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from distill.data.config import FacesConfig
 from distill.errors import ConfigError
 from distill.export.verify.tolerances import GateConfig
+
+# Converters: onnx2tf 2.6 without TensorFlow, or onnx2tf 1.28 with TensorFlow 2.19.
+Lane = Literal["modern", "classic"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class ExportConfig:
         quantize: modules and operators that stay in floats.
         gates: largest change allowed in each format.
         confidence: second output with the confidence of each point; without effect on networks without heatmaps.
+        lane: converter, `modern` (onnx2tf 2.6, litert-quantizer) or `classic` (onnx2tf 1.28, TensorFlow 2.19).
+        environment: interpreter or virtual environment that has the converter; made on first use by default.
     """
 
     modes: Sequence[str] = ("fp32", "fp16")
@@ -102,3 +108,5 @@ class ExportConfig:
     quantize: QuantizeConfig = QuantizeConfig()
     gates: GateConfig = field(default_factory=GateConfig)
     confidence: bool = True
+    lane: Lane = "modern"
+    environment: Path | None = None

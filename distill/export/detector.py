@@ -24,13 +24,13 @@ from distill.detection.retinaface.letterbox import letterbox
 from distill.detection.retinaface.net import RetinaFace
 from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.priors import AnchorConfig
+from distill.environments import ensure_environment
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
-from distill.export.quantize import quantize_unnamed
+from distill.export.lanes.classic import FLOAT_FILES, quantize_unnamed, run_onnx2tf
 from distill.export.rewrites.fold_convolutions import compose
 from distill.export.rewrites.rewrite import export_form
 from distill.export.to_onnx import INPUT, OPSET, simplify
-from distill.export.to_tflite import FLOAT_FILES, run_onnx2tf
 from distill.files import atomic_path, write_bytes
 from distill.images import Photo
 from distill.opcheck.check import OpReport, check_model
@@ -145,14 +145,14 @@ def export_detector(
         raise ConfigError(f"unknown mode '{unknown[0]}' of a detector: give some of {', '.join(MODES)}")
     if "int8" in modes and not photos:
         raise ConfigError("int8 needs photos to find the ranges of activations")
-    out = Path(out)
+    out, python = Path(out), ensure_environment("classic")
     with tempfile.TemporaryDirectory(prefix="detector-") as name:
         folder = Path(name)
-        made = run_onnx2tf(export_detector_onnx(net, folder / "net.onnx"), folder, timeout_s)
+        made = run_onnx2tf(export_detector_onnx(net, folder / "net.onnx"), folder, timeout_s, python)
         content = {mode: made / FLOAT_FILES[mode] for mode in modes if mode in FLOAT_FILES}
         if "int8" in modes:
             inputs = np.concatenate([letterbox(photo, _TRACED, square=True).image[None] for photo in photos])
-            content["int8"] = quantize_unnamed(made, inputs.astype(np.float32) / 255, folder, timeout_s)
+            content["int8"] = quantize_unnamed(made, inputs.astype(np.float32) / 255, folder, timeout_s, python)
         ops = {mode: check_model(path, runtime) for mode, path in content.items()}
         for report in ops.values():
             require_ops(report)

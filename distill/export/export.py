@@ -10,7 +10,7 @@ from distill.data.config import FacesConfig
 from distill.data.crops import face_crops
 from distill.export import pipeline
 from distill.export.calibration import calibrate_on
-from distill.export.config import CalibrationConfig, ExportConfig, QuantizeConfig
+from distill.export.config import CalibrationConfig, ExportConfig, Lane, QuantizeConfig
 from distill.export.pipeline import Conversion, ExportResult
 from distill.export.quantization_modes import MODES, require_modes
 from distill.export.verify.tolerances import GateConfig
@@ -59,6 +59,8 @@ def export(
     quantize: QuantizeConfig | None = None,
     gates: GateConfig | None = None,
     confidence: bool = True,
+    lane: Lane = "modern",
+    environment: Path | None = None,
 ) -> ExportResult:
     """Export a checkpoint to ONNX and TFLite.
 
@@ -75,14 +77,16 @@ def export(
         quantize: modules and operators that stay in floats.
         gates: largest change allowed in each format.
         confidence: second output with the confidence of each point; without effect on networks without heatmaps.
+        lane: converter, `modern` (onnx2tf 2.6, litert-quantizer) or `classic` (onnx2tf 1.28, TensorFlow 2.19).
+        environment: interpreter or virtual environment that has the converter; made on first use by default.
 
     Raises:
-        CheckpointError, ConfigError: the checkpoint or an option is not valid.
+        CheckpointError, ConfigError: the checkpoint or an option is not valid, or the converter cannot be installed.
         ExportError: a parity check failed; then `out` is as it was.
     """
     config = ExportConfig(
         modes, data, faces, runtime, scheme, stem, calibration or CalibrationConfig(), quantize or QuantizeConfig(),
-        gates or GateConfig(), confidence,
+        gates or GateConfig(), confidence, lane, environment,
     )  # fmt: skip
     with convert_checkpoint(checkpoint, out, config) as (conversion, _):
         conversion.require()

@@ -14,7 +14,7 @@ from torch import nn
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
 from distill.export.calibration import Calibration
-from distill.export.config import ExportConfig, QuantizeConfig
+from distill.export.config import ExportConfig, Lane, QuantizeConfig
 from distill.export.quantization_modes import MODES
 from distill.export.to_onnx import export_onnx, has_confidence
 from distill.export.to_tflite import export_tflite
@@ -26,10 +26,10 @@ from distill.inference.backend import Backend, Predict
 from distill.inference.exported import OnnxBackend
 from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
-from distill.locks import folder_lock
 from distill.opcheck.check import OpReport, check_model
-from distill.publication import Staging, staged
 from distill.spec import ModelSpec, sidecar_path
+from distill.system.locks import folder_lock
+from distill.system.publication import Staging, staged
 from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
 FORMAT = "distill-export/3"
@@ -71,6 +71,7 @@ class Conversion:
         crops: what the stages were compared on.
         quantize: modules and operators of the integer modes in floats.
         calibration: the faces the integer modes were calibrated on.
+        lane: converter.
     """
 
     files: dict[str, Path]
@@ -81,6 +82,7 @@ class Conversion:
     quantize: QuantizeConfig
     calibration: Calibration | None
     staging: Staging
+    lane: Lane
 
     def layer_costs(self, mode: str, progress: bool = False) -> list[LayerCost]:
         """Return what rounding each module as `mode` does costs, the most expensive first; exact modes cost nothing."""
@@ -137,6 +139,7 @@ class Conversion:
             "ops": {mode: report.to_dict() for mode, report in self.ops.items()},
             "quantize": asdict(self.quantize),
             "calibration": calibration_summary(self.calibration),
+            "lane": self.lane,
         }
 
 
@@ -169,7 +172,7 @@ def convert(
     Args:
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
         crops: (n, size, size, 3) float32 RGB in [0, 1]; faces, because parity on noise means little.
-        config: `modes`, `runtime`, `stem`, `quantize` and `gates` of it.
+        config: `modes`, `runtime`, `stem`, `quantize`, `gates`, `lane` and `environment` of it.
         landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
         calibration: training faces for the integer modes, none of them among `crops`.
 
@@ -187,7 +190,10 @@ def convert(
         confidence = config.confidence and has_confidence(net, spec)
         files = {"onnx": export_onnx(net, spec, Path(folder, f"{config.stem}.onnx"), confidence)}
         faces = None if calibration is None else calibration.crops
-        files |= export_tflite(files["onnx"], spec, folder, config.modes, config.stem, faces, quantize)
+        files |= export_tflite(
+            files["onnx"], spec, folder, config.modes, config.stem, faces, quantize,
+            lane=config.lane, environment=config.environment,
+        )  # fmt: skip
         ops = {mode: check_model(files[mode], config.runtime) for mode in config.modes}
         for report in ops.values():
             require_ops(report)
@@ -195,7 +201,7 @@ def convert(
         reference = _joined(TorchBackend(net, spec, batch_size=1), confidence)
         scheme = load_scheme(spec.scheme)
         measured = measure(reference, candidates, crops, landmarks, scheme, gates, _limits(candidates))
-        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, staging)
+        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, staging, config.lane)
 
 
 def _require_crops(crops: NDArray[np.float32], size: int, calibration: Calibration | None) -> None:

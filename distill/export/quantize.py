@@ -1,4 +1,4 @@
-"""Integer quantization of TFLite files, and the choice of operators that stay in floats.
+"""Choice of the operators that stay in floats in the integer modes, the same in every lane.
 
 An 8-bit decoder cannot tell apart positions closer than 1/256 of the crop, and products of maps in 8 bits flatten the
 peaks that a soft-argmax weighs: with random weights the error was 110 px. So everything from the last layer with
@@ -7,12 +7,10 @@ Weights of layers that compute in floats are stored in 8 bits all the same and u
 EFLD's integer file would be its last layer otherwise.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +19,8 @@ from distill.export.config import QuantizeConfig
 from distill.export.quantization_modes import MODES
 from distill.opcheck.module_map import module_map
 from distill.tflite.complexity import LAYERS
-from distill.tflite.float_operators import dequantize_operators
-from distill.tflite.model import Operator
-from distill.tflite.serialization import read_model
-from distill.tflite.subprocesses import run_converter
-from distill.tflite.weight_quantization import quantize_weights
+from distill.tflite.model import Model, Operator
 
-_WORKER = Path(__file__).with_name("tf_worker.py")
 _WEIGHTLESS = ("ADD", "SUB", "MUL", "DIV", "RSQRT", "SQRT", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
 
 
@@ -76,80 +69,19 @@ def decoder_of(operators: Sequence[Operator]) -> set[Operator]:
     return found
 
 
-def quantize(
-    saved_model: Path,
-    onnx_path: Path,
-    crops: NDArray[np.float32] | None,
-    modes: Sequence[str],
-    folder: Path,
-    config: QuantizeConfig,
-    timeout_s: float,
-) -> dict[str, Path]:
-    """Make the `dynamic`, `int8`, `int8_hybrid` and `int16x8` files among `modes` in `folder`.
-
-    Args:
-        saved_model: what onnx2tf made of `onnx_path`.
-        crops: (n, h, w, 3) float32 to find the ranges of activations with; only calibrated modes need them.
-        timeout_s: for each of two runs of TensorFlow.
-
-    Raises:
-        ExportError: TensorFlow failed or took too long, or the files are not the network of `onnx_path`.
-    """
-    files = {mode: folder / f"{mode}.tflite" for mode in modes}
-    job = {mode: str(path) for mode, path in files.items() if mode in ("dynamic", "int16x8")}
-    if crops is not None:
-        np.save(folder / "crops.npy", crops)
-        job |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
-    _work({"saved_model": str(saved_model), **job}, folder, timeout_s)
-    if crops is not None:
-        names = _float_names(onnx_path, folder / "calibrated.tflite", crops[0], modes, config)
-        integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
-        if integer:
-            _work({"calibrated": job["calibrated"], "integer": integer}, folder, timeout_s)
-        if "int16x8" in names:
-            files["int16x8"].write_bytes(dequantize_operators(files["int16x8"].read_bytes(), names["int16x8"]))
-        for mode in names:
-            files[mode].write_bytes(quantize_weights(files[mode].read_bytes()))
-    return files
-
-
-def quantize_unnamed(saved_model: Path, inputs: NDArray[np.float32], folder: Path, timeout_s: float) -> Path:
-    """Make an int8 file of every operator that has an 8-bit form, with outputs in floats; return its path.
-
-    For networks with several outputs, which are decoded outside of the graph.
-
-    Args:
-        saved_model: what onnx2tf made.
-        inputs: (n, h, w, 3) float32 to find the ranges of activations with.
-        folder: for the files.
-        timeout_s: for each of two runs of TensorFlow.
-
-    Raises:
-        ExportError: TensorFlow failed or took too long.
-    """
-    np.save(folder / "crops.npy", inputs)
-    calibrated, made = folder / "calibrated.tflite", folder / "int8.tflite"
-    job = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
-    _work(job, folder, timeout_s)
-    _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": []}]}, folder, timeout_s)
-    return made
-
-
-def _float_names(
-    onnx_path: Path, calibrated: Path, image: NDArray[np.float32], modes: Sequence[str], config: QuantizeConfig
+def float_names(
+    model: Model, onnx_path: Path, image: NDArray[np.float32], modes: Sequence[str], config: QuantizeConfig
 ) -> dict[str, list[str]]:
-    """Return, for each calibrated mode, the tensors whose operators stay in floats."""
-    model = read_model(calibrated)
+    """Return, for each calibrated mode, the tensors whose operators stay in floats.
+
+    Args:
+        model: float file that a lane quantizes.
+        onnx_path: the graph it was made from, for the names of modules.
+        image: (h, w, 3) float32 that the two are matched on.
+    """
     modules = module_map(model, onnx_path, image)
     return {
         mode: [operator.outputs[-1].name for operator in float_operators(model.operators, modules, config, mode)]
         for mode in modes
         if MODES[mode].calibrated
     }
-
-
-def _work(job: dict[str, Any], folder: Path, timeout_s: float) -> None:
-    """Run one job of `tf_worker.py`."""
-    path = folder / "job.json"
-    path.write_text(json.dumps(job))
-    run_converter("quantizer", [str(_WORKER), str(path)], folder, timeout_s)

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from distill.errors import CheckpointError, ConfigError
-from distill.files import sha256, write_bytes
+from distill.files import cache_folder, sha256, write_bytes
 
 _FORM = re.compile(
     r"hf:(?P<repository>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+?)(@(?P<revision>[\w.-]+))?(#sha256=(?P<sha256>[0-9a-f]{64}))?"
@@ -18,13 +18,6 @@ _SUMS = "SHA256SUMS"
 _TIMEOUT_S = 15
 _MAX_BYTES = 500_000_000
 _SIDECARS = (".tflite", ".onnx")
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept: `DISTILL_CACHE`, else `distill` in the user's cache folder."""
-    own = os.environ.get("DISTILL_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(base) / "distill"
 
 
 def download(name: str) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from distill.errors import ConfigError
@@ -31,7 +32,8 @@ def training_plot(runs: Mapping[str, str | Path], columns: Sequence[str]) -> byt
         for (name, (steps, values)), (colour, style) in zip(curves.items(), cycle(LINES), strict=False):
             marker = "o" if len(steps) == 1 else None
             axes.plot(steps, values, color=colour, linestyle=style, linewidth=1.4, label=name, marker=marker)
-        if all((values > 0).all() and values.max() > 20 * values.min() for _, values in curves.values()):
+        drawn = np.concatenate([values for _, values in curves.values()])
+        if drawn.min() > 0 and drawn.max() > 20 * drawn.min():
             axes.set_yscale("log")
         axes.legend(frameon=False, fontsize=8)
     return png(figure)

@@ -45,7 +45,7 @@ def group_bars(evaluations: Mapping[str, Evaluation], normaliser: str | None = N
         ConfigError: evaluations of unlike protocols.
     """
     _require_alike(evaluations)
-    figure, axes = new_axes()
+    figure, axes = new_axes(max(7.0, 1.2 * len(evaluations)))
     width = 0.8 / len(evaluations)
     styles = zip(cycle(COLOURS), cycle(_HATCHES), strict=False)
     for index, ((name, evaluation), (colour, hatch)) in enumerate(zip(evaluations.items(), styles, strict=False)):
@@ -61,7 +61,10 @@ def group_bars(evaluations: Mapping[str, Evaluation], normaliser: str | None = N
     axes.set_xticks(np.arange(len(groups)), [group or "all" for group in groups])
     axes.set(ylabel=f"mean error, % of {kind} distance")
     axes.grid(axis="x", alpha=0)
-    axes.legend(frameon=False, ncols=len(evaluations), loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8)
+    # A wider legend than the axes would make these narrow.
+    axes.legend(
+        frameon=False, ncols=min(len(evaluations), 4), loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8
+    )
     return png(figure)
 
 
@@ -87,7 +90,7 @@ def role_bars(roles: Mapping[str, Mapping[str, Evaluation]]) -> bytes:
     axes.set_yticks(range(len(roles)), [f"{role} ({len(group)})" for role, group in roles.items()])
     axes.invert_yaxis()
     kind = next(iter(next(iter(roles.values())).values())).primary
-    axes.set(xlabel=f"NME, % of {kind} distance; dots: trainings; lines: 95 % over faces and trainings")
+    axes.set(xlabel=f"NME, % of {kind} distance")
     axes.set_xmargin(0.15)
     axes.grid(axis="y", alpha=0)
     return png(figure)

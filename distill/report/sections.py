@@ -30,7 +30,9 @@ def roles_section(report: Report, sources: Sequence[Source], evaluations: Mappin
     }
     roles = {words: found for words, found in roles.items() if found}
     if len(roles) > 1:
-        report.figure(role_bars(roles), "NME by role; lower is better")
+        report.figure(
+            role_bars(roles), "NME by role; dots: trainings; lines: 95 % over faces and trainings; lower is better"
+        )
 
 
 def face_map_section(report: Report, evaluations: Mapping[str, Evaluation]) -> None:

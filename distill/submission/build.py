@@ -24,6 +24,7 @@ from distill.submission.evaluation import concerns
 from distill.submission.package_runtime import package_runtime
 from distill.submission.requirements import ENTRY, canonical, check_requirements, required_names, shipped_files
 from distill.submission.run_model import attempt
+from distill.submission.runtime_speed import slow_integers
 from distill.submission.samples import sample_photos
 from distill.submission.techreport import render_pdf
 from distill.tflite.outputs import landmarks_only
@@ -118,6 +119,10 @@ def _read_source(path: str) -> str | None:
     return file.read_bytes().decode() if file.is_file() else None
 
 
+def _requirements() -> bytes:
+    return resources.files("distill").joinpath("submission", "requirements.txt").read_bytes()
+
+
 def package_files(model: Path, rules: Path, contest: Contest, results: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the files of a package, path in the zip -> content.
 
@@ -125,7 +130,7 @@ def package_files(model: Path, rules: Path, contest: Contest, results: Mapping[s
         SubmissionError: a file the rules ask for is not among them, or requirements.txt does not fit the code.
     """
     code = shipped_files(_read_source, contest.oldest_python)
-    requirements = resources.files("distill").joinpath("submission", "requirements.txt").read_bytes()
+    requirements = _requirements()
     check_requirements(code, requirements.decode(), contest.oldest_python)
     for name in set(map(canonical, contest.forbidden_packages or ())) & required_names(requirements.decode()):
         raise SubmissionError(f"requirements.txt names {name}, which forbidden_packages of {contest.name} lists")
@@ -202,7 +207,8 @@ def build_submission(
         raise SubmissionError("no photos for the dry run; give some, or generate them with sample_photos")
     with _single_output(model, rules) as shipped:
         done = _package(shipped, target, rules_path, rules, photos, report, wheels, python)
-    done = replace(done, concerns=concerns(report, sha256(model)))
+    slow = slow_integers(model, _requirements().decode())
+    done = replace(done, concerns=(*concerns(report, sha256(model)), *slow))
     write_json(target.parent / REPORT, asdict(done))
     return done
 

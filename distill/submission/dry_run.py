@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from distill.errors import SubmissionError
-from distill.processes import ending_with_parent
 from distill.submission.contest_rules import Contest, Points, ordered, parse_photos, parse_result, result_name
 from distill.submission.requirements import canonical, required_modules
+from distill.system.processes import ending_with_parent
 
 _INSTALL_SECONDS = 300
 _START_SECONDS = 60

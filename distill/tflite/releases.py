@@ -4,12 +4,23 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from distill.errors import ConfigError
+from distill.errors import ConfigError, suggest
 
 Version = tuple[int, int, int]
 
 # Columns of the matrix of releases: every TensorFlow Lite still in use, and LiteRT.
 COLUMNS = (*(f"2.{minor}" for minor in range(5, 21)), "litert")
+
+# The highest patch of each release of TensorFlow Lite; 2.16.0 was never published.
+_PATCHES = {
+    "1.13": 2, "1.14": 0, "1.15": 5, "2.0": 4, "2.1": 4, "2.2": 3, "2.3": 4, "2.4": 4, "2.5": 3, "2.6": 5, "2.7": 4,
+    "2.8": 4, "2.9": 3, "2.10": 1, "2.11": 1, "2.12": 1, "2.13": 1, "2.14": 1, "2.15": 1, "2.16": 2, "2.17": 1,
+    "2.18": 1, "2.19": 1, "2.20": 0,
+}  # fmt: skip
+_LITERT = (
+    "1.0.0", "1.0.1", "1.1.0", "1.1.1", "1.1.2", "1.2.0", "1.3.0", "1.4.0", "2.0.2", "2.0.3", "2.1.0", "2.1.1", "2.1.2",
+    "2.1.3", "2.1.4", "2.1.5", "2.1.6", "2.2.0", "2.3.0",
+)  # fmt: skip
 
 
 def parse_version(text: str) -> Version:
@@ -49,11 +60,17 @@ def parse_release(text: str) -> Release:
     """
     name, _, number = text.strip().lower().replace(" ", "-").partition("-")
     if name == "litert":
+        if number and parse_version(number) not in {parse_version(known) for known in _LITERT}:
+            raise ConfigError(f"'{text}' is no release of LiteRT; {suggest(number, list(_LITERT))}")
         return Release("litert", parse_version(number) if number else None)
     version = parse_version(text)
-    # Releases before the first column had none of the operators that the tables date later.
-    if version[:2] >= parse_version(COLUMNS[0])[:2] and f"{version[0]}.{version[1]}" not in COLUMNS:
+    minor = f"{version[0]}.{version[1]}"
+    if minor not in _PATCHES:
         raise ConfigError(
             f"'{text}' is no release of TensorFlow Lite from {COLUMNS[0]} to {COLUMNS[-2]}; give one of them, or litert"
+        )
+    if version[2] > _PATCHES[minor]:
+        raise ConfigError(
+            f"'{text}' is no release of TensorFlow Lite: the newest of {minor} is {minor}.{_PATCHES[minor]}"
         )
     return Release("tflite", version)

@@ -24,8 +24,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.environments import ENVIRONMENTS, ensure_environment, find_environment
+from distill.environments.pythons import find_python
 from distill.errors import ConfigError
-from distill.processes import ending_with_parent
+from distill.system.processes import ending_with_parent
 from distill.tflite.integrity import refusal
 from distill.tflite.releases import parse_release, parse_version
 
@@ -79,8 +81,8 @@ class RuntimeFailure:
 def list_runtimes() -> list[Runtime]:
     """Return the runtimes present: those of this Python, and tflite-runtime of an older one.
 
-    The older Python is the one that the environment variable DISTILL_TFLITE211_PYTHON names, else `python3.9` on PATH
-    if it has tflite_runtime.
+    The older Python is the one that the environment variable DISTILL_TFLITE211_PYTHON names, else that of the
+    environment `tflite211` where it was made, else `python3.9` on PATH if it has tflite_runtime.
 
     Raises:
         ConfigError: the variable names a Python without tflite_runtime.
@@ -90,12 +92,32 @@ def list_runtimes() -> list[Runtime]:
         if importlib.util.find_spec(module.partition(".")[0]):
             found.append(Runtime(name, importlib.metadata.version(package), module, sys.executable))
     chosen = os.environ.get(OLD_PYTHON)
-    older = _older(chosen or shutil.which("python3.9"))
-    if chosen and older is None:
+    if chosen and _older(chosen) is None:
         raise ConfigError(
             f"{OLD_PYTHON}={chosen}: cannot import tflite_runtime; pip install tflite-runtime==2.11.0 there"
         )
+    older = _older(chosen or find_environment("tflite211") or shutil.which("python3.9"))
     return [*found, older] if older else found
+
+
+def provide_runtime(release: str) -> str | None:
+    """Make the environment of an old release that a model is checked against, if a Python for it is installed.
+
+    Returns:
+        why there is none, or None where there is one or this release needs none.
+    """
+    wanted = parse_release(release)
+    if wanted.family != "tflite" or (wanted.version or (0,))[:2] != (2, 11):
+        return None
+    if any(str(runtime) == "tflite-runtime 2.11.0" for runtime in list_runtimes()):
+        return None
+    if find_python(ENVIRONMENTS["tflite211"].pythons) is None:
+        return "no Python 3.9 is installed, which tflite-runtime 2.11.0 needs (`uv python install 3.9`)"
+    try:
+        ensure_environment("tflite211")
+    except ConfigError as error:
+        return str(error)
+    return None
 
 
 @lru_cache

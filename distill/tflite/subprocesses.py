@@ -9,21 +9,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distill.errors import ExportError
-from distill.processes import ending_with_parent
+from distill.system.processes import ending_with_parent
 
 
-def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: float) -> None:
+def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: float, python: str | None = None) -> None:
     """Run a converter in `folder`.
+
+    Args:
+        name: for messages and the name of its log.
+        command: arguments of Python.
+        folder: working directory.
+        timeout_s: after which it is ended.
+        python: interpreter of the environment that has the converter; this one by default.
 
     Raises:
         ExportError: it failed, with the path of its log, or took too long.
     """
     # onnx2tf calls onnxsim by name: the environment this Python belongs to must come first.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = os.environ | {"PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    python = python or sys.executable
+    path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")])
+    # PYTHONPATH and PYTHONHOME would lead another Python to the packages of this one.
+    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    environment = kept | {"PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     try:
         done = subprocess.run(
-            ending_with_parent([sys.executable, *command]),
+            ending_with_parent([python, *command]),
             cwd=folder, env=environment, timeout=timeout_s, text=True, errors="replace",
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip

@@ -1,4 +1,6 @@
-"""Weight-only quantization: 8-bit weights in a TFLite file whose layers compute in floats."""
+"""Weight-only quantization: 8-bit or 16-bit weights in a TFLite file whose layers compute in floats."""
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ _WEIGHT_INPUT = 1
 _MIN_WEIGHTS = 1024
 # The first version of DEQUANTIZE that has one scale per channel.
 _PER_CHANNEL_VERSION = 5
+# The first version of DEQUANTIZE that takes 16-bit floats; 2.11 refuses files that declare an older one.
+_HALF_VERSION = 3
 
 
 def quantize_weights(blob: bytes) -> bytes:
@@ -22,20 +26,46 @@ def quantize_weights(blob: bytes) -> bytes:
     computes in 32-bit floats. Biases stay in 32 bits: XNNPACK takes a layer with 8-bit weights and a 16-bit bias out of
     its fast path, and the one of TensorFlow 2.19 refuses the file.
     """
+
+    def store(operator: Operator) -> list[Tensor]:
+        weights = _float_weights(operator)
+        values = None if weights is None else weights.values()
+        if weights is None or values is None or values.size < _MIN_WEIGHTS:
+            return []
+        _quantize(weights, values, _CHANNEL_AXIS[operator.op])
+        return [weights]
+
+    return _with_unpacking(blob, store, _PER_CHANNEL_VERSION)
+
+
+def half_weights(blob: bytes) -> bytes:
+    """Return a file with the weights and biases of its float layers in 16-bit floats.
+
+    The runtime unpacks them when it loads the file and computes in 32-bit floats.
+    """
+
+    def store(operator: Operator) -> list[Tensor]:
+        halved = []
+        for tensor in operator.present_inputs[_WEIGHT_INPUT:] if operator.op in _CHANNEL_AXIS else ():
+            values = tensor.values() if tensor.dtype == "FLOAT32" else None
+            if values is not None:
+                tensor.buffer, tensor.dtype = Buffer(values.astype(np.float16).tobytes()), "FLOAT16"
+                halved.append(tensor)
+        return halved
+
+    return _with_unpacking(blob, store, _HALF_VERSION)
+
+
+def _with_unpacking(blob: bytes, store: Callable[[Operator], list[Tensor]], version: int) -> bytes:
+    """Return a file whose layers read float copies, made by DEQUANTIZE, of the constants that `store` has packed."""
     model = read_model(blob)
     (graph,) = model.subgraphs
     floats: dict[Tensor, Tensor] = {}
     for operator in graph.operators:
-        weights = _float_weights(operator)
-        values = weights.values() if weights is not None and weights not in floats else None
-        if weights is not None and values is not None and values.size >= _MIN_WEIGHTS:
-            floats[weights] = float_copy(weights)
-            _quantize(weights, values, _CHANNEL_AXIS[operator.op])
+        floats |= {packed: float_copy(packed) for packed in store(operator)}
     for operator in graph.operators:
         operator.inputs = [floats.get(tensor, tensor) if tensor else None for tensor in operator.inputs]
-    unpacking = [
-        Operator("DEQUANTIZE", [weights], [copy], version=_PER_CHANNEL_VERSION) for weights, copy in floats.items()
-    ]
+    unpacking = [Operator("DEQUANTIZE", [packed], [copy], version=version) for packed, copy in floats.items()]
     graph.operators = unpacking + graph.operators
     return write_model(model)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from distill.errors import ConfigError
 from distill.files import remove_unfinished
-from distill.locks import folder_lock
-from distill.processes import end_with_parent
+from distill.system.locks import folder_lock
+from distill.system.processes import end_with_parent
 from distill.training.config import RunConfig
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
 from distill.training.loggers.csv import is_first_process

@@ -54,7 +54,7 @@ COMMANDS = [
     ["evaluate", "runs/student/export/student_fp16.tflite", *FACES],
     ["bench", "runs/student/export/student.onnx", "--rounds", "5", "--peers", "[]", "--stages", "false"],
     ["predict", "faces/images/000000.jpg", "--json", "points.json"],
-    ["report", "runs/student", "evaluation.json"],
+    ["report", "evaluation.json"],
     ["dashboard", "runs"],
     ["sync", "runs", "--dry_run"],
     ["doctor"],

@@ -7,6 +7,7 @@ from typing import Any
 
 from scripts import demo
 from scripts.checks import own_points
+from scripts.fuzz import kills, outside_world
 from scripts.studies import (
     ablations,
     confidence,
@@ -19,12 +20,12 @@ from scripts.studies import (
     kd_study,
     pipeline_300w,
     released,
-    thesis,
     video,
     weak_labels,
     zoo,
 )
 from scripts.studies.common.marked_blocks import ROOT, documents, marked_blocks, replace_between
+from scripts.studies.papers import contents, page
 
 # Result -> the function that makes the text between its marks.
 BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
@@ -37,20 +38,28 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     detectors.OUT: detectors.table,
     few_labels.OUT: few_labels.table,
     kd_study.OUT: kd_study.table,
+    kills.RESULT: kills.block,
+    outside_world.RESULT: outside_world.block,
     own_points.RESULT: own_points.text_of,
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
     f"{released.OUT}#choice": released.choice,
-    thesis.OUT: thesis.block,
     video.OUT: video.table,
     weak_labels.OUT: weak_labels.table,
     str(zoo.OUT): zoo.block,
     **{ablations.result_path(paper): partial(ablations.block, paper) for paper in ablations.PAPERS},
 }
+# Blocks that are made from the YAML file of a paper and from the results that it names.
+PAPER_BLOCKS: Mapping[str, Callable[[], str]] = {
+    page.SUMMARY: page.summary,
+    **{contents.path_of(paper): partial(page.block, paper) for paper in contents.PAPERS},
+}
 
 
 def block(name: str) -> str:
     """Return the text of a marked block, made from its result."""
+    if name in PAPER_BLOCKS:
+        return PAPER_BLOCKS[name]()
     return BLOCKS[name](json.loads((ROOT / name.partition("#")[0]).read_text()))
 
 

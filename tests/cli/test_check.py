@@ -70,3 +70,11 @@ def test_damaged_files_and_wrong_hashes_never_pass(unfold: Path) -> None:
         run([str(unfold.with_name("absent.tflite"))])
     with pytest.raises(ConfigError, match="not a TensorFlow Lite release"):
         run([str(unfold), "--runtime", "latest"])
+
+
+def test_only_what_was_loaded_in_the_release_runs_on_it(unfold: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """LiteRT alone shows nothing about 2.12: the command said `runs on TFLite 2.12` all the same."""
+    assert run([str(unfold), "--runtime", "2.12"]) == 0
+    assert "expected to run on 2.12; not loaded in that release here" in " ".join(capsys.readouterr().out.split())
+    assert run([str(unfold), "--runtime", "litert"]) == 0
+    assert "runs on TFLite litert" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from distill.cli.missing_packages import extra_of, missing_package
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [("torch", "train"), ("pytorch_lightning.loggers", "train"), ("onnx2tf", "convert"), ("wandb", "track")],
+    [("torch", "train"), ("pytorch_lightning.loggers", "train"), ("onnxsim", "convert"), ("wandb", "track")],
 )
 def test_the_extra_of_a_package(module: str, extra: str) -> None:
     assert extra_of(module) == extra

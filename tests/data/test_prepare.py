@@ -190,7 +190,7 @@ def test_kill_minus_nine_leaves_a_store_that_continues(generated: Path, tmp_path
 def test_a_second_owner_of_a_store_is_refused_and_leftovers_go(records: list[FaceRecord], tmp_path: Path) -> None:
     """Another process holds the lock of the folder; after it, a killed one has left half a picture."""
     root = tmp_path / "store"
-    code = "import sys; from pathlib import Path; from distill.locks import folder_lock\n"
+    code = "import sys; from pathlib import Path; from distill.system.locks import folder_lock\n"
     code += "with folder_lock(Path(sys.argv[1]), 'is preparing'): print('locked', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code, str(root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:

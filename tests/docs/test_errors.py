@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from distill.cli.main import main
-from distill.locks import NAME
+from distill.system.locks import NAME
 from tests.support.mistake_files import make_files
 from tests.support.mistakes import MISTAKES, Mistake
 

@@ -12,6 +12,7 @@ from distill.errors import CheckpointError, ConfigError, ExportError
 from distill.export.detector import box_parity, export_detector, torch_maps
 from distill.models.checkpoint import load_model
 from distill.models.detector_checkpoint import DetectorSpec, is_detector, load_detector, save_detector
+from tests.support.environments import require_lane
 
 CONFIG = RetinaFaceConfig(width=0.25, pyramid=8)
 
@@ -25,6 +26,7 @@ def net() -> RetinaFace:
 @pytest.mark.slow
 def test_one_file_runs_at_every_size(net: RetinaFace, tmp_path: Path) -> None:
     """Catches a constant size in the graph, such as that of the pyramid's upsampling."""
+    require_lane("classic")
     made = export_detector(net, tmp_path, "net", ("fp32",))
     assert made.ops["fp32"].passed
     rng = np.random.default_rng(0)

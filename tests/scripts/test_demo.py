@@ -103,3 +103,9 @@ def test_the_summary_has_the_sign_of_the_gain(measure: Measure) -> None:
     assert summary["baseline_nme_percent"] == pytest.approx([3.5, 3.5], abs=1e-3)
     assert summary["student_minus_baseline"]["mean"] == pytest.approx(-1.0, abs=1e-3)
     assert summary["student_minus_baseline"]["by_seed"] == pytest.approx([-1.0, -1.0], abs=1e-3)
+
+
+def test_values_of_a_table_are_words() -> None:
+    assert demo.words({"files": ["best.tflite", "run_model.py"], "max_px": 0.00049804, "concerns": []}) == (
+        "files: best.tflite, run_model.py; max_px: 0.000498; concerns: –"
+    )

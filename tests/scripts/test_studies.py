@@ -170,10 +170,8 @@ def test_the_study_shows_its_arms_from_best_to_worst() -> None:
     assert kd_study.plot(study).startswith(b"\x89PNG")
 
 
-def test_thesis_numbers_are_those_of_its_tables() -> None:
-    assert thesis.published("pfld_025", "gt") == 4.027
-    assert thesis.published("hrnet_w18", "MTCNN") == 4.018
-    assert set(thesis.NETS) == set(thesis.TABLE_8) == set(thesis.TABLE_9) <= set(zoo.NETS)
+def test_the_thesis_is_repeated_with_networks_of_the_zoo() -> None:
+    assert set(thesis.NETS) <= set(zoo.NETS)
 
 
 def test_zoo_rows_say_which_network_and_how_long() -> None:

@@ -1,10 +1,14 @@
-"""Environments in a blink: what pip would install, as links to what the tests run with."""
+"""Environments of the tests: of links to the packages the tests run with, and those that `make setup` makes."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy
+import pytest
+
+from distill.environments import find_environment
+from distill.export.config import Lane
 
 # What requirements.txt brings, by module: folders of site-packages, with the shared libraries beside them.
 FOLDERS = {
@@ -26,3 +30,17 @@ def make_linked_environment(folder: Path, without: str = "") -> Path:
             if (source / name).is_dir():
                 (target / name).symlink_to(source / name)
     return folder / "bin" / "python"
+
+
+def present_lane() -> Lane:
+    """Return the lane whose environment is there, the modern one first; skip the test without any."""
+    for lane in ("modern", "classic"):
+        if find_environment(lane):
+            return lane  # type: ignore[return-value]
+    pytest.skip("no converter: `make setup` makes the environments of the lanes")
+
+
+def require_lane(lane: Lane) -> None:
+    """Skip the test if the environment of a lane is not there."""
+    if not find_environment(lane):
+        pytest.skip(f"no {lane} converter: `make setup` makes the environments of the lanes")

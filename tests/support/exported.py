@@ -27,6 +27,7 @@ from distill.tflite.model import Model, Operator, SubGraph, Tensor
 from distill.tflite.runtimes import list_runtimes
 from distill.tflite.schema import builtin_operators
 from distill.tflite.serialization import write_model
+from tests.support.environments import present_lane
 
 SIZE = 64
 
@@ -82,7 +83,7 @@ def exported(
         patch.setattr(pipeline, "list_runtimes", lambda: quick)
         return export(
             net, spec, tmp_path_factory.mktemp("exported"), crops, landmarks, modes=list(MODES), gates=gates,
-            calibration=calibration,
+            calibration=calibration, lane=present_lane(),
         )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def reuse_exported(exported: ExportResult, net: nn.Module, monkeypatch: pytest.M
         return _copy(exported.files["onnx"], path) if given is net else make_onnx(given, spec, path, confidence)
 
     def copy_tflite(
-        onnx_path: Path, spec: ModelSpec, out_dir: Path, modes: list[str], stem: str, *_: object
+        onnx_path: Path, spec: ModelSpec, out_dir: Path, modes: list[str], stem: str, *_: object, **__: object
     ) -> dict[str, Path]:
         return {mode: _copy(exported.files[mode], Path(out_dir, f"{stem}_{mode}.tflite")) for mode in modes}
 

@@ -24,6 +24,7 @@ from distill.models.checkpoint import load_model, save_model
 from distill.models.zoo import zoo_entry
 from distill.spec import ModelSpec
 from distill.tflite.runtimes import list_runtimes
+from tests.support.environments import present_lane
 from tests.support.exported import export
 
 
@@ -136,7 +137,7 @@ class ZooTester(NetworkTester):
             # TensorFlow's own interpreter takes seconds to start; the others read the same files.
             quick = [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"]
             patch.setattr(pipeline, "list_runtimes", lambda: quick)
-            return export(net, spec, tmp_path_factory.mktemp(self.arch), crops, modes=("fp32",))
+            return export(net, spec, tmp_path_factory.mktemp(self.arch), crops, modes=("fp32",), lane=present_lane())
 
     @pytest.mark.slow
     def test_onnx_and_tflite_predict_the_same(

@@ -30,7 +30,17 @@ def test_the_matrix_covers_what_the_check_takes() -> None:
 
 
 def test_a_release_that_the_tables_do_not_cover_is_refused() -> None:
-    for text in ("2.99", "2.21"):
+    for text in ("2.99", "2.21", "1.99"):
         with pytest.raises(ConfigError, match=f"'{re.escape(text)}' is no release of TensorFlow Lite"):
             parse_release(text)
     assert parse_release("2.2").version[:2] == (2, 2)  # older than the first column: it has no later operator
+
+
+def test_a_number_that_was_never_published_is_refused() -> None:
+    """`--runtime 2.11.7` passed as 2.11, and a load in 2.11.0 did not count for it."""
+    with pytest.raises(
+        ConfigError, match=r"'2\.11\.7' is no release of TensorFlow Lite: the newest of 2\.11 is 2\.11\.1"
+    ):
+        parse_release("2.11.7")
+    with pytest.raises(ConfigError, match=r"'litert-2\.9\.0' is no release of LiteRT; .*2\.3\.0"):
+        parse_release("litert-2.9.0")

@@ -6,10 +6,19 @@ import pytest
 
 from distill.errors import ConfigError
 from distill.export.pipeline import ExportResult
+from distill.tflite import runtimes
 from distill.tflite.builder import constant, single_op_model, variable
 from distill.tflite.flatbuffer import Table
 from distill.tflite.model import Operator
-from distill.tflite.runtimes import OLD_PYTHON, Runtime, RuntimeFailure, RuntimeServer, list_runtimes, run_in_child
+from distill.tflite.runtimes import (
+    OLD_PYTHON,
+    Runtime,
+    RuntimeFailure,
+    RuntimeServer,
+    list_runtimes,
+    provide_runtime,
+    run_in_child,
+)
 
 LITERT = Runtime("litert", "2.3.0", "ai_edge_litert.interpreter", sys.executable)
 CROPS = np.zeros((2, 64, 64, 3), np.float32)
@@ -145,3 +154,16 @@ def test_litert_as_a_target_asks_only_litert() -> None:
     assert LITERT.covers("litert")
     assert not LITERT.covers("litert-2.4.0")
     assert not Runtime("tflite-runtime", "2.14.0", "", "").covers("litert")
+
+
+def test_2_11_is_provided_or_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "list_runtimes", lambda: [LITERT])
+    monkeypatch.setattr(runtimes, "find_python", lambda versions: None)
+    assert "no Python 3.9 is installed" in (provide_runtime("2.11.0") or "")
+    assert provide_runtime("2.14.0") is None
+    assert provide_runtime("litert") is None
+    monkeypatch.setattr(runtimes, "find_python", lambda versions: "python3.9")
+    monkeypatch.setenv("DISTILL_CACHE", "/absent")
+    assert "tflite-runtime 2.11.0 are not installed" in (provide_runtime("2.11") or "")
+    monkeypatch.setattr(runtimes, "list_runtimes", lambda: [Runtime("tflite-runtime", "2.11.0", "", "")])
+    assert provide_runtime("2.11.0") is None

@@ -121,7 +121,7 @@ def test_a_signal_saves_the_last_step_and_resuming_changes_nothing(
 def test_a_second_training_in_a_folder_is_refused(config: DetectorConfig) -> None:
     """Another process holds its lock, which is released when the pipe to it closes."""
     folder = config.runs / "owned"
-    code = "import sys; from pathlib import Path; from distill.locks import folder_lock\n"
+    code = "import sys; from pathlib import Path; from distill.system.locks import folder_lock\n"
     code += "with folder_lock(Path(sys.argv[1]), 'is training in'): print('locked', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:

@@ -54,6 +54,7 @@ def test_two_processes_train_what_takes_part_in_some_losses_only(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_processes_agree_to_stop(make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The signal comes to the first alone, and every step that could be agreed at is one before a validation."""
     config = make_config(
@@ -66,7 +67,7 @@ def test_two_processes_agree_to_stop(make_config: Any, tmp_path: Path, monkeypat
         while process.poll() is None and not (config.runs / "two" / "last.ckpt").is_file():
             time.sleep(0.1)
         process.terminate()
-        _, errors = process.communicate(timeout=120)  # returns when the last process that holds the pipe ends
+        _, errors = process.communicate(timeout=400)  # returns when the last process that holds the pipe ends
     assert process.returncode == 143, errors[-2000:]
     assert errors.count("stopped by SIGTERM: continue with --resume") == 1
     assert "Traceback" not in errors

@@ -16,9 +16,9 @@ from distill.data.synthetic.render import GeneratedFace, render_face
 from distill.errors import ConfigError
 from distill.files import remove_unfinished, write_bytes, write_json, write_text
 from distill.geometry import box_of_points
-from distill.locks import NAME as LOCK
-from distill.locks import folder_lock
-from distill.processes import end_with_parent
+from distill.system.locks import NAME as LOCK
+from distill.system.locks import folder_lock
+from distill.system.processes import end_with_parent
 
 MANIFEST_FORMAT = "distill-faces/1"
 # Raise it whenever the same seed gives other pictures or points, so that old folders are not continued with new faces.

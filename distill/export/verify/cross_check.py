@@ -25,8 +25,8 @@ from distill.export.to_onnx import LandmarksOnly, export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.export.verify.tolerances import GATES, Gate
 from distill.opcheck.check import check_model
-from distill.processes import ending_with_parent
 from distill.spec import ModelSpec
+from distill.system.processes import ending_with_parent
 from distill.tflite.runtimes import Runtime, RuntimeFailure, list_runtimes, run_in_child
 
 if TYPE_CHECKING:

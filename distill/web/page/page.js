@@ -121,7 +121,7 @@ function connect() {
 
 act(async () => {
   say("Loading …");
-  pipeline = await Pipeline.open();
+  pipeline = window.pipeline = await Pipeline.open();
   element("model").append(...pipeline.settings.models.map(({ name, label }) => new Option(label, name)));
   connect();
   document.querySelectorAll("[disabled]").forEach((control) => (control.disabled = false));

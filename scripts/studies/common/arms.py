@@ -11,7 +11,7 @@ import numpy as np
 from distill.cli.options import options_of, parse
 from distill.evaluate.result import Evaluation
 from distill.evaluate.seeds import seed_difference
-from distill.processes import run_stoppable
+from distill.system.processes import run_stoppable
 from distill.training.config import StudentConfig
 from distill.training.resume import checkpoint_to_resume
 from scripts.studies.common.cached import scored

@@ -1,4 +1,4 @@
-"""TensorFlow's converter and quantizer as a program of its own: `tf_worker.py JOB.json`.
+"""TensorFlow's converter and quantizer as a program of its own: `classic_worker.py JOB.json`.
 
 Run by path: the parent has neither TensorFlow's threads nor its memory, and a crash of the converter ends this program
 only.

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from distill import publication
-from distill.locks import folder_lock
-from distill.publication import staged
+from distill.system import publication
+from distill.system.locks import folder_lock
+from distill.system.publication import staged
 
 NAMES = ("model.onnx", "model.tflite", "model.json", "set.json")
 # Calls that change folders; a kill comes before one of them.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.processes import ending_with_parent, run_stoppable
+from distill.system.processes import ending_with_parent, run_stoppable
 
 ROOT = Path(__file__).resolve().parents[1]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the system has no signal at the end of a parent")
@@ -28,7 +28,7 @@ time.sleep(60)
 """
 PARENT = f"""
 import subprocess, sys
-from distill.processes import ending_with_parent, run_stoppable
+from distill.system.processes import ending_with_parent, run_stoppable
 command = [sys.executable, "-c", {CHILD!r}]
 """
 

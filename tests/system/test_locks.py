@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from distill.errors import ConfigError
-from distill.locks import folder_lock
+from distill.system.locks import folder_lock
 
 
 def hold(folder: Path, ready: Any, release: Any) -> None:

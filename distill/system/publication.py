@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distill.errors import ConfigError
-from distill.locks import NAME as LOCK
+from distill.system.locks import NAME as LOCK
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2

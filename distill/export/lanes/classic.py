@@ -1,0 +1,119 @@
+"""Classic lane: float files by onnx2tf 1.28, the others by the quantizer of TensorFlow 2.19.
+
+TensorFlow 2.19 is the newest release whose files the old runtimes take: 2.21 writes SQRT v2, which none up to 2.14 has.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from distill.environments import ensure_environment
+from distill.errors import ExportError
+from distill.export.lanes.channels_first import channels_first
+from distill.export.lanes.job import Job
+from distill.export.quantize import float_names
+from distill.tflite.float_operators import dequantize_operators
+from distill.tflite.serialization import read_model
+from distill.tflite.subprocesses import run_converter
+from distill.tflite.weight_quantization import quantize_weights
+
+FLOAT_FILES = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
+
+# What onnx2tf downloads when it does not find it in its working directory; only its shape matters here.
+_SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
+
+# Up to so many nodes onnx2tf runs every operator it has made against ONNX Runtime and fixes transposed axes by that.
+# That takes minutes for larger ones; parity is measured on the finished file in any case.
+_STRICT_NODES = 600
+
+# Converted as plain arithmetic: TFLite has no Erf, and GELU v1 would need a runtime of 2.9.
+_PSEUDO = ("erf", "gelu")
+_WORKER = Path(__file__).with_name("classic_worker.py")
+
+
+def convert(job: Job) -> dict[str, bytes]:
+    """Return the content of the file of each mode."""
+    python = ensure_environment("classic", job.environment)
+    made = run_onnx2tf(job.onnx, job.folder, job.timeout_s, python)
+    content = {mode: (made / name).read_bytes() for mode, name in FLOAT_FILES.items()}
+    if "w8" in job.modes:
+        content["w8"] = quantize_weights(content["fp32"])
+    if any(mode not in content for mode in job.modes):
+        content |= _quantize(job, made, python)
+    return {mode: content[mode] for mode in job.modes}
+
+
+def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float, python: str) -> Path:
+    """Run onnx2tf on the graph in `folder`; return the folder of its SavedModel and float files."""
+    np.save(folder / _SAMPLE, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
+    model = channels_first(onnx.load(str(onnx_path)))
+    onnx.save(model, str(folder / "model.onnx"))
+    # -nuo: `export_onnx` has simplified the graph. Three more runs of onnxsim would take half of the time and change no
+    # byte of the files.
+    options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-osd", "-rtpo", *_PSEUDO]
+    if len(model.graph.node) > _STRICT_NODES:
+        options.append("--disable_strict_mode")
+    run_converter("onnx2tf", ["-m", "onnx2tf", *options], folder, timeout_s, python)
+    missing = [name for name in FLOAT_FILES.values() if not (folder / "out" / name).is_file()]
+    if missing:
+        raise ExportError(f"onnx2tf reported success but made no {', '.join(missing)}; run `distill doctor`")
+    return folder / "out"
+
+
+def _quantize(job: Job, saved_model: Path, python: str) -> dict[str, bytes]:
+    """Return the `dynamic`, `int8`, `int8_hybrid` and `int16x8` files among the modes, made from a SavedModel."""
+    folder, crops = job.folder, job.crops
+    files = {mode: folder / f"{mode}.tflite" for mode in job.modes if mode not in (*FLOAT_FILES, "w8")}
+    work = {mode: str(path) for mode, path in files.items() if mode in ("dynamic", "int16x8")}
+    if crops is not None:
+        np.save(folder / "crops.npy", crops)
+        work |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
+    _work({"saved_model": str(saved_model), **work}, job, python)
+    if crops is not None:
+        model = read_model(folder / "calibrated.tflite")
+        names = float_names(model, job.onnx, crops[0], job.modes, job.config)
+        integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
+        if integer:
+            _work({"calibrated": work["calibrated"], "integer": integer}, job, python)
+        if "int16x8" in names:
+            files["int16x8"].write_bytes(dequantize_operators(files["int16x8"].read_bytes(), names["int16x8"]))
+        for mode in names:
+            files[mode].write_bytes(quantize_weights(files[mode].read_bytes()))
+    return {mode: path.read_bytes() for mode, path in files.items()}
+
+
+def quantize_unnamed(
+    saved_model: Path, inputs: NDArray[np.float32], folder: Path, timeout_s: float, python: str
+) -> Path:
+    """Make an int8 file of every operator that has an 8-bit form, with outputs in floats; return its path.
+
+    For networks with several outputs, which are decoded outside of the graph.
+
+    Args:
+        saved_model: what onnx2tf made.
+        inputs: (n, h, w, 3) float32 to find the ranges of activations with.
+        folder: for the files.
+        timeout_s: for each of two runs of TensorFlow.
+        python: interpreter of the classic environment.
+
+    Raises:
+        ExportError: TensorFlow failed or took too long.
+    """
+    np.save(folder / "crops.npy", inputs)
+    calibrated, made = folder / "calibrated.tflite", folder / "int8.tflite"
+    job = Job(saved_model, folder, (), timeout_s=timeout_s)
+    work = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
+    _work(work, job, python)
+    _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": []}]}, job, python)
+    return made
+
+
+def _work(work: dict[str, Any], job: Job, python: str) -> None:
+    """Run one job of `classic_worker.py`."""
+    path = job.folder / "job.json"
+    path.write_text(json.dumps(work))
+    run_converter("quantizer", [str(_WORKER), str(path)], job.folder, job.timeout_s, python)

@@ -1,0 +1,35 @@
+"""What a converter lane is asked to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.export.config import Lane, QuantizeConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A conversion.
+
+    Attributes:
+        onnx: graph of `export_onnx`.
+        folder: for temporary files.
+        modes: names in `MODES`.
+        crops: (n, h, w, 3) float32 that calibrated modes take the ranges of activations from.
+        config: modules and operators that stay in floats in the integer modes.
+        lane: which converter.
+        environment: interpreter or virtual environment that has the converter; the cached one by default.
+        timeout_s: for each child process.
+    """
+
+    onnx: Path
+    folder: Path
+    modes: Sequence[str]
+    crops: NDArray[np.float32] | None = None
+    config: QuantizeConfig = field(default_factory=QuantizeConfig)
+    lane: Lane = "modern"
+    environment: Path | None = None
+    timeout_s: float = 1800

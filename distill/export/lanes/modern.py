@@ -1,0 +1,69 @@
+"""Modern lane: float files by onnx2tf 2.6 without TensorFlow, the others by litert-quantizer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from distill.environments import ensure_environment
+from distill.errors import ExportError
+from distill.export.lanes.channels_first import channels_first
+from distill.export.lanes.job import Job
+from distill.export.quantization_modes import MODES
+from distill.export.quantize import float_names
+from distill.tflite.fuse_activations import fuse_relu
+from distill.tflite.serialization import read_model, write_model
+from distill.tflite.subprocesses import run_converter
+from distill.tflite.weight_quantization import half_weights, quantize_weights
+
+_FLOAT_FILE = "model_float32.tflite"
+_WORKER = Path(__file__).with_name("modern_worker.py")
+
+
+def convert(job: Job) -> dict[str, bytes]:
+    """Return the content of the file of each mode."""
+    python = ensure_environment("modern", job.environment)
+    float_file = run_onnx2tf(job, python)
+    content = {"fp32": float_file.read_bytes()}
+    # Not by the converters: onnx2tf makes float16 inputs.
+    passes = {"fp16": half_weights, "w8": quantize_weights}
+    content |= {mode: change(content["fp32"]) for mode, change in passes.items() if mode in job.modes}
+    rest = [mode for mode in job.modes if mode not in content]
+    if rest:
+        content |= _quantize(job, float_file, rest, python)
+    return {mode: content[mode] for mode in job.modes}
+
+
+def run_onnx2tf(job: Job, python: str) -> Path:
+    """Run onnx2tf in the folder of the job; return the float file."""
+    onnx.save(channels_first(onnx.load(str(job.onnx))), str(job.folder / "model.onnx"))
+    options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-v", "error"]
+    run_converter("onnx2tf", ["-m", "onnx2tf", *options], job.folder, job.timeout_s, python)
+    made = job.folder / "out" / _FLOAT_FILE
+    if not made.is_file():
+        raise ExportError(f"onnx2tf reported success but made no {_FLOAT_FILE}; try --lane classic")
+    made.write_bytes(fuse_relu(made.read_bytes()))
+    return made
+
+
+def _quantize(job: Job, float_file: Path, modes: list[str], python: str) -> dict[str, bytes]:
+    """Return the files that litert-quantizer makes of a float one."""
+    names: dict[str, list[str]] = {}
+    work: dict[str, Any] = {"float": str(float_file)}
+    if job.crops is not None:
+        np.save(job.folder / "crops.npy", job.crops)
+        work["crops"] = str(job.folder / "crops.npy")
+        names = float_names(read_model(float_file), job.onnx, job.crops[0], modes, job.config)
+    files = {mode: job.folder / f"{mode}.tflite" for mode in modes}
+    work["files"] = [{"file": str(files[mode]), "mode": mode, "float": names.get(mode, [])} for mode in modes]
+    path = job.folder / "job.json"
+    path.write_text(json.dumps(work))
+    run_converter("litert-quantizer", [str(_WORKER), str(path)], job.folder, job.timeout_s, python)
+    content = {mode: file.read_bytes() for mode, file in files.items()}
+    # Written again in any case: tflite-runtime 2.11 finds no weights in the quantizer's own files.
+    return {
+        mode: quantize_weights(blob) if MODES[mode].calibrated else write_model(read_model(blob))
+        for mode, blob in content.items()
+    }

@@ -1,0 +1,1 @@
+"""Processes, locks and folders: what training and export need of the operating system."""

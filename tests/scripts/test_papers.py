@@ -1,0 +1,209 @@
+"""Tables and figures of the papers: none is missing, every number of ours is that of its result, commands exist."""
+
+import argparse
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from distill.cli.options import options_of, parse
+from distill.data.synthetic import write_faces
+from distill.training.config import StudentConfig
+from distill.training.fit import train_student
+from scripts.studies.common.marked_blocks import ROOT
+from scripts.studies.papers.contents import PAPERS, STATES, Paper, load_paper, path_of, read_paper, value_of
+from scripts.studies.papers.page import commands, summary, table
+
+# By hand from the texts: number of figures, and by table the number of its rows and of its cells with a number. The
+# tables of the first paper are known by single numbers; cells that no text at hand holds are not counted.
+CONTENTS: dict[str, tuple[int, dict[str, tuple[int, int]]]] = {
+    "swinv2_mobilevitv2": (1, {"table 1": (6, 5), "table 2": (6, 5), "table 3": (6, 5)}),
+    "efld": (2, {"table 1": (3, 6), "table 2": (4, 20)}),
+    "lite_hrnet_plus": (5, {"table 1": (12, 156), "table 2a": (4, 8), "table 2b": (2, 4)}),
+    "thesis": (
+        25,
+        {
+            "table 1": (10, 10), "table 2": (5, 10), "table 3": (3, 0), "table 4": (5, 15), "table 5": (4, 12),
+            "table 6": (5, 15), "table 7": (9, 9), "table 8": (5, 45), "table 9": (5, 20),
+        },
+    ),
+    "retinaface_mobilenetv2": (4, {"table 1": (2, 10), "table 2": (1, 2), "table 3": (2, 8), "table 4": (2, 12)}),
+}  # fmt: skip
+MODULES = [words for name in PAPERS for words in commands(load_paper(name)) if words[0] == "python"]
+
+
+def written(tmp_path: Path, **changes: Any) -> Path:
+    """Write a paper of one part, and return its file."""
+    part = {"state": "reproduced", "command": "true", "rows": {"a": "x"}, "columns": [{"name": "n", "ours": "f#{key}"}]}
+    part = {name: value for name, value in {**part, **changes}.items() if value is not None}
+    content = {"title": "T", "source": "S", "sections": [{"items": ["table 1"], "title": "t", "parts": [part]}]}
+    path = tmp_path / "paper.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_every_paper_with_a_file_has_a_page() -> None:
+    assert set(PAPERS) == set(CONTENTS) == {path.stem for path in (ROOT / "scripts/studies/papers").glob("*.yaml")}
+    for name in PAPERS:
+        assert f"<!-- {path_of(name)}:begin -->" in (ROOT / f"docs/explanation/papers/{name}.md").read_text()
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_no_table_and_no_figure_is_missing(name: str) -> None:
+    figures, tables = CONTENTS[name]
+    items = [item for section in load_paper(name).sections for item in section.items]
+    assert sorted(items) == sorted([*tables, *(f"figure {number}" for number in range(1, figures + 1))])
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_no_row_and_no_number_of_a_table_is_missing(name: str) -> None:
+    _, tables = CONTENTS[name]
+    for section in load_paper(name).sections:
+        rows = {row for part in section.parts for row in part.rows}
+        cells = [value for part in section.parts for column in part.columns for value in column.published]
+        known = (len(rows), sum(value is not None for value in cells))
+        for item in section.items:
+            assert known == tables.get(item, known), item
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_what_is_reproduced_has_a_number_in_every_row(name: str) -> None:
+    for section in load_paper(name).sections:
+        for part in section.parts:
+            if part.state == "reproduced":
+                columns = [column for column in part.columns if column.ours]
+                for row in part.rows:
+                    assert [part.ours(column, row) for column in columns], (section.items, row)
+
+
+def test_a_number_of_a_page_is_that_of_its_result() -> None:
+    # Read apart from the code that makes the page.
+    dan = json.loads((ROOT / "results/studies/thesis.json").read_text())["networks"]["dan_1"]
+    page = (ROOT / "docs/explanation/papers/thesis.md").read_text()
+    assert f"| DAN-1 | 3.69 | {dan['gt_percent']:.2f} |" in page
+    video = dan["jitter"]["video"]["fixed_box_percent"]
+    assert f"| DAN-1 | 0.29 | {video:.2f} |" in page
+    cards = yaml.safe_load((ROOT / "distill/models/cards/efld.yaml").read_text())
+    assert (
+        f"| EFLD | 19.1 | {2e-6 * cards['counts'][0]['macs']:.1f} |"
+        in (ROOT / "docs/explanation/papers/efld.md").read_text()
+    )
+
+
+def test_paths_select_keys_indices_and_entries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("scripts.studies.papers.contents.ROOT", tmp_path)
+    content = {"a": [1, 2], "b": [{"name": "x", "t": 1, "ms": 3.5}, {"name": "x", "t": 2, "ms": 2}]}
+    (tmp_path / "path_cases.json").write_text(json.dumps(content))
+    assert value_of("path_cases.json#a/1") == 2
+    assert value_of("path_cases.json#b/name=x,t=1/ms") == 3.5
+    for path, message in {
+        "no_such.json#a": "no_such.json does not exist",
+        "path_cases.json#c": "no c",
+        "path_cases.json#a/2": "no 2",
+        "path_cases.json#b/name=x/ms": "2 entries are name=x, not one",
+        "path_cases.json#b/name=y/ms": "0 entries are name=y",
+    }.items():
+        with pytest.raises(LookupError, match=message):
+            value_of(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"state": "silent"}, "'silent' is none of reproduced, runnable, not planned"),
+        ({"command": None}, "reproduced needs `command`"),
+        ({"missing": "x"}, "reproduced has no `missing`"),
+        ({"columns": [{"name": "n", "published": [1.0]}]}, "have a column with `ours`"),
+        ({"state": "runnable", "missing": "x"}, "have a column with `ours`"),
+        ({"state": "runnable", "columns": []}, "runnable needs `missing`"),
+        ({"state": "not planned", "columns": [], "command": None}, "not planned needs `reason`"),
+        ({"columns": [{"name": "n", "ours": "f#{key}", "published": [1.0, 2.0]}]}, "2 numbers of 'n' for 1 rows"),
+    ],
+)
+def test_parts_without_what_their_state_needs_are_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    read_paper(written(tmp_path))
+    with pytest.raises(ValueError, match=message):
+        read_paper(written(tmp_path, **changes))
+
+
+def test_published_and_our_numbers_stand_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("scripts.studies.papers.contents.ROOT", tmp_path)
+    (tmp_path / "side_cases.json").write_text('{"x": 1500, "y": 2500}')
+    columns = [{"name": "n", "published": [1.4, None], "ours": "side_cases.json#{key}", "factor": 0.001, "digits": 1}]
+    paper: Paper = read_paper(written(tmp_path, rows={"a": "x", "b": "y"}, columns=columns))
+    assert table(paper.sections[0].parts[0]).splitlines() == [
+        "| row | n, published | n, ours |",
+        "|---|---:|---:|",
+        "| a | 1.4 | 1.5 |",
+        "| b | – | 2.5 |",
+    ]
+
+
+def test_the_summary_counts_every_state() -> None:
+    lines = summary().splitlines()
+    assert lines[0] == f"| paper | tables, figures | {' | '.join(STATES)} |"
+    assert len(lines) == 2 + len(PAPERS)
+
+
+class _ParsedError(Exception):
+    """The command line was accepted."""
+
+
+@pytest.mark.parametrize("words", MODULES, ids=" ".join)
+def test_shown_python_commands_parse(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert words[:2] == ["python", "-m"]
+    original: Callable[..., argparse.Namespace] = argparse.ArgumentParser.parse_args
+
+    def parse_args(self: argparse.ArgumentParser, *args: Any) -> argparse.Namespace:
+        original(self, *args)
+        raise _ParsedError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
+    monkeypatch.setattr(sys, "argv", words[2:])
+    with pytest.raises(_ParsedError):
+        importlib.import_module(words[2]).main()
+
+
+def test_an_unknown_paper_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.studies.papers", "no_paper"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "'no_paper' is none of swinv2_mobilevitv2, efld" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("faces") / "faces"
+    write_faces(root, 6, seed=0, size=96, subsets={"train": 0.5, "val": 0.5})
+    return root
+
+
+@pytest.mark.parametrize("arch", ["lite_hrnet_plus_10m", "hrnet_w18", "timm:mobilenetv2_100"])
+def test_the_recipe_of_lite_hrnet_plus_trains(arch: str, faces: Path, tmp_path: Path) -> None:
+    words = [
+        "--config", "configs/zoo/lite_hrnet_plus_300w.yaml", "--model.arch", arch, "--runs", str(tmp_path / "runs"),
+        "--data.preset", "null", "--data.format", "manifest", "--data.root", str(faces),
+        "--data.subset", "train", "--data.val_subset", "val", "--data.batch_size", "2", "--data.workers", "0",
+        "--trainer.epochs", "1", "--trainer.validate_every", "1", "--log.wandb", "disabled",
+    ]  # fmt: skip
+    config = StudentConfig(**parse(options_of("student", "", StudentConfig), words))
+    assert (config.optim.name, config.optim.schedule, config.data.scheme) == ("adam", "step", "ibug68")
+    train_student(config)
+    assert (tmp_path / "runs/lite_hrnet_plus_300w/best.ckpt").is_file()
+
+
+def test_the_rate_of_lite_hrnet_plus_falls_after_170_and_200_epochs() -> None:
+    words = ["--config", "configs/zoo/lite_hrnet_plus_paper.yaml"]
+    config = StudentConfig(**parse(options_of("student", "", StudentConfig), words))
+    falls = [round(share * config.trainer.epochs, 1) for share in config.optim.milestones_or_default]
+    assert falls == [170, 200]
