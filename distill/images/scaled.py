@@ -18,8 +18,8 @@ from distill.images.warp import Photo, warp
 SCALES = (8, 4, 2, 1)
 # Longer side in pixels that is enough for a detector of 320 px, also in tiles of half the photo's longer side.
 _LEAST = 960
-# Pixels of the decoded photo for each of a crop. With 1.5, landmarks stay within a hundredth of the eye distance of
-# those from all pixels (results/bench/photos.json).
+# Pixels of the decoded photo for each of a crop; tests/inference/test_landmarker.py bounds how far landmarks move from
+# those of all pixels, scripts/bench/photos.py measures it.
 _OVERSAMPLING = 1.5
 _UNCHANGED: Affine = np.eye(2, 3)
 

@@ -26,7 +26,7 @@ _TWICE = 0.6
 _MISSES = 2
 _RATE = 25.0
 
-Place = Callable[[Photo, Box, float], Face]
+Locate = Callable[[Photo, Box, float], Face]
 
 
 @dataclass
@@ -59,12 +59,12 @@ class Tracker:
 
     Attributes:
         detect: finds the faces of a frame.
-        place: (frame, box, score) -> the face in a box of the detector's convention.
+        locate: (frame, box, score) -> the face in a box of the detector's convention.
         detections: how often the detector ran.
     """
 
     detect: Detector
-    place: Place
+    locate: Locate
     config: TrackConfig = field(default_factory=TrackConfig)
     detections: int = 0
     _tracks: list[_Track] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Tracker:
 
     def _follow(self, track: _Track, photo: Photo) -> bool:
         """Place the landmarks of a face in the crop that the last frame gave; return whether it is there."""
-        found = self.place(photo, track.crop, track.reference.score)
+        found = self.locate(photo, track.crop, track.reference.score)
         box = moved_box(track.reference.box, track.reference.landmarks, found.landmarks)
         height, width = photo.shape[:2]
         if found.placed is False or not is_plausible(track.face.box, box, width, height):
@@ -140,7 +140,7 @@ class Tracker:
 
     def _begin(self, photo: Photo, detection: Detection, old: _Track | None) -> Face:
         """Return the face of a detection with the id of the face that was followed or lost there, else a new one."""
-        face = self.place(photo, detection.box, detection.score)
+        face = self.locate(photo, detection.box, detection.score)
         if old is not None:
             return face._replace(id=old.id)
         pairs = matched([detection.box], [lost.box for lost in self._lost])

@@ -191,7 +191,7 @@ def followed(landmarker: Landmarker, frames: Sequence[Photo], candidates: Sequen
     """Return the track (t, 51, 2) of a clip without smoothing, then with each candidate."""
     from distill.inference.smoothing import OneEuroFilter
 
-    faces = [found[0] for found in landmarker.track(frames, RATE)]
+    faces = [found[0] for found in landmarker.track(frames, RATE, smooth=False)]
     raw = np.array([inner(face.landmarks) for face in faces])
     side = max(faces[0].box.width, faces[0].box.height)
     tracks = [raw]

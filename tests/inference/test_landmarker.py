@@ -175,7 +175,7 @@ def test_needs_neither_torch_nor_tensorflow() -> None:
 
 
 def test_track_yields_faces_with_ids(model: Path) -> None:
-    """The detector is asked once, and the crop of the next frame is that of the first as long as nothing moves."""
+    """The detector runs once for the whole clip, and the crop stays where it is as long as nothing moves."""
     asked = []
 
     def detect(photo: np.ndarray) -> list[Detection]:

@@ -33,7 +33,7 @@ class Scene:
     def detect(self, photo: np.ndarray) -> list[Detection]:
         return [Detection(box_at(*at), 0.9) for index, at in enumerate(self.centres) if index not in self.hidden]
 
-    def place(self, photo: np.ndarray, box: Box, score: float) -> Face:
+    def locate(self, photo: np.ndarray, box: Box, score: float) -> Face:
         for index, centre in enumerate(self.centres):
             if np.abs(np.array(box.centre) - centre).max() < SIDE / 2:
                 points = np.array(centre) + SIDE / 2 * SHAPE + self._rng.normal(0, self._noise, SHAPE.shape)
@@ -41,7 +41,7 @@ class Scene:
         return Face(box, np.zeros(SHAPE.shape, np.float32), score, placed=False)
 
     def tracker(self, redetect: int = 10, smooth: bool = False) -> Tracker:
-        return Tracker(self.detect, self.place, TrackConfig(redetect, smooth))
+        return Tracker(self.detect, self.locate, TrackConfig(redetect, smooth))
 
 
 def test_moving_faces_keep_their_ids_and_are_detected_once_in_a_while() -> None:
