@@ -13,9 +13,9 @@ from distill.export.verify.parity_report import ConversionReport, cells, convers
 from distill.export.verify.sensitivity import LayerCost
 from distill.export.verify.tolerances import Gate
 from distill.files import write_json
-from distill.publication import Staging
 from distill.report.runs import build
 from distill.report.sources import read_source
+from distill.system.publication import Staging
 
 
 @pytest.fixture
