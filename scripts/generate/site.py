@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path("docs/mkdocs.yml")
 BUILD = Path("build/docs")
-PATTERNS = ("*.md", "docs/**/*.md", "docs/images/*", "docs/assets/*", "checkpoints/*.md")
+PATTERNS = ("*.md", "docs/**/*.md", "docs/images/*", "docs/assets/*", "checkpoints/*.md", "results/*/*.json")
 
 
 def site_files(root: Path = ROOT) -> list[Path]:
