@@ -26,6 +26,7 @@ Net = TypeVar("Net", bound=nn.Module)
 _MAX_PICKLE_BYTES = 16 << 20
 _MAX_ENTRIES = 100_000
 _MAX_MODULES = 50_000
+_SPARE_NUMBERS = 20_000_000
 # Everything a checkpoint of plain values and tensors is rebuilt with. torch's own list also has `bytearray`, which
 # allocates as much as the file asks for.
 _REBUILT_WITH = {
@@ -128,16 +129,16 @@ def build_for_weights(make: Callable[[], Net], state: Mapping[str, Tensor]) -> N
         ValueError: names or shapes of the weights differ, or the network has far more parts than weights.
         Exception: whatever `make` raises.
     """
-    with _bounded_parts(len(state)):
+    with _bounded_parts(state):
         try:
             with torch.device("meta"):
                 layout = make()
-        except NotImplementedError as error:
-            if "meta" not in str(error):
+        except RuntimeError as error:  # NotImplementedError is one
+            if "meta tensor" not in str(error):
                 raise
         else:
             _require_same_shapes(layout, state)
-    return make()
+        return make()
 
 
 def _require_same_shapes(layout: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -152,22 +153,28 @@ def _require_same_shapes(layout: nn.Module, state: Mapping[str, Tensor]) -> None
 
 
 @contextmanager
-def _bounded_parts(tensors: int) -> Iterator[None]:
-    """Stop building a network that has many more parameters or modules than its file has tensors."""
-    limits = {"parameters": 1000 + 4 * tensors, "modules": _MAX_MODULES}
+def _bounded_parts(state: Mapping[str, Tensor]) -> Iterator[None]:
+    """Stop building a network that has many more parameters, numbers or modules than its file.
+
+    A parameter is counted when it is registered, which is before anything is written to its memory. The network is
+    built twice, and parts of it, such as a classifier, may be made and left out.
+    """
+    numbers = sum(value.numel() for value in state.values())
+    limits = {"parameters": 1000 + 4 * len(state), "numbers": _SPARE_NUMBERS + 4 * numbers, "modules": _MAX_MODULES}
     counts = dict.fromkeys(limits, 0)
 
-    def counter(kind: str) -> Callable[..., None]:
-        def count(*_: object) -> None:
-            counts[kind] += 1
-            if counts[kind] > limits[kind]:
-                raise CheckpointError(f"the network has more than {limits[kind]} {kind}")
+    def add(kind: str, count: int) -> None:
+        counts[kind] += count
+        if counts[kind] > limits[kind]:
+            raise CheckpointError(f"the network has more than {limits[kind]} {kind}")
 
-        return count
+    def count_parameter(module: nn.Module, name: str, value: Tensor | None) -> None:
+        add("parameters", 1)
+        add("numbers", 0 if value is None else value.numel())
 
     handles = (
-        torch_module.register_module_parameter_registration_hook(counter("parameters")),
-        torch_module.register_module_module_registration_hook(counter("modules")),
+        torch_module.register_module_parameter_registration_hook(count_parameter),
+        torch_module.register_module_module_registration_hook(lambda *_: add("modules", 1)),
     )
     try:
         yield

@@ -4,8 +4,10 @@ A fork keeps the libraries that are loaded, so that thousands of files can be tr
 copy alone.
 """
 
+import math
 import os
 import re
+import resource
 import select
 import signal
 import time
@@ -16,6 +18,8 @@ from pathlib import Path
 from distill.errors import DistillError
 
 _LONGEST_LINE = 500
+# Time on the clock for each second of processor time: the machine may run other programs.
+_WAITS = 10
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Outcome:
         kind: `ran`, `refused` (one line of a `DistillError`), `raised` (any other exception, or a longer text),
             `crash` (the process was ended by a signal) or `hang` (it was still running at the limit).
         text: of the error, or what the function returned.
-        seconds: from start to end.
+        seconds: of processor time, which other programs on the machine do not change.
         peak_mb: resident memory of the process at its peak; 0 after a crash or a hang.
     """
 
@@ -37,21 +41,28 @@ class Outcome:
 
 
 def run_forked(function: Callable[[], object], limit_s: float) -> Outcome:
-    """Call a function in a forked process and return what became of it."""
+    """Call a function in a forked process and return what became of it.
+
+    Args:
+        function: its result is returned as text.
+        limit_s: processor time it may take; a process that waits has `_WAITS` times as long.
+    """
     reader, writer = os.pipe()
-    start = time.monotonic()
+    deadline = time.monotonic() + _WAITS * limit_s
     child = os.fork()
     if child == 0:
         os.close(reader)
+        most = math.ceil(limit_s)
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
         _answer(function, writer)
     os.close(writer)
-    answer = _read(reader, start + limit_s)
+    answer = _read(reader, deadline)
     os.close(reader)
     if answer is None:
         os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    seconds = time.monotonic() - start
-    if answer is None:
+    _, status, used = os.wait4(child, 0)
+    seconds = used.ru_utime + used.ru_stime
+    if answer is None or (os.WIFSIGNALED(status) and seconds >= limit_s):
         return Outcome("hang", "", seconds, 0.0)
     kind, _, rest = answer.partition("\n")
     peak, _, text = rest.partition("\n")

@@ -82,6 +82,18 @@ def test_every_network_is_laid_out_without_memory(name: str) -> None:
         build_for_weights(lambda: create_model(name, "five"), dict(list(state.items())[1:]))
 
 
+def test_a_network_that_cannot_be_laid_out_is_bounded_too() -> None:
+    """A plugin's network may read a number of a tensor, which torch's meta device does not have."""
+
+    def make(width: int) -> nn.Module:
+        return nn.Linear(int(torch.tensor(width).item()), 1)
+
+    state = make(4).state_dict()
+    assert build_for_weights(lambda: make(4), state).state_dict().keys() == state.keys()
+    with pytest.raises(CheckpointError, match="numbers"):
+        build_for_weights(lambda: make(10**9), state)
+
+
 def test_a_network_of_very_many_parts_is_not_built() -> None:
     with pytest.raises(CheckpointError, match="more than 1000 parameters"):
         build_for_weights(lambda: nn.Sequential(*(nn.Linear(1, 1) for _ in range(10**6))), {})

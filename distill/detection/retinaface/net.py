@@ -73,7 +73,7 @@ class Heads(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         odds = _PRIOR_PROBABILITY / (1 - _PRIOR_PROBABILITY)
-        nn.init.constant_(self.score.bias, torch.tensor(odds).log().item())  # type: ignore[arg-type]
+        nn.init.constant_(self.score.bias, torch.tensor(odds, device="cpu").log().item())  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         batch = x.shape[0]

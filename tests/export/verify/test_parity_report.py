@@ -15,6 +15,7 @@ from distill.export.verify.tolerances import Gate
 from distill.files import write_json
 from distill.report.runs import build
 from distill.report.sources import read_source
+from distill.system.publication import Staging
 
 
 @pytest.fixture
@@ -22,7 +23,8 @@ def conversion(exported: ExportResult, net, spec, crops, tmp_path: Path) -> Conv
     files = {mode: exported.files[mode] for mode in ("onnx", "fp32", "int8")}
     results = tuple(result for result in exported.parity.results if result.name.partition(" on ")[0] in files)
     measured = replace(exported.parity, results=results)
-    return Conversion(files, measured, exported.ops, spec, crops[:1], QuantizeConfig().for_network(net), None, tmp_path)
+    staging = Staging(tmp_path, tmp_path)
+    return Conversion(files, measured, exported.ops, spec, crops[:1], QuantizeConfig().for_network(net), None, staging)
 
 
 @pytest.mark.slow

@@ -1,0 +1,53 @@
+"""A call in a forked process is judged by what became of it, whatever it did."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from distill.errors import CheckpointError
+from scripts.fuzz.forked import run_forked
+
+
+def _refuse() -> None:
+    raise CheckpointError("a.ckpt: damaged")
+
+
+def _raise() -> None:
+    raise ValueError("bug")
+
+
+def _two_lines() -> None:
+    raise CheckpointError("one\ntwo")
+
+
+def _crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _spin() -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (lambda: 7, "ran"),
+        (_refuse, "refused"),
+        (_raise, "raised"),
+        (_two_lines, "raised"),
+        (_crash, "crash"),
+        (_spin, "hang"),
+    ],
+)
+def test_each_end_has_its_kind(function: object, kind: str) -> None:
+    assert run_forked(function, 1).kind == kind  # type: ignore[arg-type]
+
+
+def test_the_peak_is_that_of_the_call() -> None:
+    small, large = (run_forked(lambda size=size: np.ones(size).sum(), 20).peak_mb for size in (1, 1 << 24))
+    assert 110 < large - small < 160
