@@ -90,6 +90,12 @@ def list_schemes() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
+def scheme_file(name: str) -> Path | None:
+    """Return the file of a scheme that comes with the package, None for a user's own."""
+    path = _FOLDER / f"{name}.yaml"
+    return path if path.is_file() else None
+
+
 def load_scheme(name: str) -> Scheme:
     """Return a scheme by its name, or by the path of a YAML file, which makes its declared name known.
 

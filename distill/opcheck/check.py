@@ -15,7 +15,7 @@ from distill.opcheck.advice import advise
 from distill.opcheck.module_map import module_map
 from distill.opcheck.tables import Kind, Since, kind_of, limit_of, op_table
 from distill.tflite.integrity import read_verified
-from distill.tflite.model import Operator
+from distill.tflite.model import Model, Operator
 from distill.tflite.releases import COLUMNS, Release, parse_release, parse_version
 from distill.tflite.serialization import read_model
 
@@ -159,6 +159,12 @@ def check_model(path: str | Path, runtime: str, onnx: str | Path | None = None, 
         path.name, runtime, rows, _oldest([row.since for row in rows]), model.min_runtime,
         _oldest([row.litert for row in rows]),
     )  # fmt: skip
+
+
+def oldest_release(model: Model) -> str | None:
+    """Return the oldest TensorFlow Lite that has every operator of a model, None when one is custom or unknown."""
+    rows = _rows(model.operators, [None] * len(model.operators), parse_release("litert"))
+    return _oldest([row.since for row in rows])
 
 
 def _onnx_beside(path: Path) -> Path | None:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from distill.opcheck.match_order import match_order
 from distill.tflite.model import Model
 
+_OF_READER = re.compile(r"_input_nhwc(_padded)?$")
+
 
 def module_map(
     model: Model, onnx_path: str | Path | None = None, image: NDArray[np.float32] | None = None
@@ -64,9 +66,12 @@ def module_of(onnx_name: str) -> str:
 
 
 def scope_of(tensor_name: str) -> str | None:
-    """Return the module in a tensor name of onnx2tf, which marks a path it kept by `wa/`, or None."""
+    """Return the module in a tensor name of onnx2tf, which marks a path it kept by `wa/`, or None.
+
+    A name like `wa/neck/Conv_input_nhwc` is of the operator that reads the tensor and says nothing about its own.
+    """
     found = re.search(r"(?:^|/)wa(/[^;]+)", tensor_name)
-    return module_of(found[1]) if found else None
+    return module_of(found[1]) if found and not _OF_READER.search(found[1]) else None
 
 
 def _with_next(modules: Sequence[str | None]) -> list[str | None]:

@@ -16,6 +16,7 @@ from distill.detection.detector import bundled_detector
 from distill.errors import SubmissionError
 from distill.files import atomic_path, sha256, write_json
 from distill.inference.landmarker import Landmarker
+from distill.landmarks.schemes import scheme_file
 from distill.opcheck.check import check_model
 from distill.spec import ModelSpec, read_sidecar, sidecar_path, write_sidecar
 from distill.submission.contest_rules import Contest, Points, load_contest
@@ -142,6 +143,9 @@ def package_files(model: Path, rules: Path, contest: Contest, results: Mapping[s
         sidecar_path(contest.model_name).name: sidecar_path(model).read_bytes(),
         "techreport.pdf": render_pdf(f"{contest.name}: {model.stem}", results),
     }
+    scheme = scheme_file(read_sidecar(model).scheme)
+    if scheme is not None:
+        files[f"distill/landmarks/data/{scheme.name}"] = scheme.read_bytes()
     for path in (bundled_detector(), bundled_detector().with_suffix(".json")):
         files[f"detector/{path.name}"] = path.read_bytes()
     for name in contest.files:

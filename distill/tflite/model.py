@@ -5,7 +5,7 @@ the same only if they are the same object.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,11 @@ class Model:
     def operators(self) -> list[Operator]:
         """The operators of every graph."""
         return [operator for graph in self.subgraphs for operator in graph.operators]
+
+    def with_min_runtime(self, release: str) -> "Model":
+        """Return the model with a note of the oldest runtime, as TensorFlow's converter leaves it."""
+        note = release.encode().ljust(_MAX_VERSION_LENGTH, b"\0")
+        return replace(self, metadata={**self.metadata, _MIN_RUNTIME: note})
 
     @property
     def min_runtime(self) -> str | None:

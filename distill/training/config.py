@@ -108,8 +108,7 @@ class TrainerConfig:
         checkpoint_every: steps between saves of the last checkpoint.
         patience: validations without a better NME before training stops; 0 never stops early.
         threads: CPU threads for the network; 0 leaves it to torch.
-        nonfinite: what to do about a step with NaN or infinity: `stop` the training, or `skip` the step and count it
-            (`train/skipped`).
+        nonfinite: a step with NaN or infinity: `stop`, or `skip` it and count it as `train/skipped`.
     """
 
     epochs: int = 100

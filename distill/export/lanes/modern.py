@@ -13,6 +13,7 @@ from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
 from distill.export.quantization_modes import MODES
 from distill.export.quantize import float_names
+from distill.opcheck.check import oldest_release
 from distill.tflite.fuse_activations import fuse_relu
 from distill.tflite.serialization import read_model, write_model
 from distill.tflite.subprocesses import run_converter
@@ -33,7 +34,14 @@ def convert(job: Job) -> dict[str, bytes]:
     rest = [mode for mode in job.modes if mode not in content]
     if rest:
         content |= _quantize(job, float_file, rest, python)
-    return {mode: content[mode] for mode in job.modes}
+    return {mode: _with_min_runtime(content[mode]) for mode in job.modes}
+
+
+def _with_min_runtime(blob: bytes) -> bytes:
+    """Note the oldest runtime in a file, as TensorFlow's converter does and onnx2tf without TensorFlow does not."""
+    model = read_model(blob)
+    release = oldest_release(model)
+    return blob if release is None else write_model(model.with_min_runtime(release))
 
 
 def run_onnx2tf(job: Job, python: str) -> Path:
