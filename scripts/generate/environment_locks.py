@@ -65,6 +65,7 @@ SOURCES = {
             "onnx2tf==1.28.8", "tensorflow==2.19.1", "tf-keras==2.19.0", "onnx==1.22.0", "onnxruntime==1.31.1",
             "onnxsim==0.8.1", "onnx-graphsurgeon==0.6.1", "sng4onnx==2.0.1", "psutil==7.2.2", "numpy<2",
             "protobuf==4.25.9", "h5py==3.16.0", "keras==3.15.1", "ml-dtypes==0.5.4", "flatbuffers==25.12.19",
+            "ai-edge-litert==2.3.0",
         ),
     ),
     "tflite211": Source(

@@ -11,6 +11,7 @@ from distill.environments import ensure_environment
 from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
+from distill.export.lanes.small_bounds import restore_bounds, small_bounds
 from distill.export.quantization_modes import MODES
 from distill.export.quantize import float_names
 from distill.opcheck.check import oldest_release
@@ -46,13 +47,14 @@ def _with_min_runtime(blob: bytes) -> bytes:
 
 def run_onnx2tf(job: Job, python: str) -> Path:
     """Run onnx2tf in the folder of the job; return the float file."""
-    onnx.save(channels_first(onnx.load(str(job.onnx))), str(job.folder / "model.onnx"))
+    graph = channels_first(onnx.load(str(job.onnx)))
+    onnx.save(graph, str(job.folder / "model.onnx"))
     options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-v", "error"]
     run_converter("onnx2tf", ["-m", "onnx2tf", *options], job.folder, job.timeout_s, python)
     made = job.folder / "out" / _FLOAT_FILE
     if not made.is_file():
         raise ExportError(f"onnx2tf reported success but made no {_FLOAT_FILE}; try --lane classic")
-    made.write_bytes(fuse_relu(made.read_bytes()))
+    made.write_bytes(fuse_relu(restore_bounds(made.read_bytes(), small_bounds(graph))))
     return made
 
 

@@ -24,8 +24,8 @@ MODES = ("fp32", "fp16", "w8", "dynamic", "int8", "int16x8")
 def test_every_mode_is_made_and_computes_the_network(tmp_path: Path) -> None:
     require_lane("classic")
     torch.manual_seed(0)
-    spec = ModelSpec("efld", "inner51", 51, CropSpec(size=64))
-    net = create_model("efld", "inner51").eval()
+    spec = ModelSpec("efld", "inner51", 51, CropSpec(size=64), {"image_size": 64})
+    net = create_model("efld", "inner51", image_size=64).eval()
     faces = calibrate_on(spec, CalibrationConfig(faces=4)).crops
     files = export_tflite(
         export_onnx(net, spec, tmp_path / "net.onnx"), spec, tmp_path, MODES, calibration=faces, lane="classic"
