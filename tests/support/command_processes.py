@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.environments import environment_variables
 from tests.support.training_process import train
 
 SECRETS = {"WANDB_API_KEY": "0123456789abcdef0123456789abcdef01234567", "MY_DATABASE_PASSWORD": "correct-horse-battery"}
@@ -28,7 +29,12 @@ def server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["distill.training.fit", "distill.cli.student", "albumentations", "wandb"])
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**SECRETS, "OMP_NUM_THREADS": "1", "HOME": f"/home/{USER}"}.items():
+        for name, value in {
+            **SECRETS,
+            **environment_variables(),
+            "OMP_NUM_THREADS": "1",
+            "HOME": f"/home/{USER}",
+        }.items():
             patch.setenv(name, value)
         # The environment is that of the moment the server starts, which is with the first process.
         first = context.Process(target=os.getpid)

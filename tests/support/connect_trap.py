@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.environments import environment_variables
+
 ROOT = Path(__file__).resolve().parents[2]
 # Imported by Python itself at the start of every process whose PYTHONPATH leads here.
 TRAP = '''
@@ -64,6 +66,7 @@ def run_trapped(code: str, folder: Path, timeout_s: float) -> tuple[subprocess.C
     home.mkdir()
     attempts = folder / "attempts.txt"
     environment = {name: value for name, value in os.environ.items() if name not in _NEUTRAL}
+    environment |= environment_variables()
     environment |= {"PYTHONPATH": f"{folder / 'trap'}:{ROOT}", "CONNECT_TRAP": str(attempts), "HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=folder, timeout=timeout_s

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from distill.environments import find_environment
+from distill.environments import ENVIRONMENTS, find_environment
 from distill.export.config import Lane
 
 # What requirements.txt brings, by module: folders of site-packages, with the shared libraries beside them.
@@ -30,6 +30,12 @@ def make_linked_environment(folder: Path, without: str = "") -> Path:
             if (source / name).is_dir():
                 (target / name).symlink_to(source / name)
     return folder / "bin" / "python"
+
+
+def environment_variables() -> dict[str, str]:
+    """Return the variables by which a process with another home folder finds the environments of `make setup`."""
+    found = {environment.variable: find_environment(name) for name, environment in ENVIRONMENTS.items()}
+    return {variable: python for variable, python in found.items() if python}
 
 
 def present_lane() -> Lane:

@@ -24,7 +24,9 @@ def conversion(exported: ExportResult, net, spec, crops, tmp_path: Path) -> Conv
     results = tuple(result for result in exported.parity.results if result.name.partition(" on ")[0] in files)
     measured = replace(exported.parity, results=results)
     staging = Staging(tmp_path, tmp_path)
-    return Conversion(files, measured, exported.ops, spec, crops[:1], QuantizeConfig().for_network(net), None, staging, "modern")
+    return Conversion(
+        files, measured, exported.ops, spec, crops[:1], QuantizeConfig().for_network(net), None, staging, "modern"
+    )
 
 
 @pytest.mark.slow
