@@ -67,6 +67,7 @@ SOURCES = {
             "protobuf==4.25.9", "h5py==3.16.0", "keras==3.15.1", "ml-dtypes==0.5.4", "flatbuffers==25.12.19",
             "ai-edge-litert==2.3.0",
         ),
+        unused=("backports-strenum",),  # of Python 3.10
     ),
     "tflite211": Source(
         "tflite-runtime 2.11, which distill check loads models in.",
