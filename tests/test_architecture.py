@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from distill.cli.main import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "distill"
 HEAVY = ["torch", "torchvision", "timm", "pytorch_lightning", "torchmetrics", "tensorflow", "onnx2tf", "mediapipe"]
@@ -150,3 +152,11 @@ def test_functions_are_short() -> None:
 def test_few_files_stand_at_the_top_of_the_package() -> None:
     names = [path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]
     assert len(names) <= 8, names
+
+
+def test_command_modules_are_thin() -> None:
+    """Of the commands and of the actions of `distill data`; what they share is no command."""
+    commands = [PACKAGE / "cli" / f"{name}.py" for name in COMMANDS if name != "data"]
+    lengths = {path.stem: len(path.read_text().splitlines()) for path in [*commands, *PACKAGE.glob("cli/data/*.py")]}
+    assert {name for name, lines in lengths.items() if lines > 120} == set()
+    assert len((PACKAGE / "training" / "fit.py").read_text().splitlines()) <= 150

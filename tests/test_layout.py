@@ -96,6 +96,7 @@ TESTED_ELSEWHERE = {
     "inference/flip.py": "inference/test_backend.py",
     "inference/load.py": "inference/test_backend.py",
     "inference/onnx_session.py": "inference/test_landmarker.py",
+    "inference/run.py": "inference/test_photo_pool.py",
     "inference/torch_backend.py": "inference/test_backend.py",
     "inference/track_config.py": "inference/test_tracking.py",
     "landmarks/parse.py": "landmarks/test_schemes.py",

@@ -26,7 +26,8 @@ RETIRED_PARTS = frozenset(
 # Whole names that do not describe their value.
 RETIRED_NAMES = frozenset({"one", "place", "places", "seen", "turn", "turns"})
 PHRASES = re.compile(
-    r"second opinion|asked once|for ever\b|\bfound box|a face says|teacher alone is heard|how hard a term pulls"
+    r"second opinion|asked once|for ever\b|\bfound box|a face says|teacher alone is heard|how hard (?:a|each) term"
+    r"|\bpulls? (?:no harder|nowhere|equally)"
     r"|grid of nine|user can mend|network (?:hears|says|speaks|forgets|looks)",
     re.IGNORECASE,
 )

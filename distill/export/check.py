@@ -66,6 +66,8 @@ def check(
     """
     if onnx is not None and not onnx.is_file():
         raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
+    if Path(model).suffix in (".ckpt", ".safetensors", ".onnx"):
+        raise ConfigError(f"{model}: not a TFLite file; make one with `distill export` and check that")
     given: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
     note = provide_runtime(runtime)
     of_model = {name: value for name, value in given.items() if value is not None}

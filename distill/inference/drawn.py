@@ -28,6 +28,8 @@ class DrawingWriter:
         Raises:
             ConfigError: two sources would be drawn to one file, or nothing can be written there.
         """
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"--draw {folder}: a file; give a folder for the drawings")
         self._scheme = scheme
         self._targets = _targets(folder, sources)
         self._video: Any = None

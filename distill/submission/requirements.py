@@ -1,4 +1,4 @@
-"""What run_model.py pulls in: which files of this project ship with it, and what requirements.txt must hold."""
+"""Dependencies of run_model.py: which files of this project ship with it, and what requirements.txt must hold."""
 
 import ast
 import re

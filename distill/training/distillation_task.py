@@ -82,13 +82,13 @@ class StudentTask(LandmarkTask):
     def parameter_groups(self) -> list[dict[str, Any]]:
         return super().parameter_groups() + ([] if self.feature is None else _align_group(self.feature, self.optim))
 
-    def fade(self) -> float:
+    def decay(self) -> float:
         """Share of the distillation weights at this step (DWPose, arXiv 2307.15880, eq. 6: linear)."""
         return 1 - self.global_step / self.total_steps if self.kd.decay == "linear" else 1.0
 
     def kd_weight(self) -> float:
         """Weight of the main kind at this step."""
-        return self.kd.weight * self.fade()
+        return self.kd.weight * self.decay()
 
     def losses(self, batch: FaceSample) -> dict[str, Tensor]:
         images = as_floats(batch["image"])
@@ -101,7 +101,7 @@ class StudentTask(LandmarkTask):
             answer = self.teacher.answer(images, batch)
         # Where nobody marked a point, the teacher is all there is; one marked outside the crop it cannot see.
         valid = inside_crop(batch["landmarks"]) | ~batch["known"]
-        weights = {self.kd.kind: self.kd_weight(), **{k: w * self.fade() for k, w in self.kd.extra.items()}}
+        weights = {self.kd.kind: self.kd_weight(), **{k: w * self.decay() for k, w in self.kd.extra.items()}}
         terms = {k: w * self._distilled(k, prediction, answer, features, valid) for k, w in weights.items()}
         kd = sum(terms.values(), start=torch.zeros((), device=self.device))
         each = {f"kd_{kind}": term for kind, term in terms.items()} if len(terms) > 1 else {}

@@ -149,3 +149,21 @@ def no_process_of(group: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--redetect", "3"], "--redetect has no effect on photos"),
+        (["--max_frames", "3"], "--max_frames has no effect on photos"),
+        (["--smooth", "false"], "--smooth has no effect on photos"),
+        (["--threads", "0"], "--threads 0 must be at least 1"),
+    ],
+)
+def test_predict_refuses_what_has_no_effect(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(b"never read")
+    assert main(["predict", str(photo), *options]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")

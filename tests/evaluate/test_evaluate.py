@@ -212,7 +212,7 @@ def test_table_shows_every_normaliser_and_part(measure: Measure) -> None:
 
 
 def test_real_faces_at_the_mean_shape() -> None:
-    """The road from a real 300-W folder to a number, with the simplest model there is."""
+    """From a real 300-W folder to a number, with the simplest model there is."""
     here = Path(__file__).resolve().parents[2]
     folder = Path(os.environ.get("DISTILL_DATA", here.parent / "shared" / "data")) / "300W"
     if not folder.is_dir():

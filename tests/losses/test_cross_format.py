@@ -1,4 +1,4 @@
-"""Heads for several kinds of landmarks: what is missing costs nothing and pulls nowhere."""
+"""Heads for several kinds of landmarks: what is missing has no loss and no gradient."""
 
 import pytest
 import torch
@@ -58,16 +58,16 @@ def test_missing_is_zero_and_has_no_gradient(loss: CrossFormatLoss) -> None:
 
 
 def test_weights_are_proportional_and_a_rare_head_is_not_louder(loss: CrossFormatLoss) -> None:
-    """A face pulls equally hard at its head whoever else is in the batch, and twice as hard with twice the weight."""
-    pulls = []
+    """The gradient of a face does not depend on the others of its batch, and doubles with its weight."""
+    gradients = []
     for known, weight in (((0, 1, 2, 3), 1.0), ((0,), 1.0), ((0,), 2.0)):
         points, targets = _batch()
         targets["wflw98"]["known"][[i for i in range(4) if i not in known]] = False
         _terms(loss, points, targets, torch.tensor([weight, 1.0, 1.0, 1.0]))["loss"].backward()
         assert points["wflw98"].grad is not None
-        pulls.append(points["wflw98"].grad[0])
-    assert torch.allclose(pulls[0], pulls[1], rtol=1e-4, atol=1e-9)
-    assert torch.allclose(2 * pulls[1], pulls[2], rtol=1e-4, atol=1e-9)
+        gradients.append(points["wflw98"].grad[0])
+    assert torch.allclose(gradients[0], gradients[1], rtol=1e-4, atol=1e-9)
+    assert torch.allclose(2 * gradients[1], gradients[2], rtol=1e-4, atol=1e-9)
 
 
 def test_a_batch_without_any_label_is_finite(loss: CrossFormatLoss) -> None:

@@ -33,7 +33,7 @@ ALL = torch.ones(3, 4, dtype=torch.bool)
 
 
 @pytest.mark.parametrize("kind", MAP_KINDS)
-def test_equal_maps_cost_nothing_and_pull_nowhere(kind: str, maps: tuple[Tensor, Tensor]) -> None:
+def test_equal_maps_have_no_loss_and_no_gradient(kind: str, maps: tuple[Tensor, Tensor]) -> None:
     student = maps[0].clone().requires_grad_()
     loss = map_distillation(kind, student, maps[0], 2.0, ALL)
     loss.backward()
@@ -72,19 +72,19 @@ def test_kl_against_numpy(maps: tuple[Tensor, Tensor], temperature: float) -> No
     assert float(map_distillation("kl", *maps, temperature, ALL)) == pytest.approx(expected, rel=1e-4)
 
 
-def test_kl_pulls_no_harder_at_a_cell_that_is_almost_dark() -> None:
+def test_gradient_of_kl_is_bounded_at_a_cell_that_is_almost_dark() -> None:
     # AAM maps pass a ReLU: a logarithm would turn the cells it lets barely through into all of the gradient.
     teacher = torch.full((1, 1, 8, 8), 1e-3)
     teacher[..., 3, 4] = 1
-    pulls = []
+    gradients = []
     for light in (1e-2, 1e-7):
         student = torch.zeros(1, 1, 8, 8)
         student[..., 5, 5], student[..., 3, 4] = 1, light
         student.requires_grad_()
         map_distillation("kl", student, teacher, 1.0, ALL[:1, :1]).backward()
         assert student.grad is not None
-        pulls.append(float(student.grad[..., 3, 4].abs()))
-    assert pulls[1] < 2 * pulls[0]
+        gradients.append(float(student.grad[..., 3, 4].abs()))
+    assert gradients[1] < 2 * gradients[0]
 
 
 def test_kl_does_not_see_the_amplitude_and_mse_does(maps: tuple[Tensor, Tensor]) -> None:
@@ -119,15 +119,15 @@ def test_unlike_resolutions_are_refused(maps: tuple[Tensor, Tensor]) -> None:
 
 
 def test_coordinates_are_robust() -> None:
-    """Near the teacher the pull fades, far from it one wrong point pulls no harder than another."""
+    """Near the teacher the gradient vanishes; far from it, it is the same for every distance."""
     teacher = torch.full((1, 3, 2), 0.5)
     student = (teacher + torch.tensor([[[1e-4, 0.0], [0.1, 0.0], [0.4, 0.0]]])).requires_grad_()
     loss = coordinate(student, teacher)
     loss.sum().backward()
     assert student.grad is not None
-    pull = student.grad[0, :, 0]
-    assert float(pull[0]) == pytest.approx(0.01, rel=0.01)
-    assert float(pull[2]) == pytest.approx(float(pull[1]), rel=0.01)
+    gradient = student.grad[0, :, 0]
+    assert float(gradient[0]) == pytest.approx(0.01, rel=0.01)
+    assert float(gradient[2]) == pytest.approx(float(gradient[1]), rel=0.01)
     assert loss[0].tolist() == pytest.approx([5e-7, 0.0905, 0.3901], rel=1e-2)
     assert float(coordinate(teacher, teacher).max()) == 0
 

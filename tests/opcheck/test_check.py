@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from distill.opcheck.report import render, render_matrix, sentences
 from distill.opcheck.tables import op_table, type_table
 from distill.tflite.builder import integers, single_op_model, variable
 from distill.tflite.model import Operator
+from tests.support.environments import run_tensorflow
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ f = tf.function(lambda x: tf.transpose(tf.reshape(x, (1, 4, 2, 4, 2, 3)), (0, 2,
 g = f.get_concrete_function(tf.TensorSpec((1, 8, 8, 3)))
 open({str(path)!r}, "wb").write(tf.lite.TFLiteConverter.from_concrete_functions([g]).convert())
 """
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    run_tensorflow(code)
     report = check_model(path, "2.11.0")
     assert report.exit_status == 1
     assert report.failures == ["TRANSPOSE v6 needs 2.12.0 (rank 6, 1 nodes)"]
@@ -108,7 +107,7 @@ c = tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function(tf.
 c.optimizations = [tf.lite.Optimize.DEFAULT]
 open({str(path)!r}, "wb").write(c.convert())
 """
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    run_tensorflow(code)
     report = check_model(path, "2.14.0")
     assert not report.passed
     (sentence,) = sentences(report)

@@ -1,7 +1,5 @@
 """Every way to store the weights is the same to run_model.py, as long as float32 goes in and comes out."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from distill.submission.contest_rules import load_contest
 from distill.submission.package_runtime import package_runtime
 from distill.submission.run_model import attempt
 from tests.submission.conftest import RULES
+from tests.support.environments import run_tensorflow
 
 KINDS = ("fp32", "fp16", "dynamic", "int8", "int16x8", "int8_door")
 # Average colour of 8 x 8 blocks -> a dense layer that a quantiser has something to do with.
@@ -52,9 +51,7 @@ for kind in sys.argv[2:]:
 @pytest.fixture(scope="module")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kinds")
-    command = [sys.executable, "-c", BUILD, str(folder), *KINDS]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_tensorflow(BUILD, str(folder), *KINDS)
     for kind in KINDS:
         write_sidecar(folder / f"{kind}.tflite", ModelSpec("dense", "inner51", 51, CropSpec(64, 1.25)))
     return folder

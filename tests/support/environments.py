@@ -1,5 +1,6 @@
 """Environments of the tests: of links to the packages the tests run with, and those that `make setup` makes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,17 @@ def present_lane() -> Lane:
     pytest.skip("no converter: `make setup` makes the environments of the lanes")
 
 
-def require_lane(lane: Lane) -> None:
-    """Skip the test if the environment of a lane is not there."""
-    if not find_environment(lane):
+def require_lane(lane: Lane) -> str:
+    """Return the Python of a lane; skip the test if its environment is not there."""
+    python = find_environment(lane)
+    if python is None:
         pytest.skip(f"no {lane} converter: `make setup` makes the environments of the lanes")
+    return python
+
+
+def run_tensorflow(code: str, *arguments: str) -> None:
+    """Run code in the Python of the classic lane, which has TensorFlow; skip the test without one."""
+    command = [require_lane("classic"), "-c", code, *arguments]
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, env=kept)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -76,13 +76,13 @@ def _draw(
 def _cloth(paint: Floats, look: Look, rng: np.random.Generator) -> Floats:
     """Colours (3, n) of cloth at (x, height), (2, n)."""
     tile = noise(rng, 256, 256, 2.0 if look.pattern == "plain" else 7.0)
-    grain = _sample(np.ascontiguousarray(tile), paint * np.float32(12), cv2.BORDER_REFLECT_101)
+    weave = _sample(np.ascontiguousarray(tile), paint * np.float32(12), cv2.BORDER_REFLECT_101)
     if look.pattern == "stripes":
         share = (np.sin(paint[1] * 2.6) > 0.2).astype(np.float32)
     else:
-        share = smoothstep(grain, 0.5, 0.8).astype(np.float32) if look.pattern == "patches" else np.zeros_like(grain)
+        share = smoothstep(weave, 0.5, 0.8).astype(np.float32) if look.pattern == "patches" else np.zeros_like(weave)
     base, accent = np.array([look.cloth, look.accent], np.float32)[..., None]
-    return (base + share * (accent - base)) * (1 + 0.03 * grain)
+    return (base + share * (accent - base)) * (1 + 0.03 * weave)
 
 
 def draw_skin(

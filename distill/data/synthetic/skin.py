@@ -150,9 +150,9 @@ def paint_skin(
     shade = _shades(look, identity, rng) * np.array(look.skin, np.float32)[:, None, None]
     for plane, coarse in zip(canvas.pixels, shade, strict=True):
         cv2.resize(coarse, (width, height), dst=plane, interpolation=cv2.INTER_LINEAR)
-    grain = 0.014 * _wrapped_noise(rng, (height, width), 0.8, 0.8)
-    grain += 0.012 * _wrapped_noise(rng, (height, width), 2.5, 2.5)
-    canvas.pixels *= 1 + grain
+    speckle = 0.014 * _wrapped_noise(rng, (height, width), 0.8, 0.8)
+    speckle += 0.012 * _wrapped_noise(rng, (height, width), 2.5, 2.5)
+    canvas.pixels *= 1 + speckle
     if look.freckles:
         _freckles(canvas, look, rng)
     _lines(canvas, features, look, expression)

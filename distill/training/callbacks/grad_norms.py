@@ -1,4 +1,4 @@
-"""How hard each term of the loss pulls: the norm of its own gradient, before anything is added up or clipped."""
+"""Gradient norm of each term of the loss, before anything is added up or clipped."""
 
 from typing import Any
 
