@@ -121,7 +121,7 @@ def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, 
     """
     path = resolve_model(path, weights=True)
     raw_spec, state = read_weights(path)
-    if raw_spec.get("kind") == "retinaface":
+    if isinstance(raw_spec, dict) and raw_spec.get("kind") == "retinaface":
         raise CheckpointError(f"{path}: weights of a face detector; give those of a landmark network")
     net, spec = _network(path, raw_spec, state)
     net.eval()
