@@ -58,3 +58,12 @@ def nearest_name(value: str, valid: list[str]) -> str | None:
     longer = [name for name in valid if name.startswith(value)] if len(value) >= _LEAST_BEGINNING else []
     near = difflib.get_close_matches(value, valid, n=1, cutoff=0.5)
     return min(longer, key=len) if longer else next(iter(near), None)
+
+
+_LONGEST_REASON = 200
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, cut off where it is long, or its type where it has none."""
+    line = (str(error).strip().splitlines() or [repr(error)])[0]
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} ..."

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.errors import CheckpointError
-from distill.inference.onnx_session import first_line, open_session
+from distill.errors import CheckpointError, first_line
+from distill.inference.onnx_session import open_session
 from distill.tflite.interpreter import interpreter_class
 
 _ONNX_TYPES = {

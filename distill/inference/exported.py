@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.errors import CheckpointError
+from distill.errors import CheckpointError, first_line
 from distill.files import sha256
 from distill.inference.backend import (
     Backend,
@@ -17,7 +17,7 @@ from distill.inference.backend import (
     checked_confidence,
     installed,
 )  # fmt: skip
-from distill.inference.onnx_session import first_line, open_session
+from distill.inference.onnx_session import open_session
 from distill.spec import read_sidecar
 from distill.tflite.interpreter import TFLiteNet
 

@@ -3,13 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from distill.errors import CheckpointError, ConfigError
+from distill.errors import CheckpointError, ConfigError, first_line
 from distill.inference.onnx_file import require_embedded
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text, or its type where it has none."""
-    return (str(error).strip().splitlines() or [repr(error)])[0]
 
 
 def open_session(path: str | Path, threads: int = 1, stop_spinning: bool = False) -> Any:

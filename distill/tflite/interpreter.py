@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.errors import CheckpointError, ConfigError
+from distill.errors import CheckpointError, ConfigError, first_line
 
 
 def interpreter_class() -> Any:
@@ -44,7 +44,7 @@ class TFLiteNet:
             self._interpreter = interpreter_class()(model_path=str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise CheckpointError(f"{path}: this TFLite runtime cannot load it ({reason})") from error
         entry = self._interpreter.get_input_details()[0]
         self.input_shape: tuple[int, ...] = tuple(int(size) for size in entry["shape"])
@@ -70,7 +70,7 @@ class TFLiteNet:
             self._interpreter.resize_tensor_input(self._input, list(shape))
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise CheckpointError(f"{self._path}: it does not take {width}x{height} px ({reason})") from error
         self.input_shape = shape
 
@@ -84,6 +84,6 @@ class TFLiteNet:
             self._interpreter.set_tensor(self._input, np.ascontiguousarray(image, np.float32))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise CheckpointError(f"{self._path}: this TFLite runtime cannot run it ({reason})") from error
         return [self._interpreter.get_tensor(index) for index in self._outputs]

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from distill.errors import CheckpointError
+from distill.errors import CheckpointError, first_line
 from distill.geometry import CropSpec
 from distill.inference.backend import Backend
 from distill.inference.exported import OnnxBackend, TFLiteBackend
@@ -219,3 +219,9 @@ def test_a_tflite_file_that_cannot_be_run_is_one_line(
     with pytest.raises(CheckpointError, match=message) as caught:
         open_backend(path)
     assert "\n" not in str(caught.value)
+
+
+def test_the_reason_of_a_runtime_is_one_short_line() -> None:
+    assert first_line(ValueError("one\ntwo")) == "one"
+    assert first_line(ValueError()) == "ValueError()"
+    assert len(first_line(ValueError("x" * 5000))) < 210
