@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts import demo
 from scripts.checks import own_points
-from scripts.fuzz import kills
+from scripts.fuzz import kills, mutated_images, mutated_models, mutated_weights, option_mistakes, outside_world
 from scripts.studies import (
     ablations,
     confidence,
@@ -39,6 +39,11 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     few_labels.OUT: few_labels.table,
     kd_study.OUT: kd_study.table,
     kills.RESULT: kills.block,
+    mutated_images.OUT: mutated_images.table,
+    mutated_models.OUT: mutated_models.table,
+    mutated_weights.OUT: mutated_weights.table,
+    option_mistakes.OUT: option_mistakes.table,
+    outside_world.RESULT: outside_world.block,
     own_points.RESULT: own_points.text_of,
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
