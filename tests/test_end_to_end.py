@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from distill.cli.main import main
+from tests.support.environments import require_lane
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--trainer.epochs", "1", "--trainer.validate_every", "1", "--data.batch_size", "4", "--log.wandb", "disabled"]
@@ -14,6 +15,7 @@ TINY = ["--trainer.epochs", "1", "--trainer.validate_every", "1", "--data.batch_
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with faces, a trained teacher and student, and the exported student."""
+    require_lane("modern")
     root = tmp_path_factory.mktemp("end_to_end")
     faces, runs = str(root / "faces"), ["--runs", str(root / "runs"), "--data.workers", "0"]
     assert main(["data", "synth", faces, "--count", "24", "--size", "128", "--workers", "0"]) == 0

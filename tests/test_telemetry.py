@@ -8,6 +8,7 @@ import pytest
 
 from distill.telemetry import SWITCHES, switch_off
 from tests.support.connect_trap import run_trapped
+from tests.support.environments import require_lane
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ["--data.format", "manifest", "--data.root", "faces"]
@@ -53,6 +54,7 @@ def test_no_command_leaves_the_machine(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_conversion_leaves_the_machine(tmp_path: Path) -> None:
+    require_lane("modern")
     assert run_commands(EXPORT, tmp_path, 800) == []
 
 

@@ -12,6 +12,7 @@ import yaml
 from distill.data.readers import read_faces
 from scripts.checks.own_points import TUTORIAL, commands_of, files_of, write_csv
 from tests.support.command_processes import run_command
+from tests.support.environments import require_lane
 
 ROOT = Path(__file__).parents[2]
 MOST_COMMANDS = 8
@@ -70,6 +71,7 @@ def test_the_tutorial_is_short_and_starts_in_a_clone() -> None:
 def test_the_commands_lead_to_a_package(folder: Path, server: ForkServerContext) -> None:
     if not (folder / ".wheels").is_dir():
         pytest.skip("no wheels for the dry run: `make setup` fills .wheels")
+    require_lane("modern")
     for line in commands_of(TUTORIAL.read_text())[2:]:
         run(server, line, folder / "log.txt")
     assert (folder / "my_sheets").is_dir()

@@ -8,6 +8,7 @@ import pytest
 from distill.cli.main import main
 from distill.tracking.graph import Graph, lineage_graph
 from distill.tracking.lineage import read_jobs
+from tests.support.environments import require_lane
 from tests.support.wandb_files import WandbFile, read_wandb
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ TINY = [
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a teacher and a student that was exported, checked and evaluated."""
+    require_lane("modern")
     root = tmp_path_factory.mktemp("pipeline")
     faces, runs = str(root / "faces"), ["--runs", str(root / "runs"), "--data.workers", "0"]
     assert main(["data", "synth", faces, "--count", "24", "--size", "128", "--workers", "0"]) == 0
