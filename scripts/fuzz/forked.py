@@ -53,7 +53,7 @@ def run_forked(function: Callable[[], object], limit_s: float) -> Outcome:
     if child == 0:
         os.close(reader)
         most = math.ceil(limit_s)
-        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most + 1))  # SIGXCPU first, SIGKILL a second later
         _answer(function, writer)
     os.close(writer)
     answer = _read(reader, deadline)
@@ -62,7 +62,9 @@ def run_forked(function: Callable[[], object], limit_s: float) -> Outcome:
         os.kill(child, signal.SIGKILL)
     _, status, used = os.wait4(child, 0)
     seconds = used.ru_utime + used.ru_stime
-    if answer is None or (os.WIFSIGNALED(status) and seconds >= limit_s):
+    # The kernel's count of the limit and that of `wait4` differ by some milliseconds, so the signal decides.
+    out_of_time = os.WIFSIGNALED(status) and (os.WTERMSIG(status) == signal.SIGXCPU or seconds >= limit_s)
+    if answer is None or out_of_time:
         return Outcome("hang", "", seconds, 0.0)
     kind, _, rest = answer.partition("\n")
     peak, _, text = rest.partition("\n")
