@@ -75,24 +75,24 @@ def bench(
         models, peers, settings,
         evaluations=evaluations, nme=nme, accuracy=accuracy, photo=photo, stages=stages, progress=True,
     )  # fmt: skip
-    _report(result, command, json, plot)
-    record_bench(log, models, to_json(result, command), json)
+    content = to_json(result, command)
+    _report(result, content, json, plot)
+    record_bench(log, models, content, json)
     return 0
 
 
-def _report(result: "BenchResult", command: str, json: Path | None, plot: Path | None) -> None:
+def _report(result: "BenchResult", content: Mapping[str, Any], json: Path | None, plot: Path | None) -> None:
     """Print the tables of a result and write its files."""
     from rich.console import Console
 
     from distill.files import write_bytes, write_json
     from distill.report.bench import render
-    from distill.report.bench_json import to_json
     from distill.report.pareto import pareto_plot
 
     # A pipe has no width of its own; 80 columns would break every line.
     Console(width=None if sys.stdout.isatty() else _COLUMNS).print(render(result))
     if json is not None:
-        write_json(json, to_json(result, command))
+        write_json(json, content)
     if plot is not None:
         write_bytes(plot, pareto_plot(result))
 

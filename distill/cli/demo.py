@@ -1,11 +1,9 @@
 """`distill demo web`: camera or photos with landmarks in the browser, computed in the page."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from distill.cli.options import options_of, parse
-from distill.errors import ConfigError, suggest
+from distill.cli.actions import Actions, run_action
 
 
 def web(
@@ -36,15 +34,8 @@ def web(
     return 0
 
 
-ACTIONS: dict[str, tuple[Callable[..., int], tuple[str, ...]]] = {"web": (web, ("models...",))}
+ACTIONS: Actions = {"web": (web, ("models...",))}
 
 
 def run(argv: list[str]) -> int:
-    if not argv or argv[0] in ("-h", "--help"):
-        print("\n".join(f"usage: distill demo {name} [options]" for name in ACTIONS))
-        return 0
-    if argv[0] not in ACTIONS:
-        raise ConfigError(f"unknown action 'demo {argv[0]}': {suggest(argv[0], list(ACTIONS))}")
-    action, positional = ACTIONS[argv[0]]
-    description = (action.__doc__ or "").splitlines()[0]
-    return action(**parse(options_of(f"demo {argv[0]}", description, action, *positional), argv[1:], *positional))
+    return run_action("demo", ACTIONS, argv)

@@ -1,5 +1,6 @@
 """`distill evaluate MODEL`: NME, failure rate and AUC of a model, with the protocol of the measurement."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +11,6 @@ from distill.pretrained.registry import DEFAULT_DETECTOR
 from distill.tracking.attach import AttachConfig
 
 if TYPE_CHECKING:
-    from distill.detection.detector import FaceDetector
     from distill.evaluate.result import Evaluation
 
 _DESCRIPTION = "Measure a checkpoint (.ckpt, .safetensors), ONNX or TFLite file on annotated faces."
@@ -48,21 +48,19 @@ def evaluate(
         json: write every number here; `distill report` reads it.
         log: run that the evaluation is recorded in.
     """
-    from distill.cli.record import record_evaluation
-    from distill.evaluate.evaluate import UNCHANGED, measure
-    from distill.evaluate.faces import load_faces
-    from distill.evaluate.suite import list_videos, run_suite
+    from rich import print as show
+
+    from distill.evaluate.evaluate import UNCHANGED, measure, render
+    from distill.evaluate.faces import chosen_detector, load_faces
+    from distill.evaluate.suite import render_suite, run_suite
     from distill.files import require_writable
     from distill.inference.load import open_backend
-    from distill.pretrained.registry import resolve_model
     from distill.tracking.attach import attached_run
 
-    if suite == "none" and (teacher or videos):
-        raise ConfigError("--teacher and --videos belong to --suite full; add it, or leave them out")
-    find_faces = _detector(boxes, detector)
+    clips = _clips(suite, teacher, videos)
+    find_faces = chosen_detector(boxes, detector)
     require_writable(json)
     attached_run(log, model)  # before anything slow
-    clips = list_videos(videos) if videos else []
     other = open_backend(teacher) if teacher else None
     backend = open_backend(model)
     data = data.test_faces()
@@ -71,44 +69,40 @@ def evaluate(
         limit=limit, approximate=approximate, detector=find_faces, trained=backend.spec.trained_on,
     )  # fmt: skip
     result = measure(backend, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
-    measured = run_suite(backend, faces, result, other, clips) if suite == "full" else None
-    content = _report(result, measured, json)
-    record_evaluation(log, resolve_model(model), data, result, content, json)
+    show(render(result))
+    content = result.to_json()
+    if suite == "full":
+        content["suite"] = run_suite(backend, faces, result, other, clips)
+        show(render_suite(content["suite"]))
+    _record(log, model, data, result, content, json)
     return 0
 
 
-def _detector(boxes: str, detector: str) -> "FaceDetector | None":
-    """Return the face detector where the boxes come from one.
+def _clips(suite: str, teacher: Path | None, videos: Path | None) -> list[Path]:
+    """Return the clips for the jitter; refuse options of the suite, with a ConfigError, where it is not run."""
+    from distill.evaluate.suite import list_videos
 
-    Raises:
-        ConfigError: a detector is named, but the boxes come from elsewhere.
-    """
-    from distill.data.box_sources import DETECTOR
-    from distill.detection.detector import FaceDetector
-
-    if boxes == DETECTOR:
-        return FaceDetector(detector)
-    if detector != DEFAULT_DETECTOR:
-        raise ConfigError(f"--detector belongs to --boxes {DETECTOR}; add it, or leave the detector out")
-    return None
+    if suite == "none" and (teacher or videos):
+        raise ConfigError("--teacher and --videos belong to --suite full; add it, or leave them out")
+    return list_videos(videos) if videos else []
 
 
-def _report(result: "Evaluation", suite: dict[str, Any] | None, json: Path | None) -> dict[str, Any]:
-    """Print the tables of a result, write it and return its content."""
-    from rich.console import Console
-
-    from distill.evaluate.evaluate import render
-    from distill.evaluate.suite import render_suite
+def _record(
+    log: AttachConfig,
+    model: Path,
+    data: FacesConfig,
+    result: "Evaluation",
+    content: Mapping[str, Any],
+    json: Path | None,
+) -> None:
+    """Write the result where asked, and record it in its run."""
+    from distill.cli.record import record_evaluation
     from distill.files import write_json
+    from distill.pretrained.registry import resolve_model
 
-    console, content = Console(), result.to_json()
-    console.print(render(result))
-    if suite is not None:
-        content["suite"] = suite
-        console.print(render_suite(suite))
     if json is not None:
         write_json(json, content)
-    return content
+    record_evaluation(log, resolve_model(model), data, result, content, json)
 
 
 def run(argv: list[str]) -> int:

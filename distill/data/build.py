@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
 
@@ -31,7 +30,6 @@ Notify = Callable[[str], object]
 # Training on the detector's boxes helped where their offset was 8 % of a crop (boxes around the 51 inner points of
 # 300-W, detector boxes at test time: 9.0 -> 6.4 % NME) and did harm where it was 3 % (around 68 points: 6.2 -> 6.5).
 _LARGE_OFFSET = 0.05
-_PACKED_SIZE = 256
 
 
 def split_of(data: DataConfig) -> Split:
@@ -154,37 +152,6 @@ def _fit(
     """Return the faces that a training can use; see `preflight`."""
     unfit = find_unfit(records, data.scheme, normaliser)
     return without_unfit(records, unfit, what, data.unfit_faces == "leave_out", notify)
-
-
-def packed_roles(data: DataConfig, seed: int) -> tuple[list[tuple[str, FaceRecord]], CropSpec]:
-    """Return every face of a run with its role (`train`, `val`, `unlabelled`), and the crop.
-
-    The faces, their split and their scheme are those of `build_data` with one head; without `data.crop.size` the crop
-    has 256 pixels.
-
-    Raises:
-        ConfigError: options of the sampling, which a list of faces does not have.
-    """
-    if data.balance:
-        raise ConfigError("--data.balance has no effect on packed faces: leave it out")
-    size = data.crop.size or _PACKED_SIZE
-    data = replace(data, cache=False, crop=replace(data.crop, size=size))
-    faces = build_data(data, [data.scheme], seed, epochs=1)
-    roles = []
-    for record in faces.train.records:
-        if record.labels == "none":
-            roles.append(("unlabelled", _without_points(record, data.scheme)))
-        else:
-            roles.append(("train", record.in_scheme(data.scheme)))
-    roles += [("val", record) for record in faces.val.records]
-    return roles, faces.val.crop
-
-
-def _without_points(record: FaceRecord, scheme: str) -> FaceRecord:
-    """Return a face as one of `scheme` of which no point is known; its boxes stay."""
-    k = load_scheme(scheme).n_points
-    unknown = np.zeros(k, bool)
-    return replace(record, scheme=scheme, landmarks=np.zeros((k, 2), np.float32), visible=unknown, known=unknown)
 
 
 def _crop(data: DataConfig, train: Sequence[FaceRecord], notify: Notify) -> CropConfig:

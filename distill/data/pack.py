@@ -6,7 +6,7 @@
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from distill.data.build import build_data
+from distill.data.config import DataConfig
 from distill.data.prepare import StoreSpec, crop_of
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash
@@ -24,9 +26,11 @@ from distill.errors import AnnotationError, ConfigError
 from distill.files import atomic_path
 from distill.geometry import CropSpec, apply_affine
 from distill.images import Photo, read_image, warp
+from distill.landmarks import load_scheme
 
 ROLES = ("train", "val", "unlabelled")
 _FORMAT = "distill-pack/1"
+_PACKED_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,37 @@ class PackedFaces:
     def indices(self, role: str) -> NDArray[np.intp]:
         """Return which faces have a role."""
         return np.flatnonzero(self.roles == ROLES.index(role))
+
+
+def packed_roles(data: DataConfig, seed: int) -> tuple[list[tuple[str, FaceRecord]], CropSpec]:
+    """Return every face of a run with its role (`train`, `val`, `unlabelled`), and the crop.
+
+    The faces, their split and their scheme are those of `build_data` with one head; without `data.crop.size` the crop
+    has 256 pixels.
+
+    Raises:
+        ConfigError: options of the sampling, which a list of faces does not have.
+    """
+    if data.balance:
+        raise ConfigError("--data.balance has no effect on packed faces: leave it out")
+    size = data.crop.size or _PACKED_SIZE
+    data = replace(data, cache=False, crop=replace(data.crop, size=size))
+    faces = build_data(data, [data.scheme], seed, epochs=1)
+    roles = []
+    for record in faces.train.records:
+        if record.labels == "none":
+            roles.append(("unlabelled", _without_points(record, data.scheme)))
+        else:
+            roles.append(("train", record.in_scheme(data.scheme)))
+    roles += [("val", record) for record in faces.val.records]
+    return roles, faces.val.crop
+
+
+def _without_points(record: FaceRecord, scheme: str) -> FaceRecord:
+    """Return a face as one of `scheme` of which no point is known; its boxes stay."""
+    k = load_scheme(scheme).n_points
+    unknown = np.zeros(k, bool)
+    return replace(record, scheme=scheme, landmarks=np.zeros((k, 2), np.float32), visible=unknown, known=unknown)
 
 
 def write_pack(

@@ -21,6 +21,7 @@ from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec
 from distill.landmarks import is_exact, load_scheme, map_bias, scheme_name
 from distill.metrics.functional import normaliser
+from distill.pretrained.registry import DEFAULT_DETECTOR
 from distill.spec import ModelSpec
 
 _LOG = logging.getLogger(__name__)
@@ -191,3 +192,16 @@ def _distances(records: Sequence[FaceRecord], scheme: str) -> dict[str, NDArray[
                 raise AnnotationError(f"{record.name}: {error}; fix or drop this face") from error
         out[kind] = torch.cat(values).double().numpy()
     return out
+
+
+def chosen_detector(boxes: str, detector: str) -> FaceDetector | None:
+    """Return the face detector where the boxes come from one.
+
+    Raises:
+        ConfigError: another detector than the default is named, but the boxes come from elsewhere.
+    """
+    if boxes == DETECTOR:
+        return FaceDetector(detector)
+    if detector != DEFAULT_DETECTOR:
+        raise ConfigError(f"--detector belongs to --boxes {DETECTOR}; add it, or leave the detector out")
+    return None

@@ -163,8 +163,8 @@ def _read_own(path: str) -> str:
 
 @lru_cache
 def _built_in(name: str) -> Scheme:
-    path = _FOLDER / f"{name}.yaml"
-    if not path.is_file():
+    path = scheme_file(name)
+    if path is None:
         raise _unknown(name)
     return Scheme(**parse_scheme(_read_yaml(path)))
 

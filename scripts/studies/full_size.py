@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from distill.cli.options import options_of, parse
+from distill.data.multi_dataset import relabelled
 from distill.data.pack import ROLES, PackedFaces, read_pack, write_pack
 from distill.data.prepare import StoreSpec
 from distill.data.readers import read_faces
@@ -113,13 +114,9 @@ def tiny_pack(folder: Path) -> Path:
         write_faces(root, 60, 0, 128)
         faces = read_faces("manifest", root, scheme="ibug68")
         roles = [("val" if i % 6 == 0 else "unlabelled" if i % 6 == 1 else "train", r) for i, r in enumerate(faces)]
-        unlabelled = [(role, _unknown(record) if role == "unlabelled" else record) for role, record in roles]
+        unlabelled = [(role, relabelled([face], "none")[0] if role == "unlabelled" else face) for role, face in roles]
         write_pack(path, unlabelled, CropSpec(128, 1.25, 0.0), StoreSpec(128, 1.9, 85))
     return path
-
-
-def _unknown(record: Any) -> Any:
-    return replace(record, known=record.known & False, labels="none")
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -146,8 +143,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def train_both(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Train teacher and student and return what was measured."""
+def train_both(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """Train teacher and student and return what was measured, and the hash of the faces."""
     start = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_float32_matmul_precision("high")
@@ -173,10 +170,11 @@ def train_both(arguments: argparse.Namespace) -> dict[str, Any]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     counts = {role: len(packed.indices(role)) for role in ROLES}
     whole = time.perf_counter() - start
-    return {
+    result = {
         "device": name, "faces": counts, "scheme": packed.scheme, "seconds_before_training": ready,
         "seconds": whole, "teacher": teacher, "student": student,
     }  # fmt: skip
+    return result, packed.origin["data_hash"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -184,12 +182,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_arguments(argv)
     arguments.out.mkdir(parents=True, exist_ok=True)
     try:
-        result = train_both(arguments)
+        result, faces_hash = train_both(arguments)
     except DistillError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    origin = read_pack(arguments.pack or tiny_pack(arguments.out)).origin
-    write_result(arguments.out / "full_size.json", result, origin["data_hash"])
+    write_result(arguments.out / "full_size.json", result, faces_hash)
     for name in ("teacher", "student"):
         stage = result[name]
         print(

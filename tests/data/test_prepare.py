@@ -22,6 +22,7 @@ from distill.errors import AnnotationError, ConfigError, ImageError
 from distill.geometry import Box, CropSpec, apply_affine, crop_affine
 from distill.images import read_image, warp
 from distill.landmarks.schemes import clear_own_schemes, load_scheme
+from tests.support.lock_owner import locked_by_another
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -190,15 +191,11 @@ def test_kill_minus_nine_leaves_a_store_that_continues(generated: Path, tmp_path
 def test_a_second_owner_of_a_store_is_refused_and_leftovers_go(records: list[FaceRecord], tmp_path: Path) -> None:
     """Another process holds the lock of the folder; after it, a killed one has left half a picture."""
     root = tmp_path / "store"
-    code = "import sys; from pathlib import Path; from distill.system.locks import folder_lock\n"
-    code += "with folder_lock(Path(sys.argv[1]), 'is preparing'): print('locked', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", code, str(root)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
-        assert owner.stdout is not None
-        assert owner.stdout.readline() == b"locked\n"
-        with pytest.raises(ConfigError, match=f"process {owner.pid} is preparing this folder"):
-            prepare_store(root, records, StoreSpec(size=160))
-        owner.communicate()
+    with (
+        locked_by_another(root, "is preparing") as pid,
+        pytest.raises(ConfigError, match=f"process {pid} is preparing this folder"),
+    ):
+        prepare_store(root, records, StoreSpec(size=160))
     prepare_store(root, records, StoreSpec(size=160))
     (root / "images" / ".face.tmp-abcdefgh.jpg").write_bytes(b"half")
     prepare_store(root, records, StoreSpec(size=160))

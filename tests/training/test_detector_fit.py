@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from distill.training.detector_fit import train_detector
 from distill.training.detector_task import DetectorTask
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
+from tests.support.lock_owner import locked_by_another
 from tests.support.photo_sets import write_photo_set, write_pts_faces
 
 EPOCHS = 2
@@ -121,15 +120,11 @@ def test_a_signal_saves_the_last_step_and_resuming_changes_nothing(
 def test_a_second_training_in_a_folder_is_refused(config: DetectorConfig) -> None:
     """Another process holds its lock, which is released when the pipe to it closes."""
     folder = config.runs / "owned"
-    code = "import sys; from pathlib import Path; from distill.system.locks import folder_lock\n"
-    code += "with folder_lock(Path(sys.argv[1]), 'is training in'): print('locked', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", code, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
-        assert owner.stdout is not None
-        assert owner.stdout.readline() == b"locked\n"
-        with pytest.raises(ConfigError, match=f"process {owner.pid} is training in this folder"):
-            train_detector(replace(config, name="owned"))
-        owner.communicate()
+    with (
+        locked_by_another(folder, "is training in") as pid,
+        pytest.raises(ConfigError, match=f"process {pid} is training in this folder"),
+    ):
+        train_detector(replace(config, name="owned"))
 
 
 def test_a_run_leaves_its_files(whole: Path) -> None:

@@ -28,8 +28,7 @@ def pack(
     """
     from rich.progress import Progress
 
-    from distill.data.build import packed_roles
-    from distill.data.pack import ROLES, write_pack
+    from distill.data.pack import ROLES, packed_roles, write_pack
     from distill.data.prepare import StoreSpec
 
     faces, crop = packed_roles(data, seed)

@@ -215,8 +215,7 @@ class StageRun:
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.stage.optim.ema, (1 + self.progress.steps) / (10 + self.progress.steps))
-        for own, other in ((self.average.parameters(), self.net.parameters()),):
-            torch._foreach_lerp_(list(own), list(other), 1 - decay)
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.net.parameters()), 1 - decay)
         torch._foreach_copy_(list(self.average.buffers()), list(self.net.buffers()))
 
     def _log(self, terms: Mapping[str, float], notify: Callable[[str], None]) -> None:
