@@ -62,11 +62,15 @@ def schedule(store: Path, epochs: int) -> list[str]:
     return [*faces, "--data.val_subset", "val", *CROP, *length, "--log.wandb", "disabled"]
 
 
+def photo_count(photos: Path) -> int:
+    """Return how many photos a folder of scripts/generate/unlabelled_faces.py lists."""
+    return sum(line.startswith("#") for line in (photos / "train/label.txt").read_text().splitlines())
+
+
 def arguments(store: Path, labelled: int, photos: Path, teacher: Path) -> dict[str, list[str]]:
     """Return the options of both arms: batches of half the labelled faces, half of each with a teacher unlabelled."""
     recipe = ["--config", "configs/zoo/efld_unlabelled.yaml", "--data.batch_size", str(labelled // 2)]
-    count = sum(line.startswith("#") for line in (photos / "train/label.txt").read_text().splitlines())
-    unlabelled = {"format": "wider", "root": str(photos), "labels": "none", "share": labelled / count}
+    unlabelled = {"format": "wider", "root": str(photos), "labels": "none", "share": labelled / photo_count(photos)}
     return {
         "labels": [*recipe, *schedule(store, STEPS // 2), "--kd.kind", "none", "--data.sets", "[]"],
         "unlabelled": [

@@ -3,7 +3,8 @@
 import json
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,13 +77,19 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _finish(task: _Task, indices: Iterable[int], workers: int) -> Iterator[int]:
+def _finish(task: _Task, indices: Iterable[int], workers: int) -> Generator[int]:
     if not workers:
         yield from map(partial(_write_face, task), indices)
         return
     # Spawned, not forked: the caller may hold threads of torch or OpenCV. One thread each: faces are the parallelism.
     with multiprocessing.get_context("spawn").Pool(workers, _start_worker) as pool:
         yield from pool.imap_unordered(partial(_write_face, task), indices, chunksize=8)
+
+
+def _remove_unfinished(task: _Task) -> None:
+    """Remove the temporary files of processes that were ended while they wrote."""
+    for folder in (task.root, task.root / "images", task.root / "points"):
+        remove_unfinished(folder)
 
 
 def _claim(task: _Task) -> None:
@@ -164,12 +171,16 @@ def write_faces(
 def _write(
     task: _Task, count: int, shares: Mapping[str, float], workers: int, progress: Callable[[int], None] | None
 ) -> Path:
-    for folder in (task.root, task.root / "images", task.root / "points"):
-        remove_unfinished(folder)
+    _remove_unfinished(task)
     _claim(task)
-    for done, _ in enumerate(_finish(task, range(count), workers), start=1):
-        if progress is not None:
-            progress(done)
+    try:
+        # Closed here, so that an interruption ends the workers before their temporary files are removed.
+        with closing(_finish(task, range(count), workers)) as finished:
+            for done, _ in enumerate(finished, start=1):
+                if progress is not None:
+                    progress(done)
+    finally:
+        _remove_unfinished(task)
     faces = [_entry(task, index, shares) for index in range(count)]
     manifest = task.root / "faces.json"
     content = {"format": MANIFEST_FORMAT, "faces": faces}
