@@ -5,38 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distill.bench.accuracy import read_accuracies
+from distill.bench.key import Key
 from distill.bench.latency import Call, compare, tflite_call
 from distill.bench.machine import (
     PEAK_CONVOLUTIONS,
     LoadMeter,
     convolution,
-    cores,
     describe_machine,
 )
 from distill.bench.memory import peak_memory
 from distill.bench.models import TimedModel, checked_path, open_model
 from distill.bench.peers import PEERS, peer_path
-from distill.bench.result import PEAK, BenchResult, Key, Settings
+from distill.bench.result import PEAK, BenchResult, Settings
 from distill.bench.stages import bench_photo, photo_calls
 from distill.errors import ConfigError, DistillError, suggest
 from distill.files import short_names
 from distill.tflite.split import Shape, split_decode
-
-
-def thread_counts(texts: Sequence[str]) -> tuple[int, ...]:
-    """Return `1 2 4 max` as numbers, each once; `max` is every core this process may use.
-
-    Raises:
-        ConfigError: not a number of threads.
-    """
-    counts = []
-    for text in texts:
-        if text != "max" and not (text.isdecimal() and 0 < int(text) <= 1024):
-            raise ConfigError(f"'{text}' is no number of threads; give 1, 2, … or max")
-        counts.append(cores() if text == "max" else int(text))
-    if not counts:
-        raise ConfigError("no number of threads given; give --threads 1")
-    return tuple(dict.fromkeys(counts))
 
 
 def bench(
@@ -81,19 +65,15 @@ def bench(
             if photo is not None:
                 raise
             skipped["photo"] = str(error)
-    names = {_label(key): call for key, call in calls.items()}
+    names = {str(key): call for key, call in calls.items()}
     reference = settings.reference or opened[0].name
-    references = {_label(key): _label(Key(reference, "model", key.threads)) for key in calls}
+    references = {str(key): str(Key(reference, "model", key.threads)) for key in calls}
     meter = LoadMeter()
     found = compare(names, settings.rounds, settings.warmup, references, progress)
-    timings = {key: found[_label(key)] for key in calls}
+    timings = {key: found[str(key)] for key in calls}
     return BenchResult(
         settings, opened, memory, timings, maps, accuracies, shown, describe_machine(), meter.read(), skipped
     )
-
-
-def _label(key: Key) -> str:
-    return f"{key.name} {key.part} {key.threads}"
 
 
 def _open(
