@@ -152,6 +152,7 @@ TESTED_ELSEWHERE = {
     "submission/techreport.py": "submission/test_build.py",
     "tflite/builder.py": "tflite/test_complexity.py",
     "tflite/flatbuffer.py": "tflite/test_mutants.py",
+    "tflite/integers.py": "bench/test_other_runtimes.py",
     "tflite/interpreter.py": "tflite/test_float_operators.py",
     "tflite/model.py": "tflite/test_serialization.py",
     "tflite/runtime_worker.py": "tflite/test_runtimes.py",

@@ -21,6 +21,7 @@ def bench_at(
     delegates: Sequence[str] | None,
     photo: Path | None,
     stages: bool,
+    runtimes: Sequence[str] | None,
     **others: Any,
 ) -> BenchResult:
     """Time models on this machine (`target` None) or on a device; see `bench` and `bench_device`.
@@ -33,8 +34,8 @@ def bench_at(
         from distill.bench.run import bench
 
         settings = replace(settings, threads=thread_counts(threads))
-        return bench(models, peers, settings, photo=photo, stages=stages, **others)
-    _refuse({"photo": photo}, "with --target: the stages of a photo are timed on this machine")
+        return bench(models, peers, settings, photo=photo, stages=stages, runtimes=runtimes or (), **others)
+    _refuse({"photo": photo, "runtimes": runtimes}, "with --target: it concerns this machine")
     from distill.bench.device.run import bench_device
 
     return bench_device(models, target, benchmark_model, delegates, threads, settings, peers=peers or (), **others)

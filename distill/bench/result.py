@@ -11,6 +11,7 @@ from distill.bench.key import Key
 from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS, busy_warning, convolution_macs
 from distill.bench.models import TimedModel
+from distill.bench.other_runtimes import slow_integer_lines
 from distill.errors import ConfigError
 from distill.tflite.split import Shape
 
@@ -149,6 +150,7 @@ class BenchResult:
         crowded = [str(count) for count in self.settings.threads if count > available]
         if crowded:
             lines.append(f"{', '.join(crowded)} threads share {available} cores: expect them slower than {available}")
+        lines += slow_integer_lines(self.models, {key: timing.median_ms for key, timing in self.timings.items()})
         if self.device and self.device.partial:
             shown = "; ".join(f"{key.name} on {key.engine}: {part}" for key, part in self.device.partial.items())
             lines.append(f"executed by the delegate in part only, the rest by the CPU: {shown}")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from distill.bench.accuracy import read_accuracies
@@ -15,6 +16,7 @@ from distill.bench.machine import (
 )
 from distill.bench.memory import peak_memory
 from distill.bench.models import TimedModel, checked_path, open_model
+from distill.bench.other_runtimes import choose_runtimes, runtime_calls
 from distill.bench.peers import PEERS, peer_path
 from distill.bench.result import PEAK, BenchResult, Settings
 from distill.bench.stages import bench_photo, photo_calls
@@ -33,6 +35,7 @@ def bench(
     accuracy: Sequence[str] = (),
     photo: Path | None = None,
     stages: bool = True,
+    runtimes: Sequence[str] = (),
     progress: bool = False,
 ) -> BenchResult:
     """Time models, their parts, and the pipeline from photo to landmarks, interleaved in one run.
@@ -44,6 +47,7 @@ def bench(
         evaluations, nme, accuracy: see `read_accuracies`.
         photo: an image with a face; a generated one by default.
         stages: also time detector, crop and whole photos.
+        runtimes: further TFLite runtimes to time the files in, see `choose_runtimes`.
         progress: show a bar on standard error.
 
     Raises:
@@ -51,6 +55,7 @@ def bench(
         ConfigError: options that contradict each other, something not installed.
     """
     settings = settings or Settings()
+    others = choose_runtimes(runtimes)
     opened, memory, skipped = _open(models, peers)
     if settings.reference is not None and settings.reference not in memory:
         raise ConfigError(f"unknown reference '{settings.reference}': {suggest(settings.reference, list(memory))}")
@@ -65,14 +70,17 @@ def bench(
             if photo is not None:
                 raise
             skipped["photo"] = str(error)
-    names = {str(key): call for key, call in calls.items()}
-    reference = settings.reference or opened[0].name
-    references = {str(key): str(Key(reference, "model", key.threads)) for key in calls}
     meter = LoadMeter()
-    found = compare(names, settings.rounds, settings.warmup, references, progress)
+    with ExitStack() as stack:
+        more, refused = runtime_calls(others, opened, settings.threads, stack)
+        calls |= more
+        reference = settings.reference or opened[0].name
+        references = {str(key): str(Key(reference, "model", key.threads)) for key in calls}
+        named = {str(key): call for key, call in calls.items()}
+        found = compare(named, settings.rounds, settings.warmup, references, progress)
     timings = {key: found[str(key)] for key in calls}
     return BenchResult(
-        settings, opened, memory, timings, maps, accuracies, shown, describe_machine(), meter.read(), skipped
+        settings, opened, memory, timings, maps, accuracies, shown, describe_machine(), meter.read(), skipped | refused
     )
 
 

@@ -35,6 +35,7 @@ def bench(
     accuracy: list[str] = [],  # noqa: B006  never changed
     photo: Path | None = None,
     stages: bool = True,
+    runtimes: list[str] | None = None,
     target: str | None = None,
     benchmark_model: Path | None = None,
     delegates: list[str] | None = None,
@@ -58,6 +59,7 @@ def bench(
         accuracy: NAME=PERCENT of points within 5 px, for the score, likewise.
         photo: photo for the stages instead of a generated one.
         stages: also time detector, crop and the whole pipeline; not on a device.
+        runtimes: further TFLite runtimes of this machine, such as tflite-runtime-2.11.0, or all.
         target: phone or board to time .tflite files on: adb, adb:SERIAL or ssh:[USER@]HOST[:PORT].
         benchmark_model: LiteRT's program of that name, built for the device.
         delegates: on the device: cpu, xnnpack, gpu, nnapi, nnapi:ACCELERATOR, hexagon, external:LIBRARY.
@@ -76,7 +78,7 @@ def bench(
     require_writable(json, plot)
     result = bench_at(
         target, models, peers, threads, Settings((1,), rounds, warmup, reference, watts, score),
-        benchmark_model=benchmark_model, delegates=delegates, photo=photo, stages=stages,
+        benchmark_model=benchmark_model, delegates=delegates, photo=photo, stages=stages, runtimes=runtimes,
         evaluations=evaluations, nme=nme, accuracy=accuracy, progress=True,
     )  # fmt: skip
     record_bench(log, models, _report(result, command, json, plot), json)

@@ -49,7 +49,7 @@ def _times(bench: BenchResult) -> "Table":
     if engines:
         table.add_column("runs on", overflow="fold")
     last = None
-    for key, timing in bench.timings.items():
+    for key, timing in sorted(bench.timings.items(), key=lambda item: bench.settings.threads.index(item[0].threads)):
         if key.part != "model":
             continue
         if last not in (None, key.threads):
