@@ -193,14 +193,14 @@ def require_listed_hash(path: str | Path) -> None:
         CheckpointError: the list states another SHA-256 for this name.
     """
     path = Path(path)
-    listed = _listed_hashes(path.parent / CHECKSUMS).get(path.name)
+    listed = listed_hashes(path.parent / CHECKSUMS).get(path.name)
     if listed is not None and sha256(path) != listed.lower():
         raise CheckpointError(
             f"{path}: SHA-256 differs from the one in {CHECKSUMS}; the file was changed or replaced, copy it again"
         )
 
 
-def _listed_hashes(path: Path) -> dict[str, str]:
+def listed_hashes(path: Path) -> dict[str, str]:
     """Return SHA-256 by file name; empty where there is no readable list."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
