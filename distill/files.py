@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -173,6 +174,19 @@ def write_text(path: str | Path, content: str) -> None:
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` to `path` atomically as indented JSON; NaN is refused because it is not valid JSON."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_regular(path: str | Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        OSError: missing, unreadable, or a pipe or device: opening the one may wait and reading the other may not end.
+    """
+    path = Path(path)
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "a pipe or device, not a file", str(path))
+    return path.read_bytes()
 
 
 def sha256(path: str | Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from distill.errors import AnnotationError, suggest
+from distill.files import read_regular
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif")
 
@@ -31,7 +32,7 @@ def read_bytes(path: Path, max_bytes: int = _MAX_BYTES) -> bytes:
         size = path.stat().st_size
         if size > max_bytes:
             raise AnnotationError(f"{path}: {size} bytes are too many for {path.suffix or 'such'} labels; check it")
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
@@ -173,7 +174,7 @@ def photos_by_stem(folder: Path) -> Mapping[str, Path]:
     if not folder.is_dir():
         return {}
     photos = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in PHOTO_SUFFIXES)
-    return PhotosByStem(path for path in photos if not path.name.startswith("."))
+    return PhotosByStem(path for path in photos if not path.name.startswith(".") and path.is_file())
 
 
 def check_subsets(root: Path, subsets: Sequence[str] | None, known: Iterable[str]) -> list[str]:
