@@ -16,6 +16,8 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".h
 # A whole public data set in one text file is below 100 MB; larger files are refused.
 _MAX_BYTES = 500_000_000
 
+_LONGEST_PATH = 200  # characters in a message
+
 _SEPARATORS = (",", ";", "\t")
 # The first line by which Excel states the separator.
 _SEPARATOR_LINE = re.compile(r"sep=.[\r\n]*$")
@@ -136,8 +138,14 @@ def photo_within(root: Path, relative: str, source: Path) -> Path:
     if not inside:
         raise AnnotationError(f"{source}: photo {relative[:60]!r} lies outside {root}; give a path within it")
     if not exists:
-        raise AnnotationError(f"{source}: no photo {path}; copy it there or remove the face")
+        raise AnnotationError(f"{source}: no photo {_shortened(path)}; copy it there or remove the face")
     return path
+
+
+def _shortened(path: Path) -> str:
+    """Return a path for a message: names may be anything that stands in a damaged file."""
+    text = str(path)
+    return text if len(text) <= _LONGEST_PATH else f"{text[:_LONGEST_PATH]}..."
 
 
 class PhotosByStem(dict[str, Path]):
