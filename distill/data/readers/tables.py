@@ -16,7 +16,7 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".h
 # A whole public data set in one text file is below 100 MB; larger files are refused.
 _MAX_BYTES = 500_000_000
 
-_LONGEST_PATH = 200  # characters in a message
+_LONGEST_NAME = 100  # characters of a photo's name in a message
 
 _SEPARATORS = (",", ";", "\t")
 # The first line by which Excel states the separator.
@@ -138,14 +138,13 @@ def photo_within(root: Path, relative: str, source: Path) -> Path:
     if not inside:
         raise AnnotationError(f"{source}: photo {relative[:60]!r} lies outside {root}; give a path within it")
     if not exists:
-        raise AnnotationError(f"{source}: no photo {_shortened(path)}; copy it there or remove the face")
+        raise AnnotationError(f"{source}: no photo {root / _shortened(name)}; copy it there or remove the face")
     return path
 
 
-def _shortened(path: Path) -> str:
-    """Return a path for a message: names may be anything that stands in a damaged file."""
-    text = str(path)
-    return text if len(text) <= _LONGEST_PATH else f"{text[:_LONGEST_PATH]}..."
+def _shortened(name: str) -> str:
+    """Return the name of a photo for a message: in a damaged file it may be anything."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:60]}..."
 
 
 class PhotosByStem(dict[str, Path]):
