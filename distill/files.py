@@ -114,6 +114,8 @@ def _beside(path: Path) -> tuple[Path, int]:
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
+        if path.parent.is_file():
+            raise NotADirectoryError(20, "its folder is a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}.tmp-", suffix=path.suffix, dir=path.parent)
     except OSError as error:

@@ -64,7 +64,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     file.touch()
     for path, why in (
         (tmp_path, "it is a folder"),
-        (file / "a.json", "File exists"),
+        (file / "a.json", "its folder is a file"),
         (Path("/proc/a/b.json"), "No such"),
     ):
         with pytest.raises(ConfigError, match=f"cannot be written \\({why}.*; name a file in another folder") as caught:

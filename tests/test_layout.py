@@ -24,7 +24,6 @@ TESTED_ELSEWHERE = {
     "bench/result.py": "bench/test_run.py",
     "bench/runners.py": "tflite/test_split.py",
     "bench/stages.py": "bench/test_run.py",
-    "cli/actions.py": "cli/test_data.py",
     "cli/bench.py": "bench/test_run.py",
     "cli/dashboard.py": "report/dashboard/test_page.py",
     "cli/data/check.py": "cli/test_data.py",

@@ -7,6 +7,11 @@ from distill.cli.options import options_of, parse
 
 _DESCRIPTION = "List the released models; any of the names can be given instead of a model file."
 
+_UNIT = (
+    "NME 51, 68: NME in % of the distance between the outer eye corners, over the 51 points inside the face and over\n"
+    "all 68; 554 faces of 300-W common, true boxes, full precision. px: side of the crop the network reads."
+)
+
 
 def models(json: bool = False) -> int:
     """Print the released models.
@@ -25,14 +30,21 @@ def models(json: bool = False) -> int:
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(Column("model", no_wrap=True), "points", "input", "NME %", "files", "", box=None)
+    names = Column("model", no_wrap=True)
+    table = Table(names, "points", "px", "NME 51", "68", "files", "", box=None, pad_edge=False)
     for model in released:
         kinds = ", ".join(_kind(model.name, file) for file in model.files)
         table.add_row(
-            model.name, str(model.points), f"{model.size} px", f"{model.nme_percent:.2f}", kinds, model.summary
+            model.name,
+            str(model.points),
+            str(model.size),
+            f"{model.inner_nme_percent:.2f}",
+            "–" if model.points == 51 else f"{model.nme_percent:.2f}",
+            kinds,
+            model.summary,
         )
     Console().print(table)
-    print("NME: inter-ocular, over the model's own points, 554 faces of 300-W common, true boxes.")
+    print(_UNIT)
     return 0
 
 

@@ -52,7 +52,8 @@ class _OneLinePerOption(DefaultHelpFormatter):
 
     def _get_help_string(self, action: Action) -> str:
         text = str(action.help or "").rstrip(".")
-        return text if action.default in (None, SUPPRESS) else f"{text} [%(default)s]"
+        default = _shown_value(action.default)
+        return f"{text} [{default.replace('%', '%%')}]" if default else text
 
 
 def options_of(command: str, description: str, target: Callable[..., Any], *positional: str) -> ArgumentParser:
@@ -75,9 +76,25 @@ def options_of(command: str, description: str, target: Callable[..., Any], *posi
     if isinstance(target, type):
         parser.add_class_arguments(target)
     else:
-        parser.add_function_arguments(target, as_positional=False)
-    parser.usage = " ".join(["distill", command, *(f"[{name.upper()}]" for name in positional), "[options]"])
+        parser.add_function_arguments(target, as_positional=False, as_group=False)
+    parser.usage = " ".join(["distill", command, *(f"[{shown_positional(name)}]" for name in positional), "[options]"])
     return parser
+
+
+def shown_positional(name: str) -> str:
+    """`data.root` -> `ROOT`, as usage lines name an argument that is given without its option."""
+    return name.rpartition(".")[2].upper() if not name.endswith("...") else name.upper()
+
+
+def _shown_value(value: Any) -> str:
+    """Return a default as it is written on the command line; empty where there is nothing to show."""
+    if value in (None, SUPPRESS) or value in ([], {}, ()):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return " ".join(map(_shown_value, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str, Any]:

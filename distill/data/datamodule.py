@@ -1,5 +1,7 @@
 """Training and validation faces as Lightning wants them."""
 
+from typing import Any
+
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
@@ -15,7 +17,8 @@ class FaceData(pl.LightningDataModule):
         train, val: the faces; `train` is augmented by itself, and may be of several data sets.
         batch_size: faces per step and device.
         epochs: passes over the training faces.
-        workers: processes that prepare faces; 0 prepares them in the training process.
+        workers: processes that prepare faces, as many for training as for validation; 0 prepares them in the training
+            process.
         seed: of the order of the faces.
     """
 
@@ -40,17 +43,17 @@ class FaceData(pl.LightningDataModule):
         if self.trainer is None:
             raise RuntimeError("a FaceData without a trainer does not know at which step to start")
         sampler = self.sampler(self.trainer.global_step, self.trainer.global_rank, self.trainer.world_size)
-        return DataLoader(
-            self.train,
-            batch_sampler=sampler,
-            num_workers=self.workers,
-            worker_init_fn=init_worker if self.workers else None,
-        )
+        return DataLoader(self.train, batch_sampler=sampler, **self._loading())
 
     def val_dataloader(self) -> DataLoader[FaceSample]:
-        return DataLoader(
-            self.val,
-            batch_size=self.batch_size,
-            num_workers=min(self.workers, 1),
-            worker_init_fn=init_worker if self.workers else None,
-        )
+        # Kept alive between validations: a worker holds the photos that `data.cache` keeps.
+        return DataLoader(self.val, batch_size=self.batch_size, persistent_workers=self.workers > 0, **self._loading())
+
+    def _loading(self) -> dict[str, Any]:
+        """Return the workers of a loader, and page-locked memory where batches are copied to a GPU."""
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return {
+            "num_workers": self.workers,
+            "worker_init_fn": init_worker if self.workers else None,
+            "pin_memory": on_gpu,
+        }

@@ -15,7 +15,7 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
-from distill.errors import ConfigError, suggest
+from distill.errors import ConfigError, nearest_name
 from distill.files import sha256
 
 Pretrained = bool | Literal["auto"]
@@ -33,10 +33,15 @@ def backbone_of(net: nn.Module) -> nn.Module:
 
 
 def require_backbone(name: str) -> None:
-    """Raise a ConfigError that suggests similar names unless timm has this backbone."""
+    """Raise a ConfigError that names similar ones unless timm has this backbone."""
     if not timm.is_model(name):
         alike = get_close_matches(name, timm.list_models(), n=6, cutoff=0.3) or ["swinv2_tiny_window8_256"]
-        raise ConfigError(f"unknown timm backbone '{name}': {suggest(name, alike)}")
+        nearest = nearest_name(name, alike) or alike[0]
+        others = ", ".join(other for other in alike if other != nearest)
+        similar = f" similar: {others};" if others else ""
+        raise ConfigError(
+            f"unknown timm backbone '{name}': did you mean '{nearest}'?{similar} all: timm.list_models() in Python"
+        )
 
 
 def create_backbone(name: str, pretrained: Pretrained, args: dict[str, Any], strides: tuple[int, ...]) -> Any:

@@ -138,6 +138,18 @@ def input_size(arch: str, options: Mapping[str, Any], size: int | None = None) -
     return chosen, {**options, "image_size": chosen} if takes_image_size(arch) else dict(options)
 
 
+def _require_known(arch: str, factory: Callable[..., nn.Module], options: Mapping[str, Any]) -> None:
+    """Raise a ConfigError with the nearest name for an option that a factory does not take."""
+    parameters = list(inspect.signature(factory).parameters.values())[2:]  # after architecture and scheme
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    names = [parameter.name for parameter in parameters]
+    for option in options:
+        if option not in names:
+            hint = suggest(option, names) if names else "it takes none"
+            raise ConfigError(f"model {arch} takes no option '{option}': {hint}")
+
+
 def create_model(arch: str, scheme: str, **options: Any) -> nn.Module:
     """Build a network for a landmark scheme.
 
@@ -149,7 +161,9 @@ def create_model(arch: str, scheme: str, **options: Any) -> nn.Module:
     Raises:
         ConfigError: unknown architecture, or an option it does not take.
     """
+    factory = zoo_entry(arch).factory
+    _require_known(arch, factory, options)
     try:
-        return zoo_entry(arch).factory(arch, scheme, **options)
+        return factory(arch, scheme, **options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"model {arch} cannot be built with options {options}: {error}") from error

@@ -1,6 +1,7 @@
 """Fifty seeded mistakes: each one line that names the key, and the nearest right one where a key is wrong."""
 
 import random
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,13 @@ def test_the_line_wins_over_the_file(tmp_path: Path) -> None:
     path.write_text("optim: {lr: 1e-3, clip: 2}\nseed: 5\n")
     values = parse(options_of("teacher", "", RunConfig), ["--config", str(path), "--optim.lr", "0.5"])
     assert (values["optim"].lr, values["optim"].clip, values["seed"]) == (0.5, 2.0, 5)
+
+
+def test_help_shows_defaults_as_they_are_typed() -> None:
+    lines = options_of("command", "Does it.", _Target, "files...").format_help().splitlines()
+    shown = {line.split()[0]: line for line in lines if line.startswith("  --")}
+    assert shown["--on"].endswith("a switch [false]")
+    assert shown["--files"].endswith("further words")  # none by default
+    assert "  --data.boxes " in (text := options_of("teacher", "", RunConfig).format_help())
+    assert "[gt]" in text
+    assert not re.search(r"\[\[|\[(True|False|None)\]", text)

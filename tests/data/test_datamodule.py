@@ -28,8 +28,13 @@ def data(root: Path, make_face: Any) -> Any:
     return make
 
 
+def _trainer(device: str, step: int = 0, rank: int = 0, world: int = 1) -> Any:
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    return SimpleNamespace(global_step=step, global_rank=rank, world_size=world, strategy=strategy)
+
+
 def _at(data: FaceData, step: int, rank: int = 0, world: int = 1) -> list[torch.Tensor]:
-    data.trainer = SimpleNamespace(global_step=step, global_rank=rank, world_size=world)  # type: ignore[assignment]
+    data.trainer = _trainer("cpu", step, rank, world)
     return [batch["image"] for batch in data.train_dataloader()]
 
 
@@ -51,6 +56,25 @@ def test_two_processes_share_the_batches_of_a_step(data: Any) -> None:
 
 def test_validation_is_every_face_once_in_order(data: Any) -> None:
     assert torch.cat([batch["index"] for batch in data().val_dataloader()]).tolist() == [0, 1, 2]
+
+
+def test_validation_keeps_its_workers_between_epochs(data: Any) -> None:
+    loader = data(workers=2).val_dataloader()
+    assert loader.num_workers == 2
+    processes = []
+    for _ in range(2):
+        iterator = iter(loader)
+        assert torch.cat([batch["index"] for batch in iterator]).tolist() == [0, 1, 2]
+        processes.append([worker.pid for worker in iterator._workers])
+    assert processes[0] == processes[1]
+
+
+def test_memory_is_page_locked_for_a_gpu(data: Any) -> None:
+    faces = data()
+    for device, locked in (("cpu", False), ("cuda", True)):
+        faces.trainer = _trainer(device)
+        assert faces.train_dataloader().pin_memory is locked
+        assert faces.val_dataloader().pin_memory is locked
 
 
 def test_without_a_trainer_there_is_no_step(data: Any) -> None:

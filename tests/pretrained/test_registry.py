@@ -42,6 +42,8 @@ def test_accuracies_of_the_cards_are_measured() -> None:
         else:
             measured = scored[name]["scores"]["300-W common, gt boxes"]["nme_percent"]
         assert model.nme_percent == round(measured, 2), name
+        inner = scored[name]["scores"]["300-W common, gt boxes"]
+        assert (inner["protocol"]["points"], round(inner["nme_percent"], 2)) == (51, model.inner_nme_percent), name
 
 
 def test_names_stand_for_files_and_paths_for_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,8 +78,12 @@ class RetinaFaceDetector:
         ]
 
     def precise(self, photo: AnyPhoto) -> Candidates:
-        """Return the faces with the network's own boxes after the refinement; the calibration is fitted to these."""
-        return refined(photo, self.find(photo), self._net, self.spec.anchors)
+        """Return the faces with the network's own boxes after the refinement; the calibration is fitted to these.
+
+        Suppressed once more: the refinement moves several boxes of a large, blurred face onto each other.
+        """
+        found = refined(photo, self.find(photo), self._net, self.spec.anchors)
+        return _suppressed(found, 1.0)
 
     def find(self, photo: AnyPhoto) -> Candidates:
         """Return the faces with the network's own boxes, in the convention of the boxes it was trained on."""
@@ -88,9 +92,7 @@ class RetinaFaceDetector:
         windows = list(self.tiles(width, height))
         level = coarse_level(photo)
         parts = [self._view(level, window, size) for window, size in self._views(whole, windows)]
-        found = concatenate(parts)
-        best = [indices[0] for indices in group(found.boxes, found.scores, _IOU, _INSIDE if windows else 1.0)]
-        return Candidates(*(values[best] for values in found))
+        return _suppressed(concatenate(parts), _INSIDE if windows else 1.0)
 
     def tiles(self, width: int, height: int) -> Iterator[Window]:
         """Yield (left, top, right, bottom) of the tiles of a photo; none where the whole photo is enough."""
@@ -120,3 +122,9 @@ class RetinaFaceDetector:
         boxes = level.to_whole(to_photo(found.boxes, inputs.scale).reshape(-1, 2, 2) + origin)
         points = level.to_whole(to_photo(found.points, inputs.scale) + origin)
         return Candidates(boxes.reshape(-1, 4), found.scores, points)
+
+
+def _suppressed(found: Candidates, inside: float) -> Candidates:
+    """Return the best box of each face, best first; one that lies in a better one by more than `inside` is dropped."""
+    best = [indices[0] for indices in group(found.boxes, found.scores, _IOU, inside)]
+    return Candidates(*(values[best] for values in found))

@@ -3,6 +3,7 @@
 import shlex
 import textwrap
 from collections import Counter
+from collections.abc import Sequence
 
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.papers.contents import PAPERS, STATES, Column, Paper, Part, Section, load_paper, path_of
@@ -45,9 +46,18 @@ def rows_by_state(paper: Paper) -> Counter[str]:
     return counted
 
 
+def _title_of(items: Sequence[str]) -> str:
+    """`["figure 1", "figure 2", "figure 4"]` -> `Figures 1, 2, 4`; items of several kinds stay as they are."""
+    kinds = {item.partition(" ")[0] for item in items}
+    if len(items) > 1 and len(kinds) == 1:
+        text = f"{min(kinds)}s {', '.join(item.partition(' ')[2] for item in items)}"
+    else:
+        text = ", ".join(items)
+    return text[0].upper() + text[1:]
+
+
 def _section(section: Section) -> str:
-    items = ", ".join(section.items)
-    heading = f"## {items[0].upper()}{items[1:]}: {section.title}"
+    heading = f"## {_title_of(section.items)}: {section.title}"
     return "\n\n".join([heading, *(_part(part, section) for part in section.parts)])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from distill.detection.retinaface import detector as module
+from distill.detection.retinaface.decode_maps import Candidates
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.priors import AnchorConfig
 from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
@@ -84,3 +85,19 @@ def test_options_out_of_range_are_refused(finder: RetinaFaceDetector, tmp_path: 
         RetinaFaceDetector(tmp_path / "net.tflite", size=300)
     with pytest.raises(ConfigError, match="min_score"):
         RetinaFaceDetector(tmp_path / "net.tflite", min_score=2)
+
+
+def test_boxes_that_the_refinement_moves_onto_each_other_are_one_face(
+    finder: RetinaFaceDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large, blurred face has several boxes that hardly overlap before they are refined."""
+    photo = photo_with(320, 200, (60, 60), (100, 60), (260, 60))
+    assert len(finder.find(photo).boxes) == 3
+
+    def moved(photo: Photo, found: Candidates, net: object, anchors: object) -> Candidates:
+        boxes = found.boxes.copy()
+        boxes[boxes[:, 0] < 150] = (50, 30, 110, 90)
+        return Candidates(boxes, found.scores, found.points)
+
+    monkeypatch.setattr(module, "refined", moved)
+    assert sorted(round(face.box.centre[0]) for face in finder(photo)) == [80, 260]
