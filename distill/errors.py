@@ -8,6 +8,7 @@ keeps its traceback.
 _LISTED = 24
 # Letters from which on a value is taken for the beginning of a name.
 _LEAST_BEGINNING = 3
+_CUTOFF = 0.5
 
 
 class DistillError(Exception):
@@ -55,12 +56,18 @@ def suggest(value: str, valid: list[str]) -> str:
     return f"{hint}valid: {', '.join(valid)}"
 
 
-def nearest_name(value: str, valid: list[str]) -> str | None:
-    """Return the shortest name that `value` begins, else the one most like it, else None."""
+def nearest_name(value: str, valid: list[str], cutoff: float | None = None) -> str | None:
+    """Return the shortest name that `value` begins, else the one most like it, else None.
+
+    Args:
+        value: the misspelt name.
+        valid: names to choose from.
+        cutoff: least likeness, in [0, 1]; 0.5 by default.
+    """
     import difflib
 
     longer = [name for name in valid if name.startswith(value)] if len(value) >= _LEAST_BEGINNING else []
-    near = difflib.get_close_matches(value, valid, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(value, valid, n=1, cutoff=_CUTOFF if cutoff is None else cutoff)
     return min(longer, key=len) if longer else next(iter(near), None)
 
 

@@ -62,7 +62,6 @@ TESTED_ELSEWHERE = {
     "data/check/shape.py": "data/check/test_check.py",
     "data/check/tables.py": "cli/test_data.py",
     "data/check/tolerant.py": "data/check/test_check.py",
-    "data/config.py": "training/test_config.py",
     "data/crops.py": "export/test_calibration.py",
     "data/photos/box_files.py": "data/photos/test_readers.py",
     "data/photos/config.py": "data/photos/test_build.py",

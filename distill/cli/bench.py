@@ -1,15 +1,16 @@
 """`distill bench MODEL ...`: latency, MACs, memory and energy of models, timed interleaved in one run."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill.bench.cost import CONTEST_WATTS, ScoreRule
 from distill.cli.command_line import command_line
+from distill.cli.console import wide_console
 from distill.cli.options import options_of, parse
 from distill.cli.record import record_bench
 from distill.files import require_writable
+from distill.pretrained.registry import require_known, resolve_model
 from distill.tracking.attach import AttachConfig
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _DESCRIPTION = (
     "with MACs, size, memory, energy and the contest's score, on this machine or with --target on a phone or board. "
     "Numbers of different runs are never compared."
 )
-_COLUMNS = 120
 
 
 def bench(
@@ -48,7 +48,7 @@ def bench(
     """Time models.
 
     Args:
-        models: files; ratios are relative to the first.
+        models: files, or names of released models; ratios are relative to the first.
         peers: of facemesh, facemesh_attention, blazeface_short, blazeface_full; all that run by default.
         threads: numbers of threads, `max` for every core; the first is used for parts, score and plot.
         rounds: timed calls of each model.
@@ -76,6 +76,9 @@ def bench(
     given = locals() | {"target": target and target.partition(":")[0]}
     command = command_line("bench", bench, given, "models", ("json", "plot", "log"))
     require_writable(json, plot)
+    models = [path if path.suffix else resolve_model(path) for path in models]
+    for path in models:
+        require_known(path)
     result = bench_at(
         target, models, peers, threads, Settings((1,), rounds, warmup, reference, watts, score),
         benchmark_model=benchmark_model, delegates=delegates, photo=photo, stages=stages, runtimes=runtimes,
@@ -87,16 +90,13 @@ def bench(
 
 def _report(result: "BenchResult", command: str, json: Path | None, plot: Path | None) -> dict[str, Any]:
     """Print the tables of a result, write its files, and return it as JSON."""
-    from rich.console import Console
-
     from distill.files import write_bytes, write_json
     from distill.report.bench import render
     from distill.report.bench_json import to_json
     from distill.report.pareto import pareto_plot
 
     content = to_json(result, command)
-    # A pipe has no width of its own; 80 columns would break every line.
-    Console(width=None if sys.stdout.isatty() else _COLUMNS).print(render(result))
+    wide_console().print(render(result))
     if json is not None:
         write_json(json, content)
     if plot is not None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from distill.cli.console import wide_console
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
 from distill.tracking.attach import AttachConfig
@@ -26,7 +27,7 @@ def check(
     """Check a file or an architecture; the exit status is 1 when it does not run.
 
     Args:
-        file: any .tflite file.
+        file: any .tflite file, or the name of a released model.
         model: instead of a file, an architecture; it is built with random weights and converted.
         runtime: the oldest runtime it must run on: 2.5 to 2.20, or litert.
         matrix: also show every release at once.
@@ -34,12 +35,10 @@ def check(
         sha256: the hash the file must have; without it that of its sidecar counts.
         json: write the report here.
         scheme: landmark scheme of the architecture; else inner51.
-        size: input of the architecture in pixels; else 128.
+        size: input of the architecture in pixels; else the size it is made for.
         options: keyword arguments of the architecture.
         log: run that the check of a file is recorded in.
     """
-    from rich.console import Console
-
     from distill.cli.record import record_check
     from distill.export.check import check as check_api
     from distill.files import require_writable, write_json
@@ -51,7 +50,7 @@ def check(
     chosen = file if file is not None else str(model)
     result = check_api(chosen, runtime, onnx=onnx, sha256=sha256, scheme=scheme, size=size, options=options)
     report, loads = result.ops, result.loads
-    console = Console()
+    console = wide_console()
     console.print(render(report))
     if matrix:
         console.print(render_matrix(report))

@@ -51,6 +51,7 @@ def export(
     from distill.export.export import convert_checkpoint
     from distill.export.verify.cross_check import find_litert_torch
     from distill.files import require_writable
+    from distill.pretrained.registry import resolve_model
     from distill.report.parity import measure_and_draw
 
     config = ExportConfig(modes=modes or (list(MODES) if parity_report else ["fp32", "fp16"]), **options)
@@ -66,7 +67,7 @@ def export(
         conversion.require()
         result = conversion.publish(partial(_write_parity, measured))
     _print(result, measured)
-    record_export(log, model, result, loads(result.report.read_text()))
+    record_export(log, resolve_model(model, weights=True), result, loads(result.report.read_text()))
     return _cross_check(conversion, net, result) if cross_check else 0
 
 

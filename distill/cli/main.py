@@ -101,7 +101,7 @@ def _run(argv: list[str]) -> int:
         width = max(map(len, COMMANDS))
         lines = "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items())
         print(f"usage: distill COMMAND ...\n\n{lines}\n\n`distill COMMAND --help` shows the options of one command.")
-        print("`distill COMMAND --plugin FILE` imports a file that registers a network of your own.")
+        print("`distill COMMAND --plugin FILE` imports a file that registers networks, losses or formats of your own.")
         return 0
     if argv[0] == "--version":
         print(__version__)

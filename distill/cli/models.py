@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from distill.cli.console import wide_console
 from distill.cli.options import options_of, parse
 
 _DESCRIPTION = "List the released models; any of the names can be given instead of a model file."
@@ -27,7 +28,6 @@ def models(json: bool = False) -> int:
 
         print(dumps([asdict(model) for model in released], indent=2))
         return 0
-    from rich.console import Console
     from rich.table import Column, Table
 
     names = Column("model", no_wrap=True)
@@ -43,7 +43,7 @@ def models(json: bool = False) -> int:
             kinds,
             model.summary,
         )
-    Console().print(table)
+    wide_console().print(table)
     print(_UNIT)
     return 0
 

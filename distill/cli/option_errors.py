@@ -8,6 +8,8 @@ from jsonargparse import ArgumentParser
 from distill.errors import nearest_name
 
 _MAX_LENGTH = 400
+# Likeness of names without a group: of a hundred short ones, some other is always half alike.
+_CUTOFF = 0.7
 _TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "dict": "a mapping"}
 _GROUP = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
 _UNKNOWN = re.compile(r"Option '([\w.]+)' is not accepted|[Uu]nrecognized arguments: --([\w.]+)")
@@ -18,6 +20,7 @@ _NO_UNION = re.compile(
     r".* Given value: (.*)"
 )
 _NO_MAPPING = re.compile(r"Parser key \"([\w.]+)\": Unable to load config '(.*?)'")
+_NO_CLASS = re.compile(r'Parser key "([\w.]+)": .*Expected a dot import path string: (.*)')
 _NO_VALUE = re.compile(r"argument (--[\w.]+): expected (?:one|at least one) argument")
 _REQUIRED = re.compile(r"the following arguments are required: ([\w., ]+)")
 _KEY = re.compile(r'^Parser key "([\w.]+)": ')
@@ -48,6 +51,8 @@ def _of_value(text: str) -> str | None:
         return f"--{match[1]} {match[3]}: must be {' or '.join(described)}"
     if match := _NO_MAPPING.search(text):
         return f"--{match[1]} {match[2]}: is a group of options; give one, such as --{match[1]}.NAME VALUE"
+    if match := _NO_CLASS.search(text):
+        return f"--{match[1]} {match[2]}: must be a list of mappings, such as --{match[1]} '[{{NAME: VALUE}}]'"
     return None
 
 
@@ -72,6 +77,9 @@ def describe_type(name: str) -> str:
 
 def _unknown_option(wrong: str, parser: ArgumentParser) -> str:
     valid = [action.dest for action in parser._actions if action.dest not in ("help", "config")]
-    near = nearest_name(wrong, valid)
+    if wrong == "pretrained" and "model.options" in valid:
+        return f"unknown option '{wrong}': it is one of the network, --model.options '{{pretrained: true}}'"
+    same = [name for name in valid if name.endswith(f".{wrong}")]
+    near = min(same, key=len) if same else nearest_name(wrong, valid, _CUTOFF if "." not in wrong else None)
     hint = "see --help" if near is None else f"did you mean '{near}'?"
     return f"unknown option '{wrong}': {hint}"

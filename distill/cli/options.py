@@ -9,6 +9,7 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from yaml import YAMLError
 
 from distill.cli.option_errors import one_line
+from distill.cli.option_needs import require_effect
 from distill.cli.recipes import load_recipe, merge, nested, option_names, read_yaml
 from distill.errors import ConfigError
 
@@ -74,11 +75,24 @@ def options_of(command: str, description: str, target: Callable[..., Any], *posi
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these options.")
     if isinstance(target, type):
-        parser.add_class_arguments(target)
+        parser.add_class_arguments(target, as_group=False)
     else:
         parser.add_function_arguments(target, as_positional=False, as_group=False)
+    _leave_to_presets(parser)
+    if not any(action.dest == "plugin" for action in parser._actions):
+        parser.epilog = "--plugin FILE imports a Python file that registers networks, losses or formats of your own"
     parser.usage = " ".join(["distill", command, *(f"[{shown_positional(name)}]" for name in positional), "[options]"])
     return parser
+
+
+def _leave_to_presets(parser: ArgumentParser) -> None:
+    """Take the defaults away that a preset decides, so that what is typed can be told from what is not.
+
+    A default value that is a configuration has filled them in.
+    """
+    names = {action.dest for action in parser._actions}
+    groups = [name.removesuffix("preset") for name in names if name.endswith(".preset")]
+    parser.set_defaults({f"{group}{name}": None for group in groups for name in ("format", "root")})
 
 
 def shown_positional(name: str) -> str:
@@ -107,7 +121,9 @@ def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str
         values = parser.instantiate(parser.parse_args(_compose(_name_positionals(argv, positional, parser), parser)))
     except ArgumentError as error:
         raise ConfigError(one_line(str(error), parser)) from error
-    return {name: value for name, value in vars(values).items() if name != "config"}
+    found = {name: value for name, value in vars(values).items() if name != "config"}
+    require_effect(parser.prog.removeprefix("distill "), explicit_options(argv), found)
+    return found
 
 
 def explicit_options(argv: list[str]) -> dict[str, str]:
@@ -186,20 +202,38 @@ def _require_current(given: Sequence[str], names: Collection[str]) -> None:
 def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentParser) -> list[str]:
     """`MODEL --json OUT --resume` -> `--model MODEL --json OUT --resume true`.
 
-    Leading bare words take the positional names in order; a name ending in `...` takes all that are left, as a list.
+    Bare words take the positional names in order; a name ending in `...` takes all that are left, as a list.
     A switch without a value is on.
     """
-    named, rest = [], _join_lists(argv, parser)
+    named, joined = [], _join_lists(argv, parser)
+    switches = {f"--{action.dest}" for action in parser._actions if getattr(action, "_typehint", None) is bool}
+    rest = _words_first(joined) if names else joined
     for name in names:
         words: list[str] = []
         while rest and not rest[0].startswith("-") and (name.endswith("...") or not words):
             words.append(rest.pop(0))
         if words:
             named += [f"--{name.removesuffix('...')}", _as_list(words) if name.endswith("...") else words[0]]
-    switches = {f"--{action.dest}" for action in parser._actions if getattr(action, "_typehint", None) is bool}
     for word, following in zip(rest, [*rest[1:], "--"], strict=False):  # without words, nothing follows
         named += [word, "true"] if word in switches and following.startswith("--") else [word]
     return named
+
+
+def _words_first(words: list[str]) -> list[str]:
+    """`--model M photo.jpg` -> `photo.jpg --model M`: move bare words after the value of an option to the front."""
+    bare: list[str] = []
+    options: list[str] = []
+    takes_value = False
+    for word in words:
+        if word.startswith("--") or (word.startswith("-") and not takes_value):
+            takes_value = "=" not in word
+        elif takes_value:
+            takes_value = False
+        else:
+            bare.append(word)
+            continue
+        options.append(word)
+    return [*bare, *options]
 
 
 def _join_lists(argv: list[str], parser: ArgumentParser) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from distill.cli.options import options_of, parse
 from distill.errors import ConfigError, suggest
+from distill.pretrained.registry import require_known, resolve_model
 from distill.pretrained.resources import CONTESTS
 from distill.tracking.attach import AttachConfig
 
@@ -27,7 +28,7 @@ def submit(
     """Build a submission.
 
     Args:
-        model: a .tflite file with its .json beside it.
+        model: a .tflite file with its .json beside it, or the name of a released model.
         out: the zip; submission.json is written beside it.
         contest: rules: the name of a file in configs/contest, or the path of a YAML file.
         photos: folder of photos for the dry run; by default generated ones: one, several, no face, half a file.
@@ -42,6 +43,8 @@ def submit(
     from distill.files import require_writable
     from distill.submission.build import build_submission, sample_photos
 
+    model = resolve_model(model)
+    require_known(model)
     require_writable(out)
     rules = find_contest(contest)
     wheels = wheels or (Path(".wheels") if Path(".wheels").is_dir() else None)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from distill.data.augment import AugmentConfig
 from distill.data.box_sources import DETECTOR, require_box_source
@@ -11,6 +11,11 @@ from distill.errors import ConfigError
 from distill.geometry import CropSpec
 
 _ROOT = Path("data/300W")
+_FORMAT = "300w"
+_VAL_FRACTION = 0.1
+# Default of a field that __post_init__ fills in, so that what is given can be told from what is left open. It is None
+# behind `Any`, because the field of a finished configuration never is.
+_OPEN: Any = None
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,11 @@ class DataConfig:
 
     Attributes:
         preset: public data set whose format and official split are used: `300w`, `wflw`, `cofw`, `lapa` ...
-        format: how the data lie on disk: a name of docs/reference/formats.md.
-        root: folder of the data.
+        format: how the data lie on disk: a name of docs/reference/formats.md [the preset's, else 300w].
+        root: folder of the data [the preset's, else data/300W].
         subset: training faces, names joined by `+`; `all` for every face; by default the official training faces.
         val_subset: validation faces; by default the official ones, else some training faces are held out.
-        val_fraction: share of the training faces held out when there is no val_subset.
+        val_fraction: share of the training faces held out when there is no val_subset, in (0, 1).
         test_subset: test faces; training photos among them are dropped. By default the official ones.
         scheme: landmark scheme to learn.
         boxes: face boxes, one of them at random: `gt`, `dataset`, last `detector`.
@@ -104,14 +109,14 @@ class DataConfig:
         augment_period: epochs after which the augmentations of a face repeat; 0 never repeats them.
         sets: further data sets, of schemes that the network has a head for.
         balance: attributes of the main set's faces; the rarer a face's kind, the more it counts.
-        unfit_faces: faces that would spoil a training, as with points far outside: `refuse` to start, or `leave_out`.
+        unfit_faces: faces that would spoil a training, as by far-off points: `refuse` or `leave_out`.
     """
 
-    format: str = "300w"
-    root: Path = _ROOT
+    format: str = _OPEN
+    root: Path = _OPEN
     subset: str | None = None
     val_subset: str | None = None
-    val_fraction: float = 0.1
+    val_fraction: float = _VAL_FRACTION
     test_subset: str | None = None
     scheme: str = "inner51"
     boxes: list[str] = field(default_factory=lambda: ["gt"])
@@ -128,6 +133,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         _apply_preset(self)
+        if not 0 < self.val_fraction < 1:
+            raise ConfigError(f"--data.val_fraction {self.val_fraction} must be above 0 and below 1")
         if self.batch_size < 1:
             raise ConfigError(f"--data.batch_size {self.batch_size} must be at least 1")
         _require_boxes("--data.boxes", self.boxes)
@@ -142,15 +149,15 @@ class FacesConfig:
     """Annotated faces to measure on.
 
     Attributes:
-        format: how the data lie on disk: a name of docs/reference/formats.md.
-        root: folder of the data.
+        format: how the data lie on disk: a name of docs/reference/formats.md [the preset's, else 300w].
+        root: folder of the data [the preset's, else data/300W].
         subset: names joined by `+`, any folder or list the format knows; `all` for every face. By default the official
             test faces for what measures a model, and every face for what looks at data.
         preset: public data set whose format and official split are used.
     """
 
-    format: str = "300w"
-    root: Path = _ROOT
+    format: str = _OPEN
+    root: Path = _OPEN
     subset: str | None = None
     preset: str | None = None
 
@@ -166,9 +173,19 @@ class FacesConfig:
 
 
 def _apply_preset(config: DataConfig | FacesConfig) -> None:
-    """Set the format of the preset, and its folder where no other is given."""
-    if config.preset is not None:
-        values = preset(config.preset)
-        object.__setattr__(config, "format", values["format"])
-        if config.root == _ROOT:
-            object.__setattr__(config, "root", Path(values["root"]))
+    """Fill in the format and the folder that are left open: those of the preset, else of 300-W.
+
+    Raises:
+        ConfigError: a format is given that is not the preset's.
+    """
+    public = {} if config.preset is None else preset(config.preset)
+    format, root = public.get("format", _FORMAT), Path(public.get("root", _ROOT))
+    if config.format is None:
+        object.__setattr__(config, "format", format)
+    elif public and config.format != format:
+        raise ConfigError(
+            f"--data.format {config.format} contradicts --data.preset {config.preset}, which is {format}: "
+            "leave one of them out"
+        )
+    if config.root is None:
+        object.__setattr__(config, "root", root)

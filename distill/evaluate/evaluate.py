@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -51,8 +51,8 @@ AS_THEY_ARE: Mapping[str, Change] = MappingProxyType({UNCHANGED: lambda view, _:
 def evaluate(
     model: str | Path | Backend,
     *,
-    format: str = "300w",
-    root: str | Path = "data/300W",
+    format: str | None = None,
+    root: str | Path | None = None,
     subset: str | None = None,
     preset: str | None = None,
     boxes: str = "gt",
@@ -68,7 +68,8 @@ def evaluate(
 
     Args:
         model: a checkpoint, ONNX or TFLite file, or a backend already loaded.
-        format, root, boxes, scheme, limit, approximate, detector: the faces, as in `load_faces`.
+        format, root: of the data set; by default the preset's, else 300w and data/300W.
+        boxes, scheme, limit, approximate, detector: the faces, as in `load_faces`.
         subset: parts of the data set joined by `+`, `all` for every face; the official test faces by default.
         preset: public data set whose format and official split are used.
         batch_size: crops of one forward pass.
@@ -79,7 +80,9 @@ def evaluate(
         ConfigError: data and model do not fit together, or faces without a box of this source.
         AnnotationError, ImageError, CheckpointError: an invalid file.
     """
-    data = FacesConfig(format, Path(root), subset, preset).test_faces()
+    place = {"format": format, "root": None if root is None else Path(root)}
+    given: dict[str, Any] = {name: value for name, value in place.items() if value is not None}
+    data = FacesConfig(**given, subset=subset, preset=preset).test_faces()
     backend = open_backend(model) if isinstance(model, str | Path) else model
     faces = load_faces(
         backend.spec.scheme,

@@ -9,6 +9,7 @@ from distill.errors import ConfigError
 from distill.export.architecture import check_architecture, load_everywhere
 from distill.opcheck.check import OpReport, check_model
 from distill.opcheck.report import verdict
+from distill.pretrained.registry import require_known, resolve_model
 from distill.tflite.runtimes import provide_runtime
 
 
@@ -54,26 +55,34 @@ def check(
     loaded in that release; without, the result is an expectation.
 
     Args:
-        model: a `.tflite` file, or a name of `list_models()`, which is built with random weights and converted.
+        model: a `.tflite` file, the name of a released model, or a name of `list_models()`, which is built with random
+            weights and converted.
         runtime: the oldest runtime it must run on: 2.5 to 2.20, or litert.
         onnx: the ONNX file a `.tflite` was made from, which names the torch module of an operator.
         sha256: the hash the file must have; the one in its sidecar by default.
         scheme, size, options: landmark scheme, input in pixels and keyword arguments of an architecture.
 
     Raises:
-        ConfigError: unknown architecture or runtime, or options of an architecture given with a file.
+        ConfigError: unknown architecture or runtime, options of an architecture given with a file, or of a file with
+            an architecture.
         ExportError: the architecture cannot be converted.
     """
+    path = resolve_model(model)
+    require_known(path, isinstance(model, Path))
+    of_file = {"onnx": onnx, "sha256": sha256}
+    is_architecture = isinstance(model, str) and not model.endswith(".tflite") and path == Path(model)
+    if is_architecture and (wrong := [name for name, value in of_file.items() if value is not None]):
+        raise ConfigError(f"--{', --'.join(wrong)}: for a file only; {model} is an architecture")
     if onnx is not None and not onnx.is_file():
         raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
-    if Path(model).suffix in (".ckpt", ".safetensors", ".onnx"):
+    if path.suffix in (".ckpt", ".safetensors", ".onnx"):
         raise ConfigError(f"{model}: not a TFLite file; make one with `distill export` and check that")
     given: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
     note = provide_runtime(runtime)
     of_model = {name: value for name, value in given.items() if value is not None}
-    if isinstance(model, str) and not model.endswith(".tflite"):
-        report = check_architecture(model, runtime, **of_model)
+    if is_architecture:
+        report = check_architecture(str(model), runtime, **of_model)
         return CheckResult(report.ops, report.loads, note)
     if of_model:
         raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model) only; {model} is a file")
-    return CheckResult(check_model(model, runtime, onnx, sha256), load_everywhere(model, runtime), note)
+    return CheckResult(check_model(path, runtime, onnx, sha256), load_everywhere(path, runtime), note)

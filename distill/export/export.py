@@ -8,6 +8,7 @@ from torch import nn
 
 from distill.data.config import FacesConfig
 from distill.data.crops import face_crops
+from distill.environments import ensure_environment
 from distill.export import pipeline
 from distill.export.calibration import calibrate_on
 from distill.export.config import CalibrationConfig, ExportConfig, Lane, QuantizeConfig
@@ -34,6 +35,8 @@ def convert_checkpoint(
     """
     require_modes(config.modes)
     parse_release(config.runtime)
+    if config.environment is not None:
+        ensure_environment(config.lane, config.environment)  # before anything slow
     net, spec = checkpoints.load_model(checkpoint, config.scheme)
     data = config.data
     source = (data.format, data.root, data.subset) if data else ()

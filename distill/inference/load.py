@@ -7,7 +7,7 @@ from pathlib import Path
 from distill.errors import CheckpointError, ConfigError
 from distill.inference.backend import Backend
 from distill.inference.exported import OnnxBackend, TFLiteBackend
-from distill.pretrained.registry import resolve_model, unknown_model
+from distill.pretrained.registry import require_known, resolve_model
 
 FACEMESH = "facemesh"
 
@@ -60,8 +60,7 @@ def require_model(path: Path) -> None:
     Raises:
         CheckpointError: missing, empty, a web page, a Git LFS pointer, or of an unknown format.
     """
-    if not path.suffix and not path.exists() and len(path.parts) == 1:
-        raise CheckpointError(f"{path}: {unknown_model(str(path))}")
+    require_known(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model file; give one of {', '.join(f'*{s}' for s in _FORMATS)}")
     with path.open("rb") as file:

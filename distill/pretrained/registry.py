@@ -157,6 +157,20 @@ def _verified(file: str) -> Path:
     return path
 
 
+def require_known(path: Path, named: bool = True) -> None:
+    """Refuse a bare name that is neither a file nor a released model, with the nearest of these.
+
+    Args:
+        path: from `resolve_model`.
+        named: false where the name may be something else.
+
+    Raises:
+        CheckpointError: there is no such file.
+    """
+    if named and not path.suffix and len(path.parts) == 1 and not path.exists():
+        raise CheckpointError(f"{path}: {unknown_model(str(path))}")
+
+
 def unknown_model(name: str) -> str:
     """Return what to say about a model name that is neither a file nor released."""
     return f"no such file and no released model of this name: {suggest(name, list(released_models()))}"

@@ -66,7 +66,12 @@ def make_net(config: RunConfig) -> nn.Module:
 
 
 def make_data(config: RunConfig, net: nn.Module) -> FaceData:
-    """Read the faces of a run, for all heads of its network."""
+    """Read the faces of a run, for all heads of its network.
+
+    Raises:
+        ConfigError: faces, or options of the loss, that do not fit the network.
+    """
+    make_run_loss(config, net)  # refuses options that do not fit, before all faces are read
     heads = schemes_of(net, config.data.scheme)
     progress = is_first_process()
     return build_data(config.data, heads, config.seed, config.trainer.epochs, progress=progress, notify=notify)
@@ -119,7 +124,9 @@ def make_run_loss(config: RunConfig, net: nn.Module) -> nn.Module:
     name = zoo_entry(config.model.arch).loss if name == "default" else name
     options = config.loss.given_options
     losses = {s: make_loss(name, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
-    require_loss_fits(name, blank_prediction(net, config.data.crop.spec().size))
+    size = config.data.crop.size  # its extent may depend on faces that are not read yet
+    assert size is not None  # see with_input_size
+    require_loss_fits(name, blank_prediction(net, size))
     mixed = len(losses) > 1 or config.data.sets or config.data.balance
     return CrossFormatLoss(losses) if mixed else losses[config.data.scheme]
 

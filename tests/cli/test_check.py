@@ -59,6 +59,21 @@ def test_a_file_has_its_own_size_and_scheme(unfold: Path) -> None:
         run([str(unfold), "--size", "96", "--scheme", "ibug68"])
 
 
+def test_an_architecture_has_no_hash_and_no_onnx_file(tmp_path: Path) -> None:
+    """Both were accepted and not compared with anything."""
+    with pytest.raises(ConfigError, match=r"--sha256: for a file only; pfld_100 is an architecture"):
+        run(["--model", "pfld_100", "--sha256", "00"])
+    with pytest.raises(ConfigError, match=r"--onnx: for a file only"):
+        run(["--model", "pfld_100", "--onnx", str(tmp_path / "a.onnx")])
+
+
+def test_released_models_are_checked_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["efld_51_128", "--runtime", "litert"]) == 0
+    assert "efld_51_128" in capsys.readouterr().out
+    with pytest.raises(CheckpointError, match="did you mean 'efld_51_128'"):
+        run(["efld_51"])
+
+
 def test_damaged_files_and_wrong_hashes_never_pass(unfold: Path) -> None:
     """The command line prints these errors as one line and exits with 2."""
     with pytest.raises(CheckpointError, match="SHA-256 differs from the one given"):

@@ -81,3 +81,12 @@ def test_sources_lists_describes_and_verifies(tmp_path: Path, capfd: pytest.Capt
     assert "no such file" in " ".join(capfd.readouterr().out.split())
     assert main(["data", "sources", "mukt"]) == 2
     assert "did you mean 'muct'" in capfd.readouterr().err
+
+
+def test_impossible_numbers_are_refused_before_a_bar_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "synth", str(tmp_path / "faces"), "--count", "-1"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: count -1")

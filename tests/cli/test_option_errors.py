@@ -23,6 +23,16 @@ from distill.training.config import RunConfig
         (["--seed"], "--seed needs a value: --seed VALUE"),
         (["epochs=3"], "unexpected 'epochs=3': an option is written --name value; see --help"),
         (["--optim.lrr", "1"], "unknown option 'optim.lrr': did you mean 'optim.lr'?"),
+        (["--batch_size", "1"], "unknown option 'batch_size': did you mean 'data.batch_size'?"),
+        (["--quantise"], "unknown option 'quantise': see --help"),
+        (
+            ["--pretrained", "true"],
+            "unknown option 'pretrained': it is one of the network, --model.options '{pretrained: true}'",
+        ),
+        (
+            ["--data.sets", "nofile"],
+            "--data.sets nofile: must be a list of mappings, such as --data.sets '[{NAME: VALUE}]'",
+        ),
         (["--qqqqq", "1"], "unknown option 'qqqqq': see --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

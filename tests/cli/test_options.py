@@ -149,6 +149,20 @@ def test_bare_words_are_positional() -> None:
         _parse(["a.ckpt", "b.ckpt"], "model")
 
 
+def test_bare_words_may_follow_the_value_of_an_option() -> None:
+    """`predict --model M photo.jpg` is unambiguous; a word after a switch or a list belongs to that."""
+    assert _parse(["--count", "2", "a.ckpt"], "model") == _parse(["a.ckpt", "--count", "2"], "model")
+    assert _parse(["--model", "m", "a", "b", "--count=2", "c"], "files...")["files"] == ["a", "b", "c"]
+    assert _parse(["--files", "a", "b", "--count", "-2"], "model")["files"] == ["a", "b"]
+    with pytest.raises(ConfigError, match=r"unexpected 'b\.ckpt'"):
+        _parse(["a.ckpt", "--count", "2", "b.ckpt"], "model")
+
+
+def test_every_command_shows_how_a_plugin_is_given() -> None:
+    assert "\n--plugin FILE imports" in options_of("command", "Does it.", _Target).format_help()
+    assert options_of("teacher", "", RunConfig).format_help().count("--plugin") == 1
+
+
 def test_lists_are_written_as_words() -> None:
     assert _parse(["--files", "a", "b", "--count", "2"]) == {
         "model": "none",

@@ -6,7 +6,8 @@ import pytest
 
 from distill.errors import ConfigError, ExportError
 from distill.export.calibration import calibrate_on
-from distill.export.config import CalibrationConfig
+from distill.export.config import CalibrationConfig, ExportConfig
+from distill.export.export import convert_checkpoint
 from distill.export.pipeline import ExportResult
 from distill.export.quantization_modes import MODES
 from distill.export.verify.tolerances import GATES, Gate
@@ -88,3 +89,12 @@ def test_a_runtime_that_is_too_old_is_refused(net, spec: ModelSpec, crops, tmp_p
 def test_crops_of_another_size_are_refused_first(net, spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\(n, 64, 64, 3\), got \(2, 32, 32, 3\)"):
         export(net, spec, tmp_path, np.zeros((2, 32, 32, 3), np.float32))
+
+
+def test_an_environment_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    config = ExportConfig(environment=tmp_path / "nowhere")
+    with (
+        pytest.raises(ConfigError, match="--environment .*nowhere"),
+        convert_checkpoint(tmp_path / "absent.ckpt", None, config),
+    ):
+        pass

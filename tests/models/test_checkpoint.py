@@ -205,6 +205,11 @@ def test_weights_of_another_network(net: nn.Module, tmp_path: Path) -> None:
     _one_line_about(path, caught.value)
 
 
+def test_misspelt_names_of_released_models_suggest_the_nearest() -> None:
+    with pytest.raises(CheckpointError, match="did you mean 'student_128_turned'"):
+        load_model("student_128_turnd")
+
+
 def test_missing_and_unknown_files(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such checkpoint; train one"):
         load_model(tmp_path / "a.ckpt")

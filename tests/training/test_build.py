@@ -11,6 +11,7 @@ from distill.data.dataset import FaceDataset
 from distill.detection.detector import Detection
 from distill.errors import ConfigError
 from distill.geometry import Box
+from distill.losses.config import LossConfig
 from distill.models.checkpoint import load_model
 from distill.training.fit import train_teacher
 
@@ -58,3 +59,11 @@ def test_crops_of_another_size_than_the_network_are_refused(make_config: Any, tm
     with pytest.raises(ConfigError, match=r"--data\.crop\.size 64 and image_size 96 of --model\.options differ"):
         train_teacher(make_config("run", model={"options": options}))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_loss_that_does_not_fit_is_refused_before_the_faces_are_read(
+    make_config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distill.training.build.build_data", lambda *_, **__: pytest.fail("read the faces"))
+    with pytest.raises(ConfigError, match="star"):
+        train_teacher(make_config("run", loss=LossConfig("wing", star=2.0)))

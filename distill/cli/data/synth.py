@@ -26,7 +26,9 @@ def synth(
     from rich.progress import Progress
 
     from distill.data.synthetic import write_faces
+    from distill.data.synthetic.write import require_possible
 
+    require_possible(count, size, workers)  # before a bar is drawn
     with Progress() as progress:
         task = progress.add_task("rendering faces", total=count)
 

@@ -158,14 +158,23 @@ def write_faces(
         ConfigError: the folder holds something else, another process writes there, or counts or shares make no sense.
     """
     shares = dict(SUBSETS if subsets is None else subsets)
-    if count < 1 or size < 32 or workers < 0:
-        raise ConfigError(f"count {count}, size {size}, workers {workers}: give count >= 1, size >= 32, workers >= 0")
+    require_possible(count, size, workers)
     if seed < 0 or not 0 <= difficulty <= 1:
         raise ConfigError(f"seed {seed}, difficulty {difficulty}: give a seed >= 0 and a difficulty in 0 ... 1")
     if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
         raise ConfigError(f"subsets {shares}: give at least one positive share, for example train=0.8")
     with folder_lock(Path(root), "is rendering to", "folder"):
         return _write(_Task(Path(root), seed, size, difficulty), count, shares, workers, progress)
+
+
+def require_possible(count: int, size: int, workers: int) -> None:
+    """Check numbers of `write_faces`.
+
+    Raises:
+        ConfigError: no faces, images below 32 pixels, or a negative number of processes.
+    """
+    if count < 1 or size < 32 or workers < 0:
+        raise ConfigError(f"count {count}, size {size}, workers {workers}: give count >= 1, size >= 32, workers >= 0")
 
 
 def _write(

@@ -1,0 +1,107 @@
+"""Options that have an effect only with another one: a typed option without what it needs is refused."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from distill.errors import ConfigError
+from distill.export.quantization_modes import MODES
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an option needs.
+
+    Attributes:
+        commands: that have the option, by name.
+        options: dotted names; `calibration` also means all options of that group.
+        needs: words to add, or the option to leave out, for the message.
+        given: whether parsed values have it.
+    """
+
+    commands: tuple[str, ...]
+    options: tuple[str, ...]
+    needs: str
+    given: Callable[[Values], bool]
+
+
+def _some_mode(values: Values, calibrated: bool) -> bool:
+    modes = values["modes"] or (list(MODES) if values["parity_report"] else [])
+    return any(MODES[mode].calibrated for mode in modes if mode in MODES) is calibrated
+
+
+_TRAININGS = ("teacher", "student")
+_JOBS = ("evaluate", "export", "check", "bench", "submit")
+NEEDS = (
+    Need(
+        _TRAININGS,
+        ("log.project", "log.group", "log.tags", "log.notes"),
+        "a tracker: leave out --log.wandb disabled, or name one with --log.to",
+        lambda values: bool(values["log"].trackers),
+    ),
+    Need(
+        _TRAININGS,
+        ("log.entity", "log.system"),
+        "W&B: name wandb in --log.to, and leave out --log.wandb disabled",
+        lambda values: "wandb" in values["log"].trackers,
+    ),
+    Need(
+        _TRAININGS,
+        ("data.val_fraction",),
+        "training faces to hold out: leave out --data.val_subset",
+        lambda values: values["data"].val_subset is None,
+    ),
+    Need(
+        ("student",),
+        ("kd.cache.folder", "kd.cache.max_gb"),
+        "--kd.cache.form window, maps or landmarks",
+        lambda values: values["kd"].cache.form != "none",
+    ),
+    Need(
+        _JOBS,
+        ("log.wandb", "log.tags", "log.notes"),
+        "a run: leave out --log.run none",
+        lambda values: str(values["log"].run) != "none",
+    ),
+    Need(
+        ("evaluate",), ("detector",), "--boxes detector", lambda values: values["boxes"] == "detector",
+    ),
+    Need(
+        ("export",),
+        ("rounds", "pictures"),
+        "--parity_report or --page FILE",
+        lambda values: values["parity_report"] or values["page"] is not None,
+    ),
+    Need(("export",), ("pictures",), "--data.preset or other faces", lambda values: values["data"] is not None),
+    Need(
+        ("export",),
+        ("calibration", "quantize"),
+        "an integer mode, such as --modes int8",
+        lambda values: _some_mode(values, calibrated=True),
+    ),
+    Need(("report",), ("data",), "--pictures N", lambda values: values["pictures"] > 0),
+    Need(("report",), ("project",), "--wandb offline or online", lambda values: values["wandb"] != "disabled"),
+    Need(("dashboard",), ("entity", "project"), "--wandb", lambda values: values["wandb"]),
+)  # fmt: skip
+
+
+def require_effect(command: str, typed: Collection[str], values: Values) -> None:
+    """Refuse a typed option that has no effect with the others; options of recipes may wait for what they need.
+
+    Args:
+        command: its name.
+        typed: dotted names of the options on the command line.
+        values: of all parameters.
+
+    Raises:
+        ConfigError: naming the option and what it needs.
+    """
+    for need in NEEDS:
+        if command not in need.commands:
+            continue
+        for option in need.options:
+            found = next((name for name in typed if f"{name}.".startswith(f"{option}.")), None)
+            if found is not None and not need.given(values):
+                raise ConfigError(f"--{found} has no effect here: it needs {need.needs}")

@@ -1,0 +1,83 @@
+"""Options that need another one: each entry of the table refuses without it and takes it with it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonargparse import ArgumentParser
+
+from distill.cli.bench import bench
+from distill.cli.check import check
+from distill.cli.dashboard import dashboard
+from distill.cli.evaluate import evaluate
+from distill.cli.export import export
+from distill.cli.option_needs import NEEDS
+from distill.cli.options import options_of, parse
+from distill.cli.report import report
+from distill.cli.submit import submit
+from distill.errors import ConfigError
+from distill.training.config import RunConfig, StudentConfig
+
+TARGETS: dict[str, Any] = {
+    "teacher": RunConfig, "student": StudentConfig, "evaluate": evaluate, "export": export, "check": check,
+    "bench": bench, "submit": submit, "report": report, "dashboard": dashboard,
+}  # fmt: skip
+REQUIRED = {
+    "student": ["--teacher", "t.ckpt"], "evaluate": ["--model", "m"], "export": ["--model", "m"],
+    "submit": ["--model", "m"], "report": ["--runs", "r"],
+}  # fmt: skip
+VALUES = {"data": ["preset", "300w"], "calibration": ["faces", "7"], "quantize": ["float_statistics", "false"]}
+OTHERS = {
+    "log.wandb": "offline", "log.tags": "[a]", "log.system": "true", "kd.cache.max_gb": "3", "rounds": "9",
+    "data.val_fraction": "0.2", "pictures": "true",
+}  # fmt: skip
+# Without and with what the options of an entry need, by the first word of `needs`.
+WITHOUT = {
+    "a tracker": ["--log.wandb", "disabled"], "W&B": ["--log.to", "mlflow"], "a run": ["--log.run", "none"],
+    "training faces": ["--data.val_subset", "val"],
+}  # fmt: skip
+WITH = {
+    "W&B": ["--log.to", "wandb"], "--kd.cache.form": ["--kd.cache.form", "maps"], "--boxes": ["--boxes", "detector"],
+    "--parity_report": ["--parity_report", "--data.preset", "300w"],
+    "--data.preset": ["--page", "p", "--data.preset", "300w"],
+    "an integer mode": ["--modes", "int8"], "--pictures": ["--pictures", "2"],
+    "--wandb offline": ["--wandb", "offline"], "--wandb": ["--wandb"],
+}  # fmt: skip
+CASES = [(command, option, need) for need in NEEDS for command in need.commands for option in need.options]
+
+
+def _of(table: dict[str, list[str]], needs: str) -> list[str]:
+    found = [name for name in table if needs.startswith(name)]
+    return table[max(found, key=len)] if found else []
+
+
+@cache
+def _parser(command: str) -> ArgumentParser:
+    return options_of(command, "", TARGETS[command])
+
+
+def _parse(command: str, *words: str) -> None:
+    parse(_parser(command), [*REQUIRED.get(command, []), *words])
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "need"), CASES, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_an_option_without_what_it_needs_is_refused(command: str, option: str, need: Any) -> None:
+    name, value = VALUES.get(option, ["", OTHERS.get(option, "x")])
+    option = f"{option}.{name}".rstrip(".")
+    typed = [f"--{option}", value]
+    without = _of(WITHOUT, need.needs)
+    if need.needs.startswith("--data.preset"):
+        without = ["--parity_report"]
+    with pytest.raises(ConfigError, match=f"--{option} has no effect here: it needs ") as caught:
+        _parse(command, *typed, *without)
+    assert need.needs in str(caught.value)
+    _parse(command, *typed, *_of(WITH, need.needs))
+
+
+def test_recipes_may_name_options_that_wait_for_others(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: {val_fraction: 0.1}\nkd: {cache: {max_gb: 3}}\nlog: {project: mine}\n")
+    _parse("student", "--config", str(recipe), "--data.val_subset", "val", "--log.wandb", "disabled")
