@@ -141,7 +141,7 @@ class LogConfig:
     Attributes:
         to: trackers that receive the numbers: `wandb`, `tensorboard`, `mlflow`, `trackio`; by default W&B alone.
         wandb: Weights & Biases `offline`, `online` (needs a key) or `disabled`.
-        mlflow: address of an MLflow server, such as `http://localhost:5000`; by default `mlflow.db` in the run folder.
+        mlflow: address of a server, such as `http://localhost:5000`; by default `mlflow.db` in the run folder.
         project: of the trackers; in MLflow the experiment.
         entity: W&B user or team; the account's default if none is given.
         group: such as the name of a study; the name of the run by default.
