@@ -4,8 +4,9 @@ from shutil import copy
 import numpy as np
 import pytest
 
-from distill.errors import ExportError
+from distill.errors import ConfigError, ExportError
 from distill.export import integer_parts
+from distill.export.config import ExportConfig
 from distill.export.integer_parts import write_integer_parts
 from distill.files import sha256
 from distill.tflite.split_integers import IntegerParts, split_integers
@@ -40,3 +41,9 @@ def test_parts_that_return_something_else_are_refused(
     with pytest.raises(ExportError, match="returns other landmarks than the whole"):
         write_integer_parts(file, "efld", crops)
     assert [path.name for path in tmp_path.iterdir()] == ["efld_int8.tflite"]
+
+
+def test_parts_of_no_int8_file_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--integer_parts has no effect without mode int8"):
+        ExportConfig(("fp32",), integer_parts=True)
+    assert ExportConfig(("int8",), integer_parts=True).integer_parts
