@@ -79,7 +79,7 @@ def record_job(
         print(f"{folder}: the lineage of this job is not recorded ({error.strerror})", file=sys.stderr)
         return job
     log = _log_of(folder)
-    mode = config.wandb or log.get("wandb", "offline")
+    mode = config.wandb or _wandb_mode(log)
     if mode != "disabled":
         group = str(log.get("group") or folder.name)
         settings = JobSettings(
@@ -88,6 +88,12 @@ def record_job(
         if problem := send_job(job, folder, settings, tables or {}):
             print(f"W&B: {problem}; the record is in {folder / 'lineage.jsonl'}", file=sys.stderr)
     return job
+
+
+def _wandb_mode(log: Mapping[str, Any]) -> str:
+    """Return the mode of W&B of a run, which may send its numbers to other trackers alone."""
+    trackers = log.get("to")
+    return "disabled" if isinstance(trackers, list) and "wandb" not in trackers else str(log.get("wandb", "offline"))
 
 
 def _log_of(folder: Path) -> dict[str, Any]:

@@ -139,19 +139,23 @@ class LogConfig:
     """Where a run is recorded besides `metrics.csv`, which is always written.
 
     Attributes:
+        to: trackers that receive the numbers: `wandb`, `tensorboard`, `mlflow`, `trackio`; by default W&B alone.
         wandb: Weights & Biases `offline`, `online` (needs a key) or `disabled`.
-        project: W&B project.
+        mlflow: address of an MLflow server, such as `http://localhost:5000`; by default `mlflow.db` in the run folder.
+        project: of the trackers; in MLflow the experiment.
         entity: W&B user or team; the account's default if none is given.
-        group: W&B group, such as the name of a study; the name of the run by default.
-        tags: W&B tags.
-        notes: W&B notes.
+        group: such as the name of a study; the name of the run by default.
+        tags: free words.
+        notes: free text.
         system: also send the use of processor, memory and GPU to W&B.
         every: steps between records of the training losses.
         pictures: validation faces drawn with predictions (real faces are personal data).
         gradients: steps between records of each loss term's own gradient norm; 0 never.
     """
 
+    to: list[Literal["wandb", "tensorboard", "mlflow", "trackio"]] | None = None
     wandb: Literal["offline", "online", "disabled"] = "offline"
+    mlflow: str | None = None
     project: str = "distill"
     entity: str | None = None
     group: str | None = None
@@ -165,6 +169,19 @@ class LogConfig:
     def __post_init__(self) -> None:
         if self.every < 1:
             raise ConfigError(f"--log.every {self.every} must be at least 1; the losses are always recorded")
+        if self.wandb == "disabled" and "wandb" in (self.to or ()):
+            raise ConfigError("--log.to wandb contradicts --log.wandb disabled: leave one of them out")
+        if self.wandb == "online" and "wandb" not in self.trackers:
+            raise ConfigError("--log.wandb online has no effect: --log.to does not name wandb")
+        if self.mlflow is not None and "mlflow" not in self.trackers:
+            raise ConfigError("--log.mlflow has no effect: --log.to does not name mlflow")
+
+    @property
+    def trackers(self) -> list[str]:
+        """Names of the trackers, each once."""
+        if self.to is None:
+            return [] if self.wandb == "disabled" else ["wandb"]
+        return list(dict.fromkeys(self.to))
 
 
 @dataclass(frozen=True)

@@ -58,5 +58,7 @@ class DetectorConfig:
         for name, value in (("accumulate", 1), ("devices", 1), ("num_nodes", 1), ("patience", 0)):
             if getattr(self.trainer, name) != value:
                 raise ConfigError(f"--trainer.{name} has no effect on the training of a detector: leave it {value}")
-        if self.log.wandb != "disabled" or self.log.pictures or self.log.gradients:
-            raise ConfigError("--log: a detector's training writes metrics.csv alone; leave wandb, pictures, gradients")
+        if self.log.wandb != "disabled" or self.log.to or self.log.pictures or self.log.gradients:
+            raise ConfigError(
+                "--log: a detector's training writes metrics.csv alone; leave to, wandb, pictures, gradients"
+            )

@@ -17,6 +17,7 @@ from distill.training.callbacks.seeding import StatelessSeeding
 from distill.training.callbacks.stop_on_signal import StopOnSignal
 from distill.training.config import RunConfig
 from distill.training.loggers.csv import CsvLog, Tracking, is_first_process
+from distill.training.loggers.trackers import make_mirrors
 from distill.training.loggers.wandb import WandbLog
 from distill.training.precision import resolved
 from distill.training.session import Session
@@ -33,8 +34,10 @@ def make_loggers(config: RunConfig, folder: Path, facts: Mapping[str, Any], inpu
         inputs: artifacts that the training starts from.
     """
     loggers: list[Logger] = [CsvLog(folder / "metrics.csv")]
-    if config.log.wandb != "disabled" and is_first_process():
-        loggers.append(WandbLog(config, folder, facts, inputs))
+    if is_first_process():
+        if "wandb" in config.log.trackers:
+            loggers.append(WandbLog(config, folder, facts, inputs))
+        loggers += make_mirrors(config, folder, facts)
     return loggers
 
 

@@ -9,7 +9,7 @@ import pytest
 from distill.errors import ConfigError
 from distill.report.tables import evaluation_tables
 from distill.tracking.artifact import file_artifact
-from distill.tracking.attach import AttachConfig, attached_run, record_job
+from distill.tracking.attach import AttachConfig, _wandb_mode, attached_run, record_job
 from distill.tracking.lineage import read_jobs
 from distill.tracking.result_tables import files_table, parity_table
 from distill.tracking.run_folder import read_config, role_of
@@ -98,3 +98,17 @@ def test_parity_is_a_table_of_numbers() -> None:
     export = {"parity": {"results": [result]}, "files": {"fp16": {"bytes": 10}}}
     assert parity_table(export).rows == (("fp16 on litert", 0.5, 0.25, 1, 0.1),)
     assert files_table(export).rows == (("fp16", 10),)
+
+
+@pytest.mark.parametrize(
+    ("log", "mode"),
+    [
+        ({}, "offline"),
+        ({"wandb": "disabled"}, "disabled"),
+        ({"wandb": "online", "to": None}, "online"),
+        ({"wandb": "offline", "to": ["mlflow"]}, "disabled"),
+        ({"wandb": "online", "to": ["mlflow", "wandb"]}, "online"),
+    ],
+)
+def test_a_job_goes_to_wandb_where_its_run_does(log: dict[str, Any], mode: str) -> None:
+    assert _wandb_mode(log) == mode

@@ -9,6 +9,7 @@ the mirror with one line. `metrics.csv` has every number in any case.
 """
 
 import io
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
@@ -70,7 +71,7 @@ class WandbLog(Logger):
 
         self.folder, self.lost = folder, False
         drop_logs(folder)
-        run_id = stored_id(folder, uuid.uuid4().hex[:12])
+        run_id = stored_id(folder, sweep_run_id() or uuid.uuid4().hex[:12])
         mode = self._mode(config, run_id)
         self.run: Any = None
         self._send(lambda: self._open(config, run_id, mode, facts or {}))
@@ -106,6 +107,8 @@ class WandbLog(Logger):
         """Return `online` where that was asked for and is possible, else `offline`."""
         if config.log.wandb != "online":
             return "offline"
+        if sweep_run_id() is not None:
+            return "online"  # the agent has just reached the server, and a trial run would end the run of the sweep
         reason = why_offline(config.log.project, config.name, run_id, entity=config.log.entity)
         if reason is None:
             return "online"
@@ -170,6 +173,11 @@ class WandbLog(Logger):
         if model is not None:
             log_artifact(self.run, model)
             self.run.summary.update({f"best/{name}": value for name, value in best_metrics(self.folder).items()})
+
+
+def sweep_run_id() -> str | None:
+    """Return the id that a W&B sweep agent chose for this run, None outside a sweep."""
+    return os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
 
 
 def public_config(config: RunConfig) -> dict[str, Any]:

@@ -149,3 +149,16 @@ def test_a_run_can_be_found_and_shows_its_best(make_config: Any, teacher: Path) 
     assert found.used["teacher-best"]["metadata"]["sha256"] == summary["teachers"][0]
     assert set(found.logged["student-best"]["aliases"]) == {"best", "latest"}
     assert found.logged["student-best"]["metadata"]["val_nme"] == summary["val_nme"]
+
+
+def test_a_run_of_a_sweep_has_the_id_that_the_agent_chose(
+    make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: dict[str, Any] = {}
+    monkeypatch.setattr("wandb.init", lambda **options: opened.update(options))
+    monkeypatch.setattr(module, "why_offline", lambda *arguments, **options: pytest.fail("opened a second run"))
+    monkeypatch.setenv("WANDB_RUN_ID", "a1b2")
+    assert module.sweep_run_id() is None
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
+    WandbLog(make_config("run", log={"wandb": "online"}), tmp_path / "run")
+    assert (opened["id"], opened["mode"]) == ("a1b2", "online")
