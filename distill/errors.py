@@ -38,6 +38,10 @@ class ExportError(DistillError):
     """A conversion that failed or returns other points than the model it came from."""
 
 
+class DeviceError(DistillError):
+    """A phone or board that is missing, refuses the connection, or is lost during a measurement."""
+
+
 class SubmissionError(DistillError):
     """A package that breaks a rule of the contest or does not run."""
 

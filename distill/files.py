@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -177,6 +178,19 @@ def write_json(path: str | Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def read_regular(path: str | Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        OSError: missing, unreadable, or a pipe or device: opening the one may wait and reading the other may not end.
+    """
+    path = Path(path)
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "a pipe or device, not a file", str(path))
+    return path.read_bytes()
+
+
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file as hex."""
     digest = hashlib.sha256()  # hashlib.file_digest needs Python 3.11; contest hosts run 3.10
@@ -195,14 +209,14 @@ def require_listed_hash(path: str | Path) -> None:
         CheckpointError: the list states another SHA-256 for this name.
     """
     path = Path(path)
-    listed = _listed_hashes(path.parent / CHECKSUMS).get(path.name)
+    listed = listed_hashes(path.parent / CHECKSUMS).get(path.name)
     if listed is not None and sha256(path) != listed.lower():
         raise CheckpointError(
             f"{path}: SHA-256 differs from the one in {CHECKSUMS}; the file was changed or replaced, copy it again"
         )
 
 
-def _listed_hashes(path: Path) -> dict[str, str]:
+def listed_hashes(path: Path) -> dict[str, str]:
     """Return SHA-256 by file name; empty where there is no readable list."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

@@ -33,7 +33,9 @@ for secret in ("WANDB_API_KEY", "HF_TOKEN"):
 settings.register_profile("distill", deadline=None, print_blob=True)
 settings.load_profile("distill")
 
-pytest_plugins = [f"tests.support.{name}" for name in ("command_processes", "evaluation", "exported", "tflite_files")]
+pytest_plugins = [
+    f"tests.support.{name}" for name in ("command_processes", "evaluation", "exported", "fake_devices", "tflite_files")
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 # Their tests train, build environments or start processes.

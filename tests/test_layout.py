@@ -18,10 +18,17 @@ TESTED_WHOLE = {
 }
 # Module -> the file that tests it through its caller or together with its neighbours.
 TESTED_ELSEWHERE = {
+    "bench/device/connect.py": "bench/device/test_run.py",
+    "bench/device/connection.py": "bench/device/test_adb.py",
+    "bench/device/describe.py": "bench/device/test_run.py",
+    "bench/device/measure.py": "bench/device/test_run.py",
+    "bench/device/record.py": "bench/device/test_run.py",
+    "bench/key.py": "bench/test_run.py",
     "bench/memory_worker.py": "bench/test_memory.py",
     "bench/onnx_graph.py": "bench/test_models.py",
     "bench/peers.py": "bench/test_run.py",
     "bench/result.py": "bench/test_run.py",
+    "bench/place.py": "bench/device/test_run.py",
     "bench/runners.py": "tflite/test_split.py",
     "bench/stages.py": "bench/test_run.py",
     "cli/bench.py": "bench/test_run.py",
@@ -125,6 +132,7 @@ TESTED_ELSEWHERE = {
     "opcheck/advice.py": "opcheck/test_check.py",
     "opcheck/tables.py": "opcheck/test_check.py",
     "report/bench.py": "bench/test_run.py",
+    "report/bench_device.py": "bench/device/test_run.py",
     "report/bench_json.py": "bench/test_run.py",
     "report/curves.py": "images/test_figures.py",
     "report/dashboard/collect.py": "report/dashboard/test_page.py",
@@ -143,6 +151,7 @@ TESTED_ELSEWHERE = {
     "submission/techreport.py": "submission/test_build.py",
     "tflite/builder.py": "tflite/test_complexity.py",
     "tflite/flatbuffer.py": "tflite/test_mutants.py",
+    "tflite/integers.py": "bench/test_other_runtimes.py",
     "tflite/interpreter.py": "tflite/test_float_operators.py",
     "tflite/model.py": "tflite/test_serialization.py",
     "tflite/runtime_worker.py": "tflite/test_runtimes.py",

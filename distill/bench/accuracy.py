@@ -9,6 +9,7 @@ from typing import Any
 from distill.bench.models import TimedModel
 from distill.errors import ConfigError, suggest
 from distill.evaluate.protocol import Protocol, require_alike
+from distill.files import read_regular
 
 # The fields read here are the same in every version of the format.
 _FORMAT = "distill-evaluation/"
@@ -81,7 +82,7 @@ def read_accuracies(
 
 def _read(path: Path) -> tuple[Protocol, Accuracy]:
     try:
-        raw: Mapping[str, Any] = json.loads(path.read_text())
+        raw: Mapping[str, Any] = json.loads(read_regular(path))
         if not str(raw["format"]).startswith(_FORMAT):
             raise ConfigError(
                 f"{path}: format '{raw['format']}' is no evaluation; make it with `distill evaluate --json`"

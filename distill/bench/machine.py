@@ -4,10 +4,12 @@ import os
 import platform
 import re
 import time
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from distill.errors import ConfigError
 from distill.tflite.builder import constant, single_op_model, variable
 from distill.tflite.flatbuffer import Table
 from distill.tflite.model import Operator
@@ -22,6 +24,26 @@ BUSY = 0.1
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_counts(texts: Sequence[str], available: int | None = None) -> tuple[int, ...]:
+    """Return `1 2 4 max` as numbers, each once.
+
+    Args:
+        texts: numbers, or `max`.
+        available: cores that `max` stands for; by default every core this process may use.
+
+    Raises:
+        ConfigError: not a number of threads.
+    """
+    counts = []
+    for text in texts:
+        if text != "max" and not (text.isdecimal() and 0 < int(text) <= 1024):
+            raise ConfigError(f"'{text}' is no number of threads; give 1, 2, … or max")
+        counts.append((available or cores()) if text == "max" else int(text))
+    if not counts:
+        raise ConfigError("no number of threads given; give --threads 1")
+    return tuple(dict.fromkeys(counts))
 
 
 def describe_machine() -> dict[str, Any]:

@@ -1,13 +1,17 @@
 """Result of `distill bench`, and the settings of a run."""
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from distill.bench.accuracy import Accuracies
 from distill.bench.cost import CONTEST_WATTS, ScoreRule, energy_mj
+from distill.bench.device.record import INSIDE as INSIDE_DEVICE
+from distill.bench.device.record import DeviceRun
+from distill.bench.key import Key
 from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS, busy_warning, convolution_macs
 from distill.bench.models import TimedModel
+from distill.bench.other_runtimes import slow_integer_lines
 from distill.errors import ConfigError
 from distill.tflite.split import Shape
 
@@ -16,18 +20,6 @@ INSIDE = (
     "no copy of pixels or points; one untimed call before each timed one"
 )
 PEAK = "peak"
-
-
-class Key(NamedTuple):
-    """Key of a timing: the model (or stage), its part, and the number of threads.
-
-    Parts: `model` the whole file; `network` up to its heatmaps and `decode` from there; `detector`, `crop`, `photo`
-    see `photo_calls`; `peak` the convolutions that measure the peak of the machine.
-    """
-
-    name: str
-    part: str
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,8 @@ class BenchResult:
         accuracies: accuracy of the models, where it is known.
         photo: input of the stages before and after the network; None when they did not run.
         machine, load: see `describe_machine` and `LoadMeter`.
-        skipped: reason why a peer or a stage was left out.
+        skipped: reason why a peer, a stage or a row was left out.
+        device: of a run on a phone or board.
     """
 
     settings: Settings
@@ -80,12 +73,14 @@ class BenchResult:
     machine: dict[str, Any]
     load: dict[str, Any]
     skipped: dict[str, str]
+    device: DeviceRun | None = None
 
     def __str__(self) -> str:
         """Return a line for each model and number of threads: median latency and ratio to the reference."""
         rows = ((key, timing) for key, timing in self.timings.items() if key.part == "model")
         return "\n".join(
-            f"{key.name}: {timing.median_ms:.3f} ms on {key.threads} thread{'s' * (key.threads > 1)}, "
+            f"{key.name}: {timing.median_ms:.3f} ms on {f'{key.engine}, ' if key.engine else ''}"
+            f"{key.threads} thread{'s' * (key.threads > 1)}, "
             f"{timing.ratio:.2f} x {self.reference}"
             for key, timing in rows
         )
@@ -97,21 +92,39 @@ class BenchResult:
     def model(self, name: str) -> TimedModel:
         return next(model for model in self.models if model.name == name)
 
-    def peak_gmacs(self, threads: int) -> float:
-        """Return the most GMAC/s a convolution reached in this run on so many threads."""
-        rates = (
+    def key_of(self, name: str) -> Key:
+        """Return the first row of a whole model: on the first number of threads, in its own engine."""
+        return next(key for key in self.timings if key.part == "model" and key.name == name)
+
+    @property
+    def inside(self) -> str:
+        """What is inside a time."""
+        return INSIDE_DEVICE if self.device else INSIDE
+
+    def peak_gmacs(self, threads: int) -> float | None:
+        """Return the most GMAC/s a convolution reached in this run on so many threads; None on a device."""
+        rates = [
             convolution_macs(*PEAK_CONVOLUTIONS[int(key.name)]) / timing.median_ms / 1e6
             for key, timing in self.timings.items()
             if key.part == PEAK and key.threads == threads
-        )
-        return max(rates)
+        ]
+        return max(rates, default=None)
 
     def gmacs(self, key: Key) -> float | None:
         """Return the GMAC/s a model reached, None when not all of its MACs are known."""
         model = self.model(key.name)
         return None if model.uncounted else model.complexity.macs / self.timings[key].median_ms / 1e6
 
-    def energy_mj(self, key: Key) -> float:
+    def peak_share(self, key: Key) -> float | None:
+        """Return the GMAC/s of a model in percent of the peak, None where one of them is not known."""
+        rate, peak = self.gmacs(key), self.peak_gmacs(key.threads)
+        return None if rate is None or peak is None else 100 * rate / peak
+
+    def energy_mj(self, key: Key) -> float | None:
+        """Return the energy of one inference: estimated on this machine, as reported by a device or None."""
+        if self.device:
+            energy = self.device.energy.get(key)
+            return energy.mj if energy else None
         return energy_mj(self.timings[key].median_ms, self.settings.watts, key.threads)
 
     def score(self, key: Key) -> float | None:
@@ -119,14 +132,17 @@ class BenchResult:
         accuracy, model = self.accuracies.by_name.get(key.name), self.model(key.name)
         if accuracy is None or accuracy.accuracy_percent is None or model.uncounted:
             return None
-        watts = self.settings.watts * key.threads
-        return self.settings.score(accuracy.accuracy_percent, self.timings[key].median_ms, model.complexity, watts)
+        ms, energy = self.timings[key].median_ms, self.device.energy.get(key) if self.device else None
+        watts = energy.mj / ms if energy else self.settings.watts * key.threads
+        return self.settings.score(accuracy.accuracy_percent, ms, model.complexity, watts)
 
     @property
     def warnings(self) -> list[str]:
         """Return the conditions that limit the numbers."""
         lines = [line for line in (busy_warning(self.load),) if line]
-        shaky = [f"{k.name} {k.part} on {k.threads}" for k, timing in self.timings.items() if not timing.stable]
+        shaky = [
+            f"{k.name} {k.part} on {k.engine or k.threads}" for k, timing in self.timings.items() if not timing.stable
+        ]
         if shaky:
             shown = ", ".join(shaky[:4]) + (f" and {len(shaky) - 4} more" if len(shaky) > 4 else "")
             lines.append(f"unstable ({len(shaky)} of {len(self.timings)} rows drifted by more than 5 %): {shown}")
@@ -134,6 +150,10 @@ class BenchResult:
         crowded = [str(count) for count in self.settings.threads if count > available]
         if crowded:
             lines.append(f"{', '.join(crowded)} threads share {available} cores: expect them slower than {available}")
+        lines += slow_integer_lines(self.models, {key: timing.median_ms for key, timing in self.timings.items()})
+        if self.device and self.device.partial:
+            shown = "; ".join(f"{key.name} on {key.engine}: {part}" for key, part in self.device.partial.items())
+            lines.append(f"executed by the delegate in part only, the rest by the CPU: {shown}")
         if self.accuracies.typed:
             lines.append(f"typed by hand, protocol not checked: {', '.join(self.accuracies.typed)}")
         return lines

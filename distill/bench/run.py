@@ -2,41 +2,27 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from distill.bench.accuracy import read_accuracies
+from distill.bench.key import Key
 from distill.bench.latency import Call, compare, tflite_call
 from distill.bench.machine import (
     PEAK_CONVOLUTIONS,
     LoadMeter,
     convolution,
-    cores,
     describe_machine,
 )
 from distill.bench.memory import peak_memory
 from distill.bench.models import TimedModel, checked_path, open_model
+from distill.bench.other_runtimes import choose_runtimes, runtime_calls
 from distill.bench.peers import PEERS, peer_path
-from distill.bench.result import PEAK, BenchResult, Key, Settings
+from distill.bench.result import PEAK, BenchResult, Settings
 from distill.bench.stages import bench_photo, photo_calls
 from distill.errors import ConfigError, DistillError, suggest
 from distill.files import short_names
 from distill.tflite.split import Shape, split_decode
-
-
-def thread_counts(texts: Sequence[str]) -> tuple[int, ...]:
-    """Return `1 2 4 max` as numbers, each once; `max` is every core this process may use.
-
-    Raises:
-        ConfigError: not a number of threads.
-    """
-    counts = []
-    for text in texts:
-        if text != "max" and not (text.isdecimal() and 0 < int(text) <= 1024):
-            raise ConfigError(f"'{text}' is no number of threads; give 1, 2, … or max")
-        counts.append(cores() if text == "max" else int(text))
-    if not counts:
-        raise ConfigError("no number of threads given; give --threads 1")
-    return tuple(dict.fromkeys(counts))
 
 
 def bench(
@@ -49,6 +35,7 @@ def bench(
     accuracy: Sequence[str] = (),
     photo: Path | None = None,
     stages: bool = True,
+    runtimes: Sequence[str] = (),
     progress: bool = False,
 ) -> BenchResult:
     """Time models, their parts, and the pipeline from photo to landmarks, interleaved in one run.
@@ -60,6 +47,7 @@ def bench(
         evaluations, nme, accuracy: see `read_accuracies`.
         photo: an image with a face; a generated one by default.
         stages: also time detector, crop and whole photos.
+        runtimes: further TFLite runtimes to time the files in, see `choose_runtimes`.
         progress: show a bar on standard error.
 
     Raises:
@@ -67,6 +55,7 @@ def bench(
         ConfigError: options that contradict each other, something not installed.
     """
     settings = settings or Settings()
+    others = choose_runtimes(runtimes)
     opened, memory, skipped = _open(models, peers)
     if settings.reference is not None and settings.reference not in memory:
         raise ConfigError(f"unknown reference '{settings.reference}': {suggest(settings.reference, list(memory))}")
@@ -81,19 +70,18 @@ def bench(
             if photo is not None:
                 raise
             skipped["photo"] = str(error)
-    names = {_label(key): call for key, call in calls.items()}
-    reference = settings.reference or opened[0].name
-    references = {_label(key): _label(Key(reference, "model", key.threads)) for key in calls}
     meter = LoadMeter()
-    found = compare(names, settings.rounds, settings.warmup, references, progress)
-    timings = {key: found[_label(key)] for key in calls}
+    with ExitStack() as stack:
+        more, refused = runtime_calls(others, opened, settings.threads, stack)
+        calls |= more
+        reference = settings.reference or opened[0].name
+        references = {str(key): str(Key(reference, "model", key.threads)) for key in calls}
+        named = {str(key): call for key, call in calls.items()}
+        found = compare(named, settings.rounds, settings.warmup, references, progress)
+    timings = {key: found[str(key)] for key in calls}
     return BenchResult(
-        settings, opened, memory, timings, maps, accuracies, shown, describe_machine(), meter.read(), skipped
+        settings, opened, memory, timings, maps, accuracies, shown, describe_machine(), meter.read(), skipped | refused
     )
-
-
-def _label(key: Key) -> str:
-    return f"{key.name} {key.part} {key.threads}"
 
 
 def _open(

@@ -1,16 +1,15 @@
 """`distill bench MODEL ...`: latency, MACs, memory and energy of models, timed interleaved in one run."""
 
-import inspect
 import os
-import shlex
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill.bench.cost import CONTEST_WATTS, ScoreRule
+from distill.cli.command_line import command_line
 from distill.cli.options import options_of, parse
+from distill.cli.record import record_bench
+from distill.files import require_writable
 from distill.tracking.attach import AttachConfig
 
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = (
     "Time models (.tflite, .onnx, .ckpt, .safetensors) interleaved in one run, together with those of MediaPipe, "
-    "with MACs, size, memory, energy and the contest's score. Numbers of different runs are never compared."
+    "with MACs, size, memory, energy and the contest's score, on this machine or with --target on a phone or board. "
+    "Numbers of different runs are never compared."
 )
 _COLUMNS = 120
 
@@ -35,6 +35,10 @@ def bench(
     accuracy: list[str] = [],  # noqa: B006  never changed
     photo: Path | None = None,
     stages: bool = True,
+    runtimes: list[str] | None = None,
+    target: str | None = None,
+    benchmark_model: Path | None = None,
+    delegates: list[str] | None = None,
     watts: float = CONTEST_WATTS,
     score: ScoreRule = ScoreRule(),  # noqa: B008  frozen
     json: Path | None = None,
@@ -54,61 +58,50 @@ def bench(
         nme: NAME=PERCENT for models that cannot be evaluated here.
         accuracy: NAME=PERCENT of points within 5 px, for the score, likewise.
         photo: photo for the stages instead of a generated one.
-        stages: also time detector, crop and the whole pipeline.
+        stages: also time detector, crop and the whole pipeline; not on a device.
+        runtimes: further TFLite runtimes of this machine, such as tflite-runtime-2.11.0, or all.
+        target: phone or board to time .tflite files on: adb, adb:SERIAL or ssh:[USER@]HOST[:PORT].
+        benchmark_model: LiteRT's program of that name, built for the device.
+        delegates: on the device: cpu, xnnpack, gpu, nnapi, nnapi:ACCELERATOR, hexagon, external:LIBRARY.
         watts: assumed power of one busy core, for energy and score.
         score: references that the costs in the score are divided by.
         json: write every number here.
         plot: draw NME over latency over bytes here (.png).
         log: run that the times are recorded in.
     """
+    from distill.bench.place import bench_at
     from distill.bench.result import Settings
-    from distill.bench.run import bench as measure
-    from distill.bench.run import thread_counts
-    from distill.cli.record import record_bench
-    from distill.files import require_writable
-    from distill.report.bench_json import to_json
 
-    command = f"distill bench {shlex.join(_words(locals()))}"
+    # Serial numbers and names of hosts are not for results that are published.
+    given = locals() | {"target": target and target.partition(":")[0]}
+    command = command_line("bench", bench, given, "models", ("json", "plot", "log"))
     require_writable(json, plot)
-    settings = Settings(thread_counts(threads), rounds, warmup, reference, watts, score)
-    result = measure(
-        models, peers, settings,
-        evaluations=evaluations, nme=nme, accuracy=accuracy, photo=photo, stages=stages, progress=True,
+    result = bench_at(
+        target, models, peers, threads, Settings((1,), rounds, warmup, reference, watts, score),
+        benchmark_model=benchmark_model, delegates=delegates, photo=photo, stages=stages, runtimes=runtimes,
+        evaluations=evaluations, nme=nme, accuracy=accuracy, progress=True,
     )  # fmt: skip
-    content = to_json(result, command)
-    _report(result, content, json, plot)
-    record_bench(log, models, content, json)
+    record_bench(log, models, _report(result, command, json, plot), json)
     return 0
 
 
-def _report(result: "BenchResult", content: Mapping[str, Any], json: Path | None, plot: Path | None) -> None:
-    """Print the tables of a result and write its files."""
+def _report(result: "BenchResult", command: str, json: Path | None, plot: Path | None) -> dict[str, Any]:
+    """Print the tables of a result, write its files, and return it as JSON."""
     from rich.console import Console
 
     from distill.files import write_bytes, write_json
     from distill.report.bench import render
+    from distill.report.bench_json import to_json
     from distill.report.pareto import pareto_plot
 
+    content = to_json(result, command)
     # A pipe has no width of its own; 80 columns would break every line.
     Console(width=None if sys.stdout.isatty() else _COLUMNS).print(render(result))
     if json is not None:
         write_json(json, content)
     if plot is not None:
         write_bytes(plot, pareto_plot(result))
-
-
-def _words(given: Mapping[str, Any]) -> list[str]:
-    """Return the options that differ from their defaults as words of the command line, of paths the names only."""
-    words = [path.name for path in given["models"]]
-    for name, parameter in inspect.signature(bench).parameters.items():
-        value = given[name]
-        if name in ("models", "json", "plot", "log") or value == parameter.default:
-            continue
-        parts = {f"{name}.{key}": part for key, part in asdict(value).items()} if name == "score" else {name: value}
-        for option, part in parts.items():
-            many = part if isinstance(part, list) else [str(part).lower() if isinstance(part, bool) else part]
-            words += [f"--{option}", *(item.name if isinstance(item, Path) else str(item) for item in many)]
-    return words
+    return content
 
 
 def run(argv: list[str]) -> int:

@@ -89,9 +89,9 @@ def record_bench(log: AttachConfig, models: Sequence[Path], content: Mapping[str
         return
     result = json or _keep(folder, f"bench-{files[0].stem}", content, str([path.name for path in files]))
     metrics = {
-        f"{plain_name(time['name'])}_{time['threads']}_threads_ms": time["median_ms"]
+        f"{plain_name(' '.join(filter(None, (time['name'], time['engine']))))}_{time['threads']}_threads_ms": ms
         for time in content["times"]
-        if time["part"] == "model"
+        if time["part"] == "model" and (ms := time["median_ms"])
     }
     inputs = [file_artifact(path) for path in files]
     metrics |= _speed_and_accuracy(folder, inputs[0], content)

@@ -81,8 +81,10 @@ def find_contest(name: str) -> Path:
 
 
 def _read_results(path: Path) -> dict[str, Any]:
+    from distill.files import read_regular
+
     try:
-        numbers = json.loads(path.read_text(encoding="utf-8"))
+        numbers = json.loads(read_regular(path))
         numbers.pop("faces", None)  # an evaluation lists every face; the report wants the totals
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ConfigError(f"{path}: no results in it ({error}); name a JSON file of `distill evaluate`") from error

@@ -3,8 +3,9 @@
 `distill data pack` writes it from the data options of a training; `scripts/studies/full_size.py` trains from it.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -142,9 +143,18 @@ def write_pack(
     trained = [record for role, record in faces if role != "val"]
     origin = {"data_hash": data_hash(records), "trained_on": photo_fingerprints(trained)}
     about = {"format": _FORMAT, "scheme": schemes[0], "crop": asdict(crop), "origin": origin}
+    text = json.dumps(about)
     with atomic_path(path) as temporary:
-        save_file(content, temporary, metadata={"about": json.dumps(about)})
+        save_file(content, temporary, metadata={"about": text, "sha256": _digest(text, content)})
     return path.stat().st_size
+
+
+def _digest(about: str, content: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 (hex) of everything in a packed file."""
+    digest = hashlib.sha256(about.encode())
+    for name, values in sorted(content.items()):
+        digest.update(f"\0{name}\0{values.dtype}\0{values.shape}\0".encode() + np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
 
 
 def _encoded(record: FaceRecord, spec: StoreSpec) -> bytes:
@@ -170,8 +180,12 @@ def read_pack(path: Path) -> PackedFaces:
         raise ConfigError(f"{path}: no such file; write one with `distill data pack`")
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["about"])
+            metadata = file.metadata() or {}
+            about = json.loads(metadata["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+        # Files of earlier versions have no checksum.
+        if metadata.get("sha256", "") not in ("", _digest(metadata["about"], tensors)):
+            raise ValueError("SHA-256 of its content differs, the file was changed or damaged")
         if about["format"] != _FORMAT:
             raise ValueError(f"its format is {about['format']}, not {_FORMAT}")
         data, ends = tensors["bytes"].tobytes(), tensors["ends"].tolist()

@@ -7,7 +7,7 @@ and boxes move with them. Faces are never enlarged.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,16 +19,16 @@ import yaml
 
 from distill.data.readers.manifest import FILE_NAME, format_manifest
 from distill.data.records import FaceRecord
-from distill.data.splits import data_hash
+from distill.data.splits import data_hash, photo_hash
+from distill.data.store_sums import LABEL, is_listed, store_list, write_store_list
 from distill.errors import AnnotationError, ConfigError
-from distill.files import remove_unfinished, write_bytes, write_json, write_text
+from distill.files import listed_hashes, remove_unfinished, sha256, write_bytes, write_json, write_text
 from distill.geometry import Affine, Box, apply_affine, similarity
 from distill.images import Photo, read_image, warp
 from distill.landmarks.schemes import load_scheme, own_definition
 from distill.system.locks import NAME as LOCK
 from distill.system.locks import folder_lock
 
-LABEL = "store.json"
 # Raise it whenever the same faces and options give other pictures or points.
 VERSION = 1
 _JPEG_END = b"\xff\xd9"
@@ -128,10 +128,14 @@ def _by_photo(records: Iterable[FaceRecord]) -> list[list[FaceRecord]]:
     return list(photos.values())
 
 
-def _write_crops(root: Path, faces: Sequence[FaceRecord], spec: StoreSpec) -> int:
-    """Write the crops of one photo that are not there yet; return how many faces it has."""
+def _write_crops(root: Path, faces: Sequence[FaceRecord], spec: StoreSpec, sums: Mapping[str, str]) -> int:
+    """Write the crops of one photo that are not there yet or were changed; return how many faces it has."""
     targets = {record.name: root / _image_name(record) for record in faces}
-    missing = [record for record in faces if not _is_whole(targets[record.name])]
+    missing = [
+        record
+        for record in faces
+        if not (_is_whole(targets[record.name]) and is_listed(targets[record.name], _image_name(record), sums))
+    ]
     if missing:
         photo = read_image(missing[0].image)
         for record in missing:
@@ -141,8 +145,10 @@ def _write_crops(root: Path, faces: Sequence[FaceRecord], spec: StoreSpec) -> in
 
 def _done(root: Path, records: Sequence[FaceRecord], spec: StoreSpec, workers: int) -> Iterator[int]:
     done = 0
+    existing = store_list(root)
+    sums = {} if existing is None else listed_hashes(existing)
     with ThreadPoolExecutor(workers) as pool:
-        for count in pool.map(lambda faces: _write_crops(root, faces, spec), _by_photo(records)):
+        for count in pool.map(lambda faces: _write_crops(root, faces, spec, sums), _by_photo(records)):
             done += count
             yield done
 
@@ -164,7 +170,7 @@ def prepare_store(
         progress: called with the number of faces done after each photo.
 
     Returns:
-        ROOT/faces.json, written last.
+        ROOT/faces.json, written last; the checksums of all files are in ROOT/SHA256SUMS.
 
     Raises:
         ConfigError: the folder holds something else, a store of other faces or of other options, or another process
@@ -198,5 +204,12 @@ def _prepare(
         if progress is not None:
             progress(done)
     manifest = root / FILE_NAME
-    write_text(manifest, format_manifest([_moved(record, spec, root) for record in records], root))
+    text = format_manifest([_moved(record, spec, root) for record in records], root)
+    crops = sorted({_image_name(record) for record in records})
+    with ThreadPoolExecutor(workers) as pool:
+        sums = dict(zip(crops, pool.map(lambda name: photo_hash(root / name), crops), strict=True))
+    sums |= {path.name: sha256(path) for path in (root / LABEL, *root.glob("*.yaml"))}
+    # Before the manifest, so that a finished store has its checksums.
+    write_store_list(root, {**sums, FILE_NAME: hashlib.sha256(text.encode()).hexdigest()})
+    write_text(manifest, text)
     return manifest

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from distill.files import atomic_path
+from distill.files import write_bytes
 from distill.geometry import Box, Points
 from distill.images import Photo
 from distill.landmarks import Scheme
@@ -95,5 +95,5 @@ def _text(
 
 def write_image(path: Path, photo: Photo) -> None:
     """Write a photo (h, w, 3) uint8 RGB, atomically; the suffix names the format."""
-    with atomic_path(path) as temporary:
-        cv2.imwrite(str(temporary), photo[:, :, ::-1])
+    # OpenCV's own writer neither reports a full disk nor leaves a file.
+    write_bytes(path, cv2.imencode(path.suffix, photo[:, :, ::-1])[1].tobytes())

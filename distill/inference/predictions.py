@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from distill.errors import ConfigError
-from distill.files import require_writable, write_json
+from distill.files import require_writable, write_json, writing
 from distill.inference.backend import Confidence
 from distill.inference.face import Face
 from distill.inference.sources import Frame
@@ -71,14 +71,18 @@ class PredictionWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            with writing(self._path):
+                self._file.close()
         else:
             write_json(self._path, {**self._header, "photos": self._photos})
 
     def add(self, frame: Frame, faces: Sequence[Face]) -> None:
         """Write the faces of one photo."""
+        with writing(self._path):
+            self._add(frame, describe(faces))
+
+    def _add(self, frame: Frame, found: list[dict[str, Any]]) -> None:
         height, width = frame.pixels.shape[:2]
-        found = describe(faces)
         if self._file is None:
             self._photos[frame.name] = found
         elif self._path.suffix == ".csv":

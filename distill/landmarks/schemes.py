@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from distill.errors import ConfigError, suggest
+from distill.files import read_regular
 from distill.landmarks.parse import Edge, EyeEnds, parse_scheme
 
 _GUIDE = "docs/how-to/add-a-landmark-scheme.md"
@@ -176,7 +177,7 @@ def _unknown(name: str) -> ConfigError:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(read_regular(path).decode())
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{path}: not a landmark scheme ({reason}); see {_GUIDE}") from error

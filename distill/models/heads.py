@@ -27,6 +27,9 @@ class Prediction(NamedTuple):
         edge_maps: (b, e, h, w) in [0, 1].
         sigmas: (b, k, 2) > 0, standard deviation in x and y that a regression network predicts, normalised to the crop.
         pose: (b, 3) yaw, pitch and roll in radians, of a network that is trained with a pose net.
+        scores: (b, k, h, w), of each cell to hold the landmark, of PIPNet.
+        offsets: (b, 2, k, h, w), x and y from the corner of the cell to the landmark, in cells, of PIPNet.
+        neighbour_offsets: (b, 2, n, k, h, w), the same for its n nearest landmarks.
         confidence: (b, k) in [0, 1], of a heatmap network in evaluation mode; follows from the heatmaps and so is none
             of the `parts`.
     """
@@ -37,6 +40,9 @@ class Prediction(NamedTuple):
     edge_maps: Float[Tensor, "b e h w"] | None = None
     sigmas: Float[Tensor, "b k 2"] | None = None
     pose: Float[Tensor, "b 3"] | None = None
+    scores: Float[Tensor, "b k h w"] | None = None
+    offsets: Float[Tensor, "b 2 k h w"] | None = None
+    neighbour_offsets: Float[Tensor, "b 2 n k h w"] | None = None
     confidence: Float[Tensor, "b k"] | None = None
 
     @property

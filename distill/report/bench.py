@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from distill.bench.cost import CONTEST_WATTS
+from distill.bench.key import Key
 from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS
 from distill.bench.models import TimedModel
-from distill.bench.result import INSIDE, BenchResult, Key
+from distill.bench.result import BenchResult
+from distill.report.bench_device import device_lines, operator_table
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -21,7 +23,7 @@ def render(bench: BenchResult) -> "Group":
     from rich.console import Group
     from rich.markup import escape
 
-    parts = [table for table in (_parts(bench),) if table.row_count]
+    parts = [table for table in (_parts(bench), operator_table(bench)) if table.row_count]
     lines = (escape(line) for line in footer(bench))
     return Group(_times(bench), *parts, _costs(bench), *roofs(bench), *lines)
 
@@ -43,17 +45,21 @@ def _times(bench: BenchResult) -> "Table":
         "One image, network only, rows interleaved",
         "model", "threads", "median ms", "IQR", "ratio", "spread %", "GMAC/s", "% of peak", "mJ *",
     )  # fmt: skip
+    engines = any(key.engine for key in bench.timings)
+    if engines:
+        table.add_column("runs on", overflow="fold")
     last = None
-    for key, timing in bench.timings.items():
+    for key, timing in sorted(bench.timings.items(), key=lambda item: bench.settings.threads.index(item[0].threads)):
         if key.part != "model":
             continue
         if last not in (None, key.threads):
             table.add_section()
-        last, rate = key.threads, bench.gmacs(key)
-        share = None if rate is None else 100 * rate / bench.peak_gmacs(key.threads)
+        last = key.threads
+        where = (escape(key.engine or bench.model(key.name).engine),) if engines else ()
         table.add_row(
             escape(key.name), str(key.threads), f"{timing.median_ms:.3f}", f"{timing.iqr_ms:.3f}",
-            f"{timing.ratio:.2f}", _spread(timing), _number(rate, 1), _number(share, 0), f"{bench.energy_mj(key):.2f}",
+            f"{timing.ratio:.2f}", _spread(timing), _number(bench.gmacs(key), 1), _number(bench.peak_share(key), 0),
+            _number(bench.energy_mj(key), 2), *where,
         )  # fmt: skip
     return table
 
@@ -101,7 +107,7 @@ def _costs(bench: BenchResult) -> "Table":
             bench.memory[model.name],
             bench.accuracies.by_name.get(model.name),
         )
-        key = Key(model.name, "model", bench.settings.threads[0])
+        key = bench.key_of(model.name)
         table.add_row(
             escape(model.name), _size(model), f"{cost.parameters / 1e3:.0f}",
             f"{'>' if model.uncounted else ''}{cost.macs / 1e6:.1f}", _number(model.operators, 0),
@@ -123,6 +129,8 @@ def roofs(bench: BenchResult) -> list[str]:
 
     threads = min(bench.settings.threads)
     peak = bench.peak_gmacs(threads)
+    if peak is None:
+        return []
     head = f"peak on {_threads(threads)}: {peak:.0f} GMAC/s, measured in this run with LiteRT"
     lines = [f"{head}, the faster of {peak_convolutions()}"]
     for model in bench.models:
@@ -153,10 +161,7 @@ def footer(bench: BenchResult) -> list[str]:
     lines = [
         f"{machine['cpu']}, {machine['cores']} cores, governor {machine['governor'] or 'unknown'}; {versions}",
         f"ratio: to {bench.reference} on as many threads",
-        "spread: of the medians of five parts of the run; over 5 % is unstable",
-        f"medians of {s.rounds} rounds after {s.warmup}; inside a time: {INSIDE}",
-        f"*  estimated, not measured: ms x {s.watts:g} W a core x threads"
-        + (f" ({CONTEST_WATTS} W is what the contest measured for one entry)" if s.watts == CONTEST_WATTS else ""),
+        *(device_lines(bench) if bench.device else _local_lines(bench)),
         f"** accuracy % / (ms x GFLOPs x W x MB) on {_threads(s.threads[0])}, {_references(bench)}",
     ]
     if bench.accuracies.protocol is not None:
@@ -169,6 +174,16 @@ def footer(bench: BenchResult) -> list[str]:
         lines.append(f"photo: {bench.photo}")
     lines += [f"skipped {name}: {reason}" for name, reason in bench.skipped.items()]
     return lines + [f"WARNING: {line}" for line in bench.warnings]
+
+
+def _local_lines(bench: BenchResult) -> list[str]:
+    s = bench.settings
+    return [
+        "spread: of the medians of five parts of the run; over 5 % is unstable",
+        f"medians of {s.rounds} rounds after {s.warmup}; inside a time: {bench.inside}",
+        f"*  estimated, not measured: ms x {s.watts:g} W a core x threads"
+        + (f" ({CONTEST_WATTS} W is what the contest measured for one entry)" if s.watts == CONTEST_WATTS else ""),
+    ]
 
 
 _SHOWN = ("ai-edge-litert", "tflite-runtime", "onnxruntime", "torch")

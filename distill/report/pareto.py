@@ -5,7 +5,7 @@ from itertools import cycle, islice
 from math import hypot
 from typing import Any, NamedTuple
 
-from distill.bench.result import BenchResult, Key
+from distill.bench.result import BenchResult
 from distill.errors import ConfigError
 from distill.report.label_placement import Box, Disc, place_labels
 
@@ -19,8 +19,8 @@ class Point(NamedTuple):
     bytes: int
 
 
-def points(bench: BenchResult, threads: int) -> list[Point]:
-    """Return the models with a known NME on so many threads.
+def points(bench: BenchResult) -> list[Point]:
+    """Return the models with a known NME, with their time on the first number of threads.
 
     Raises:
         ConfigError: there is none.
@@ -33,7 +33,7 @@ def points(bench: BenchResult, threads: int) -> list[Point]:
             "no model has an NME to draw: give evaluations of these files with --evaluations, or --nme NAME=PERCENT"
         )
     return [
-        Point(s.name, bench.timings[Key(s.name, "model", threads)].median_ms, known[s.name], s.complexity.bytes)
+        Point(s.name, bench.timings[bench.key_of(s.name)].median_ms, known[s.name], s.complexity.bytes)
         for s in bench.models
         if s.name in known
     ]
@@ -61,7 +61,7 @@ def pareto_plot(bench: BenchResult) -> bytes:
     from distill.images.figures import COLOURS, new_axes, png
 
     threads = bench.settings.threads[0]
-    models = points(bench, threads)
+    models = points(bench)
     figure, axes = new_axes(8, 5)
     steps = front(models)
     axes.step([m.ms for m in steps], [m.nme for m in steps], where="post", color="#999999", linewidth=1, zorder=1)

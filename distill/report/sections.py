@@ -164,7 +164,8 @@ def bench_section(report: Report, name: str, bench: Mapping[str, Any]) -> None:
         if time["part"] == "model":
             model, stable = models[time["name"]], Verdict("yes" if time["stable"] else "no", time["stable"])
             numbers = [time["threads"], time["median_ms"], time["iqr_ms"], time["ratio"]]
-            rows.append([time["name"], *numbers, model["macs"] / 1e6, model["bytes"] / 1e6, stable])
+            name = f"{time['name']} ({time['engine']})" if time.get("engine") else time["name"]
+            rows.append([name, *numbers, model["macs"] / 1e6, model["bytes"] / 1e6, stable])
     reference = f"x {bench['settings']['reference']}"
     report.table(("model", "threads", "median ms", "IQR ms", reference, "M MACs", "MB", "stable"), rows)
     report.text(f"{bench['machine']['cpu']}; medians of {bench['settings']['rounds']} rounds, all models in turns.")

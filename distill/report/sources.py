@@ -12,7 +12,7 @@ from distill.errors import AnnotationError, ConfigError
 from distill.evaluate.result import FORMAT, Evaluation
 from distill.export.pipeline import FORMAT as EXPORT
 from distill.export.verify.parity_report import FORMAT as PARITY
-from distill.files import short_names
+from distill.files import read_regular, short_names
 from distill.provenance import BENCH
 from distill.tracking.run_folder import role_of
 
@@ -118,7 +118,7 @@ def _summary(file: Path) -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(file.read_text())
+        raw = json.loads(read_regular(file))
     except (ValueError, OSError) as error:
         raise AnnotationError(f"{file}: not JSON ({error}); make it again or move it away") from error
     return raw if isinstance(raw, dict) else {}

@@ -22,6 +22,7 @@ import yaml
 from numpy.typing import NDArray
 
 from distill.errors import ConfigError, SubmissionError, suggest
+from distill.files import read_regular
 from distill.geometry import Box
 from distill.submission.result_template import ResultFace, ResultTemplate, read_template
 
@@ -101,7 +102,7 @@ def load_contest(path: str | Path) -> Contest:
     """
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.safe_load(read_regular(path).decode())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: no readable contest rules ({reason}); see configs/contest/") from error

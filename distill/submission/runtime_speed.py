@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from distill.submission.requirements import required_names
+from distill.tflite.integers import computes_in_integers
 from distill.tflite.serialization import read_model
-
-_LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 def slow_integers(model: Path, requirements: str) -> tuple[str, ...]:
@@ -16,8 +15,7 @@ def slow_integers(model: Path, requirements: str) -> tuple[str, ...]:
     """
     if "tflite-runtime" not in required_names(requirements):
         return ()
-    operators = read_model(model).operators
-    if not any(operator.op in _LAYERS and operator.outputs[0].dtype in ("INT8", "INT16") for operator in operators):
+    if not computes_in_integers(read_model(model)):
         return ()
     pinned = next(line for line in requirements.splitlines() if line.startswith("tflite-runtime"))
     return (

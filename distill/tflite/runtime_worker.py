@@ -2,6 +2,7 @@
 
     runtime_worker.py MODULE MODEL INPUTS OUTPUTS MEMORY   one model on given inputs; prints a line and exits 3 if not
     runtime_worker.py --serve MODULE                       answers requests until its input ends
+    runtime_worker.py --time MODULE                        loads models and times calls of them, on request
 
 Run by path, not imported: the interpreter that runs it may be an older Python (3.7 or newer) that has a runtime and
 numpy but not this package. A server imports the runtime once and forks for every file, so that each file costs
@@ -132,16 +133,49 @@ def _child(request: dict[str, Any], load: Any, sender: int, log: int) -> None:
 def invoke(load: Any, model: str) -> None:
     """Run a model once on generated inputs; raises when it fails or returns numbers that are not finite."""
     np = importlib.import_module("numpy")
-    interpreter = load(model_path=model, num_threads=1)
-    interpreter.allocate_tensors()
-    rng = np.random.RandomState(0)
-    for entry in interpreter.get_input_details():
-        interpreter.set_tensor(entry["index"], _sample(np, rng, entry["shape"], np.dtype(entry["dtype"])))
+    interpreter = filled(load, model, 1)
     interpreter.invoke()
     for result in interpreter.get_output_details():
         value = interpreter.get_tensor(result["index"])
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ValueError("it returned numbers that are not finite")
+
+
+def filled(load: Any, model: str, threads: int) -> Any:
+    """Return an interpreter of a model with generated inputs."""
+    np = importlib.import_module("numpy")
+    interpreter = load(model_path=model, num_threads=threads)
+    interpreter.allocate_tensors()
+    rng = np.random.RandomState(0)
+    for entry in interpreter.get_input_details():
+        interpreter.set_tensor(entry["index"], _sample(np, rng, entry["shape"], np.dtype(entry["dtype"])))
+    return interpreter
+
+
+def time_calls(module: str) -> None:
+    """Answer `{"model", "threads"}` with `{"call"}`, `{"call"}` with `{"ms"}`, both with `{"error"}` where it fails."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    load = interpreter_class(module)
+    calls = []
+    answers.write("ready\n")
+    answers.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer: dict[str, Any] = {}
+        try:
+            if "model" in request:
+                calls.append(filled(load, request["model"], request["threads"]).invoke)
+                calls[-1]()
+                answer = {"call": len(calls) - 1}
+            else:
+                start = time.perf_counter()
+                calls[request["call"]]()
+                answer = {"ms": 1000 * (time.perf_counter() - start)}
+        except Exception as error:  # noqa: BLE001  any exception of the runtime is an answer
+            answer = {"error": reason(error)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
 def _sample(np: Any, rng: Any, shape: Any, dtype: Any) -> Any:
@@ -177,6 +211,9 @@ def reason(error: BaseException) -> str:
 if __name__ == "__main__":
     if sys.argv[1] == "--serve":
         serve(sys.argv[2])
+        sys.exit(0)
+    if sys.argv[1] == "--time":
+        time_calls(sys.argv[2])
         sys.exit(0)
     limit(int(sys.argv[5]))
     try:

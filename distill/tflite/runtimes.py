@@ -37,8 +37,8 @@ OLD_PYTHON = "DISTILL_TFLITE211_PYTHON"
 Failure = Literal["crash", "timeout", "error"]
 
 # A server without an answer so long after its own time limit has died; importing tensorflow takes a while.
-_GRACE_S, _START_S = 5, 120
-_WORKER = Path(__file__).with_name("runtime_worker.py")
+_GRACE_S, START_S = 5, 120
+WORKER = Path(__file__).with_name("runtime_worker.py")
 _MODULES = {
     "litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
     "tensorflow": ("tensorflow", "tensorflow"),
@@ -158,10 +158,10 @@ def run_in_child(
     with tempfile.TemporaryDirectory(prefix="tflite-") as folder:
         source, result = Path(folder, "inputs.npy"), Path(folder, "outputs.npy")
         np.save(source, np.ascontiguousarray(inputs))
-        command = [runtime.python, str(_WORKER), runtime.module, str(Path(model).resolve()), str(source), str(result)]
+        command = [runtime.python, str(WORKER), runtime.module, str(Path(model).resolve()), str(source), str(result)]
         try:
             done = subprocess.run(
-                ending_with_parent([*command, str(memory)]), cwd=folder, env=_environment(), timeout=timeout_s,
+                ending_with_parent([*command, str(memory)]), cwd=folder, env=child_environment(), timeout=timeout_s,
                 capture_output=True, text=True, errors="replace",
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -175,10 +175,25 @@ def run_in_child(
         return outputs
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Return the environment of a child: ours without what would lead an older Python to this one's packages."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     return kept | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def read_line(child: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
+    """Read one line of the child's answers, which are short."""
+    assert child.stdout is not None
+    line, deadline = b"", time.monotonic() + timeout_s
+    while not line.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([child.stdout], [], [], left)[0]:
+            raise ValueError(f"no answer within {timeout_s:g} s")
+        block = os.read(child.stdout.fileno(), 1 << 16)
+        if not block:
+            raise ValueError("no answer")
+        line += block
+    return line.strip()
 
 
 class RuntimeServer:
@@ -222,35 +237,20 @@ class RuntimeServer:
         assert child.stdin is not None
         child.stdin.write(json.dumps(request).encode() + b"\n")
         child.stdin.flush()
-        answer = json.loads(self._line(child, self.timeout_s + _GRACE_S))
+        answer = json.loads(read_line(child, self.timeout_s + _GRACE_S))
         if not isinstance(answer, dict) or answer.get("kind") not in ("runs", *get_args(Failure)):
             raise ValueError(f"unexpected answer {answer!r}")
         return answer
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self._child = subprocess.Popen(
-            [self.runtime.python, str(_WORKER), "--serve", self.runtime.module],
+            [self.runtime.python, str(WORKER), "--serve", self.runtime.module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=_environment(), start_new_session=True,
+            env=child_environment(), start_new_session=True,
         )  # fmt: skip
-        if self._line(self._child, _START_S) != b"ready":
+        if read_line(self._child, START_S) != b"ready":
             raise ValueError("it did not start")
         return self._child
-
-    @staticmethod
-    def _line(child: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
-        """Read one line of the child's answers, which are short."""
-        assert child.stdout is not None
-        line, deadline = b"", time.monotonic() + timeout_s
-        while not line.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([child.stdout], [], [], left)[0]:
-                raise ValueError(f"no answer within {timeout_s:g} s")
-            block = os.read(child.stdout.fileno(), 1 << 16)
-            if not block:
-                raise ValueError("no answer")
-            line += block
-        return line.strip()
 
     def close(self) -> None:
         """End the child and the processes that it forked."""

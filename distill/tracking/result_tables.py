@@ -37,6 +37,7 @@ def latency_table(bench: Mapping[str, Any]) -> Table:
     return table_of(
         {
             "model": time["name"],
+            "engine": time.get("engine") or models[time["name"]].get("engine"),
             "threads": time["threads"],
             "median_ms": time["median_ms"],
             "iqr_ms": time["iqr_ms"],

@@ -3,7 +3,8 @@
     python -m scripts.fuzz.fuzz_readers [--cases 10000] [--mutations 1000] [--formats csv dlib]
 
 For each format: `--cases` examples drawn by Hypothesis (1 to 4 edits of a sound file with any bytes, text or numbers)
-and `--mutations` random byte mutations, each read as a whole data set. Writes results/checks/fuzz_readers.json.
+and `--mutations` random byte mutations, each read as a whole data set. What is read is written as a manifest and read
+again, and must be the same faces to the last bit. Writes results/checks/fuzz_readers.json.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,14 @@ from rich.console import Console
 
 from distill.data.readers import FORMATS, read_faces
 from distill.data.readers.lapa import parse_lapa
+from distill.data.readers.manifest import FILE_NAME, format_manifest
+from distill.data.records import FaceRecord
 from distill.errors import AnnotationError, ConfigError, ImageError
 from distill.provenance import write_result
 from tests.support import reader_cases, reader_cases_more
 
-# Each reader once, by the first of its names.
-_FORMATS = sorted({reader: name for name, reader in sorted(FORMATS.items(), reverse=True)}.values())
+# Three names of one reader: each has another file of the data set damaged.
+_OTHER_FILES = {"menpo": "menpo/b.pts", "ivsfd": "afw/labels/c_1.pts"}
 _SPICE = (b"\x00", b"nan", b"-1", b"1e999", b"\n", b"{", b"[[", b'"', b"../", b"<", b"&", b",,", b"9" * 30, b"\xff\xfe")
 _EDIT = st.tuples(
     st.floats(0, 1),
@@ -60,7 +64,28 @@ def _read(format: str, root: Path) -> str:
         return "refused"
     if not all(np.isfinite(record.landmarks).all() for record in records):
         raise ValueError("read points that are not finite")
+    _require_round_trip(records, root)
     return "read"
+
+
+def _require_round_trip(records: list[FaceRecord], root: Path) -> None:
+    """Write faces as a manifest in their folder, and read them again.
+
+    Raises:
+        ValueError: they are not the same to the last bit.
+    """
+    manifest = root / FILE_NAME  # may be the damaged file, which the next one replaces
+    manifest.write_text(format_manifest(records, root), encoding="utf-8")
+    again = read_faces("manifest", root)
+    manifest.unlink()
+    if list(map(_content, records)) != list(map(_content, again)):
+        raise ValueError("another face after it was written and read")
+
+
+def _content(record: FaceRecord) -> dict[str, Any]:
+    names = [field.name for field in fields(record) if field.name != "turned"]  # how it came to its points
+    values = {name: getattr(record, name) for name in names}
+    return {name: value.tobytes() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
 
 def _hypothesis(format: str, root: Path, path: Path, cases: int) -> Counter[str]:
@@ -107,6 +132,16 @@ def _lapa_texts(cases: int) -> Counter[str]:
     return outcomes
 
 
+def _damaging(make: Callable[[Path], Path], file: str) -> Callable[[Path], Path]:
+    """Return a maker of the same data set of which another file is damaged."""
+
+    def other(root: Path) -> Path:
+        make(root)
+        return root / file
+
+    return other
+
+
 def _fuzz(format: str, make: Callable[[Path], Path], cases: int, mutations: int) -> dict[str, Any]:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -125,13 +160,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--mutations", type=int, default=1000)
-    parser.add_argument("--formats", nargs="*", default=_FORMATS)
+    parser.add_argument("--formats", nargs="*", default=sorted(FORMATS))
     parser.add_argument("--out", type=Path, default=Path("results/checks/fuzz_readers.json"))
     options = parser.parse_args()
     os.nice(10)
     makers = {case.format: case.make for case in (*reader_cases.CASES, *reader_cases_more.CASES)}
+    makers |= {format: _damaging(makers["300w"], file) for format, file in _OTHER_FILES.items()}
     about = {
-        "protocol": "each damaged file is read as a data set; any error but one short line of ours ends the run",
+        "protocol": "each damaged file is read as a data set; any error but one short line of ours ends the run; "
+        "what is read is the same to the last bit after it was written as a manifest",
         "cases": options.cases,
         "mutations": options.mutations,
     }

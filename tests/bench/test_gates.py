@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from distill.bench.accuracy import Accuracies
+from distill.bench.key import Key
 from distill.bench.latency import Timing
 from distill.bench.models import TimedModel, open_model
-from distill.bench.result import BenchResult, Key, Settings
+from distill.bench.result import BenchResult, Settings
 from scripts.bench import latency as script
 
 

@@ -6,9 +6,11 @@ import pytest
 from rich.console import Console
 
 from distill.bench import peers
+from distill.bench.key import Key
+from distill.bench.machine import thread_counts
 from distill.bench.peers import peer_path
-from distill.bench.result import BenchResult, Key, Settings
-from distill.bench.run import bench, thread_counts
+from distill.bench.result import BenchResult, Settings
+from distill.bench.run import bench
 from distill.cli.bench import run
 from distill.errors import CheckpointError, ConfigError
 from distill.files import write_json
@@ -133,7 +135,7 @@ def test_a_missing_mediapipe_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch
 
 
 def test_threads_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill.bench.run.cores", lambda: 2)
+    monkeypatch.setattr("distill.bench.machine.cores", lambda: 2)
     assert thread_counts(["1", "2", "4", "max"]) == (1, 2, 4)
     for wrong in ("0", "-1", "two"):
         with pytest.raises(ConfigError, match="no number of threads"):

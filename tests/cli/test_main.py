@@ -131,7 +131,7 @@ def test_a_stopped_command_leaves_neither_processes_nor_temporary_files(
         while not list(tmp_path.glob("faces/images/*.jpg")):
             time.sleep(0.02)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)  # returns when the last process that holds the pipe ends
+        _, errors = process.communicate(timeout=120)  # returns when the last process that holds the pipe ends
     assert process.returncode == status
     assert "Traceback" not in errors
     if number != signal.SIGKILL:

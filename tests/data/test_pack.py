@@ -15,6 +15,8 @@ from distill.data.synthetic import write_faces
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec, apply_affine
 from distill.images import read_image, warp
+from tests.support.damage import flip_byte
+from tests.support.errors import assert_one_line
 
 SPEC = StoreSpec(128, 1.9, 95)
 
@@ -63,6 +65,16 @@ def test_a_resized_crop_tells_its_factor(packed: PackedFaces) -> None:
     pixels, factor = decoded(packed.images[0], 256)
     assert pixels.shape == (256, 256, 3)
     assert factor == 256 / decoded(packed.images[0], 128)[0].shape[0] * decoded(packed.images[0], 128)[1]
+
+
+def test_a_changed_pack_is_refused(tmp_path: Path, faces: list[FaceRecord]) -> None:
+    """One byte of a picture or of the points: the file opens and its tensors are there."""
+    path = tmp_path / "faces.safetensors"
+    write_pack(path, [("train", face) for face in faces[:2]], CropSpec(), SPEC)
+    flip_byte(path)
+    with pytest.raises(ConfigError, match="SHA-256 of its content differs") as caught:
+        read_pack(path)
+    assert_one_line(caught)
 
 
 def test_what_cannot_be_packed_or_read_is_refused(tmp_path: Path, faces: list[FaceRecord]) -> None:

@@ -2,12 +2,8 @@
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -347,27 +343,3 @@ def test_a_clip_moves_in_small_steps_and_repeats() -> None:
     assert 0 < changes.min() <= changes.max() < 12
     backdrop = pictures[:, 20:30, -6:]
     assert (backdrop == backdrop[0]).all(), "the backdrop is one picture"
-
-
-def _killed_while_writing(path: Path, content: bytes) -> None:
-    path.with_name(f".{path.stem}.tmp-abcdefgh{path.suffix}").write_bytes(content)
-    os.kill(os.getpid(), signal.SIGTERM)  # what ends the workers when the command is stopped
-
-
-def test_what_a_worker_was_writing_when_it_was_stopped_is_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(task: object, indices: object, workers: int) -> Iterator[int]:
-        (tmp_path / "faces" / "images").mkdir()
-        path = tmp_path / "faces" / "images" / "000000.jpg"
-        worker = multiprocessing.get_context("spawn").Process(target=_killed_while_writing, args=(path, b"half"))
-        worker.start()
-        worker.join()
-        assert list(tmp_path.rglob(".*.jpg"))
-        raise KeyboardInterrupt
-        yield 0
-
-    monkeypatch.setattr("distill.data.synthetic.write._finish", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_faces(tmp_path / "faces", 5, seed=0, size=64)
-    assert not list(tmp_path.rglob(".*.jpg"))

@@ -1,11 +1,15 @@
+import resource
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from distill.errors import ConfigError
 from distill.geometry import Box
 from distill.images import read_image
 from distill.inference.overlay import draw_faces, write_image
 from distill.landmarks import load_scheme
+from tests.support.errors import assert_one_line
 
 
 def changed(photo: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -62,3 +66,16 @@ def test_curves_follow_the_scheme_and_points_that_are_not_finite_are_left_out() 
     assert with_curves > changed(photo, draw_faces(photo, [(box, points)])).sum()
     points[3] = np.nan
     assert not draw_faces(photo, [(box, points)], scheme).any()
+
+
+def test_a_full_disk_is_one_line_with_the_file(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"a.png: cannot be written \(File too large\)") as caught:
+            write_image(tmp_path / "a.png", noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert_one_line(caught)
+    assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ from distill.geometry import Box
 from distill.inference.face import Face
 from distill.inference.predictions import PredictionWriter
 from distill.inference.sources import Frame, Source
+from tests.support.errors import assert_one_line
 
 FACE = Face(Box(1.0, 2.0, 31.5, 42.25), np.array([[3.5, 4.25], [5, 6]], np.float32), 0.875)
 UNPLACED = FACE._replace(point_confidence=np.array([0.25, 0.5], np.float32), placed=False, id=3)
@@ -66,3 +67,12 @@ def test_csv(tmp_path: Path) -> None:
 def test_unknown_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"write \.json, \.jsonl or \.csv"):
         PredictionWriter(tmp_path / "out.xml", "net", "scheme", 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
+def test_a_full_disk_is_one_line_with_the_file(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to("/dev/full")
+    with pytest.raises(ConfigError, match=rf"{name}: cannot be written \(No space left on device\)") as caught:
+        write(tmp_path / name)
+    assert_one_line(caught)

@@ -17,6 +17,7 @@ EXPECTED = {"train/loss@1": "0x1.0p+0", "train/loss@2": "0x1.8p+0", "last weight
         ({"train/loss@2": "0x1.9p+0"}, "numbers_different"),
         ({"train/loss@3": "0x1.8p+0"}, "numbers_different"),
         ({"last weights": "ab"}, "weights_different"),
+        ({"last file": "bc"}, "files"),
     ],
 )
 def test_a_difference_fails(

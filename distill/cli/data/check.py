@@ -28,7 +28,8 @@ def check(
         scheme: landmark scheme of the points, where the files do not name it.
         test: subsets tested on, joined by `+`; without it, those with `test` or `val` in their names.
         smallest: faces of fewer pixels are reported.
-        manifest: list of SHA-256 sums of all files; verified if it exists, else written.
+        manifest: list of SHA-256 sums of all files; verified if it exists, else written. That of a prepared store is
+            verified without this option.
         sheets: folder for contact sheets with numbered points.
         json: write every finding here.
         show: findings of each check on the screen.

@@ -18,6 +18,7 @@ from distill.data.check.tolerant import photos_below, read_all_sound
 from distill.data.readers import FORMATS
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash
+from distill.data.store_sums import store_list
 from distill.errors import AnnotationError, ConfigError, suggest
 
 Progress = Callable[[str, int], Callable[[], None]]
@@ -35,7 +36,7 @@ class CheckOptions:
     Attributes:
         smallest: a longer side of the face box below this many pixels is a tiny face.
         test: subsets that are tested on; None takes those with `test` or `val` in their names.
-        hashes: list of SHA-256 sums, verified if it exists, else written; None for neither.
+        hashes: list of SHA-256 sums, verified if it exists, else written; None: that of a prepared store is verified.
         workers: threads.
     """
 
@@ -99,13 +100,14 @@ def _names(records: Sequence[FaceRecord]) -> Iterator[Finding]:
 
 
 def _verify(root: Path, options: CheckOptions, progress: Progress) -> list[Finding]:
-    if options.hashes is None:
+    path = options.hashes or store_list(root)
+    if path is None:
         return []
-    wanted = read_hashes(options.hashes) if options.hashes.is_file() else None
-    actual = hash_folder(root, options.hashes, options.workers, progress("hashing", 0))
+    wanted = read_hashes(path) if path.is_file() else None
+    actual = hash_folder(root, path, options.workers, progress("hashing", 0))
     if wanted is None:
-        write_hashes(options.hashes, actual)
-        return [Finding("note", "hash list", options.hashes.name, f"written, {len(actual)} files", "keep it")]
+        write_hashes(path, actual)
+        return [Finding("note", "hash list", path.name, f"written, {len(actual)} files", "keep it")]
     return list(compare_hashes(wanted, actual))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from distill.data.check.finding import Finding
 from distill.errors import AnnotationError
-from distill.files import sha256, write_text
+from distill.files import read_regular, sha256, write_text
 
 _LINE = re.compile(r"(?P<sha>[0-9a-f]{64})  (?P<path>.+)")
 _CHANGED = "copy it again from the source, or delete the list to make a new one"
@@ -41,7 +41,7 @@ def write_hashes(path: Path, sums: Mapping[str, str]) -> None:
 def read_hashes(path: Path) -> dict[str, str]:
     """Read a list; raises AnnotationError when it is not one."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f"{path}: not a list of SHA-256 sums ({error}); delete it to make a new one") from error
     sums = {}

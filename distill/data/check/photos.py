@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from distill.data.records import FaceRecord
 from distill.errors import ImageError
+from distill.files import read_regular
 from distill.geometry import CropSpec, crop_affine
 from distill.images import Photo, decode_image, warp
 
@@ -60,7 +61,7 @@ def face_hash(photo: Photo, record: FaceRecord) -> FaceHash | None:
 
 def _facts(path: Path, faces: Sequence[FaceRecord]) -> PhotoFacts:
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         return PhotoFacts("", None, f"cannot be read ({error.strerror})")
     digest = hashlib.sha256(data).hexdigest()

@@ -22,6 +22,7 @@ from distill.data.readers.webmorph import read_webmorph
 from distill.data.readers.wflw import read_wflw
 from distill.data.readers.wider import read_wider
 from distill.data.records import FaceRecord
+from distill.data.store_sums import require_unchanged_annotations, require_unchanged_photos
 from distill.errors import AnnotationError, ConfigError, suggest
 from distill.landmarks import scheme_name
 
@@ -97,7 +98,8 @@ def read_faces(
 
     Raises:
         ConfigError: unknown format, or a scheme the points on disk cannot be turned into.
-        AnnotationError: no such folder, nothing in it, no such subset, or a broken annotation.
+        AnnotationError: no such folder, nothing in it, no such subset, a broken annotation, or a prepared store whose
+            files are no longer those of its checksums.
         ImageError: a photo that cannot be opened.
     """
     if format not in FORMATS:
@@ -108,7 +110,7 @@ def read_faces(
     if next(root.iterdir(), None) is None:
         raise AnnotationError(f"{root}: the folder is empty; copy the {format} data there")
     scheme = scheme if scheme is None else scheme_name(scheme)
-    records = FORMATS[format](root, subsets, scheme)
+    records = _read(format, root, subsets, scheme)
     if not records:
         raise AnnotationError(f"{root}: no face of the {format} data in it; check the folder and the subsets")
     name, count = Counter(record.name for record in records).most_common(1)[0]
@@ -137,4 +139,14 @@ def read_annotated(
     except ConfigError:
         if scheme is None or format not in FORMATS:
             raise
-    return FORMATS[format](Path(root), subsets, scheme)
+    return _read(format, Path(root), subsets, scheme)
+
+
+def _read(format: str, root: Path, subsets: Sequence[str] | None, scheme: str | None) -> list[FaceRecord]:
+    """Read the faces; the files of a prepared store are compared with its checksums."""
+    if format != "manifest":
+        return FORMATS[format](root, subsets, scheme)
+    require_unchanged_annotations(root)
+    records = FORMATS[format](root, subsets, scheme)
+    require_unchanged_photos(root, records)
+    return records

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.errors import AnnotationError
-from distill.files import write_text
+from distill.files import read_regular, write_text
 from distill.geometry import Points
 
 _VERSION = re.compile(r"version:\s*1(?:\.0)?\s*(?:\((?P<label>[^()]*)\))?")
@@ -121,7 +121,7 @@ def read_pts_text(path: str | Path) -> str:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         if len(data) > _MAX_BYTES:
             raise AnnotationError(f"{path}: {len(data)} bytes are too many for a .pts file; check what it is")
         return data.decode("utf-8-sig")

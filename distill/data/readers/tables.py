@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from distill.errors import AnnotationError, suggest
+from distill.files import read_regular
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif")
 
 # A whole public data set in one text file is below 100 MB; larger files are refused.
 _MAX_BYTES = 500_000_000
+
+_LONGEST_NAME = 100  # characters of a photo's name in a message
 
 _SEPARATORS = (",", ";", "\t")
 # The first line by which Excel states the separator.
@@ -31,7 +34,7 @@ def read_bytes(path: Path, max_bytes: int = _MAX_BYTES) -> bytes:
         size = path.stat().st_size
         if size > max_bytes:
             raise AnnotationError(f"{path}: {size} bytes are too many for {path.suffix or 'such'} labels; check it")
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
@@ -135,8 +138,13 @@ def photo_within(root: Path, relative: str, source: Path) -> Path:
     if not inside:
         raise AnnotationError(f"{source}: photo {relative[:60]!r} lies outside {root}; give a path within it")
     if not exists:
-        raise AnnotationError(f"{source}: no photo {path}; copy it there or remove the face")
+        raise AnnotationError(f"{source}: no photo {root / _shortened(name)}; copy it there or remove the face")
     return path
+
+
+def _shortened(name: str) -> str:
+    """Return the name of a photo for a message: in a damaged file it may be anything."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:60]}..."
 
 
 class PhotosByStem(dict[str, Path]):
@@ -173,7 +181,7 @@ def photos_by_stem(folder: Path) -> Mapping[str, Path]:
     if not folder.is_dir():
         return {}
     photos = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in PHOTO_SUFFIXES)
-    return PhotosByStem(path for path in photos if not path.name.startswith("."))
+    return PhotosByStem(path for path in photos if not path.name.startswith(".") and path.is_file())
 
 
 def check_subsets(root: Path, subsets: Sequence[str] | None, known: Iterable[str]) -> list[str]:

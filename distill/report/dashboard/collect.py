@@ -10,6 +10,7 @@ from distill.errors import AnnotationError, ConfigError, DistillError
 from distill.evaluate.result import FORMAT as EVALUATION
 from distill.evaluate.result import Evaluation
 from distill.export.pipeline import FORMAT as EXPORT
+from distill.files import read_regular
 from distill.provenance import BENCH
 from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact
 from distill.tracking.lineage import Job, read_jobs
@@ -139,7 +140,7 @@ def _read_files(entry: RunEntry, folders: list[Path], root: Path, problems: list
 
 def _read(path: Path, root: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_regular(path))
     except (OSError, ValueError, DistillError) as error:
         problems.append(f"{path.relative_to(root)}: not JSON ({error})")
         return {}

@@ -177,7 +177,7 @@ def pareto_points(entries: Sequence[RunEntry], group: Group | None) -> list[Seri
                     nme = 100 * measured[model["sha256"]]
                 if nme is None or time["threads"] != threads:
                     continue
-                name = f"{entry.name} {time['name']}"
+                name = " ".join([entry.name, time["name"], *([time["engine"]] if time.get("engine") else [])])
                 points.append({"name": name, "x": _short(time["median_ms"]), "y": _short(nme), "bytes": model["bytes"]})
     for point in points:
         point["front"] = not any(_dominates(other, point) for other in points)

@@ -1,5 +1,7 @@
 """`last.ckpt` and `best.ckpt`: always whole and finite, never pickled code, saved where nothing can be lost."""
 
+import sys
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,30 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         # Into an open file: torch.save names the archive inside after a path, and the temporary name is random.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+            torch.save(_canonical(checkpoint), file)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         return read_checkpoint(Path(path), map_location)
+
+
+def _canonical(value: Any) -> Any:
+    """Return a copy of plain containers, shared by none, in which equal strings are one object; the rest as it is.
+
+    Pickle writes an object that occurs again as a reference. After a resume the keys of the optimizer's state come
+    from the file and are no longer the objects that stand elsewhere, which made equal content another file.
+    """
+    kind = type(value)
+    if kind is str:
+        return sys.intern(value)
+    if kind is dict:
+        return {_canonical(key): _canonical(item) for key, item in value.items()}
+    if kind is OrderedDict:
+        ordered = OrderedDict((_canonical(key), _canonical(item)) for key, item in value.items())
+        vars(ordered).update(_canonical(vars(value)))  # the versions of the modules of a `state_dict`
+        return ordered
+    if kind in (list, tuple):
+        return kind(map(_canonical, value))
+    return value
 
 
 class RunCheckpoints(Checkpoint):

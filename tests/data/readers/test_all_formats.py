@@ -1,8 +1,13 @@
 """Every annotation format: damaged, foreign and incomplete files."""
 
 import importlib.util
+import os
+import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -10,6 +15,7 @@ from PIL import Image
 
 from distill.data.readers import FORMATS, read_faces
 from distill.errors import AnnotationError, ConfigError, DistillError, ImageError
+from tests.support.errors import assert_one_line
 from tests.support.reader_cases import (
     CASES,
     Case,
@@ -64,6 +70,44 @@ def test_files_of_other_formats_are_refused(case: Case, root: Path) -> None:
         with pytest.raises(AnnotationError) as caught:
             read_faces(case.format, root)
         assert path.name in str(caught.value)
+
+
+@pytest.fixture
+def deadline() -> Iterator[None]:
+    """Ten seconds for a test: opening a pipe waits until somebody writes into it, which nobody does."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError("waits for a pipe")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("deadline")
+def test_pipes_are_no_annotations(case: Case, root: Path) -> None:
+    path = case.make(root)
+    path.unlink()
+    os.mkfifo(path)
+    # A list of faces that is no file counts as missing where a data set may lack it.
+    refused = pytest.raises(AnnotationError) if case.format != "wflw" else nullcontext()
+    with refused as caught:
+        read_faces(case.format, root)
+    if caught is not None:
+        assert_one_line(caught)
+
+
+@pytest.mark.usefixtures("deadline")
+def test_pipes_are_no_photos(case: Case, root: Path) -> None:
+    case.make(root)
+    for photo in sorted(path for path in root.rglob("*") if path.suffix in (".jpg", ".png")):
+        photo.unlink()
+        os.mkfifo(photo)
+    with pytest.raises((AnnotationError, ImageError)) as caught:
+        read_faces(case.format, root)
+    assert_one_line(caught)
 
 
 def test_missing_photos_are_named(case: Case, root: Path) -> None:

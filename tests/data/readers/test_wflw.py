@@ -14,6 +14,7 @@ from distill.data.readers import read_faces
 from distill.data.readers.wflw import ATTRIBUTES, LISTS, PHOTOS, WflwFace, format_wflw, parse_wflw
 from distill.errors import AnnotationError
 from distill.geometry import Box, box_of_points
+from tests.support.errors import assert_one_line
 from tests.support.reader_cases import (
     make_wflw,
     wflw_faces,
@@ -73,3 +74,12 @@ def test_wflw_paths_stay_in_the_folder(root: Path) -> None:
     with pytest.raises(AnnotationError, match=r"face 3.*outside"):
         read_faces("wflw", root, ["test"])
     assert not (root / PHOTOS / "secret.jpg").exists()
+
+
+def test_a_long_name_of_a_photo_is_cut_in_the_message(root: Path) -> None:
+    """A slash among the numbers of a line makes all those before it folders of its photo."""
+    path = make_wflw(root)
+    path.write_text(path.read_text().replace("0--Parade/", "0--Parade/" + "68.82967 20.67146/" * 20))
+    with pytest.raises(AnnotationError, match="no photo") as caught:
+        read_faces("wflw", root, ["test"])
+    assert_one_line(caught)
