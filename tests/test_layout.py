@@ -50,7 +50,7 @@ TESTED_ELSEWHERE = {
     "cli/student.py": "training/test_killed.py",
     "cli/submit.py": "test_docs.py",
     "cli/teacher.py": "training/test_killed.py",
-    "cli/train.py": "test_api.py",
+    "training/train.py": "test_api.py",
     "cli/sync.py": "tracking/test_sync.py",
     "data/build.py": "training/test_build.py",
     "data/check/drawing.py": "data/check/test_check.py",

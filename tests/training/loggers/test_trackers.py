@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
 from distill.training.config import LogConfig, RunConfig
 from distill.training.fit import train_teacher
 from distill.training.loggers.metrics_csv import Row, read_rows
