@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from distill.bench.cost import CONTEST_WATTS, ScoreRule
 from distill.cli.command_line import command_line
 from distill.cli.console import wide_console
-from distill.cli.options import options_of, parse
 from distill.cli.record import record_bench
 from distill.files import require_writable
+from distill.options.parser import options_of, parse
 from distill.pretrained.registry import require_known, resolve_model
 from distill.tracking.attach import AttachConfig
 
@@ -69,7 +69,7 @@ def bench(
         plot: draw NME over latency over bytes here (.png).
         log: run that the times are recorded in.
     """
-    from distill.bench.place import bench_at
+    from distill.bench.dispatch import bench_at
     from distill.bench.result import Settings
 
     # Serial numbers and names of hosts are not for results that are published.

@@ -9,9 +9,9 @@ import pytest
 from distill.cli.data import ACTIONS
 from distill.cli.evaluate import evaluate
 from distill.cli.export import export
-from distill.cli.options import options_of, parse
 from distill.data.config import DataConfig, FacesConfig
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig, StudentConfig
 
 ELSEWHERE = ["--data.preset", "wflw", "--data.root", "data/300W"]

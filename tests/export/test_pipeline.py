@@ -94,7 +94,7 @@ def test_crops_of_another_size_are_refused_first(net, spec: ModelSpec, tmp_path:
 def test_an_environment_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     config = ExportConfig(environment=tmp_path / "nowhere")
     with (
-        pytest.raises(ConfigError, match="--environment .*nowhere"),
+        pytest.raises(ConfigError, match=r"--environment .*nowhere"),
         convert_checkpoint(tmp_path / "absent.ckpt", None, config),
     ):
         pass

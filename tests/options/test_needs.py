@@ -12,11 +12,11 @@ from distill.cli.check import check
 from distill.cli.dashboard import dashboard
 from distill.cli.evaluate import evaluate
 from distill.cli.export import export
-from distill.cli.option_needs import NEEDS
-from distill.cli.options import options_of, parse
 from distill.cli.report import report
 from distill.cli.submit import submit
 from distill.errors import ConfigError
+from distill.options.needs import NEEDS
+from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig, StudentConfig
 
 TARGETS: dict[str, Any] = {

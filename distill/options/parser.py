@@ -8,10 +8,10 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from yaml import YAMLError
 
-from distill.cli.option_errors import one_line
-from distill.cli.option_needs import require_effect
-from distill.cli.recipes import load_recipe, merge, nested, option_names, read_yaml
 from distill.errors import ConfigError
+from distill.options.messages import one_line
+from distill.options.needs import require_effect
+from distill.options.recipes import load_recipe, merge, nested, option_names, read_yaml
 
 # Retired options and configuration keys, and what replaces them.
 RENAMED = {

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from distill.errors import ConfigError
-from distill.export.quantization_modes import MODES
 
 Values = Mapping[str, Any]
 
@@ -27,9 +26,9 @@ class Need:
     given: Callable[[Values], bool]
 
 
-def _some_mode(values: Values, calibrated: bool) -> bool:
-    modes = values["modes"] or (list(MODES) if values["parity_report"] else [])
-    return any(MODES[mode].calibrated for mode in modes if mode in MODES) is calibrated
+def _integers(values: Values) -> bool:
+    """Return whether a mode of integers is exported, which is calibrated; a parity report has all modes by default."""
+    return any(mode.startswith("int") for mode in values["modes"] or (["int8"] if values["parity_report"] else []))
 
 
 _TRAININGS = ("teacher", "student")
@@ -79,7 +78,7 @@ NEEDS = (
         ("export",),
         ("calibration", "quantize"),
         "an integer mode, such as --modes int8",
-        lambda values: _some_mode(values, calibrated=True),
+        _integers,
     ),
     Need(("report",), ("data",), "--pictures N", lambda values: values["pictures"] > 0),
     Need(("report",), ("project",), "--wandb offline or online", lambda values: values["wandb"] != "disabled"),
