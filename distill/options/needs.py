@@ -65,9 +65,6 @@ NEEDS = (
         lambda values: str(values["log"].run) != "none",
     ),
     Need(
-        ("evaluate",), ("detector",), "--boxes detector", lambda values: values["boxes"] == "detector",
-    ),
-    Need(
         ("export",),
         ("rounds", "pictures"),
         "--parity_report or --page FILE",

@@ -38,7 +38,7 @@ WITHOUT = {
     "training faces": ["--data.val_subset", "val"],
 }  # fmt: skip
 WITH = {
-    "W&B": ["--log.to", "wandb"], "--kd.cache.form": ["--kd.cache.form", "maps"], "--boxes": ["--boxes", "detector"],
+    "W&B": ["--log.to", "wandb"], "--kd.cache.form": ["--kd.cache.form", "maps"],
     "--parity_report": ["--parity_report", "--data.preset", "300w"],
     "--data.preset": ["--page", "p", "--data.preset", "300w"],
     "an integer mode": ["--modes", "int8"], "--pictures": ["--pictures", "2"],
