@@ -18,6 +18,9 @@ from distill.training.base_task import BaseTask
 from distill.training.config import OptimConfig
 from distill.training.nonfinite import describe_step, faulty_faces
 
+# Sizes of crops that are tried where one does not fit: multiples of this, and so many on either side.
+_STRIDE, _TRIED = 32, 2
+
 
 class LandmarkTask(BaseTask):
     """Trains a network on annotated faces.
@@ -146,9 +149,28 @@ def blank_prediction(net: nn.Module, size: int) -> Prediction:
             return net.eval()(torch.zeros(1, 3, size, size, device=device))
     except (RuntimeError, AssertionError, ConfigError) as error:
         reason = str(error).partition("\n")[0][:150]
-        raise ConfigError(
-            f"--data.crop.size {size} does not fit the network ({reason}): where --model.options has an image_size, "
-            "make both equal"
-        ) from error
+        fitting = " or ".join(map(str, _fitting_sizes(net, size)))
+        remedy = f"take {fitting}" if fitting else "where --model.options has an image_size, make both equal"
+        raise ConfigError(f"--data.crop.size {size} does not fit the network ({reason}): {remedy}") from error
     finally:
         net.train(was_training)
+
+
+def _fitting_sizes(net: nn.Module, size: int) -> list[int]:
+    """Return the nearest smaller and the nearest larger crop that a network takes, as far as there are any."""
+    below, above = (
+        range(size // _STRIDE * _STRIDE, 0, -_STRIDE),
+        range((size // _STRIDE + 1) * _STRIDE, 4 * size, _STRIDE),
+    )
+    sides = ([near for near in side if near != size][:_TRIED] for side in (below, above))
+    return [found for side in sides if (found := next((near for near in side if _runs(net, near)), None))]
+
+
+@torch.no_grad()
+def _runs(net: nn.Module, size: int) -> bool:
+    """Say whether a network takes crops of `size` pixels."""
+    try:
+        net(torch.zeros(1, 3, size, size, device=next(net.parameters()).device))
+    except (RuntimeError, AssertionError, ConfigError):
+        return False
+    return True

@@ -66,6 +66,14 @@ def test_unknown_commands_suggest_the_nearest(capsys: pytest.CaptureFixture[str]
     assert text.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["check", "submit", "bench", "export", "evaluate"])
+def test_misspelt_names_of_released_models_suggest_the_nearest(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "student_68_12"]) == 2
+    assert "no released model of this name: did you mean 'student_68_128'?" in capsys.readouterr().err
+
+
 HELP = [name for name in COMMANDS if name not in ("data", "demo", "doctor")]
 HELP += [*(f"data {name}" for name in ACTIONS), "demo web"]
 SCREEN = 52  # lines of a terminal of full height

@@ -12,12 +12,14 @@ import yaml
 from distill.data.build import build_data
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
+from distill.errors import ConfigError
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.models.checkpoint import load_model
 from distill.training.base_task import parameter_groups
 from distill.training.config import OptimConfig
 from distill.training.fit import train_teacher
+from distill.training.tasks import blank_prediction
 from tests.support.training_runs import numbers, rewritten
 from tests.training.conftest import TEACHER
 
@@ -125,3 +127,16 @@ def test_the_schedule_warms_up_and_ends_near_zero(make_config: Any) -> None:
     assert rates[:3] == pytest.approx([2e-3 / 3, 1e-3, 1e-3])
     assert all(later < earlier for earlier, later in pairwise(rates[2:]))
     assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arch", "remedy"),
+    [
+        ("hrnet_w18", "take 64 or 96"),
+        ("mobilevit_v2_050", "take 64 or 128"),
+        ("pfld_100", "has an image_size, make both"),
+    ],
+)
+def test_a_crop_that_does_not_fit_is_answered_with_sizes_that_do(arch: str, remedy: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--data\.crop\.size 77 does not fit the network .*{remedy}"):
+        blank_prediction(create_model(arch, "inner51"), 77)
