@@ -29,7 +29,7 @@ def run_suite(
     videos: Sequence[Path] = (),
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Return `subgroups`, `robustness`, `stability`, `calibration` and, with a teacher, `agreement`, ready for JSON.
+    """Return `subgroups`, `robustness`, `jitter`, `calibration` and, with a teacher, `agreement`, ready for JSON.
 
     Args:
         faces: what `evaluation` was measured on.

@@ -46,7 +46,7 @@ class ExportResult:
     """Files and reports of an export.
 
     Attributes:
-        files: model file by mode: `onnx` and the modes asked for.
+        files: model file by mode: `onnx` and the requested modes.
         parity: every stage against PyTorch; TFLite stages are named `MODE on RUNTIME`.
         ops: the operator check of every TFLite file.
         report: export.json, which holds all of it.

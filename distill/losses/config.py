@@ -77,7 +77,7 @@ class KDConfig:
         decay: `constant`, or `linear` decay of all weights to 0 (DWPose).
         supervised: false trains without supervised loss.
         flip: average the teacher's outputs with those for the mirrored crop.
-        head_only: train neck and heads anew behind the frozen backbone of --teacher (DWPose, stage 2).
+        head_only: train neck and heads from scratch behind the frozen backbone of --teacher (DWPose, stage 2).
         inherit_heads: start the student's heads from the teacher's; both need the same neck width.
         cache: cached teacher outputs.
     """

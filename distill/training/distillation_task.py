@@ -1,4 +1,4 @@
-"""The student's task: the supervised one plus distillation from a frozen teacher."""
+"""Distillation task: the supervised loss and distillation from a frozen teacher."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

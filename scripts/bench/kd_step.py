@@ -3,13 +3,14 @@
     python -m scripts.bench.kd_step [--rounds 8] [--json results/bench/kd_step.json]
         [--teacher runs/teacher/best.ckpt --student runs/student/best.ckpt --root ../shared/data/300W]
 
-A step is the whole of it: student, supervised loss, teacher, distillation, backward, clipping, optimiser. What differs
-is the teacher: *naive* tracks its gradients, as the authors' code does; *frozen* is this package without a cache;
-*maps* and *window* read kept maps from disk, *landmarks* is coordinate distillation from landmarks kept once per face.
-All forms take turns in one process of one thread; what counts is processor time, so that other programs on the machine
-do not, and a speed-up is the median over the turns of the naive step's time over that of the same turn. Weights and
-faces are random: they do not matter here. With --teacher and --root it also measures the error of the cache's encodings, on
-real crops. Exit status 1 when the frozen teacher is less than twice as fast as the naive one on the authors' pair.
+A step is the whole of it: student, supervised loss, teacher, distillation, backward, clipping, optimiser. What
+differs is the teacher: *naive* tracks its gradients, as the authors' code does; *frozen* is this package without a
+cache; *maps* and *window* read cached maps from disk, *landmarks* is coordinate distillation from landmarks cached
+per face. All forms run in alternation in one process of one thread. Times are processor times, which other programs
+on the machine affect little; a speed-up is the median over the rounds of the naive step's time over that of the same
+round. Weights and faces are random: they do not matter here. With --teacher and --root it also measures the error of
+the cache's encodings, on real crops. Exit status 1 when the frozen teacher is less than twice as fast as the naive
+one on the authors' pair.
 """
 
 import argparse
