@@ -219,5 +219,5 @@ def _join_lists(argv: list[str], parser: ArgumentParser) -> list[str]:
 
 
 def _as_list(words: list[str]) -> str:
-    """Words as the parser takes a list: JSON without `\\u` escapes, as YAML has no surrogate pairs."""
+    """Words as the parser takes a list: JSON that is not escaped, as YAML has no surrogate pairs."""
     return json.dumps(words, ensure_ascii=False)

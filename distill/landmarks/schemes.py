@@ -184,6 +184,6 @@ def _read_yaml(path: Path) -> Any:
 
 
 def clear_own_schemes() -> None:
-    """Remove the users' schemes; see `convert.clear_own_schemes`."""
+    """Remove the users' schemes; see `convert.clear_own_schemes_and_maps`."""
     _OWN.clear()
     _read_own.cache_clear()

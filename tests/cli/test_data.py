@@ -9,6 +9,7 @@ from distill.cli.main import main
 from distill.data.readers import read_faces
 from distill.data.synthetic import write_faces
 from distill.detection.detector import Detection
+from distill.images import read_image
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,13 @@ def test_sources_lists_describes_and_verifies(tmp_path: Path, capfd: pytest.Capt
     assert "no such file" in " ".join(capfd.readouterr().out.split())
     assert main(["data", "sources", "mukt"]) == 2
     assert "did you mean 'muct'" in capfd.readouterr().err
+
+
+def test_sheet_draws_faces(generated: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.png"
+    words = ["--data.format", "manifest", "--data.root", str(generated), "--data.subset", "all", "--count", "7"]
+    assert main(["data", "sheet", "--out", str(out), *words]) == 0
+    # Seven crops of 192 px, six in a row.
+    height, width = read_image(out).shape[:2]
+    assert width >= 6 * 192
+    assert 2 * 192 <= height < 3 * 192
