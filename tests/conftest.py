@@ -96,7 +96,7 @@ def _wandb_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_own_schemes() -> Iterator[None]:
-    """Forget the schemes of a test's own files: the next test may call others by the same name."""
+    """Remove the schemes of a test's own files: the next test may call others by the same name."""
     yield
     clear_own_schemes_and_maps()
 

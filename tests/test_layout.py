@@ -34,7 +34,7 @@ TESTED_ELSEWHERE = {
     "bench/onnx_graph.py": "bench/test_models.py",
     "bench/peers.py": "bench/test_run.py",
     "bench/result.py": "bench/test_run.py",
-    "bench/place.py": "bench/device/test_run.py",
+    "bench/dispatch.py": "bench/device/test_run.py",
     "bench/runners.py": "tflite/test_split.py",
     "bench/stages.py": "bench/test_run.py",
     "cli/bench.py": "bench/test_run.py",

@@ -29,7 +29,7 @@ def measure(path: Path) -> dict[str, int | None]:
 
     warm_imports(path)
     try:
-        # Forget the peak of the imports, so that the peak read below is the model's.
+        # Reset the peak of the imports, so that the peak read below is the model's.
         Path("/proc/self/clear_refs").write_text("5")
         before = status_bytes("VmRSS")
     except OSError:  # not Linux, or a sandbox that forbids it

@@ -69,7 +69,7 @@ def bench(
         plot: draw NME over latency over bytes here (.png).
         log: run that the times are recorded in.
     """
-    from distill.bench.place import bench_at
+    from distill.bench.dispatch import bench_at
     from distill.bench.result import Settings
 
     # Serial numbers and names of hosts are not for results that are published.

@@ -1,6 +1,6 @@
 """Follow faces through a video: detect once, crop each frame by the landmarks of the last one, detect again if needed.
 
-Most of the time of a photo goes into its detection, and a box detected anew in each frame adds jitter.
+Most of the time of a photo goes into its detection, and a new detector box in each frame adds jitter.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from distill.inference.face import Face
 from distill.inference.smoothing import OneEuroFilter
 from distill.inference.track_config import TrackConfig
 
-# Overlap from which a detection is a followed face, and below which that face is followed from the detection anew.
+# Overlap from which a detection is a followed face, and below which that face is followed from a new detection.
 _SAME = 0.3
 _DRIFTED = 0.6
 # Two followed faces that overlap by this are the same.

@@ -44,7 +44,7 @@ def test_check_fails_with_an_error_and_says_what_to_do(
     assert "error" in text
 
 
-def test_generated_faces_are_split_as_asked(tmp_path: Path) -> None:
+def test_generated_faces_are_split_as_requested(tmp_path: Path) -> None:
     words = ["data", "synth", str(tmp_path), "--count", "10", "--size", "48", "--workers", "0", "--difficulty", "0"]
     assert main([*words, "--subsets", "{train: 2, unlabelled: 8}"]) == 0
     subsets = [record.subset for record in read_faces("manifest", tmp_path)]
@@ -61,7 +61,7 @@ def test_prepare_makes_a_folder_that_reads_as_faces(
     assert "name an empty folder" in capfd.readouterr().err
 
 
-def test_prepare_finds_the_faces_once_where_asked(
+def test_prepare_finds_the_faces_once_where_requested(
     generated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boxes = iter([record.boxes["gt"] for record in read_faces("manifest", generated, ["train"])])

@@ -1,4 +1,4 @@
-"""A user's own scheme is called by its declared name and travels with the model, wherever folders are moved."""
+"""A user's own scheme is called by its declared name and stored with the model, wherever folders are moved."""
 
 import json
 from pathlib import Path

@@ -86,7 +86,7 @@ def test_wandb_holds_the_same_edges(graph: Graph, tracked: dict[str, WandbFile])
         file = tracked[job.type]
         assert {artifact.sha256 for artifact in job.inputs} == hashes(file.used), job.type
         assert {artifact.sha256 for artifact in job.outputs} == hashes(file.logged), job.type
-    # One version of an artifact, made by one run and used by the next: W&B knows it by its digest.
+    # One version of an artifact, made by one run and used by the next: W&B identifies it by its digest.
     for maker, user, name in (
         ("teacher", "student", "teacher-best"),
         ("student", "export", "student-best"),
