@@ -31,7 +31,7 @@ _API = {
     "export": "export.export:export",
     "list_models": "models.zoo:list_models",
     "load_model": "inference.load:open_backend",
-    "train": "cli.train:train",
+    "train": "training.train:train",
 }
 # Functions whose subpackage has the same name: the subpackage itself is called.
 _PACKAGES = ("bench", "evaluate", "export")

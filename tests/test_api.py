@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import distill
-from distill.cli.options import RENAMED, options_of, parse
-from distill.cli.train import find_recipe, flatten
 from distill.errors import CheckpointError, ConfigError
+from distill.options.parser import RENAMED, options_of, parse
+from distill.training.train import find_recipe, flatten
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -18,12 +18,12 @@ from distill.cli.evaluate import evaluate
 from distill.cli.export import export
 from distill.cli.main import COMMANDS
 from distill.cli.models import models
-from distill.cli.options import options_of, parse
 from distill.cli.predict import predict
 from distill.cli.report import report
 from distill.cli.submit import submit
 from distill.cli.sync import sync
 from distill.models.zoo import input_size
+from distill.options.parser import options_of, parse
 from distill.sweep.config import SweepConfig
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.detector_config import DetectorConfig

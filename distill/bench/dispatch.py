@@ -27,7 +27,7 @@ def bench_at(
     """Time models on this machine (`target` None) or on a device; see `bench` and `bench_device`.
 
     Raises:
-        ConfigError: an option that has no effect in this place, besides what those functions raise.
+        ConfigError: an option without effect there, besides what those functions raise.
     """
     if target is None:
         _refuse({"benchmark_model": benchmark_model, "delegates": delegates}, "without --target")

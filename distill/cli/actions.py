@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from distill.cli.options import options_of, parse, shown_positional
 from distill.errors import ConfigError, suggest
+from distill.options.parser import options_of, parse, shown_positional
 
 # Name -> the function of the action and its positional options.
 Actions = Mapping[str, tuple[Callable[..., int], tuple[str, ...]]]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from distill.bench.cost import CONTEST_WATTS, ScoreRule
 from distill.cli.command_line import command_line
-from distill.cli.options import options_of, parse
 from distill.cli.record import record_bench
 from distill.files import require_writable
+from distill.options.parser import options_of, parse
 from distill.tracking.attach import AttachConfig
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
 from distill.tracking.attach import AttachConfig
 
 _DESCRIPTION = "List every operator of a TFLite file with the first runtime that supports it, then load the file."

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distill.cli.options import options_of, parse
+from distill.options.parser import options_of, parse
 
 _DESCRIPTION = "Show all runs below a folder on one HTML page: curves, accuracy, parity, latency, lineage."
 

@@ -1,6 +1,6 @@
 """`distill detector`: train a face detector on photos with boxes."""
 
-from distill.cli.options import options_of, parse
+from distill.options.parser import options_of, parse
 from distill.training.detector_config import DetectorConfig
 
 

@@ -1,14 +1,15 @@
 """`distill evaluate MODEL`: NME, failure rate and AUC of a model, with the protocol of the measurement."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from distill.cli.options import options_of, parse
 from distill.data.config import FacesConfig
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
 from distill.pretrained.registry import DEFAULT_DETECTOR
-from distill.tracking.attach import AttachConfig
+from distill.tracking.attach import AttachConfig, attached_run
 
 if TYPE_CHECKING:
     from distill.evaluate.result import Evaluation
@@ -50,41 +51,32 @@ def evaluate(
     """
     from rich import print as show
 
-    from distill.evaluate.evaluate import UNCHANGED, measure, render
-    from distill.evaluate.faces import chosen_detector, load_faces
-    from distill.evaluate.suite import render_suite, run_suite
+    from distill.evaluate.evaluate import evaluate as evaluate_model
+    from distill.evaluate.evaluate import render
+    from distill.evaluate.faces import chosen_detector
+    from distill.evaluate.suite import evaluate_with_suite, render_suite
     from distill.files import require_writable
-    from distill.inference.load import open_backend
-    from distill.tracking.attach import attached_run
-
-    clips = _clips(suite, teacher, videos)
-    find_faces = chosen_detector(boxes, detector)
-    require_writable(json)
-    attached_run(log, model)  # before anything slow
-    other = open_backend(teacher) if teacher else None
-    backend = open_backend(model)
-    data = data.test_faces()
-    faces = load_faces(
-        backend.spec.scheme, format=data.format, root=data.root, subset=data.subset, boxes=boxes, scheme=scheme,
-        limit=limit, approximate=approximate, detector=find_faces, trained=backend.spec.trained_on,
-    )  # fmt: skip
-    result = measure(backend, faces, model.name, flip_tta=flip_tta)[UNCHANGED]
-    show(render(result))
-    content = result.to_json()
-    if suite == "full":
-        content["suite"] = run_suite(backend, faces, result, other, clips)
-        show(render_suite(content["suite"]))
-    _record(log, model, data, result, content, json)
-    return 0
-
-
-def _clips(suite: str, teacher: Path | None, videos: Path | None) -> list[Path]:
-    """Return the clips for the jitter; refuse options of the suite, with a ConfigError, where it is not run."""
-    from distill.evaluate.suite import list_videos
 
     if suite == "none" and (teacher or videos):
         raise ConfigError("--teacher and --videos belong to --suite full; add it, or leave them out")
-    return list_videos(videos) if videos else []
+    require_writable(json)
+    options: dict[str, Any] = {
+        **asdict(data), "boxes": boxes, "scheme": scheme, "flip_tta": flip_tta, "limit": limit,
+        "approximate": approximate, "detector": chosen_detector(boxes, detector),
+    }  # fmt: skip
+    attached_run(log, model)  # before anything slow
+    if suite == "full":
+        result, found = evaluate_with_suite(
+            model, teacher=teacher, videos=videos, measured=lambda result: show(render(result)), **options
+        )
+        show(render_suite(found))
+        content = {**result.to_json(), "suite": found}
+    else:
+        result = evaluate_model(model, **options)
+        show(render(result))
+        content = result.to_json()
+    _record(log, model, data.test_faces(), result, content, json)
+    return 0
 
 
 def _record(

@@ -6,9 +6,9 @@ from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill.cli.options import options_of, parse
 from distill.export.config import ExportConfig
 from distill.export.quantization_modes import MODES
+from distill.options.parser import options_of, parse
 from distill.tracking.attach import AttachConfig
 
 if TYPE_CHECKING:

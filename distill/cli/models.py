@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from distill.cli.options import options_of, parse
+from distill.options.parser import options_of, parse
 
 _DESCRIPTION = "List the released models; any of the names can be given instead of a model file."
 

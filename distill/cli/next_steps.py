@@ -3,9 +3,9 @@
 import shlex
 from pathlib import Path
 
-from distill.cli.train import TrainResult
 from distill.data.config import DataConfig
 from distill.training.config import RunConfig, StudentConfig
+from distill.training.train import TrainResult
 
 _DEFAULTS = DataConfig()
 

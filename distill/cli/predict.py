@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
 from distill.inference.confidence import MIN_CONFIDENCE, require_share
 from distill.inference.track_config import DEFAULT_REDETECT
+from distill.options.parser import options_of, parse
 from distill.pretrained.registry import DEFAULT_DETECTOR, DEFAULT_MODEL
 
 if TYPE_CHECKING:

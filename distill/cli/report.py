@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from distill.cli.options import options_of, parse
 from distill.data.config import FacesConfig
+from distill.options.parser import options_of, parse
 
 if TYPE_CHECKING:
     from distill.report.sources import Source

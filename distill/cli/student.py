@@ -1,9 +1,9 @@
 """`distill student`: train a small network, with or without a teacher."""
 
 from distill.cli.next_steps import report
-from distill.cli.options import options_of, parse
-from distill.cli.train import run_training
+from distill.options.parser import options_of, parse
 from distill.training.config import StudentConfig
+from distill.training.train import run_training
 
 
 def run(argv: list[str]) -> int:

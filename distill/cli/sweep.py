@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from distill.cli.options import options_of, parse
-from distill.cli.recipes import merge, nested
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
+from distill.options.recipes import merge, nested
 from distill.sweep.config import SweepConfig
 from distill.sweep.objective import OBJECTIVES
 from distill.sweep.space import Parameter, parse_space

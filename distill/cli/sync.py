@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distill.cli.options import options_of, parse
+from distill.options.parser import options_of, parse
 
 _DESCRIPTION = "Upload W&B runs recorded offline, the oldest first; run it in the folder that they were recorded from."
 

@@ -1,9 +1,9 @@
 """`distill teacher`: train a network on annotated faces alone."""
 
 from distill.cli.next_steps import report
-from distill.cli.options import options_of, parse
-from distill.cli.train import run_training
+from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig
+from distill.training.train import run_training
 
 
 def run(argv: list[str]) -> int:

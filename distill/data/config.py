@@ -104,7 +104,7 @@ class DataConfig:
         augment_period: epochs after which the augmentations of a face repeat; 0 never repeats them.
         sets: further data sets, of schemes that the network has a head for.
         balance: attributes of the main set's faces; the rarer a face's kind, the more it counts.
-        unfit_faces: faces that would spoil a training, as with points far outside: `refuse` to start, or `leave_out`.
+        unfit_faces: faces that spoil a training, as with points far outside: `refuse` to start, or `leave_out`.
     """
 
     format: str = "300w"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -79,23 +79,31 @@ def evaluate(
         ConfigError: data and model do not fit together, or faces without a box of this source.
         AnnotationError, ImageError, CheckpointError: an invalid file.
     """
+    backend, faces, name = load(
+        model, format=format, root=root, subset=subset, preset=preset, boxes=boxes, scheme=scheme, limit=limit,
+        approximate=approximate, detector=detector, progress=progress,
+    )  # fmt: skip
+    return measure(backend, faces, name, batch_size=batch_size, flip_tta=flip_tta, progress=progress)[UNCHANGED]
+
+
+def load(
+    model: str | Path | Backend,
+    *,
+    format: str,
+    root: str | Path,
+    subset: str | None,
+    preset: str | None,
+    progress: bool,
+    **options: Any,
+) -> tuple[Backend, FaceSet, str]:
+    """Return a model, the faces that it is measured on, and its name; arguments as of `evaluate` and `load_faces`."""
     data = FacesConfig(format, Path(root), subset, preset).test_faces()
     backend = open_backend(model) if isinstance(model, str | Path) else model
     faces = load_faces(
-        backend.spec.scheme,
-        format=data.format,
-        root=data.root,
-        subset=data.subset,
-        boxes=boxes,
-        scheme=scheme,
-        limit=limit,
-        approximate=approximate,
-        detector=detector,
-        progress=progress,
-        trained=backend.spec.trained_on,
-    )
-    name = Path(model).name if isinstance(model, str | Path) else backend.spec.arch
-    return measure(backend, faces, name, batch_size=batch_size, flip_tta=flip_tta, progress=progress)[UNCHANGED]
+        backend.spec.scheme, format=data.format, root=data.root, subset=data.subset, progress=progress,
+        trained=backend.spec.trained_on, **options,
+    )  # fmt: skip
+    return backend, faces, Path(model).name if isinstance(model, str | Path) else backend.spec.arch
 
 
 def measure(

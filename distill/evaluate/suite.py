@@ -1,6 +1,6 @@
 """All measurements of one model: subgroups, robustness, calibration, jitter and agreement with a teacher."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from distill.errors import ConfigError
 from distill.evaluate.agreement import agreement
-from distill.evaluate.evaluate import UNCHANGED, measure
+from distill.evaluate.evaluate import UNCHANGED, load, measure
 from distill.evaluate.faces import FaceSet
 from distill.evaluate.jitter import still_jitter, video_jitter
 from distill.evaluate.result import Evaluation
@@ -17,8 +17,43 @@ from distill.evaluate.robustness import robustness
 from distill.evaluate.subgroups import by_subgroup
 from distill.evaluate.uncertainty import calibration
 from distill.inference.backend import Backend
+from distill.inference.load import open_backend
 
 _VIDEOS = (".mpg", ".mpeg", ".mp4", ".avi", ".mov", ".mkv", ".webm")
+
+
+def evaluate_with_suite(
+    model: str | Path,
+    *,
+    teacher: str | Path | None = None,
+    videos: Path | None = None,
+    flip_tta: bool = False,
+    progress: bool = True,
+    measured: Callable[[Evaluation], None] | None = None,
+    **faces: Any,
+) -> tuple[Evaluation, dict[str, Any]]:
+    """Measure a model as `distill.evaluate` does, and then everything of `run_suite`.
+
+    Args:
+        model: a checkpoint, ONNX or TFLite file.
+        teacher: another model of the same landmarks, for the agreement of the errors.
+        videos: folder of clips that show one face throughout, for the jitter.
+        flip_tta: average with the prediction for the mirrored image.
+        progress: show bars on standard error.
+        measured: called with the evaluation before the suite, which takes minutes.
+        faces: `format`, `root`, `subset`, `preset`, `boxes`, `scheme`, `limit`, `approximate` and `detector` of
+            `distill.evaluate`.
+
+    Raises:
+        ConfigError: as `distill.evaluate` and `run_suite`, or a folder without videos.
+    """
+    clips = list_videos(videos) if videos else []
+    other = open_backend(teacher) if teacher else None
+    backend, found, name = load(model, progress=progress, **faces)
+    result = measure(backend, found, name, flip_tta=flip_tta, progress=progress)[UNCHANGED]
+    if measured is not None:
+        measured(result)
+    return result, run_suite(backend, found, result, other, clips, progress)
 
 
 def run_suite(
@@ -29,7 +64,7 @@ def run_suite(
     videos: Sequence[Path] = (),
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Return `subgroups`, `robustness`, `jitter`, `calibration` and, with a teacher, `agreement`, ready for JSON.
+    """Return `subgroups`, `robustness`, `calibration`, `jitter` and, with a teacher, `agreement`, ready for JSON.
 
     Args:
         faces: what `evaluation` was measured on.

@@ -96,6 +96,7 @@ class ExportConfig:
         confidence: second output with the confidence of each point; without effect on networks without heatmaps.
         lane: converter, `modern` (onnx2tf 2.6, litert-quantizer) or `classic` (onnx2tf 1.28, TensorFlow 2.19).
         environment: interpreter or virtual environment that has the converter; made on first use by default.
+        integer_parts: also write the int8 file as two, integers in and out and a decoder in floats, for DSPs and NPUs.
     """
 
     modes: Sequence[str] = ("fp32", "fp16")
@@ -110,3 +111,8 @@ class ExportConfig:
     confidence: bool = True
     lane: Lane = "modern"
     environment: Path | None = None
+    integer_parts: bool = False
+
+    def __post_init__(self) -> None:
+        if self.integer_parts and "int8" not in self.modes:
+            raise ConfigError('--integer_parts has no effect without mode int8; give --modes "[fp32, int8]"')

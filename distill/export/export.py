@@ -61,6 +61,7 @@ def export(
     confidence: bool = True,
     lane: Lane = "modern",
     environment: Path | None = None,
+    integer_parts: bool = False,
 ) -> ExportResult:
     """Export a checkpoint to ONNX and TFLite.
 
@@ -79,6 +80,7 @@ def export(
         confidence: second output with the confidence of each point; without effect on networks without heatmaps.
         lane: converter, `modern` (onnx2tf 2.6, litert-quantizer) or `classic` (onnx2tf 1.28, TensorFlow 2.19).
         environment: interpreter or virtual environment that has the converter; made on first use by default.
+        integer_parts: also write the int8 file as two, integers in and out and a decoder in floats, for DSPs and NPUs.
 
     Raises:
         CheckpointError, ConfigError: the checkpoint or an option is not valid, or the converter cannot be installed.
@@ -86,7 +88,7 @@ def export(
     """
     config = ExportConfig(
         modes, data, faces, runtime, scheme, stem, calibration or CalibrationConfig(), quantize or QuantizeConfig(),
-        gates or GateConfig(), confidence, lane, environment,
+        gates or GateConfig(), confidence, lane, environment, integer_parts,
     )  # fmt: skip
     with convert_checkpoint(checkpoint, out, config) as (conversion, _):
         conversion.require()

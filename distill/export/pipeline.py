@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
 from distill.export.calibration import Calibration
 from distill.export.config import ExportConfig, Lane, QuantizeConfig
+from distill.export.integer_parts import write_integer_parts
 from distill.export.quantization_modes import MODES
 from distill.export.to_onnx import export_onnx, has_confidence
 from distill.export.to_tflite import export_tflite
@@ -50,16 +51,20 @@ class ExportResult:
         parity: every stage against PyTorch; TFLite stages are named `MODE on RUNTIME`.
         ops: the operator check of every TFLite file.
         report: export.json, which holds all of it.
+        parts: files of `write_integer_parts`, where they were requested.
     """
 
     files: dict[str, Path]
     parity: ParityReport
     ops: dict[str, OpReport]
     report: Path
+    parts: dict[str, Path] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return a line for each file: its path and size."""
-        return "\n".join(f"{path}  {path.stat().st_size / 1e6:.2f} MB" for path in self.files.values())
+        return "\n".join(
+            f"{path}  {path.stat().st_size / 1e6:.2f} MB" for path in (*self.files.values(), *self.parts.values())
+        )
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class Conversion:
         quantize: modules and operators of the integer modes in floats.
         calibration: the faces the integer modes were calibrated on.
         lane: converter.
+        parts: files of `write_integer_parts`, where they were requested.
+        about_parts: what `export.json` says of them.
     """
 
     files: dict[str, Path]
@@ -83,6 +90,8 @@ class Conversion:
     calibration: Calibration | None
     staging: Staging
     lane: Lane
+    parts: dict[str, Path] = field(default_factory=dict)
+    about_parts: dict[str, Any] | None = None
 
     def layer_costs(self, mode: str, progress: bool = False) -> list[LayerCost]:
         """Return what rounding each module as `mode` does costs, the most expensive first; exact modes cost nothing."""
@@ -114,7 +123,7 @@ class Conversion:
             write_more: writes further files that belong to this export into a folder.
         """
         folder, out_dir = self.staging.folder, self.staging.target
-        for path in self.files.values():
+        for path in (*self.files.values(), *self.parts.values()):
             for source in (path, sidecar_path(path)):
                 if source.is_file():
                     source.rename(folder / source.name)
@@ -124,7 +133,8 @@ class Conversion:
             write_more(folder)
         self.staging.publish(STATEMENT)
         files = {mode: out_dir / path.name for mode, path in self.files.items()}
-        return ExportResult(files, self.parity, self.ops, out_dir / STATEMENT)
+        parts = {name: out_dir / path.name for name, path in self.parts.items()}
+        return ExportResult(files, self.parity, self.ops, out_dir / STATEMENT, parts)
 
     def _summary(self, published: Mapping[str, Path]) -> dict[str, Any]:
         files = {
@@ -140,6 +150,7 @@ class Conversion:
             "quantize": asdict(self.quantize),
             "calibration": calibration_summary(self.calibration),
             "lane": self.lane,
+            **({} if self.about_parts is None else {"integer_parts": self.about_parts}),
         }
 
 
@@ -201,7 +212,10 @@ def convert(
         reference = _joined(TorchBackend(net, spec, batch_size=1), confidence)
         scheme = load_scheme(spec.scheme)
         measured = measure(reference, candidates, crops, landmarks, scheme, gates, _limits(candidates))
-        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, staging, config.lane)
+        requested = (
+            write_integer_parts(files["int8"], config.stem, crops[:_FEW_CROPS]) if config.integer_parts else ({}, None)
+        )
+        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, staging, config.lane, *requested)
 
 
 def _require_crops(crops: NDArray[np.float32], size: int, calibration: Calibration | None) -> None:

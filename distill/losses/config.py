@@ -16,7 +16,7 @@ class LossConfig:
     """The supervised loss; an option left at None has the default of the chosen loss, which must have that option.
 
     Attributes:
-        name: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, `pip`, `pfld`, a plugin's, or the network's own.
+        name: `maps`, `bce`, `mse`, `nme`, `wing`, `l1`, `smooth_l1`, `pip`, `pfld`, or a plugin's.
         star: weight of the STAR loss on the decoded landmarks, for `maps` [1].
         star_eigen: weight of its eigenvalue restriction, for `maps` [1].
         point: weight of adaptive wing on the point maps, for `maps` [10].

@@ -97,10 +97,10 @@ def trial_table(trials: Sequence[Trial], objective: Objective) -> Table:
     names = list(dict.fromkeys(name for trial in trials for name in trial.options))
     table = Table("trial", "state", f"{objective.label} %", "validations", "s", *names)
 
-    def rank(trial: Trial) -> tuple[bool, float, int]:
+    def order(trial: Trial) -> tuple[bool, float, int]:
         return trial.state != "complete", sign * float(trial.value or 0), trial.number
 
-    for trial in sorted(trials, key=rank):
+    for trial in sorted(trials, key=order):
         value = "" if trial.value is None else f"{100 * trial.value:.3f}"
         seconds = "" if trial.seconds is None else f"{trial.seconds:.0f}"
         options = [_shown(trial.options.get(name)) for name in names]

@@ -139,9 +139,8 @@ class LogConfig:
     """Loggers of a run besides `metrics.csv`, which is always written.
 
     Attributes:
-        to: trackers that receive the numbers: `wandb`, `tensorboard`, `mlflow`, `trackio`; by default W&B alone.
         wandb: Weights & Biases `offline`, `online` (needs a key) or `disabled`.
-        mlflow: address of an MLflow server, such as `http://localhost:5000`; by default `mlflow.db` in the run folder.
+        to: trackers, several at once: `wandb`, `tensorboard`, `mlflow`, `trackio`; by default W&B alone.
         project: of the trackers; in MLflow the experiment.
         entity: W&B user or team; the account's default if none is given.
         group: such as the name of a study; the name of the run by default.
@@ -153,9 +152,8 @@ class LogConfig:
         gradients: steps between records of each loss term's own gradient norm; 0 never.
     """
 
-    to: list[Literal["wandb", "tensorboard", "mlflow", "trackio"]] | None = None
     wandb: Literal["offline", "online", "disabled"] = "offline"
-    mlflow: str | None = None
+    to: list[Literal["wandb", "tensorboard", "mlflow", "trackio"]] | None = None
     project: str = "distill"
     entity: str | None = None
     group: str | None = None
@@ -173,8 +171,6 @@ class LogConfig:
             raise ConfigError("--log.to wandb contradicts --log.wandb disabled: leave one of them out")
         if self.wandb == "online" and "wandb" not in self.trackers:
             raise ConfigError("--log.wandb online has no effect: --log.to does not name wandb")
-        if self.mlflow is not None and "mlflow" not in self.trackers:
-            raise ConfigError("--log.mlflow has no effect: --log.to does not name mlflow")
 
     @property
     def trackers(self) -> list[str]:

@@ -25,7 +25,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from distill.cli.options import options_of, parse
 from distill.data.augment import AugmentConfig
 from distill.data.dataset import FaceDataset, FaceSample
 from distill.data.readers import parse_subsets, read_faces
@@ -38,6 +37,7 @@ from distill.metrics import LandmarkMetrics
 from distill.models import Prediction, create_model
 from distill.models.checkpoint import load_model
 from distill.models.heatmaps import soft_argmax
+from distill.options.parser import options_of, parse
 from distill.provenance import write_result
 from distill.spec import ModelSpec
 from distill.training.build import with_input_size

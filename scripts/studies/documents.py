@@ -10,6 +10,7 @@ from scripts.checks import own_points
 from scripts.fuzz import kills, mutated_images, mutated_models, mutated_weights, option_mistakes, outside_world
 from scripts.studies import (
     ablations,
+    all_labels,
     confidence,
     deploy,
     detector_boxes,
@@ -30,6 +31,7 @@ from scripts.studies.papers import contents, page
 # Result -> the function that makes the text between its marks.
 BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(deploy.OUT): deploy.block,
+    all_labels.OUT: few_labels.table,
     confidence.OUT: confidence.table,
     demo.OUT: demo.block,
     detector_boxes.OUT: detector_boxes.table,

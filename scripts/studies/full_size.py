@@ -22,7 +22,6 @@ from typing import Any
 
 import torch
 
-from distill.cli.options import options_of, parse
 from distill.data.multi_dataset import relabelled
 from distill.data.pack import ROLES, PackedFaces, read_pack, write_pack
 from distill.data.prepare import StoreSpec
@@ -31,6 +30,7 @@ from distill.data.synthetic import write_faces
 from distill.errors import DistillError
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
+from distill.options.parser import options_of, parse
 from distill.provenance import write_result
 from distill.spec import ModelSpec
 from distill.training.build import definitions, make_net, make_run_loss, with_input_size

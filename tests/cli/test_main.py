@@ -12,7 +12,7 @@ import pytest
 
 from distill.cli.data import ACTIONS
 from distill.cli.main import COMMANDS, main
-from distill.cli.options import options_of, parse
+from distill.options.parser import options_of, parse
 from distill.training.config import StudentConfig
 
 ROOT = Path(__file__).resolve().parents[2]

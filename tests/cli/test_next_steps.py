@@ -9,10 +9,10 @@ import pytest
 from distill.cli.evaluate import evaluate
 from distill.cli.export import export
 from distill.cli.next_steps import finished, next_commands
-from distill.cli.options import options_of, parse
-from distill.cli.train import TrainResult
 from distill.data.config import CropConfig, DataConfig
+from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig, StudentConfig
+from distill.training.train import TrainResult
 
 TARGETS: dict[str, Any] = {"evaluate": (evaluate, "model"), "export": (export, "model"), "student": (StudentConfig,)}
 

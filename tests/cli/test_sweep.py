@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from distill.cli.main import main
-from distill.cli.options import options_of, parse
 from distill.cli.sweep import accept, options_of_trial, require_accepted
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
 from distill.sweep.config import SweepConfig
 from distill.sweep.space import parse_space
 from distill.training.config import StudentConfig

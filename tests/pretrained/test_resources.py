@@ -16,7 +16,7 @@ from distill.cli.main import main
 status = main(["predict", "photo.png", "--json", "points.json", "--draw", "out"])
 assert status == 0, status
 assert not {"torch", "tensorflow", "mediapipe"} & set(sys.modules)
-from distill.cli.recipes import find_recipe
+from distill.options.recipes import find_recipe
 from distill.pretrained.resources import CONTESTS
 print(find_recipe("student"), len(list(CONTESTS.glob("*.yaml"))))
 """

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from distill.cli.options import options_of, parse
 from distill.evaluate.result import Evaluation
+from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig, StudentConfig
 from scripts import demo
 from tests.support.evaluation import Measure

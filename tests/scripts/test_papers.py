@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from distill.cli.options import options_of, parse
 from distill.data.synthetic import write_faces
+from distill.options.parser import options_of, parse
 from distill.training.config import StudentConfig
 from distill.training.fit import train_student
 from scripts.studies.common.marked_blocks import ROOT

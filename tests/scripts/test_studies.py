@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
 from distill.training.config import StudentConfig
 from distill.training.loggers.csv import plain_config
 from scripts.studies import ablations, cross_format, kd_study, thesis, weak_labels, zoo

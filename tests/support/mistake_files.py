@@ -7,7 +7,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from distill.cli.options import options_of, parse
+from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig
 from tests.support.checkpoints import write_resumable
 from tests.support.tiny_models import write_tiny_tflite

@@ -78,8 +78,8 @@ def test_the_reason_of_a_failure(status: int, log: str, reason: str, tmp_path: P
 
 def test_a_training_that_is_still_saving_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed sweep leaves trainings that save their last step; the next start must not fail on their lock."""
-    monkeypatch.setattr(module.subprocess, "Popen", FakeProcess)
     with locked_by_another(tmp_path, "is training in"):
+        monkeypatch.setattr(module.subprocess, "Popen", FakeProcess)
         monkeypatch.setattr(module, "_SAVING_S", 0.1)
         with pytest.raises(ConfigError, match="is training in this folder"):
             start(None, tmp_path, "student", [], {}, 0, {})

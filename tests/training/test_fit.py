@@ -9,10 +9,10 @@ import pytest
 import torch
 import yaml
 
-from distill.cli.options import options_of, parse
 from distill.data.config import CropConfig
 from distill.errors import CheckpointError, ConfigError
 from distill.models.checkpoint import load_model
+from distill.options.parser import options_of, parse
 from distill.training import fit as module
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.fit import train_student, train_teacher

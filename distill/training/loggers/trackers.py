@@ -25,6 +25,7 @@ from distill.training.loggers.wandb import public_config, without_folders
 
 # Seconds that the end of a training waits for a store on this machine, whose first use makes its tables.
 _LOCAL_PATIENCE_S = 120.0
+_SERVER = "MLFLOW_TRACKING_URI"
 # Seconds of one request to an MLflow server.
 _REQUEST_S = 5
 
@@ -57,7 +58,10 @@ class TensorBoardSink:
 
 
 class MlflowSink:
-    """A run in an MLflow server, or in `mlflow.db` of the run folder, which is the same run after a resumption."""
+    """A run in `mlflow.db` of the run folder, or in the server that `MLFLOW_TRACKING_URI` names.
+
+    It is the same run after a resumption.
+    """
 
     name = "mlflow"
 
@@ -67,7 +71,7 @@ class MlflowSink:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         require_package("mlflow", self.name)
         self.config, self.folder, self.content = config, folder, described(config, facts)
-        self.uri = config.log.mlflow or f"sqlite:///{(folder / 'mlflow.db').absolute()}"
+        self.uri = os.environ.get(_SERVER) or f"sqlite:///{(folder / 'mlflow.db').absolute()}"
         self.log: Any = None
 
     def open(self) -> None:
@@ -170,7 +174,7 @@ def make_mirrors(config: RunConfig, folder: Path, facts: Mapping[str, Any]) -> l
     for name in config.log.trackers:
         if name not in _SINKS:
             continue
-        local = name != "mlflow" or config.log.mlflow is None
+        local = name != "mlflow" or not os.environ.get(_SERVER)
         try:
             sink = _SINKS[name](config, folder, facts)
         except ConfigError:

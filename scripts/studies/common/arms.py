@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from distill.cli.options import options_of, parse
 from distill.evaluate.result import Evaluation
 from distill.evaluate.seeds import seed_difference
+from distill.options.parser import options_of, parse
 from distill.system.processes import run_stoppable
 from distill.training.config import StudentConfig
 from distill.training.resume import checkpoint_to_resume

@@ -111,7 +111,7 @@ def test_faces_of_a_data_set_are_not_shown_unasked(tmp_path: Path) -> None:
 
 
 def test_gates_are_options() -> None:
-    from distill.cli.options import options_of, parse
+    from distill.options.parser import options_of, parse
 
     values = parse(options_of("export", "", command.export, "model"), ["net.ckpt", "--gates.int8.max_px", "3"], "model")
     assert values["gates"].by_stage()["int8"] == Gate(3, 0.6, 0.05)

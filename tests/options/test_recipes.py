@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from distill.cli.options import explicit_options, options_of, parse
-from distill.cli.recipes import load_recipe, merge
 from distill.errors import ConfigError
+from distill.options.parser import explicit_options, options_of, parse
+from distill.options.recipes import load_recipe, merge
 from distill.training.config import StudentConfig
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_bare_names_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_retired_options_name_their_successor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distill.cli.options.RENAMED", {"loss.old": "loss.star"})
+    monkeypatch.setattr("distill.options.parser.RENAMED", {"loss.old": "loss.star"})
     for argv in (["--loss.old", "2"], ["--config", _write(tmp_path / "r.yaml", "loss: {old: 2}\n")]):
         with pytest.raises(ConfigError, match=r"'loss.old' is now 'loss.star'"):
             _config("--kd.kind", "none", *argv)

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from distill.cli.options import options_of, parse
-from distill.cli.recipes import find_recipe
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
+from distill.options.recipes import find_recipe
 from distill.training.config import RunConfig, StudentConfig
 
 

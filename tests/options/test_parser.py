@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from distill.cli.options import options_of, parse
 from distill.errors import ConfigError
+from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig, StudentConfig
 
 KEYS: dict[str, Any] = {

@@ -2,9 +2,9 @@
 
 import pytest
 
-from distill.cli.option_errors import describe_type
-from distill.cli.options import options_of, parse
 from distill.errors import ConfigError, suggest
+from distill.options.messages import describe_type
+from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig
 
 

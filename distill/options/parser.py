@@ -8,9 +8,9 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 from yaml import YAMLError
 
-from distill.cli.option_errors import one_line
-from distill.cli.recipes import load_recipe, merge, nested, option_names, read_yaml
 from distill.errors import ConfigError
+from distill.options.messages import one_line
+from distill.options.recipes import load_recipe, merge, nested, option_names, read_yaml
 
 # Retired options and configuration keys, and what replaces them.
 RENAMED = {
@@ -74,7 +74,7 @@ def options_of(command: str, description: str, target: Callable[..., Any], *posi
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these options.")
     if isinstance(target, type):
-        parser.add_class_arguments(target)
+        parser.add_class_arguments(target, as_group=False)
     else:
         parser.add_function_arguments(target, as_positional=False, as_group=False)
     parser.usage = " ".join(["distill", command, *(f"[{shown_positional(name)}]" for name in positional), "[options]"])

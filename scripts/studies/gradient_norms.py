@@ -1,0 +1,76 @@
+"""Gradient norms of supervised and distillation losses: `python -m scripts.studies.gradient_norms DATA`.
+
+One epoch of configs/student.yaml from random weights on 300-W (DATA holds the folder 300W), with the released teacher
+and several distillation losses at once; every loss term's own gradient norm is recorded by `--log.gradients`. Writes
+those of the first step and their medians over the last ten to results/studies/gradient_norms.json, and their table in
+the documentation.
+"""
+
+import argparse
+import csv
+import statistics
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import distill
+from distill.provenance import write_result
+from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.split_300w import TEST, TRAIN
+
+OUT = "results/studies/gradient_norms.json"
+RECIPE, TEACHER = "configs/student.yaml", "checkpoints/teacher_128.safetensors"
+KD = {"mse": 100.0, "coordinate": 2.0, "covariance": 1.0, "kl": 1.0}
+SUPERVISED = {"edge": 10.0, "star": 1.0, "point": 10.0}
+TITLES = {"edge": "adaptive wing, edge maps", "star": "STAR", "point": "adaptive wing, point maps"}
+_PREFIX = "train/grad_norm_"
+
+
+def trained(data: Path, runs: Path) -> list[dict[str, float]]:
+    """Train one epoch; return the gradient norms by term, step by step."""
+    kind, *others = KD
+    result = distill.train(
+        RECIPE, runs=str(runs), name="gradients", teacher=TEACHER, loss={"star": SUPERVISED["star"]},
+        kd={"kind": kind, "weight": KD[kind], "extra": {name: KD[name] for name in others}, "flip": False,
+            "cache": {"form": "none"}},
+        data={"root": str(data / "300W"), "subset": TRAIN, "test_subset": TEST, "workers": 0},
+        trainer={"epochs": 1, "validate_every": 1, "threads": 1}, log={"gradients": 1, "wandb": "disabled"},
+    )  # fmt: skip
+    with (result.folder / "metrics.csv").open() as file:
+        rows = [
+            {k.removeprefix(_PREFIX): v for k, v in row.items() if k.startswith(_PREFIX)}
+            for row in csv.DictReader(file)
+        ]
+    return [{name: float(value) for name, value in row.items() if value} for row in rows if any(row.values())]
+
+
+def table(study: Mapping[str, Any]) -> str:
+    """Return the norms of the first step and of the last ten as a Markdown table."""
+    lines = ["| loss term | weight | first step | after one epoch |", "|---|---:|---:|---:|"]
+    for name, row in study["terms"].items():
+        numbers = " | ".join(f"{row[when]:.2g}" for when in ("first", "last"))
+        lines.append(f"| {TITLES.get(name, f'`{name}`')} | {row['weight']:g} | {numbers} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train, write the norms and their table."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("data", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as runs:
+        rows = trained(options.data, Path(runs))
+    terms = {}
+    for name, weight in {**SUPERVISED, **KD}.items():
+        key = name if name in SUPERVISED else f"kd_{name}"
+        values = [row[key] for row in rows]
+        terms[name] = {"weight": weight, "first": values[0], "last": statistics.median(values[-10:])}
+    study = {"recipe": RECIPE, "teacher": TEACHER, "steps": len(rows), "terms": terms}
+    write_result(OUT, study)
+    update_block(OUT, table(study))
+    print(table(study))
+
+
+if __name__ == "__main__":
+    main()
