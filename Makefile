@@ -6,7 +6,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 DISTILL := $(BIN)/distill
 
-# Albumentations asks the network for a newer version of itself on import; TensorFlow greets with a page of log.
+# Albumentations looks for a newer version of itself online on import; TensorFlow logs a page on import.
 export NO_ALBUMENTATIONS_UPDATE := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 

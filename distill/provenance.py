@@ -23,7 +23,7 @@ _DATA_HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a result was made. A field that was not recorded is None, and the note says so."""
+    """How a result was made. A field that was not recorded is None, and the note states it."""
 
     command: str | None
     commit: str | None

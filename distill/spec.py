@@ -18,7 +18,7 @@ from distill.landmarks import load_scheme, register_scheme
 
 _FORMAT = "distill-model/1"
 # Bounds of what a file may state about its model, far above any network here: a spec is read before its weights, and
-# whoever wrote the file decides what it says.
+# its content is not trusted.
 _MAX_SIDECAR_BYTES = 1 << 20
 _MAX_DEPTH = 16
 _MAX_VALUES = 50_000

@@ -8,7 +8,7 @@ import os
 
 SWITCHES = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime sends usage, a device id and paths; its Python switch does not stop it
-    "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations asks PyPI for a newer version when it is imported
+    "NO_ALBUMENTATIONS_UPDATE": "1",  # albumentations requests its newest version from PyPI when it is imported
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub
     "WANDB_ERROR_REPORTING": "false",  # wandb sends its own crashes to Sentry
     "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -32,7 +32,7 @@ find_python() {
         "run 'apt-get install python3.11-venv', or name one: make setup PYTHON=/path/to/python3.11"
 }
 
-# A folder that was copied or moved keeps the old place in its scripts: such an environment is made anew.
+# A folder that was copied or moved keeps the old place in its scripts: such an environment is made again.
 venv_is_sound() { is_3_11 "$python" && grep -qsF "$PWD/.venv" .venv/pyvenv.cfg; }
 
 answers() {

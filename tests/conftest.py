@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadGroupScheduling
 
-from distill.landmarks.convert import forget_own_schemes
+from distill.landmarks.convert import clear_own_schemes_and_maps
 
 # Before anything imports the libraries that read them; children inherit them.
 os.environ |= {
@@ -96,9 +96,9 @@ def _wandb_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_own_schemes() -> Iterator[None]:
-    """Forget the schemes of a test's own files: the next test may call others by the same name."""
+    """Remove the schemes of a test's own files: the next test may call others by the same name."""
     yield
-    forget_own_schemes()
+    clear_own_schemes_and_maps()
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ from distill.options.parser import options_of, parse
 from distill.sweep.config import SweepConfig
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.detector_config import DetectorConfig
+from scripts.studies.common.code_blocks import commands_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -54,9 +55,8 @@ TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
 
 def commands_in(text: str, program: str) -> list[str]:
     """The lines of shell blocks and YAML headers that call a program, without comments."""
-    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
-    headers = "\n".join(re.findall(rf"^# ({program} .*)$", text, re.MULTILINE))
-    lines = [line.partition(" #")[0].strip() for line in (blocks + "\n" + headers).splitlines()]
+    headers = re.findall(rf"^# ({program} .*)$", text, re.MULTILINE)
+    lines = [line.partition(" #")[0].strip() for line in [*commands_of(text), *headers]]
     return [line for line in lines if line.startswith(f"{program} ")]
 
 

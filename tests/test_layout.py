@@ -1,8 +1,12 @@
 """Tests mirror the package: distill/a/b.py has tests/a/test_b.py, or stands here with the file that tests it."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
+
+from tests.support.import_graph import import_graph, imports_of, source_files
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
@@ -11,12 +15,14 @@ MODULES = sorted(
     if not path.name.startswith("__")
 )
 LONGEST = 350
+SOURCES = source_files(ROOT / "distill")
+GRAPH = import_graph(SOURCES)
 
 # Folders whose modules are parts of one result.
 TESTED_WHOLE = {
     "data/synthetic": "data/test_synthetic.py",  # drawn parts of a face, tested through the rendered image
 }
-# Module -> the file that tests it through its caller or together with its neighbours.
+# Module -> the file that tests it together with its neighbours, or through the module that imports it.
 TESTED_ELSEWHERE = {
     "bench/device/connect.py": "bench/device/test_run.py",
     "bench/device/connection.py": "bench/device/test_adb.py",
@@ -53,7 +59,7 @@ TESTED_ELSEWHERE = {
     "training/train.py": "test_api.py",
     "cli/sync.py": "tracking/test_sync.py",
     "data/build.py": "training/test_build.py",
-    "data/check/drawing.py": "data/check/test_check.py",
+    "data/check/drawing.py": "cli/test_data.py",
     "data/check/duplicates.py": "data/check/test_check.py",
     "data/check/finding.py": "data/check/test_check.py",
     "data/check/hashes.py": "data/check/test_check.py",
@@ -70,7 +76,7 @@ TESTED_ELSEWHERE = {
     "data/photos/records.py": "data/photos/test_build.py",
     "data/photos/wider_boxes.py": "data/photos/test_readers.py",
     "data/readers/cofw_photos.py": "data/readers/test_cofw.py",
-    "data/readers/scheme_choice.py": "data/readers/test_coco.py",
+    "data/readers/scheme_choice.py": "data/readers/test_csv_points.py",
     "data/sensor_noise.py": "data/test_augment.py",
     "detection/blazeface_boxes.py": "detection/test_blazeface.py",
     "detection/detection.py": "detection/test_detector.py",
@@ -102,7 +108,7 @@ TESTED_ELSEWHERE = {
     "inference/flip.py": "inference/test_backend.py",
     "inference/load.py": "inference/test_backend.py",
     "inference/onnx_session.py": "inference/test_landmarker.py",
-    "inference/run.py": "inference/test_photo_pool.py",
+    "inference/run.py": "test_end_to_end.py",
     "inference/torch_backend.py": "inference/test_backend.py",
     "inference/track_config.py": "inference/test_tracking.py",
     "landmarks/parse.py": "landmarks/test_schemes.py",
@@ -122,12 +128,11 @@ TESTED_ELSEWHERE = {
     "models/detector_checkpoint.py": "export/test_detector.py",
     "models/config.py": "training/test_build.py",
     "models/fusion.py": "models/test_lite_hrnet.py",
-    "models/heads_export.py": "models/test_heads.py",
     "models/heatmap_net.py": "models/test_zoo.py",
-    "models/map_head.py": "models/test_heads.py",
+    "models/map_head.py": "models/test_confidence.py",
     "models/necks.py": "models/test_zoo.py",
     "models/plain_norm.py": "models/test_mobilevit_v2_export.py",
-    "models/regression.py": "models/test_heads.py",
+    "models/regression.py": "models/test_efld.py",
     "opcheck/advice.py": "opcheck/test_check.py",
     "opcheck/tables.py": "opcheck/test_check.py",
     "report/bench.py": "bench/test_run.py",
@@ -175,6 +180,26 @@ TESTED_ELSEWHERE = {
     "training/teacher_cache/per_face.py": "training/test_distillation_task.py",
 }
 
+# Module -> what its test calls it by, where no import leads from the test to the module.
+CALLED_AS = {
+    "bench/memory_worker.py": "peak_memory",  # a child process
+    "cli/data/sheet.py": '"sheet"',  # commands are imported by name
+    "cli/record.py": "main(",  # imported by the commands when they have a result
+    "data/check/drawing.py": "--sheets",  # functions of `check_data`, by its options and findings
+    "data/check/hashes.py": "hashes=",
+    "data/check/points.py": "tiny face",
+    "data/check/tables.py": "nothing found",
+    "data/check/tolerant.py": "check_data",
+    "export/lanes/classic_worker.py": 'lane="classic"',  # a child process
+    "inference/run.py": '"predict"',
+    "inference/torch_backend.py": "open_backend",  # imported when a checkpoint is opened
+    "models/heatmap_net.py": "create_model",  # networks are created by name
+    "models/necks.py": "neck=",
+    "models/regression.py": "create_model",
+    "training/callbacks/seeding.py": "SIGKILL",  # callbacks of `build_trainer`, in a child process
+    "training/callbacks/stop_on_signal.py": "train_with_signals",
+}
+
 
 def mirrored(module: str) -> str:
     path = Path(module)
@@ -187,12 +212,43 @@ def file_of(module: str) -> str:
     return TESTED_ELSEWHERE.get(module) or folder or mirrored(module)
 
 
+def defined_in(path: Path) -> list[str]:
+    """Return the public functions and classes of a module."""
+    nodes = ast.parse(path.read_text(encoding="utf-8")).body
+    names = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def with_fixtures(path: Path) -> list[Path]:
+    """Return a test file, the modules of tests/support that it imports, and the conftest.py of its folders."""
+    support = re.findall(r"^from (tests\.support\.\w+) import", path.read_text(encoding="utf-8"), re.MULTILINE)
+    folders = path.relative_to(ROOT / "tests").parents
+    conftests = [ROOT / "tests" / folder / "conftest.py" for folder in folders if folder != Path()]
+    return [path, *(ROOT / f"{name.replace('.', '/')}.py" for name in support), *filter(Path.is_file, conftests)]
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_has_its_tests(module: str) -> None:
     assert (ROOT / "tests" / file_of(module)).is_file(), f"add tests/{mirrored(module)} or an entry in this file"
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if file_of(name) != mirrored(name)])
+def test_a_file_that_is_named_tests_the_module(module: str) -> None:
+    """It names the module or what the module defines, or imports a module that imports it; its fixtures count."""
+    files = with_fixtures(ROOT / "tests" / file_of(module))
+    texts = [path.read_text(encoding="utf-8") for path in files]
+    if word := CALLED_AS.get(module):
+        assert word in texts[0], f"tests/{file_of(module)} does not contain {word}"
+        return
+    dotted = f"distill.{module.removesuffix('.py').replace('/', '.')}"
+    names = [module, dotted, *defined_in(ROOT / "distill" / module)]
+    named = any(re.search(rf"\b{re.escape(name)}\b", text) for name in names for text in texts)
+    imported = set[str]().union(*(imports_of(path, SOURCES) for path in files))
+    assert named or any(dotted in GRAPH[name] for name in imported), f"tests/{file_of(module)} does not reach {dotted}"
+
+
 def test_exceptions_are_needed() -> None:
+    assert not set(CALLED_AS) - set(TESTED_ELSEWHERE)
     assert not set(TESTED_ELSEWHERE) - set(MODULES)
     assert not [module for module in TESTED_ELSEWHERE if (ROOT / "tests" / mirrored(module)).is_file()]
 

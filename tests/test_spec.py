@@ -1,4 +1,4 @@
-"""A model and its description travel together, or not at all."""
+"""A model and its description are stored together, or not at all."""
 
 import json
 from dataclasses import replace

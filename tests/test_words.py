@@ -20,14 +20,16 @@ THIS = Path(__file__).name
 
 # Parts of a name, as `twin` in `with_twin`.
 RETIRED_PARTS = frozenset(
-    {"dearest", "heard", "hears", "hop", "hops", "ladder", "mend", "mine", "rung", "rungs", "said", "stranger"}
-    | {"theirs", "tremble", "trembles", "trembling", "twin", "twins", "wander", "wanders"}
+    {"asked", "dearest", "forget", "forgets", "heard", "hears", "hop", "hops", "knows", "ladder", "mend", "mine"}
+    | {"rung", "rungs", "said", "stranger", "theirs", "tremble", "trembles", "trembling", "twin", "twins"}
+    | {"wander", "wanders"}
 )
 # Whole names that do not describe their value.
 RETIRED_NAMES = frozenset({"one", "place", "places", "seen", "turn", "turns"})
 PHRASES = re.compile(
     r"second opinion|asked once|for ever\b|\bfound box|a face says|teacher alone is heard|how hard (?:a|each) term"
     r"|\bpulls? (?:no harder|nowhere|equally)"
+    r"|teacher'?s?'? answers?\b|kept answers?\b|answers? (?:of|from) (?:a|the|its) teacher"
     r"|grid of nine|user can mend|network (?:hears|says|speaks|forgets|looks)",
     re.IGNORECASE,
 )

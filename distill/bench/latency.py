@@ -1,4 +1,4 @@
-"""Latency of one image, measured so that two numbers of one run can be compared.
+"""Latency of one image, measured interleaved, so that the numbers of one run are comparable.
 
 The models are interleaved (A A B B A A B B ...), so that a busy moment or a change of clock affects all alike;
 medians are compared, never best times of different runs. In each round the first call is not timed: it brings the

@@ -1,7 +1,7 @@
 """Load and run one model and print the memory it took: `python -m distill.bench.memory_worker MODEL`.
 
 A program of its own, because peak memory belongs to a process and because a broken model may crash it. Prints one
-line of JSON, or one line that says what is wrong and exits 3.
+line of JSON, or one error line and exits 3.
 """
 
 import json
@@ -29,7 +29,7 @@ def measure(path: Path) -> dict[str, int | None]:
 
     warm_imports(path)
     try:
-        # Forget the peak of the imports, so that the peak read below is the model's.
+        # Reset the peak of the imports, so that the peak read below is the model's.
         Path("/proc/self/clear_refs").write_text("5")
         before = status_bytes("VmRSS")
     except OSError:  # not Linux, or a sandbox that forbids it

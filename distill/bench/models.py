@@ -72,7 +72,7 @@ def open_model(path: str | Path, name: str) -> TimedModel:
     their own type and layout.
 
     Raises:
-        CheckpointError: missing, broken, of an unknown format, or not what its sidecar says.
+        CheckpointError: missing, broken, of an unknown format, or unlike its sidecar.
         ConfigError: the library for this format is not installed.
     """
     path = checked_path(path)
@@ -97,7 +97,7 @@ def _onnx(path: Path, name: str) -> TimedModel:
 
     complexity, operators = onnx_complexity(path)
     entries = load_onnx(path, 1)[0].get_inputs()
-    # ONNX says `tensor(float)` where the rest of the world says float32.
+    # ONNX writes `tensor(float)` for float32.
     kinds = ("float32" if entry.type == "tensor(float)" else entry.type[7:-1] for entry in entries)
     sizes = ("x".join(map(str, entry.shape[1:])) + f" {kind}" for entry, kind in zip(entries, kinds, strict=True))
     load = partial(onnx_call, path)

@@ -87,7 +87,7 @@ def bench(
 def _open(
     models: Sequence[str | Path], peers: Sequence[str] | None
 ) -> tuple[tuple[TimedModel, ...], dict[str, int | None], dict[str, str]]:
-    """Run every model once in a child process, then read it here; peers nobody asked for may fail."""
+    """Run every model once in a child process, then read it here; peers that were not requested may fail."""
     if not models and not peers:
         raise ConfigError("no model given: distill bench MODEL ... (or --peers facemesh)")
     opened, memory, skipped = [], {}, {}

@@ -87,7 +87,7 @@ def _record(
     content: Mapping[str, Any],
     json: Path | None,
 ) -> None:
-    """Write the result where asked, and record it in its run."""
+    """Write the result to `--json`, and record it in its run."""
     from distill.cli.record import record_evaluation
     from distill.files import write_json
     from distill.pretrained.registry import resolve_model

@@ -10,7 +10,7 @@ _DESCRIPTION = "List the released models; any of the names can be given instead 
 
 _UNIT = (
     "NME 51, 68: NME in % of the distance between the outer eye corners, over the 51 points inside the face and over\n"
-    "all 68; 554 faces of 300-W common, true boxes, full precision. px: side of the crop the network reads."
+    "all 68; 554 faces of 300-W common, gt boxes, full precision. px: side of the crop."
 )
 
 

@@ -1,6 +1,6 @@
 """Size of the photo that an annotation states, compared with the photo that is there.
 
-An annotation tool that writes the width and height of a photo thereby says which pixels its points are in. Other sizes
+An annotation tool that writes the width and height of a photo states which pixels its points are in. Other sizes
 than the photo's mean another photo, a resized one, or the stored pixels of a photo that its orientation tag turns.
 """
 

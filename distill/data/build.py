@@ -207,7 +207,7 @@ def _with_detector_boxes(
     """Return the faces with the detector's boxes, where those are trained on, and how these are cut out.
 
     Raises:
-        ConfigError: the detector finds too few faces to tell how its boxes lie to the others.
+        ConfigError: the detector finds too few faces to fit its boxes to the others.
     """
     if DETECTOR not in boxes:
         return records, None

@@ -1,4 +1,4 @@
-"""Rare kinds of faces count for more, as PFLD's loss has it (arXiv 1902.10859, eq. 2), where a data set names kinds."""
+"""Class balancing: weights of faces with rare attributes, as in PFLD's loss (arXiv 1902.10859, eq. 2)."""
 
 from collections.abc import Sequence
 

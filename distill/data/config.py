@@ -151,7 +151,7 @@ class FacesConfig:
     Attributes:
         format: how the data lie on disk: a name of docs/reference/formats.md [the preset's, else 300w].
         root: folder of the data [the preset's, else data/300W].
-        subset: names joined by `+`, any folder or list the format knows; `all` for every face. By default the official
+        subset: names joined by `+`, any folder or list of the format; `all` for every face. By default the official
             test faces for what measures a model, and every face for what looks at data.
         preset: public data set whose format and official split are used.
     """

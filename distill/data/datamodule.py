@@ -1,4 +1,4 @@
-"""Training and validation faces as Lightning wants them."""
+"""Lightning data module of training and validation faces."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from distill.data.sampler import StepSampler
 
 
 class FaceData(pl.LightningDataModule):
-    """Serves one long stream of training batches and the validation faces in order.
+    """Lightning data module: one continuous stream of training batches, and the validation faces in order.
 
     Args:
         train, val: the faces; `train` is augmented by itself, and may be of several data sets.
@@ -41,7 +41,7 @@ class FaceData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[FaceSample]:
         if self.trainer is None:
-            raise RuntimeError("a FaceData without a trainer does not know at which step to start")
+            raise RuntimeError("a FaceData without a trainer has no step to start at")
         sampler = self.sampler(self.trainer.global_step, self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(self.train, batch_sampler=sampler, **self._loading())
 

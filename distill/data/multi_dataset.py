@@ -1,4 +1,4 @@
-"""Several data sets as one: what each face knows in every scheme a network has a head for, and how much it counts.
+"""Concatenation of data sets with different schemes: annotation for every head, and weight, of each face.
 
 Faces are numbered through, so a pass over all sets is one shuffled epoch (EFLD, arXiv 2407.10228, sec. 3.4), and the
 stream of batches stays a pure function of seed and step.
@@ -22,7 +22,7 @@ from distill.errors import ConfigError
 from distill.landmarks import convert, load_scheme
 from distill.landmarks.convert import convert_visibility, is_exact
 
-# What a face counts where the configuration does not say, by who made its points.
+# Default weight of a face, by the source of its points.
 WEIGHTS: Mapping[str, float] = MappingProxyType({"hand": 1.0, "weak": 0.2, "none": 0.0})
 
 
@@ -52,7 +52,7 @@ class TrainingSet:
 
 
 def relabelled(records: Sequence[FaceRecord], labels: Labels | None) -> list[FaceRecord]:
-    """Return the faces with labels of this kind; with `none`, their points are forgotten."""
+    """Return the faces with labels of this kind; with `none`, they have no points."""
     if labels is None:
         return list(records)
     if labels == "none":

@@ -85,7 +85,7 @@ def without_unfit(
     Args:
         unfit: of `records`, as from `find_unfit`.
         what: how to call the faces: `training` or `validation`.
-        leave_out: train without them and say so in a line.
+        leave_out: train without them and report it in a line.
 
     Raises:
         AnnotationError: there are some and they are not to be left out, or no face is left.

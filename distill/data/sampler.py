@@ -1,4 +1,4 @@
-"""Batches as a pure function of (seed, step): a resumed run continues with the very batch it was about to see."""
+"""Sampler of batches as a pure function of (seed, step), so that a resumed run continues with its next batch."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -24,7 +24,7 @@ class StepSampler(Sampler[list[Key]]):
         epochs: passes over the data set.
         seed: of the order.
         start: steps already done; iteration begins behind them, the length does not change.
-        rank, world: this process and the number of processes; together they see every face of an epoch once.
+        rank, world: this process and the number of processes; together they get every face of an epoch once.
 
     Raises:
         ConfigError: fewer faces than one step needs.

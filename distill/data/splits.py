@@ -1,4 +1,4 @@
-"""Who trains and who tests: splits that keep the faces of one scene together."""
+"""Splits into training, validation and test faces that keep the faces of one scene together."""
 
 import hashlib
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def photo_hash(path: Path) -> str:
 def data_hash(records: Sequence[FaceRecord]) -> str:
     """Return a SHA-256 (hex) over names, points, boxes and photos; neither order nor folder matters.
 
-    It goes into results, so that two numbers can be told to come from the same faces.
+    It goes into results, so that numbers of the same faces can be recognised.
     """
     total = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.name):

@@ -24,7 +24,7 @@ _POLL_SECONDS = 1.0
 def ensure_environment(name: str, chosen: str | Path | None = None) -> str:
     """Return the interpreter of an environment, which is made on first use.
 
-    One process installs, others wait for it. A line on standard error says what is installed, and how large it is.
+    One process installs, others wait for it. A line on standard error names what is installed, and how large it is.
 
     Args:
         name: in `ENVIRONMENTS`.

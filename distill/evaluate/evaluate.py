@@ -126,7 +126,7 @@ def measure(
         faces: read with the model's scheme.
         name: of the model, for people.
         changes: by name, what to do to a photo before the crop. Its randomness depends on the face and the name only,
-            so that every model sees the same.
+            so that all models get the same inputs.
         batch_size, flip_tta, progress: as in `evaluate`.
 
     Returns:

@@ -83,7 +83,7 @@ def load_faces(
         limit: at most this many faces, evenly spread over the data set.
         approximate: convert also where a map is approximate; what it is wrong by then counts as the model's error.
         detector: used for `detector` boxes; `FaceDetector()`.
-        progress: show a bar on standard error while it looks.
+        progress: show a bar on standard error during detection.
         trained: fingerprints of the photos that the model was trained on: `ModelSpec.trained_on`. Of a whole data set
             such faces are left out; in a named subset they are an error.
 
@@ -100,12 +100,12 @@ def load_faces(
     conversion = "; ".join(dict.fromkeys(filter(None, inexact))) or "exact"
     records = with_points([record.in_scheme(chosen) for record in records], "faces", "choose others")
     records = _spread(_not_trained(records, trained, subset), limit)
-    asked = len(records)
+    n_requested = len(records)
     if boxes == DETECTOR:
         records = _found(records, detector or FaceDetector(), progress)
     _require_boxes(records, boxes)
     names, distances = "+".join(sorted(parse_subsets(subset) or ("all",))), _distances(records, chosen)
-    return FaceSet(chosen, boxes, format, names, tuple(records), distances, conversion, asked - len(records))
+    return FaceSet(chosen, boxes, format, names, tuple(records), distances, conversion, n_requested - len(records))
 
 
 def _has_map(source: str, target: str) -> bool:
@@ -179,7 +179,7 @@ def _require_boxes(records: Sequence[FaceRecord], kind: str) -> None:
 
 
 def _distances(records: Sequence[FaceRecord], scheme: str) -> dict[str, NDArray[np.float64]]:
-    """All normalisers the scheme has and every face knows, in pixels of the photos."""
+    """All normalisers of the scheme that are known for every face, in pixels of the photos."""
     meaning, out = load_scheme(scheme), {}
     for kind in known_normalisers(records, scheme):
         values = []

@@ -54,7 +54,7 @@ class Evaluation:
 
     @cached_property
     def errors(self) -> Values:
-        """Distance of every point (n, k) in pixels of the photo, NaN where the truth is not known."""
+        """Distance of every point (n, k) in pixels of the photo, NaN without annotation."""
         return np.linalg.norm(self.offsets.astype(np.float64), axis=-1)
 
     def _errors_of(self, group: str | None) -> Values:

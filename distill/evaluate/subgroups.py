@@ -21,7 +21,7 @@ _ANGLES = (0, 10, 20, 30, 45, 180)
 def subgroups(faces: FaceSet) -> dict[str, dict[str, Mask]]:
     """Return masks (n,) over the faces by kind and name; a kind that does not divide the faces is left out.
 
-    Kinds: `set` (the subset a face comes from), `attribute` (what the data set says of it, one for each that is
+    Kinds: `set` (the subset a face comes from), `attribute` (its labels in the data set, one for each that is
     true or each word), `yaw` and `pitch` (size of the angle as read off the true points).
     """
     kinds = {"set": _words([record.subset for record in faces.records]), "attribute": _attributes(faces)}

@@ -20,7 +20,7 @@ class CheckResult:
     Attributes:
         ops: every operator against the runtime.
         loads: for each runtime installed that is new enough, `runs` or why it does not.
-        note: why the file was not loaded in the release asked for, where that could be remedied.
+        note: why the file was not loaded in the requested release, where that could be remedied.
     """
 
     ops: OpReport

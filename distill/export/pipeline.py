@@ -47,11 +47,11 @@ class ExportResult:
     """Files and reports of an export.
 
     Attributes:
-        files: model file by mode: `onnx` and the modes asked for.
+        files: model file by mode: `onnx` and the requested modes.
         parity: every stage against PyTorch; TFLite stages are named `MODE on RUNTIME`.
         ops: the operator check of every TFLite file.
         report: export.json, which holds all of it.
-        parts: files of `write_integer_parts`, where they were asked for.
+        parts: files of `write_integer_parts`, where they were requested.
     """
 
     files: dict[str, Path]
@@ -77,7 +77,7 @@ class Conversion:
         quantize: modules and operators of the integer modes in floats.
         calibration: the faces the integer modes were calibrated on.
         lane: converter.
-        parts: files of `write_integer_parts`, where they were asked for.
+        parts: files of `write_integer_parts`, where they were requested.
         about_parts: what `export.json` says of them.
     """
 
@@ -212,10 +212,10 @@ def convert(
         reference = _joined(TorchBackend(net, spec, batch_size=1), confidence)
         scheme = load_scheme(spec.scheme)
         measured = measure(reference, candidates, crops, landmarks, scheme, gates, _limits(candidates))
-        asked = (
+        requested = (
             write_integer_parts(files["int8"], config.stem, crops[:_FEW_CROPS]) if config.integer_parts else ({}, None)
         )
-        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, staging, config.lane, *asked)
+        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, staging, config.lane, *requested)
 
 
 def _require_crops(crops: NDArray[np.float32], size: int, calibration: Calibration | None) -> None:

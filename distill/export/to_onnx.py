@@ -19,7 +19,7 @@ from distill.spec import ModelSpec, write_sidecar
 
 INPUT, OUTPUT, CONFIDENCE = "image", "landmarks", "landmarks_confidence"
 
-# onnx2tf 1.28 knows every operator of it, and it still has ReduceMean with its axes as attributes.
+# onnx2tf 1.28 converts every operator of it, and it still has ReduceMean with its axes as attributes.
 OPSET = 16
 
 

@@ -1,7 +1,7 @@
 """Orientation of a photo: the tag of EXIF, XMP or TIFF, and how pixels, sizes and points follow from it.
 
 Viewers show a photo turned as its tag says. Everything in this package is in pixels of the turned photo; `Layout`
-also knows the stored pixels, which some annotation tools work in.
+also converts to the stored pixels, which some annotation tools work in.
 """
 
 import re

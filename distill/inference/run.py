@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def open_writers(
     landmarker: Landmarker, model: str, tables: Sequence[Path], draw: Path | None, sources: Sequence[Source]
 ) -> "list[PredictionWriter | DrawingWriter]":
-    """Return the writers of the files asked for."""
+    """Return the writers of the requested files."""
     from distill.inference.drawn import DrawingWriter
     from distill.inference.predictions import PredictionWriter
 

@@ -1,6 +1,6 @@
 """Follow faces through a video: detect once, crop each frame by the landmarks of the last one, detect again if needed.
 
-Most of the time of a photo goes into its detection, and a box detected anew in each frame adds jitter.
+Most of the time of a photo goes into its detection, and a new detector box in each frame adds jitter.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from distill.inference.face import Face
 from distill.inference.smoothing import OneEuroFilter
 from distill.inference.track_config import TrackConfig
 
-# Overlap from which a detection is a followed face, and below which that face is followed from the detection anew.
+# Overlap from which a detection is a followed face, and below which that face is followed from a new detection.
 _SAME = 0.3
 _DRIFTED = 0.6
 # Two followed faces that overlap by this are the same.
@@ -87,11 +87,11 @@ class Tracker:
         ]
         followed = [track for track in self._tracks if self._follow(track, photo)]
         lost = [track for track in self._tracks if track not in followed]
-        self._forget(lost)
+        self._remove(lost)
         self._tracks = _distinct(followed)
         unplaced: list[Face] = []
         if lost or not self._tracks or self._wait <= 0:
-            unplaced = self._look(photo)
+            unplaced = self._detect(photo)
             self._wait = 0 if unplaced else self.config.redetect
         self._tracks.sort(key=lambda track: track.id)
         return [self._result(track, step) for track in self._tracks] + unplaced
@@ -113,7 +113,7 @@ class Tracker:
         track.crop = steadied(track.crop, box)
         return True
 
-    def _look(self, photo: Photo) -> list[Face]:
+    def _detect(self, photo: Photo) -> list[Face]:
         """Detect faces, begin to follow new ones, and return those on which the landmarks are not placed."""
         self.detections += 1
         found = self.detect(photo)
@@ -133,7 +133,7 @@ class Tracker:
                 begun.append(_Track(face.id or 0, face, face, face.box, OneEuroFilter(self.config.smoothing)))
             drifted += [old] if old is not None else []
         dropped = [track for track in self._tracks if track.misses >= _MISSES]
-        self._forget(dropped)
+        self._remove(dropped)
         self._tracks = [track for track in self._tracks if track not in dropped and track not in drifted] + begun
         self._lost += [_Lost(face.id or 0, face.box) for face in unplaced]
         return unplaced
@@ -149,7 +149,7 @@ class Tracker:
         self._last_id += 1
         return face._replace(id=self._last_id)
 
-    def _forget(self, tracks: Sequence[_Track]) -> None:
+    def _remove(self, tracks: Sequence[_Track]) -> None:
         self._lost += [_Lost(track.id, track.face.box) for track in tracks]
 
     def _result(self, track: _Track, step: float) -> Face:

@@ -124,7 +124,7 @@ def convert_visibility(visible: NDArray[np.bool_], source: str, target: str) -> 
     return np.einsum("ks,...s->...k", needed, (~visible).astype(np.float32)) == 0
 
 
-def forget_own_schemes() -> None:
-    """Forget the users' schemes and the maps between them, for a process that reads files changed since."""
+def clear_own_schemes_and_maps() -> None:
+    """Remove the users' schemes and the maps between them, for a process that reads files changed since."""
     clear_own_schemes()
     _map.cache_clear()

@@ -1,4 +1,4 @@
-"""Names of keypoints in a file, compared with what a scheme says about its points.
+"""Names of keypoints in a file, compared with the points of a scheme.
 
 A scheme names parts of the face and pairs of mirrored points, not single points. That is enough to notice a file whose
 points are others, or the same in another order.
@@ -38,7 +38,7 @@ def require_names(names: Sequence[str], scheme: Scheme, source: Path) -> None:
 
 
 def names_fault(names: Sequence[str], scheme: Scheme) -> str | None:
-    """Return what the names of a file say against a scheme of as many points, or None."""
+    """Return the contradiction of the names of a file to a scheme of as many points, or None."""
     words = [tuple(word.lower() for word in _WORD.findall(name)) for name in names]
     return _number_fault(names, words) or _part_fault(names, words, scheme) or _pair_fault(names, words, scheme)
 

@@ -22,7 +22,7 @@ from distill.landmarks.parse import Edge, EyeEnds, parse_scheme
 _GUIDE = "docs/how-to/add-a-landmark-scheme.md"
 _FOLDER = Path(__file__).parent / "data"
 _SUFFIXES = (".yaml", ".yml")
-# Users' schemes by their declared name: content of the file, and what it says.
+# Users' schemes by their declared name: content of the file, and the parsed scheme.
 _OWN: dict[str, tuple[Mapping[str, Any], "Scheme"]] = {}
 
 
@@ -184,6 +184,6 @@ def _read_yaml(path: Path) -> Any:
 
 
 def clear_own_schemes() -> None:
-    """Forget the users' schemes; see `convert.forget_own_schemes`."""
+    """Remove the users' schemes; see `convert.clear_own_schemes_and_maps`."""
     _OWN.clear()
     _read_own.cache_clear()

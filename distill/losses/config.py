@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from distill.errors import ConfigError, suggest
-from distill.losses.built_in import FEATURE, built_in_kd
+from distill.losses.built_in import BUILT_IN_KD, FEATURE
 
 _LOSS_OPTIONS = ("star", "star_eigen", "point", "edge", "sigma")
 
@@ -77,7 +77,7 @@ class KDConfig:
         decay: `constant`, or `linear` decay of all weights to 0 (DWPose).
         supervised: false trains without supervised loss.
         flip: average the teacher's outputs with those for the mirrored crop.
-        head_only: train neck and heads anew behind the frozen backbone of --teacher (DWPose, stage 2).
+        head_only: train neck and heads from scratch behind the frozen backbone of --teacher (DWPose, stage 2).
         inherit_heads: start the student's heads from the teacher's; both need the same neck width.
         cache: cached teacher outputs.
     """
@@ -111,10 +111,10 @@ class KDConfig:
         Raises:
             ConfigError: naming the nearest.
         """
-        known = [*built_in_kd(), "none"]
+        known = [*BUILT_IN_KD, "none"]
         if self.kind not in known:
             raise ConfigError(f"unknown --kd.kind '{self.kind}': {suggest(self.kind, known)}")
-        valid = [name for name in built_in_kd() if name != self.kind]
+        valid = [name for name in BUILT_IN_KD if name != self.kind]
         for name in self.extra:
             if name not in valid:
                 raise ConfigError(f"--kd.extra '{name}' beside --kd.kind {self.kind}: {suggest(name, valid)}")

@@ -1,4 +1,4 @@
-"""Several data sets, each with landmarks of its own, and a head for each kind (EFLD, arXiv 2407.10228, sec. 3.4)."""
+"""Loss over one head per landmark scheme, for training on several data sets (EFLD, arXiv 2407.10228, sec. 3.4)."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from distill.models import Prediction
 class CrossFormatLoss(nn.Module):
     """The sum of every head's supervised loss; what is not annotated costs nothing.
 
-    A head's loss is a mean over all faces of the batch, also those that say nothing about it, so that a rare kind of
+    A head's loss is a mean over all faces of the batch, also those without annotation for it, so that a rare kind of
     landmarks is not louder in the few batches where it occurs.
 
     Args:

@@ -145,7 +145,7 @@ class Stage(nn.Module):
 
 
 class Connection(nn.Module):
-    """What one stage tells the next: straightened crop, drawn landmarks and a picture of its features, normed."""
+    """Input of the next stage: straightened crop, drawn landmarks and a picture of its features, normed."""
 
     def __init__(self, image_size: int):
         super().__init__()
@@ -167,7 +167,7 @@ class Connection(nn.Module):
 
 
 class Dan(nn.Module):
-    """The stages in a row.
+    """Deep Alignment Network: stages connected in series.
 
     Args:
         stages: how many.

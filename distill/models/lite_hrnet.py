@@ -77,7 +77,7 @@ _SHAPES = {
 class Stem(nn.Module):
     """Crops -> maps at a quarter of their side: a 3x3 of stride 2, then a shuffle block of stride 2.
 
-    Nothing tells the channels of its output apart, so that shuffling them would only rename them.
+    The channels of its output are interchangeable, so that shuffling them would only rename them.
     """
 
     def __init__(self, channels: int):

@@ -1,6 +1,6 @@
 """Registry of export rewrites: what replaces a module in the exported copy of a network.
 
-A rewrite is registered beside the module it replaces; `distill.export` applies all of them and knows no network.
+A rewrite is registered beside the module it replaces; `distill.export` applies all of them and depends on no network.
 """
 
 from collections.abc import Callable

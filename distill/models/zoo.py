@@ -104,7 +104,7 @@ def zoo_entry(arch: str) -> ZooEntry:
 
 
 def _family_names(arch: str) -> list[str]:
-    """Return the names that a family knows a network by, to suggest its prefix."""
+    """Return the names of a network in the families, to suggest its prefix."""
     known = []
     for prefix, entry in _FAMILIES.items():
         try:
@@ -126,7 +126,7 @@ def input_size(arch: str, options: Mapping[str, Any], size: int | None = None) -
     Args:
         arch: a name of `list_models`, or `timm:NAME`.
         options: keyword arguments of its factory; their `image_size` decides where `size` is None.
-        size: side asked for; None: that of the options, else that of the registry.
+        size: requested side; None: that of the options, else that of the registry.
 
     Raises:
         ConfigError: `size` and `image_size` differ.

@@ -91,7 +91,7 @@ class OpReport:
     """Every operator of a model against one runtime.
 
     Attributes:
-        runtime: the release asked for.
+        runtime: the requested release.
         min_runtime: the oldest TensorFlow Lite that takes every operator, None when one is custom or unknown.
         declared: the oldest release according to a note in the file.
         min_litert: the oldest LiteRT that takes every operator.

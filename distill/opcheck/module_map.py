@@ -24,10 +24,10 @@ def module_map(
     """Return the path of the torch module that made each operator; '' is the network itself.
 
     An operator without a match was added or fused by the converter. By values, it belongs to the module of the next
-    operator that has one; by order, it lies `between A and B`. None where nothing tells.
+    operator that has one; by order, it lies `between A and B`. None where it is unknown.
 
     Args:
-        onnx_path: the ONNX file that the TFLite file was made from; without it only tensor names tell.
+        onnx_path: the ONNX file that the TFLite file was made from; without it only tensor names are used.
         image: (h, w, 3) float32. With it, tensors of a float file are matched by their values; without, operators by
             their order and the sizes of their results.
 
@@ -68,7 +68,7 @@ def module_of(onnx_name: str) -> str:
 def scope_of(tensor_name: str) -> str | None:
     """Return the module in a tensor name of onnx2tf, which marks a path it kept by `wa/`, or None.
 
-    A name like `wa/neck/Conv_input_nhwc` is of the operator that reads the tensor and says nothing about its own.
+    A name like `wa/neck/Conv_input_nhwc` is of the operator that reads the tensor and does not name its own.
     """
     found = re.search(r"(?:^|/)wa(/[^;]+)", tensor_name)
     return module_of(found[1]) if found and not _OF_READER.search(found[1]) else None

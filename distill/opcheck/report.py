@@ -77,7 +77,7 @@ def verdict(report: OpReport, loads: Mapping[str, str]) -> str:
 
 
 def _is_release(runtime: str, release: str) -> bool:
-    """Whether a runtime such as `tflite-runtime 2.11.0` is the release asked for."""
+    """Whether a runtime such as `tflite-runtime 2.11.0` is the requested release."""
     name, _, version = runtime.rpartition(" ")
     wanted = parse_release(release)
     if (name == "litert") != (wanted.family == "litert"):

@@ -253,5 +253,5 @@ def _join_lists(argv: list[str], parser: ArgumentParser) -> list[str]:
 
 
 def _as_list(words: list[str]) -> str:
-    """Words as the parser takes a list; it is YAML, which knows no pairs of surrogates."""
+    """Words as the parser takes a list: JSON that is not escaped, as YAML has no surrogate pairs."""
     return json.dumps(words, ensure_ascii=False)

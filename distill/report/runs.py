@@ -64,7 +64,7 @@ def _figures(report: Report, pictures: dict[str, bytes]) -> None:
 def _require_whole(
     name: str, section: Callable[[Report, str, Mapping[str, Any]], None], report: Report, content: Mapping[str, Any]
 ) -> None:
-    """Write a section, or say that the file it is made of is not as this version writes it."""
+    """Write a section, or state that the file it is made of is not as this version writes it."""
     try:
         section(report, name, content)
     except (KeyError, TypeError, IndexError) as error:

@@ -39,7 +39,7 @@ def face_map_section(report: Report, evaluations: Mapping[str, Evaluation]) -> N
     try:
         png = face_map(evaluations)
     except ConfigError:
-        return  # a user's own scheme: nobody knows where its points lie on the drawn head
+        return  # a user's own scheme: the positions of its points on the drawn head are unknown
     report.figure(png, "Mean error of every landmark, to scale, on a generated mean face")
 
 

@@ -29,7 +29,7 @@ class Source:
         evaluations: in the order of their files.
         suites: for each evaluation the results of `suite.run_suite`, empty without `--suite full`.
         export: export.json, if there is one.
-        parity: parity.json, which says more of the same export, if there is one.
+        parity: parity.json, which has more of the same export, if there is one.
         bench: what `distill bench` measured, if that was kept here.
         metrics: metrics.csv, if there is one.
         folder: of the run; None for a JSON file.

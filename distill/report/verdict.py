@@ -92,7 +92,7 @@ def _helped(student: Source, sources: Sequence[Source], measured: Group) -> Stat
 
 
 def _change(pairs: Sequence[tuple[Source, Source]], measured: Group, difference: SeedDifference) -> str:
-    """Say how the NME differs from that of the baselines."""
+    """Describe how the NME differs from that of the baselines."""
     own, baseline = (float(np.mean([measured[pair[role].name][0].nme().mean() for pair in pairs])) for role in range(2))
     mean, low, high = (f"{100 * value:+.2f}" for value in (difference.mean, difference.low, difference.high))
     text = f"The NME is {_percent(own)} instead of {_percent(baseline)} without distillation"
@@ -116,7 +116,7 @@ def _dissent(pairs: Sequence[tuple[Source, Source]], difference: SeedDifference)
 
 
 def _effort(pairs: Sequence[tuple[Source, Source]]) -> str:
-    """Say how many images both sides were trained on, where that is recorded."""
+    """State how many images both sides were trained on, where that is recorded."""
     own, baseline = ({pair[role].images for pair in pairs} for role in range(2))
     if None in own | baseline:
         return ""

@@ -37,7 +37,7 @@ _BLOCK = re.compile(r"version: 1(?:\((right|middle|left) one\))?\nn_points: (\d+
 
 @dataclass(frozen=True)
 class Contest:
-    """The rules of a contest; configs/contest/*.yaml says where each comes from.
+    """The rules of a contest; configs/contest/*.yaml names the source of each.
 
     Attributes:
         name: what reports call it.

@@ -182,7 +182,7 @@ def compare(output: Path, expected: Mapping[Path, Sequence[Points]], contest: Co
     }
     written = {path.name for path in output.iterdir()} if output.is_dir() else set()
     for name in sorted(wanted ^ written):
-        state = "missing" if name in wanted else "not asked for"
+        state = "missing" if name in wanted else "not requested"
         raise SubmissionError(f"dry run: result {name} is {state}")
     count, greatest = 0, 0.0
     for photo, faces in expected.items():

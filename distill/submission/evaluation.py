@@ -1,4 +1,4 @@
-"""Judge the evaluation that a package is made with: a bad or missing one is named, not packaged in silence."""
+"""Check the evaluation of a packaged model: a bad or missing one is reported."""
 
 from collections.abc import Mapping
 from typing import Any

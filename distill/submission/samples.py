@@ -38,10 +38,10 @@ def compose(faces: Sequence[NDArray[np.uint8]], seed: int) -> Photo:
 def sample_photos(folder: str | Path, detect: Detector | None = None) -> list[Path]:
     """Write one.png, several.png (three faces), none.png and torn.jpg (half a file) into `folder`; return their paths.
 
-    Faces the detector does not see are passed over, because a photo with one face must be one for the package too.
+    Faces that the detector does not find are skipped, because a photo with one face must be one for the package too.
 
     Raises:
-        SubmissionError: the detector sees too few of the generated faces.
+        SubmissionError: the detector finds too few of the generated faces.
     """
     from distill.data.synthetic import render_face
 

@@ -22,7 +22,7 @@ from distill.system.locks import folder_lock
 STARTED = "sweep.yaml"
 # What decides the trials; the rest of the options may change when a sweep is continued.
 _SAME = ("command", "recipes", "options", "search", "seed", "sampler")
-# Seconds between two looks at the trainings.
+# Seconds between two reads of the trainings.
 POLL_S = 0.5
 _READING_SHARE = 20
 # Trials after which a sweep without any success ends.
@@ -85,7 +85,7 @@ class _Sweep:
                 return
             began = time.monotonic()
             for worker in list(self.workers):
-                self._look(worker)
+                self._read(worker)
             # A long training has a long metrics.csv, and reading it takes time from the trainings.
             time.sleep(max(POLL_S, _READING_SHARE * (time.monotonic() - began)))
 
@@ -124,8 +124,8 @@ class _Sweep:
         ended = [trial for trial in trials_of(self.study) if trial.state != "running"]
         return len(ended) >= _GIVE_UP and all(trial.state == "fail" for trial in ended)
 
-    def _look(self, worker: Worker) -> None:
-        """Store what a training has reached since the last look."""
+    def _read(self, worker: Worker) -> None:
+        """Store what a training has reached since the last read."""
         ended = worker.process.poll() is not None  # before the files are read
         if not ended:
             values = validations(worker.folder, self.objective)

@@ -18,7 +18,7 @@ from distill.system.locks import folder_lock
 from distill.system.processes import ending_with_parent
 
 OPTIONS, LOG = "trial.yaml", "training.log"
-# Seconds that a training which was asked to stop may take to save its last step.
+# Seconds that a training which was signalled to stop may take to save its last step.
 _SAVING_S = 120.0
 
 
@@ -31,7 +31,7 @@ class Worker:
         folder: of its run.
         process: that trains.
         slot: number of the worker, from 0.
-        pruned: whether it was asked to end early.
+        pruned: whether it was stopped early.
     """
 
     trial: Any
@@ -41,7 +41,7 @@ class Worker:
     pruned: bool = False
 
     def stop(self) -> None:
-        """Ask the training to save its last step and end."""
+        """Signal the training to save its last step and end."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
 

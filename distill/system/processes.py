@@ -1,4 +1,4 @@
-"""Child processes that do not outlive their parent, and that save their work when it is asked to stop."""
+"""Child processes that do not outlive their parent, and that save their work when it receives a signal."""
 
 import ctypes
 import os
@@ -41,7 +41,7 @@ def ending_with_parent(command: Sequence[str], number: int = signal.SIGKILL) -> 
 
 
 def run_stoppable(command: Sequence[str]) -> int:
-    """Run a command that saves its work when it is asked to stop; return its exit status.
+    """Run a command that saves its work when it receives a signal; return its exit status.
 
     SIGINT and SIGTERM to this process are passed on, and the child is waited for. It gets SIGTERM when this process is
     killed.

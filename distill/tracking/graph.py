@@ -21,17 +21,6 @@ class Graph:
     artifacts: dict[str, Artifact]
     edges: list[tuple[str, str]]
 
-    def ancestors(self, node: str) -> set[str]:
-        """Return everything that a job or artifact was made from."""
-        found: set[str] = set()
-        open_nodes = [node]
-        while open_nodes:
-            target = open_nodes.pop()
-            sources = {source for source, end in self.edges if end == target} - found
-            found |= sources
-            open_nodes += sources
-        return found
-
 
 def lineage_graph(jobs: Iterable[Job]) -> Graph:
     """Return the graph of recorded jobs; a job recorded twice counts once."""

@@ -33,6 +33,6 @@ def private_settings(finish_s: float | None = None, system: bool = False) -> Any
 
 
 def drop_logs(folder: Path) -> None:
-    """Remove W&B's own logs of all runs in `folder/wandb`: they name paths and say nothing about the run."""
+    """Remove W&B's own logs of all runs in `folder/wandb`: they name paths and hold no facts of the run."""
     for logs in folder.glob("wandb/*run-*/logs"):
         shutil.rmtree(logs, ignore_errors=True)

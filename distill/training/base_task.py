@@ -1,4 +1,4 @@
-"""What every training task shares: the network, its optimiser, clipping, and what a checkpoint stores about the run."""
+"""Base class of the training tasks: network, optimiser, gradient clipping, and the run's entries in a checkpoint."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from distill.training.config import OptimConfig
 from distill.training.nonfinite import buffers_of, describe_step, diverged, require_rare, restore_buffers
 from distill.training.optimizers import make_optimizer, make_schedule
 
-# What a resumed run may differ in, if asked for: the weights do not depend on it.
+# Options in which a resumed run may differ, on request: the weights do not depend on it.
 _VALIDATED = "val_hash"
 
 
@@ -25,7 +25,7 @@ class BaseTask(pl.LightningModule):
         net: network; its `head`, if it has one, has a learning rate of its own.
         optim: optimiser.
         total_steps: length of the schedule.
-        spec: dataclass that says what the network is; stored in every checkpoint.
+        spec: dataclass that describes the network; stored in every checkpoint.
 
     Attributes:
         grad_norm: of the last step, before clipping.

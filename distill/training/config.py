@@ -95,7 +95,7 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """How long, on what, and how often to look.
+    """Length of the training, devices, precision and intervals of validation.
 
     Attributes:
         epochs: passes over the training faces.
@@ -136,7 +136,7 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class LogConfig:
-    """Where a run is recorded besides `metrics.csv`, which is always written.
+    """Loggers of a run besides `metrics.csv`, which is always written.
 
     Attributes:
         wandb: Weights & Biases `offline`, `online` (needs a key) or `disabled`.
@@ -182,7 +182,7 @@ class LogConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What every training run has.
+    """Configuration of every training run.
 
     Attributes:
         name: the run lives in `runs/NAME`.
@@ -226,7 +226,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class StudentConfig(RunConfig):
-    """A training run that may learn from a teacher.
+    """Configuration of a training run, with or without distillation.
 
     Attributes:
         teacher: its checkpoint, or those of several to average; none if kd.kind is `none`.

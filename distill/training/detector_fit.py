@@ -92,7 +92,7 @@ def _train(config: DetectorConfig, session: Session) -> None:
     remove_leftovers(folder)
     write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every, VALIDATED, lowest=False)
-    # Lightning's lines about hardware and its own products say nothing about the run.
+    # Lightning's lines about hardware and its own products are no facts of the run.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = _trainer(config, task, checkpoints, session)
     if trainer.strategy.root_device.type == "cpu":

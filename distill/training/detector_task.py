@@ -32,7 +32,7 @@ class DetectorTask(BaseTask):
         net: detector.
         loss: its loss.
         val: validation photos.
-        val_size: longer side of a validation photo as the network sees it.
+        val_size: longer side of a validation photo as input of the network.
         optim: optimiser.
         total_steps: length of the schedule.
         spec: what the network is.

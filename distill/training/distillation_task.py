@@ -1,4 +1,4 @@
-"""The student's task: the supervised one plus distillation from a frozen teacher."""
+"""Distillation task: the supervised loss and distillation from a frozen teacher."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ class StudentTask(LandmarkTask):
     """Trains the student; further arguments are those of `LandmarkTask`.
 
     Args:
-        teacher: answers for the same crops.
+        teacher: its outputs for the same crops.
         kd: kinds, weights and schedule of the distillation.
     """
 
@@ -63,7 +63,7 @@ class StudentTask(LandmarkTask):
         if (spec.arch, spec.options) != (self.spec.arch, self.spec.options):
             raise ConfigError(f"--kd.head_only: --teacher is {spec.arch} with other options; give the student itself")
         _body(self.net).load_state_dict(_body(self.teacher.frozen.net).state_dict())
-        # Lightning leaves every part in the mode it finds it in; `train` sees to it afterwards.
+        # Lightning does not change the mode of the parts before the first epoch; `train` does it after each validation.
         _body(self.net).requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "StudentTask":
@@ -98,11 +98,11 @@ class StudentTask(LandmarkTask):
                 prediction, supervised = self.supervised(images, batch)
             else:
                 prediction = self(images)
-            answer = self.teacher.answer(images, batch)
-        # Where nobody marked a point, the teacher is all there is; one marked outside the crop it cannot see.
+            outputs = self.teacher.outputs(images, batch)
+        # Points without annotation are distilled; points annotated outside the crop are not in the teacher's input.
         valid = inside_crop(batch["landmarks"]) | ~batch["known"]
         weights = {self.kd.kind: self.kd_weight(), **{k: w * self.decay() for k, w in self.kd.extra.items()}}
-        terms = {k: w * self._distilled(k, prediction, answer, features, valid) for k, w in weights.items()}
+        terms = {k: w * self._distilled(k, prediction, outputs, features, valid) for k, w in weights.items()}
         kd = sum(terms.values(), start=torch.zeros((), device=self.device))
         each = {f"kd_{kind}": term for kind, term in terms.items()} if len(terms) > 1 else {}
         return {**supervised, **each, "kd": kd, "loss": supervised["loss"] + kd if supervised else kd}
@@ -111,19 +111,19 @@ class StudentTask(LandmarkTask):
         self,
         name: str,
         prediction: Prediction,
-        answer: Prediction,
+        outputs: Prediction,
         features: list[list[Tensor]],
         valid: Bool[Tensor, "b k"],
     ) -> Tensor:
         if name != FEATURE or self.feature is None:
-            return distillation(name, prediction, answer, self.kd_options[name], valid)
+            return distillation(name, prediction, outputs, self.kd_options[name], valid)
         # A mirrored crop's features come second. Clones: tensors of inference mode cannot take part in a loss.
         student_part, teacher_part = features[0][0], features[1][0].clone()
         return masked_mean(self.feature(student_part, teacher_part)[:, None], valid.any(1, keepdim=True))
 
     @contextmanager
     def _watch(self) -> Iterator[list[list[Features]]]:
-        """Collect the features of student and teacher while both answer, if they are distilled."""
+        """Collect the features of student and teacher during their forward passes, if features are distilled."""
         if self.feature is None:
             yield []
             return

@@ -102,7 +102,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every)
-    # Lightning's lines about hardware and its own products say nothing about the run.
+    # Lightning's lines about hardware and its own products are no facts of the run.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     inputs = training_inputs(config, task, data) if is_first_process() else []
     try:

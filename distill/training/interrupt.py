@@ -15,7 +15,7 @@ ONE_REQUEST_S = 0.5
 
 
 class TrainingInterrupted(SystemExit):
-    """End of a training that was asked to stop; the exit status is 128 + number of the signal, 130 or 143.
+    """End of a training that received a signal; the exit status is 128 + number of the signal, 130 or 143.
 
     Attributes:
         signal: name of the signal.
@@ -60,7 +60,7 @@ class StopRequest:
                 signal.signal(number, self)
 
     def defer(self) -> None:
-        """Record requests from now on: whoever trains asks for `number` where it can save."""
+        """Record requests from now on: the training reads `number` where it can save."""
         self._deferred = True
         self.install()  # again: Lightning has put its own handler of SIGTERM in front
 

@@ -49,7 +49,7 @@ def _faces(config: RunConfig, task: LandmarkTask, split: str, records: Sequence[
 
 
 def training_facts(task: LandmarkTask, data: FaceData) -> dict[str, Any]:
-    """Return what a tracker should know of a run beside its options: commit, hashes, counts, loaded weights."""
+    """Return the facts of a run for trackers beside its options: commit, hashes, counts, loaded weights."""
     return {
         "commit": commit(),
         "train_faces": len(data.train),

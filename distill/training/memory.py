@@ -1,4 +1,4 @@
-"""Keep the memory of freed tensors: a step on the CPU otherwise buys its large ones anew, page by zeroed page."""
+"""Memory allocator settings (glibc): reuse the memory of freed tensors between steps on the CPU."""
 
 import ctypes
 import platform

@@ -32,7 +32,7 @@ def slow_precision(config: TrainerConfig) -> str | None:
 
 
 def _computes_in_bfloat16(config: TrainerConfig) -> bool | None:
-    """Of processors other than x86 and accelerators other than CUDA's torch does not say: None."""
+    """Of processors other than x86 and accelerators other than CUDA's torch does not report it: None."""
     if config.accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if config.accelerator == "mps" or platform.machine() not in ("x86_64", "AMD64"):

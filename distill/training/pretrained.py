@@ -1,4 +1,4 @@
-"""Starting a network from another one's weights: of generated faces, of other points, of another resolution."""
+"""Initialise a network from another one's weights, also of other landmarks or another resolution."""
 
 from collections import Counter
 from pathlib import Path

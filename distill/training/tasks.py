@@ -1,4 +1,4 @@
-"""The supervised task: a network, its loss and its metric. The teacher is trained by it, the student builds on it."""
+"""Supervised training task: network, loss and metric; base class of the distillation task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -124,7 +124,7 @@ class LandmarkTask(BaseTask):
 
 
 def as_floats(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Crops travel as bytes and become floats in [0, 1] on the device, in the memory format convolutions like."""
+    """Convert uint8 crops to floats in [0, 1], in channels-last memory format, on their device."""
     return images.to(memory_format=torch.channels_last).float() / 255
 
 

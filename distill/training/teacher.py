@@ -1,4 +1,4 @@
-"""Frozen teacher: one network or an ensemble, averaged with the mirrored crop where asked for."""
+"""Frozen teacher: one network or an ensemble, optionally averaged over the mirrored crop."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from distill.spec import ModelSpec
 from distill.training.tasks import blank_prediction
 
 Images = Float[Tensor, "b 3 h w"]
-# What has an order that mirroring permutes and averaging keeps; edges have none, and nobody distils them.
+# Parts with one map or point per landmark, which mirroring permutes. Edge maps are not: no distillation loss uses them.
 _PER_LANDMARK = ("landmarks", "heatmaps", "point_maps", "sigmas")
 
 
@@ -35,7 +35,7 @@ class Teacher(Protocol):
     def prepare(self, device: torch.device) -> None:
         """Prepare for the first batch."""
 
-    def answer(self, images: Images, batch: FaceSample) -> Prediction:
+    def outputs(self, images: Images, batch: FaceSample) -> Prediction:
         """Return the teacher's outputs for a batch, on the device of the images."""
 
 
@@ -62,7 +62,7 @@ class FrozenTeacher:
 
         Raises:
             CheckpointError: missing or unreadable; distilling from an untrained teacher is never the fall-back.
-            ConfigError: they look at other points or another part of the photo than one another; sizes may differ.
+            ConfigError: they have different schemes or crops; sizes may differ.
         """
         loaded = [load_model(path) for path in paths]
         nets, specs = [net for net, _ in loaded], [spec for _, spec in loaded]
@@ -84,7 +84,7 @@ class FrozenTeacher:
         return self.nets[0]
 
     def require_same_input(self, student: ModelSpec) -> None:
-        """Refuse a teacher that looks at other points or another part of the photo than the student; sizes may differ.
+        """Require the scheme and crop of the student; sizes may differ.
 
         Raises:
             ConfigError: names what differs.
@@ -100,7 +100,7 @@ class FrozenTeacher:
         for net in self.nets:
             net.to(device)
 
-    def answer(self, images: Images, batch: FaceSample) -> Prediction:
+    def outputs(self, images: Images, batch: FaceSample) -> Prediction:
         return self(images)
 
     def __call__(self, images: Images) -> Prediction:

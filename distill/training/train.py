@@ -36,10 +36,6 @@ class TrainResult:
     def best_checkpoint(self) -> Path:
         return self.folder / "best.ckpt"
 
-    @property
-    def last_checkpoint(self) -> Path:
-        return self.folder / "last.ckpt"
-
     def __str__(self) -> str:
         return f"{self.folder}: validation NME {100 * self.nme:.3f} % ({self.normaliser}) after {self.steps} steps"
 

@@ -30,7 +30,7 @@ def make_loggers(config: RunConfig, folder: Path, facts: Mapping[str, Any], inpu
     Args:
         config: of the run.
         folder: of the run.
-        facts: what trackers should know beside the options, as from `training_facts`.
+        facts: facts for the trackers beside the options, as from `training_facts`.
         inputs: artifacts that the training starts from.
     """
     loggers: list[Logger] = [CsvLog(folder / "metrics.csv")]

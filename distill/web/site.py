@@ -62,7 +62,7 @@ def _tflite_file(model: str | Path) -> Path:
 
 
 def _settings(files: Sequence[Path]) -> dict[str, Any]:
-    """Return what the page needs to know of its models, all from their descriptions."""
+    """Return the settings of the models for the page, from their descriptions."""
     detector = bundled_detector()
     return {
         "min_confidence": MIN_CONFIDENCE,

@@ -1,15 +1,16 @@
-"""Steps per second of distillation: naive, with a frozen teacher, and with its answers kept.
+"""Steps per second of distillation: naive, with a frozen teacher, and with cached outputs.
 
     python -m scripts.bench.kd_step [--rounds 8] [--json results/bench/kd_step.json]
         [--teacher runs/teacher/best.ckpt --student runs/student/best.ckpt --root ../shared/data/300W]
 
-A step is the whole of it: student, supervised loss, teacher, distillation, backward, clipping, optimiser. What differs
-is the teacher: *naive* tracks its gradients, as the authors' code does; *frozen* is this package without a cache;
-*maps* and *window* read kept maps from disk, *landmarks* is coordinate distillation from landmarks kept once per face.
-All forms take turns in one process of one thread; what counts is processor time, so that other programs on the machine
-do not, and a speed-up is the median over the turns of the naive step's time over that of the same turn. Weights and
-faces are random: they do not matter here. With --teacher and --root it also measures what the compact forms lose, on
-real crops. Exit status 1 when the frozen teacher is less than twice as fast as the naive one on the authors' pair.
+A step is the whole of it: student, supervised loss, teacher, distillation, backward, clipping, optimiser. What
+differs is the teacher: *naive* tracks its gradients, as the authors' code does; *frozen* is this package without a
+cache; *maps* and *window* read cached maps from disk, *landmarks* is coordinate distillation from landmarks cached
+per face. All forms run in alternation in one process of one thread. Times are processor times, which other programs
+on the machine affect little; a speed-up is the median over the rounds of the naive step's time over that of the same
+round. Weights and faces are random: they do not matter here. With --teacher and --root it also measures the error of
+the cache's encodings, on real crops. Exit status 1 when the frozen teacher is less than twice as fast as the naive
+one on the authors' pair.
 """
 
 import argparse
@@ -44,7 +45,7 @@ from distill.training.config import StudentConfig
 from distill.training.distillation_task import StudentTask
 from distill.training.teacher import FrozenTeacher
 from distill.training.teacher_cache.cached_teacher import CachedTeacher
-from distill.training.teacher_cache.codec import Compact
+from distill.training.teacher_cache.codec import MapCodec
 from distill.training.teacher_cache.factory import WINDOW
 from distill.training.teacher_cache.record_store import RecordStore
 
@@ -55,7 +56,7 @@ WANTED = 2.0
 
 
 class NaiveTeacher(FrozenTeacher):
-    """Answers with its gradients tracked: backward then runs through the teacher too."""
+    """Teacher whose gradients are tracked: backward runs through the teacher too."""
 
     def __init__(self, net: nn.Module, spec: ModelSpec):
         super().__init__([net], [spec])
@@ -65,10 +66,10 @@ class NaiveTeacher(FrozenTeacher):
         return self.net(images)
 
 
-class LandmarksKept(FrozenTeacher):
-    """Landmarks that are known already."""
+class StoredLandmarks(FrozenTeacher):
+    """Landmarks that are computed already."""
 
-    def answer(self, images: torch.Tensor, batch: FaceSample) -> Prediction:
+    def outputs(self, images: torch.Tensor, batch: FaceSample) -> Prediction:
         return Prediction(batch["landmarks"])
 
 
@@ -119,11 +120,11 @@ def make_steps(pair: tuple[Any, ...], folder: Path) -> dict[str, Any]:
     forms: dict[str, Any] = {"naive": NaiveTeacher(make_net(of_teacher)[0], spec)}
     forms["frozen"] = FrozenTeacher([teacher], [spec])
     for form, window in (("maps", 0), ("window", WINDOW)):
-        compact = Compact(k, height, width, window)
-        store = RecordStore(folder / teacher_name / form, faces, compact.size, 10**9)
-        forms[form] = CachedTeacher(forms["frozen"], store, {}, compact)
-    forms["landmarks"] = LandmarksKept([teacher], [spec])
-    return {form: one_step(config, answers, batch, form) for form, answers in forms.items()}
+        codec = MapCodec(k, height, width, window)
+        store = RecordStore(folder / teacher_name / form, faces, codec.size, 10**9)
+        forms[form] = CachedTeacher(forms["frozen"], store, {}, codec)
+    forms["landmarks"] = StoredLandmarks([teacher], [spec])
+    return {form: one_step(config, source, batch, form) for form, source in forms.items()}
 
 
 def one_step(config: StudentConfig, teacher: Any, batch: FaceSample, form: str) -> Any:
@@ -171,8 +172,8 @@ def measure(pair: tuple[Any, ...], rounds: int) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what the compact forms lose of a trained teacher's answers on augmented real crops."""
+def measure_codec(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the error of the codecs for the outputs of a trained teacher on augmented real crops."""
     teacher = FrozenTeacher.load([options.teacher])
     student, _ = load_model(options.student)
     faces = read_faces("300w", options.root, parse_subsets(options.subset), teacher.spec.scheme)[: options.faces]
@@ -182,16 +183,16 @@ def measure_compact(options: argparse.Namespace) -> dict[str, Any]:
     maps = taught.part("heatmaps")
     result: dict[str, Any] = {"faces": len(faces), "map": list(maps.shape[-2:])}
     for form, window in (("maps", 0), ("window", WINDOW)):
-        compact = Compact(maps.shape[1], maps.shape[2], maps.shape[3], window)
-        kept = compact.decode(compact.encode(taught))
-        found, cells = kept.part("heatmaps"), compact.cells(compact.corners(maps))
+        codec = MapCodec(maps.shape[1], maps.shape[2], maps.shape[3], window)
+        kept = codec.decode(codec.encode(taught))
+        found, cells = kept.part("heatmaps"), codec.cells(codec.corners(maps))
         cut = torch.zeros_like(found).flatten(-2).scatter(-1, cells, found.flatten(-2).gather(-1, cells)).view_as(found)
         moved, moved_cut = (
             (soft_argmax(other) - soft_argmax(maps)).norm(dim=-1) * images.shape[-1] for other in (found, cut)
         )
         result[form] = {
-            "bytes_per_face": compact.size,
-            "smaller": maps[0].numel() * 4 / compact.size,
+            "bytes_per_face": codec.size,
+            "smaller": maps[0].numel() * 4 / codec.size,
             "centre_of_mass_px": {"mean": float(moved.mean()), "p99": float(moved.flatten().quantile(0.99))},
             "cut_off_at_the_window_px": {"mean": float(moved_cut.mean())},
             "landmarks_equal": bool(torch.equal(kept.landmarks, taught.landmarks)),
@@ -222,8 +223,8 @@ def main() -> int:
         print(f"{pair[0]}: {pair[3]} faces a step")
         result[pair[0]] = measure(pair, options.rounds)
     if options.teacher:
-        print("compact forms on real crops")
-        result["compact"] = measure_compact(options)
+        print("encodings of the cache on real crops")
+        result["compact"] = measure_codec(options)
     if options.json:
         write_result(options.json, result)
     return 0 if result[PAIRS[-1][0]]["frozen"]["speed_up"] >= WANTED else 1

@@ -51,7 +51,7 @@ def step_seconds(arch: str, keep: bool, steps: int = 6) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure in turns, print, and write if asked."""
+    """Measure in turns, print, and write if requested."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)

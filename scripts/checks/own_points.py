@@ -10,7 +10,6 @@ import argparse
 import csv
 import io
 import os
-import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from distill.cli.main import main as distill
 from distill.data.readers import read_faces
 from distill.data.records import FaceRecord
 from distill.provenance import write_result
+from scripts.studies.common.code_blocks import commands_of, files_of
 from scripts.studies.common.marked_blocks import update_block
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,16 +35,6 @@ FIVE = (range(36, 42), range(42, 48), (48,), (54,), (8,))
 OLD_CROP = ("--data.crop.scale", "1.1", "--data.crop.shift_y", "-0.1")
 N_TRAIN = 300
 GOAL_PERCENT = 5.0
-
-
-def files_of(text: str) -> dict[str, str]:
-    """Return the files of a document: blocks whose first line is a comment with a file name."""
-    return dict(re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
-
-
-def commands_of(text: str) -> list[str]:
-    """Return the lines of a document's shell blocks."""
-    return [line for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
 
 
 def write_csv(faces: Mapping[str, Sequence[FaceRecord]], folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Hold the op check against real loads: `python -m scripts.fuzz.opcheck` writes results/checks/opcheck.json.
 
 Small networks are converted by TensorFlow in a child process (small_nets.py), as fp32, fp16, dynamic, int8 and 16x8.
-Every operator of each is then declared in its own version, in every newer one the table knows, and in one beyond.
+Every operator of each is then declared in its own version, in every newer one of the table, and in one beyond.
 The static verdict for a runtime must equal what that runtime does with the file, or the exit status is 1.
 """
 

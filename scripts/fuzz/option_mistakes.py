@@ -61,9 +61,9 @@ def refuse(words: list[str]) -> str:
     return f"{status} {loaded}{output.getvalue().strip()}"
 
 
-def judge(answer: str, named: tuple[str, ...]) -> str:
-    """Return `right`, or what is wrong with an answer."""
-    status, _, text = answer.partition(" ")
+def judge(output: str, named: tuple[str, ...]) -> str:
+    """Return `right`, or what is wrong with an output."""
+    status, _, text = output.partition(" ")
     if status != "2":
         return f"exit status {status}"
     if text.startswith("torch was imported"):
@@ -75,7 +75,7 @@ def judge(answer: str, named: tuple[str, ...]) -> str:
 
 
 def try_mistakes() -> list[dict[str, str]]:
-    """Return every mistake with its answer."""
+    """Return every mistake with its output."""
     mistakes = [
         (command, [f"--{word}"], (word.partition("=")[0].rpartition(".")[2], meant)) for command, word, meant in NAMES
     ] + [(command, [f"--{key}", value], (key,)) for command, key, value in VALUES]

@@ -178,7 +178,7 @@ def version_keys() -> list[str]:
 
 
 def takes(kind: str, text: str) -> bool | None:
-    """Tell whether a runtime takes a node it knows; None when it does not know the operator at all."""
+    """Tell whether a runtime takes a node of a known operator; None when it does not know the operator at all."""
     return None if ABSENT.search(text) else kind == "runs"
 
 

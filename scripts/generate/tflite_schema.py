@@ -1,7 +1,7 @@
 """Write distill/tflite/schema.fbs, the layout of a TFLite file: `python -m scripts.generate.tflite_schema`.
 
 The generated classes of ai-edge-litert are the source: every table with its fields, and of the enumerations the
-operators, the element types and the unions. Run it after an update of ai-edge-litert that knows new operators.
+operators, the element types and the unions. Run it after an update of ai-edge-litert that has new operators.
 """
 
 import argparse

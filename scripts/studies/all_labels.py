@@ -1,7 +1,7 @@
 """All labels and unlabelled photos: `python -m scripts.studies.all_labels DATA UNLABELLED`.
 
 EFLD learns with every seed from nine tenths of the training faces of 300-W (by photo group), without a teacher and
-with two released ones that also answer for the photos of UNLABELLED (scripts/generate/unlabelled_faces.py): as many
+with two released ones that also predict the photos of UNLABELLED (scripts/generate/unlabelled_faces.py): as many
 steps and images in both arms. Arms and schedule were fixed before the test faces were read; the teachers are releases,
 which were chosen on these test faces. DATA holds the folder 300W. A run that is complete is not trained again, one that
 was stopped is continued.

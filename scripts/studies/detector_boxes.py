@@ -35,7 +35,7 @@ STORE = StoreSpec(size=300, margin=3.0)
 
 
 def faces_of(data: Path, subset: str, tight: bool) -> list[FaceRecord]:
-    """Return faces of 300-W with their 51 inner points, and boxes around those where asked."""
+    """Return faces of 300-W with their 51 inner points, and boxes around those where requested."""
     faces = read_faces("300w", data / "300W", parse_subsets(subset), "inner51")
     boxes = [box_of_points(face.landmarks) if tight else face.boxes["gt"] for face in faces]
     return [replace(face, boxes={"gt": box}) for face, box in zip(faces, boxes, strict=True)]

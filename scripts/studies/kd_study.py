@@ -30,7 +30,7 @@ START_SEED, START_EPOCHS = "2", 16
 # More weight on the annotations also increases the loss on landmarks: a baseline is only fair when its own
 # weights are tuned. Of 1, 4, 10 and 30 this is the best of STAR's without a teacher.
 STAR = "10"
-# Averaged, and with their answers for the mirrored face; the second has the form of the student.
+# Averaged, and with their outputs for the mirrored face; the second has the form of the student.
 ENSEMBLE = ("checkpoints/teacher_128.safetensors", "checkpoints/student_128_refined.safetensors")
 # What distinguishes each arm. Weights give each kind a gradient about as large as STAR's when training ends
 # (`--log.gradients`), but for `authors`, whose weight is the published one.

@@ -41,7 +41,7 @@ def models(data: Path, given: list[Path]) -> dict[str, Callable[[], Backend]]:
 
 
 def measured(name: str, load: Callable[[], Backend], faces: FaceSet, clips: list[Path]) -> Path:
-    """Measure one model, unless that was done, and return the file with its errors and the answers of the suite."""
+    """Measure one model, unless that was done, and return the file with its errors and the results of the suite."""
     path = RUNS / f"{name}-{len(faces.records)}-{len(clips)}.json"
     if not path.is_file():
         predictor = load()

@@ -14,7 +14,7 @@ def test_a_convolution_is_counted_by_hand() -> None:
 
 
 def test_fused_attention_counts() -> None:
-    """The counter knows the GPU's fused kernels only; on a CPU attention would be free."""
+    """The counter counts the GPU's fused kernels only; on a CPU attention would be free."""
 
     class Attention(nn.Module):
         def __init__(self) -> None:

@@ -49,7 +49,7 @@ def test_too_few_rounds_are_refused() -> None:
         compare({})
 
 
-def test_torch_runs_on_the_threads_asked_for_and_gets_its_own_back() -> None:
+def test_torch_runs_on_the_requested_threads_and_gets_its_own_back() -> None:
     net, before, order = torch.nn.Conv2d(3, 4, 3), torch.get_num_threads(), []
     net.register_forward_hook(lambda *_: order.append(torch.get_num_threads()))
     with torch_threads_kept():

@@ -110,7 +110,7 @@ def test_the_students_decode_and_the_road_from_a_photo_are_timed_apart(facemesh:
     assert ms["decode"] < ms["network"]
 
 
-def test_peers_that_cannot_run_are_skipped_unless_asked_for(
+def test_peers_that_cannot_run_are_skipped_unless_requested(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     custom = tmp_path / "custom.tflite"

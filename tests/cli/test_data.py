@@ -9,6 +9,7 @@ from distill.cli.main import main
 from distill.data.readers import read_faces
 from distill.data.synthetic import write_faces
 from distill.detection.detector import Detection
+from distill.images import read_image
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_check_fails_with_an_error_and_says_what_to_do(
     assert "error" in text
 
 
-def test_generated_faces_are_split_as_asked(tmp_path: Path) -> None:
+def test_generated_faces_are_split_as_requested(tmp_path: Path) -> None:
     words = ["data", "synth", str(tmp_path), "--count", "10", "--size", "48", "--workers", "0", "--difficulty", "0"]
     assert main([*words, "--subsets", "{train: 2, unlabelled: 8}"]) == 0
     subsets = [record.subset for record in read_faces("manifest", tmp_path)]
@@ -60,7 +61,7 @@ def test_prepare_makes_a_folder_that_reads_as_faces(
     assert "name an empty folder" in capfd.readouterr().err
 
 
-def test_prepare_finds_the_faces_once_where_asked(
+def test_prepare_finds_the_faces_once_where_requested(
     generated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boxes = iter([record.boxes["gt"] for record in read_faces("manifest", generated, ["train"])])
@@ -90,3 +91,13 @@ def test_impossible_numbers_are_refused_before_a_bar_is_drawn(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("error: count -1")
+
+
+def test_sheet_draws_faces(generated: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.png"
+    words = ["--data.format", "manifest", "--data.root", str(generated), "--data.subset", "all", "--count", "7"]
+    assert main(["data", "sheet", "--out", str(out), *words]) == 0
+    # Seven crops of 192 px, six in a row.
+    height, width = read_image(out).shape[:2]
+    assert width >= 6 * 192
+    assert 2 * 192 <= height < 3 * 192

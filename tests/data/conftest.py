@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from distill.data.readers.pts import write_pts
+from tests.support.annotation_writers import write_pts
 
 
 class MakeFace(Protocol):

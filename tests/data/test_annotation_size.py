@@ -9,15 +9,15 @@ from PIL import Image
 
 from distill.data.annotation_size import fit_to_photo, positive_size
 from distill.data.readers import FORMATS, read_faces
-from distill.data.readers.aflw import AflwFace, write_aflw
-from distill.data.readers.coco import format_coco
-from distill.data.readers.csv_points import CsvFace, format_csv_faces
-from distill.data.readers.dlib_xml import XmlFace, XmlImage, format_dlib_xml
+from distill.data.readers.aflw import AflwFace
+from distill.data.readers.csv_points import CsvFace
+from distill.data.readers.dlib_xml import XmlFace, XmlImage
 from distill.data.readers.manifest import FILE_NAME
 from distill.data.records import make_record
 from distill.errors import AnnotationError
 from distill.geometry import Box
 from distill.landmarks import load_scheme
+from tests.support.annotation_writers import format_coco, format_csv_faces, format_dlib_xml, write_aflw
 
 STORED = (120, 90)
 # Where stored pixels are shown under orientation 6, a quarter turn clockwise.

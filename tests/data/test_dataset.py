@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader
 from distill.data.augment import AugmentConfig
 from distill.data.dataset import FaceDataset, init_worker
 from distill.data.readers import read_faces
-from distill.data.readers.pts import write_pts
 from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ImageError
 from distill.geometry import Box, CropSpec, apply_affine, denormalise
 from distill.landmarks import load_scheme
+from tests.support.annotation_writers import write_pts
 
 _CROP = CropSpec(size=48, scale=1.2)
 

@@ -79,21 +79,21 @@ def test_who_is_found_has_the_detectors_box_beside_its_own(records: list[FaceRec
             2 * max(record.boxes["gt"].width, record.boxes["gt"].height)
         )
     assert with_detector_boxes(records, every_other, source="dataset") == records
-    # What is found already is not looked for again: neither detector nor photos are asked.
-    assert with_detector_boxes(faces[::2], lambda _: pytest.fail("asked again")) == faces[::2]
+    # What is found already is not looked for again: neither detector nor photos are read.
+    assert with_detector_boxes(faces[::2], lambda _: pytest.fail("detected again")) == faces[::2]
 
 
 def test_a_photo_of_several_faces_is_searched_once(records: list[FaceRecord]) -> None:
     first, apart = records[0], Box(500, 500, 540, 540)
     second = replace(records[1], image=first.image, boxes={"gt": apart})
-    asked: list[int] = []
+    calls: list[int] = []
 
     def both(photo: Photo) -> list[Detection]:
-        asked.append(1)
+        calls.append(1)
         return [Detection(face.boxes["gt"], 0.9) for face in (second, first)]
 
     assert [face.boxes["detector"] for face in with_detector_boxes([first, second], both)] == [first.boxes["gt"], apart]
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 def test_on_real_faces_the_box_of_51_points_is_that_of_a_whole_face_after_the_fit(real_300w: Path) -> None:

@@ -325,7 +325,7 @@ def test_senseless_requests_are_refused(tmp_path: Path, bad: dict[str, object]) 
     assert not list(tmp_path.iterdir())
 
 
-def test_contact_sheets_have_the_size_asked_for_and_know_their_schemes() -> None:
+def test_contact_sheets_have_the_requested_size_and_their_schemes() -> None:
     assert contact_sheet(1, 3, 2, 48).shape == (96, 96, 3)
     assert (contact_sheet(1, 1, 1, 48, "five") != contact_sheet(1, 1, 1, 48)).any()
     with pytest.raises(ConfigError, match="inner51"):
@@ -333,7 +333,7 @@ def test_contact_sheets_have_the_size_asked_for_and_know_their_schemes() -> None
 
 
 def test_a_clip_moves_in_small_steps_and_repeats() -> None:
-    """Catches textures that flicker because they are drawn anew, and a jump between the last frame and the first."""
+    """Catches textures that flicker because they are drawn again, and a jump between the last frame and the first."""
     frames = list(render_clip(3, 1, 24, 96))
     pictures = np.stack([picture for picture, _ in frames]).astype(int)
     points = np.stack([at for _, at in frames])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.checks.own_points import commands_of, files_of
+from scripts.studies.common.code_blocks import commands_of, files_of
 from tests.support.command_processes import run_command
 
 ROOT = Path(__file__).parents[2]

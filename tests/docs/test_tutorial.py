@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from distill.data.readers import read_faces
-from scripts.checks.own_points import TUTORIAL, commands_of, files_of, write_csv
+from scripts.checks.own_points import TUTORIAL, write_csv
+from scripts.studies.common.code_blocks import commands_of, files_of
 from tests.support.command_processes import run_command
 from tests.support.environments import require_lane
 

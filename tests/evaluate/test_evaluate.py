@@ -1,4 +1,4 @@
-"""A model that knows the answer measures the measurement."""
+"""Evaluation of a model with known errors."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def test_boxes_found_now_are_cut_out_as_the_model_says_and_missed_faces_are_coun
         return [Detection(double(records[index].boxes["gt"]), 0.9)] if index != 2 else []
 
     records = read_faces("manifest", root)
-    model = Oracle(records, "inner51", shift=(3, 4))  # knows the crops of true boxes
+    model = Oracle(records, "inner51", shift=(3, 4))  # for crops of gt boxes
     model.spec = replace(model.spec, detected=replace(model.spec.crop, scale=0.65, shift_y=-0.05))
     faces = load_faces("inner51", format="manifest", root=root, boxes="detector", detector=detector)
     result = measure_model(model, faces, "oracle", progress=False)["none"]
@@ -162,7 +162,7 @@ def oracle_of_98() -> Backend:
 
 
 def test_flip_tta_of_a_model_that_ignores_the_mirror(root: Path, oracle: MakeOracle) -> None:
-    # It answers the same for both, so the mean is symmetric about the crop's middle under the scheme's flip.
+    # It predicts the same for both, so the mean is symmetric about the crop's middle under the scheme's flip.
     found = evaluate(oracle(), format="manifest", root=root, flip_tta=True, progress=False)
     assert found.protocol.flip_tta
     truth = read_faces("manifest", root, scheme="inner51")[0].landmarks

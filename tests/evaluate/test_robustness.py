@@ -55,7 +55,7 @@ def test_the_share_of_the_box_is_covered_and_nothing_outside(share: float) -> No
     assert not view.photo.any(), "the photo handed in was painted on"
 
 
-def test_noise_has_the_deviation_asked_for() -> None:
+def test_noise_has_the_requested_deviation() -> None:
     view = View(np.full((100, 100, 3), 128, np.uint8), Box(0, 0, 99, 99))
     noisy = change("noise", 0.05)(view, np.random.default_rng(1)).photo
     assert noisy.astype(float).std() == pytest.approx(0.05 * 255, rel=0.03)
@@ -72,7 +72,7 @@ def test_jitter_moves_the_box_and_not_the_photo() -> None:
 
 
 def test_an_oracle_stays_right_through_every_change_of_the_photo(root, oracle: MakeOracle) -> None:
-    # It knows the face by its grey and answers for the unchanged crop, which shrinking by whole pixels must not move.
+    # It finds the face by its grey and predicts for the unchanged crop; shrinking by whole pixels must not move it.
     faces = load_faces("inner51", format="manifest", root=root)
     changes = {f"{test} {level}": change(test, level) for test in ("resolution", "upscaling") for level in (2, 5)}
     found = measure(oracle(), faces, "oracle", {**AS_THEY_ARE, **changes}, progress=False)

@@ -108,7 +108,7 @@ def test_box_without_area(model: Path) -> None:
 
 
 def test_onnx_agrees_with_tflite(model: Path, tmp_path: Path) -> None:
-    """The same answer from both formats, so that `predict` does not depend on the file one has."""
+    """The same landmarks from both formats, so that `predict` does not depend on the file one has."""
     onnx = pytest.importorskip("onnx")
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     nodes = [
@@ -176,17 +176,17 @@ def test_needs_neither_torch_nor_tensorflow() -> None:
 
 def test_track_yields_faces_with_ids(model: Path) -> None:
     """The detector runs once for the whole clip, and the crop stays where it is as long as nothing moves."""
-    asked = []
+    photos_detected = []
 
     def detect(photo: np.ndarray) -> list[Detection]:
-        asked.append(photo)
+        photos_detected.append(photo)
         return find_box(photo)
 
     photo = np.full((160, 200, 3), 51, np.uint8)
     landmarker = Landmarker(model, detect)
     (alone,) = landmarker(photo)
     found = list(landmarker.track([photo] * 4))
-    assert len(asked) == 2
+    assert len(photos_detected) == 2
     for (face,) in found:
         assert face.id == 1
         np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=1e-3)

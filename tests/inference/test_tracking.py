@@ -85,7 +85,7 @@ def test_new_faces_are_found_at_the_next_detection_and_gone_ones_dropped() -> No
     tracker(PHOTO)
     scene.centres.append((200, 60))
     assert [[face.id for face in tracker(PHOTO)] for _ in range(4)] == [[1], [1], [1], [1, 2]]
-    scene.hidden = {0}  # the landmarks still seem placed, but the detector knows better
+    scene.hidden = {0}  # the landmarks still seem placed, but the detector disagrees
     assert [[face.id for face in tracker(PHOTO)] for _ in range(8)][-1] == [2]
 
 

@@ -1,4 +1,4 @@
-"""A user's own scheme is called by its declared name and travels with the model, wherever folders are moved."""
+"""A user's own scheme is called by its declared name and stored with the model, wherever folders are moved."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme, own_definition, scheme_name
-from distill.landmarks.convert import forget_own_schemes
+from distill.landmarks.convert import clear_own_schemes_and_maps
 from distill.spec import ModelSpec, read_sidecar, write_sidecar
 
 CONTENT = {
@@ -44,7 +44,7 @@ def test_a_model_carries_its_scheme_to_another_folder(tmp_path: Path) -> None:
     model.write_bytes(b"model")
     write_sidecar(model, spec)
     # Another process, in which the folder of the faces is not there.
-    forget_own_schemes()
+    clear_own_schemes_and_maps()
     with pytest.raises(ConfigError, match="unknown landmark scheme 'mine'"):
         load_scheme("mine")
     assert read_sidecar(model) == spec

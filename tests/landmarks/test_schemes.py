@@ -15,7 +15,7 @@ from distill.data.readers import read_faces
 from distill.data.records import FaceRecord
 from distill.errors import ConfigError
 from distill.landmarks import Scheme, convert, list_schemes, load_scheme
-from distill.landmarks.convert import forget_own_schemes
+from distill.landmarks.convert import clear_own_schemes_and_maps
 
 
 @pytest.fixture(params=list_schemes())
@@ -249,7 +249,7 @@ def test_no_damage_to_a_scheme_raises_anything_else(tmp_path: Path, data: st.Dat
         text[position : position + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     path = tmp_path / "custom.yaml"
     path.write_bytes(text)
-    forget_own_schemes()
+    clear_own_schemes_and_maps()
     with suppress(ConfigError):
         scheme = load_scheme(str(path))
         assert [scheme.flip[i] for i in scheme.flip] == list(range(scheme.n_points))
@@ -261,7 +261,7 @@ def test_unknown_schemes_and_broken_files(tmp_path: Path) -> None:
     path = tmp_path / "custom.yaml"
     for text in ("<html>", "name: custom", "a: [", "", "\x00"):
         path.write_text(text)
-        forget_own_schemes()
+        clear_own_schemes_and_maps()
         with pytest.raises(ConfigError, match="not a landmark scheme") as caught:
             load_scheme(str(path))
         assert str(path) in str(caught.value)

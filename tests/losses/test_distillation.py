@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from distill.errors import ConfigError
-from distill.losses.built_in import built_in_kd
 from distill.losses.distillation import distillation, per_landmark, require_kd_fits
 from distill.losses.kd.coordinate import coordinate
 from distill.losses.kd.gaussian import gaussian
@@ -188,10 +187,6 @@ def test_what_fits_is_accepted() -> None:
         require_kd_fits(kind, SURE if kind == "gaussian" else MAPS, MAPS, {})
     require_kd_fits("coordinate", POINTS, POINTS, {})
     require_kd_fits("covariance", FINER, MAPS, {})
-
-
-def test_every_kind_that_can_be_named_exists() -> None:
-    assert {*kd_losses(), "feature"} == set(built_in_kd())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in kd_losses() if kind != "gaussian"])

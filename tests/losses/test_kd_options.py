@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from distill.errors import ConfigError
-from distill.losses.built_in import FEATURE, built_in_kd
+from distill.losses.built_in import BUILT_IN_KD, FEATURE
 from distill.losses.config import CacheConfig, KDConfig
 from distill.losses.distillation import kd_options, per_landmark
 from distill.losses.registry import KDEntry, kd_losses, option_names, resolve_options
@@ -84,7 +84,7 @@ def test_an_option_given_twice_is_refused() -> None:
 
 
 def test_the_names_of_the_package_are_those_of_the_registry() -> None:
-    assert {*kd_losses(), FEATURE} == set(built_in_kd())
+    assert {*kd_losses(), FEATURE} == set(BUILT_IN_KD)
 
 
 @pytest.mark.parametrize("value", ["2", True, None])

@@ -66,7 +66,7 @@ def test_points_outside_the_crop_count_and_unknown_ones_do_not(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", POINT_LOSSES)
-def test_a_batch_that_knows_nothing_has_a_finite_gradient(kind: str) -> None:
+def test_a_batch_without_known_points_has_a_finite_gradient(kind: str) -> None:
     predicted, truth = _faces()
     predicted.requires_grad_()
     loss = _loss(kind, predicted, torch.zeros_like(truth), torch.zeros(3, K, dtype=torch.bool))

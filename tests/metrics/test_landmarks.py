@@ -65,7 +65,7 @@ def test_faces_without_identity_are_all_counted() -> None:
     assert len(metric.per_face()) == 3
 
 
-def test_reset_forgets() -> None:
+def test_reset_removes_all_faces() -> None:
     predicted, target = _faces(4)
     metric = LandmarkMetrics(SCHEME)
     metric.update(predicted, target)

@@ -61,7 +61,7 @@ def test_every_head_answers_and_the_first_is_the_network() -> None:
 
 
 def test_one_head_is_kept(tmp_path: Path) -> None:
-    """What is kept is the head asked for, on the same body, and it is an EFLD like any other."""
+    """What is kept is the requested head, on the same body, and it is an EFLD like any other."""
     options = {"others": ["ibug68", "wflw98"], "uncertainty": True}
     net = create_model("efld", "inner51", **options).eval()
     for head in net.head:  # type: ignore[union-attr]

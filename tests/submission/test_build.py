@@ -131,7 +131,7 @@ def parse_wrong(change: Callable[[str], str]) -> Callable[..., None]:
 
 
 def count_from_zero(model: Path, folder: Path, photo: Path) -> None:
-    """A package that forgets the shift, seen by the comparison."""
+    """A package without the shift, found by the comparison."""
     (folder / "p.txt").write_text(format_result([points(10)], replace(PAIR, first_pixel=0)))
     (folder / "out").mkdir()
     (folder / "p.txt").rename(folder / "out" / "p.txt")

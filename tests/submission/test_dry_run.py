@@ -95,11 +95,11 @@ def test_compare_tells_what_differs(tmp_path: Path) -> None:
         with pytest.raises(SubmissionError, match=message):
             trial.compare(tmp_path, here, rules)
     (tmp_path / "extra.txt").touch()
-    with pytest.raises(SubmissionError, match="not asked for"):
+    with pytest.raises(SubmissionError, match="not requested"):
         trial.compare(tmp_path, here, rules)
 
 
-@pytest.mark.parametrize(("policy", "message"), [("skip", "not asked for"), ("empty", "missing")])
+@pytest.mark.parametrize(("policy", "message"), [("skip", "not requested"), ("empty", "missing")])
 def test_no_face_policy_is_compared(tmp_path: Path, policy: str, message: str) -> None:
     if policy == "skip":
         (tmp_path / "p.txt").touch()

@@ -68,7 +68,7 @@ def test_quantised_models_run(kinds: Path, sample_folder: Path, kind: str, share
     assert 0 < moved.max() < share * 250
 
 
-def test_the_package_s_runtime_is_used_where_it_is_asked_for(kinds: Path) -> None:
+def test_the_package_s_runtime_is_used_where_it_is_requested(kinds: Path) -> None:
     """Integer kernels of two releases differ by pixels: a dry run compares within one release."""
     pytest.importorskip("tflite_runtime")
     with package_runtime():

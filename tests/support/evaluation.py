@@ -1,4 +1,4 @@
-"""A made data set whose photos say which face they show, and a model that reads it off and knows the answer."""
+"""A made data set whose photos say which face they show, and a model that reads it off and returns the landmarks."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ STEP = 20
 
 
 class Oracle(Backend):
-    """Answers with the truth moved by `shift` pixels of the photo: the grey of the crop tells the face."""
+    """Answers with the truth moved by `shift` pixels of the photo: the grey of the crop identifies the face."""
 
     def __init__(self, records: list[FaceRecord], scheme: str, boxes: str = "gt", shift: tuple[float, float] = (0, 0)):
         k = load_scheme(scheme).n_points

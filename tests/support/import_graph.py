@@ -7,8 +7,7 @@ from pathlib import Path
 
 def circles(package: Path) -> list[str]:
     """Return the first import circle as text, or nothing. Blocks under TYPE_CHECKING do not count."""
-    files = {_name(path, package): path for path in package.rglob("*.py")}
-    graph = {name: _imports(path, files) - {name} for name, path in files.items()}
+    graph = import_graph(source_files(package))
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -16,12 +15,23 @@ def circles(package: Path) -> list[str]:
     return []
 
 
+def source_files(package: Path) -> dict[str, Path]:
+    """Return the files of a package by dotted module name."""
+    return {_name(path, package): path for path in package.rglob("*.py")}
+
+
+def import_graph(files: dict[str, Path]) -> dict[str, set[str]]:
+    """Return the modules that each module imports, also inside functions."""
+    return {name: imports_of(path, files) - {name} for name, path in files.items()}
+
+
 def _name(path: Path, package: Path) -> str:
     parts = path.relative_to(package.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _imports(path: Path, files: dict[str, Path]) -> set[str]:
+def imports_of(path: Path, files: dict[str, Path]) -> set[str]:
+    """Return those of `files` that a source file imports."""
     names: set[str] = set()
     stack: list[ast.AST] = [ast.parse(path.read_text())]
     while stack:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-# Arrays travel as { array: numbers, type }.
+# Arrays are sent as { array: numbers, type }.
 _SCRIPT = """
 import { readFileSync } from "node:fs";
 const types = { uint8: Uint8ClampedArray, float32: Float32Array };

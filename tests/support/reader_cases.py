@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from distill.data.readers.aflw import AflwFace, write_aflw
-from distill.data.readers.coco import format_coco
+from distill.data.readers.aflw import AflwFace
 from distill.data.readers.cofw_photos import unpack_cofw
-from distill.data.readers.lapa import format_lapa
 from distill.data.readers.manifest import FILE_NAME, format_manifest
-from distill.data.readers.pts import write_pts
-from distill.data.readers.wflw import ATTRIBUTES, LISTS, PHOTOS, WflwFace, format_wflw
+from distill.data.readers.wflw import ATTRIBUTES, LISTS, PHOTOS, WflwFace
 from distill.data.records import FaceRecord, make_record
 from distill.geometry import Box
 from distill.landmarks import load_scheme
+from tests.support.annotation_writers import format_coco, format_lapa, format_wflw, write_aflw, write_pts
 
 SIZE = (96, 80)  # width, height of every photo
 

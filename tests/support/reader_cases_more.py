@@ -4,14 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.data.readers.csv_points import CsvFace, format_csv_faces
-from distill.data.readers.dlib_xml import XmlFace, XmlImage, format_dlib_xml
-from distill.data.readers.face_synthetics import format_ldmks
-from distill.data.readers.muct import CSV, format_muct
-from distill.data.readers.udacity import format_frames
-from distill.data.readers.webmorph import Curve, Template, format_tem
-from distill.data.readers.wider import WiderFace, format_label
+from distill.data.readers.csv_points import CsvFace
+from distill.data.readers.dlib_xml import XmlFace, XmlImage
+from distill.data.readers.muct import CSV
+from distill.data.readers.webmorph import Curve, Template
+from distill.data.readers.wider import WiderFace
 from distill.geometry import Box
+from tests.support.annotation_writers import (
+    format_csv_faces,
+    format_dlib_xml,
+    format_frames,
+    format_label,
+    format_ldmks,
+    format_muct,
+    format_tem,
+)
 from tests.support.reader_cases import Case, random_points, write_photo
 
 

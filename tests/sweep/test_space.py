@@ -9,14 +9,14 @@ from distill.sweep.space import Choice, Range, parse_space
 
 
 class FakeTrial:
-    """Returns the lowest number and the last choice, as Optuna is asked for them."""
+    """Returns the lowest number and the last choice, as Optuna suggests them."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        self.asked = (name, low, high, log)
+        self.suggested = (name, low, high, log)
         return low
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool, step: int) -> int:
-        self.asked = (name, low, high, log, step)  # type: ignore[assignment]
+        self.suggested = (name, low, high, log, step)  # type: ignore[assignment]
         return low
 
     def suggest_categorical(self, name: str, choices: list[Any]) -> Any:
@@ -38,7 +38,7 @@ def test_types_of_parameters() -> None:
     trial = FakeTrial()
     values = [parameter.suggest(trial) for parameter in space]
     assert values == [1e-4, 0, "sgd", [0.5, 0.9]]
-    assert trial.asked == ("kd.weight", 0, 100, False, 10)
+    assert trial.suggested == ("kd.weight", 0, 100, False, 10)
     assert [parameter.ends() for parameter in space] == [[1e-4, 1], [0, 100], ["adamw", "sgd"], [None, [0.5, 0.9]]]
 
 

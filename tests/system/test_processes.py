@@ -13,7 +13,7 @@ from distill.system.processes import ending_with_parent, run_stoppable
 
 ROOT = Path(__file__).resolve().parents[1]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the system has no signal at the end of a parent")
-# A child that writes its number, and `saved` when it is asked to stop, which takes a moment.
+# A child that writes its number, and `saved` when it receives a signal, which takes a moment.
 CHILD = """
 import os, signal, sys, time
 def save(number, frame):

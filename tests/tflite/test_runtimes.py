@@ -90,7 +90,7 @@ def test_a_chosen_python_without_a_runtime_is_named(tmp_path: Path, monkeypatch:
         list_runtimes()
 
 
-def test_older_releases_than_the_target_are_not_asked() -> None:
+def test_older_releases_than_the_target_are_not_tried() -> None:
     assert LITERT.covers("2.14.0")
     assert not Runtime("tflite-runtime", "2.11.0", "", "").covers("2.14.0")
     assert Runtime("tflite-runtime", "2.11.0", "", "").covers("2.9.0")

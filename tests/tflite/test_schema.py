@@ -1,4 +1,4 @@
-"""schema.fbs is what ai-edge-litert knows; tests/tflite/test_serialization.py compares files."""
+"""schema.fbs is that of ai-edge-litert; tests/tflite/test_serialization.py compares files."""
 
 import pytest
 

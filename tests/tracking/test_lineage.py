@@ -10,6 +10,7 @@ from distill.pretrained.resources import CHECKPOINTS
 from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact, plain_name
 from distill.tracking.graph import lineage_graph
 from distill.tracking.lineage import NAME, append_job, new_job, read_jobs
+from tests.support.lineage import ancestors
 
 
 @pytest.fixture
@@ -68,8 +69,8 @@ def test_one_content_is_one_node_wherever_it_lies(run: Path, tmp_path: Path) -> 
     graph = lineage_graph([trained, export, export])
     assert len(graph.artifacts) == 3
     assert len(graph.edges) == 4
-    assert graph.ancestors(exported.sha256) == {export.id, file_artifact(copy).sha256, trained.id, faces.sha256}
-    assert graph.ancestors(faces.sha256) == set()
+    assert ancestors(graph, exported.sha256) == {export.id, file_artifact(copy).sha256, trained.id, faces.sha256}
+    assert ancestors(graph, faces.sha256) == set()
     assert graph.artifacts[file_artifact(copy).sha256].aliases == ("best",)
 
 

@@ -9,6 +9,7 @@ from distill.cli.main import main
 from distill.tracking.graph import Graph, lineage_graph
 from distill.tracking.lineage import read_jobs
 from tests.support.environments import require_lane
+from tests.support.lineage import ancestors
 from tests.support.wandb_files import WandbFile, read_wandb
 
 ROOT = Path(__file__).parents[2]
@@ -65,11 +66,11 @@ def test_our_records_hold_the_whole_graph(graph: Graph) -> None:
     assert [job.type for job in graph.jobs.values()] == ["teacher", "student", "export", "check", "evaluate"]
     jobs = {job.type: job for job in graph.jobs.values()}
     (result,) = jobs["evaluate"].outputs
-    ancestors = graph.ancestors(result.sha256)
-    assert {graph.jobs[node].type for node in ancestors & graph.jobs.keys()} == {
+    made_from = ancestors(graph, result.sha256)
+    assert {graph.jobs[node].type for node in made_from & graph.jobs.keys()} == {
         "teacher", "student", "export", "evaluate",
     }  # fmt: skip
-    found = [graph.artifacts[node] for node in ancestors & graph.artifacts.keys()]
+    found = [graph.artifacts[node] for node in made_from & graph.artifacts.keys()]
     assert {artifact.name for artifact in found} >= {"faces-train", "faces-val", "teacher-best", "student-best"}
     assert {artifact.metadata["faces"] for artifact in found if artifact.name == "faces-train"} == {20}
     assert jobs["check"].metrics["runs"] is True
@@ -85,7 +86,7 @@ def test_wandb_holds_the_same_edges(graph: Graph, tracked: dict[str, WandbFile])
         file = tracked[job.type]
         assert {artifact.sha256 for artifact in job.inputs} == hashes(file.used), job.type
         assert {artifact.sha256 for artifact in job.outputs} == hashes(file.logged), job.type
-    # One version of an artifact, made by one run and used by the next: W&B knows it by its digest.
+    # One version of an artifact, made by one run and used by the next: W&B identifies it by its digest.
     for maker, user, name in (
         ("teacher", "student", "teacher-best"),
         ("student", "export", "student-best"),

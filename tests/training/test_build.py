@@ -16,7 +16,7 @@ from distill.models.checkpoint import load_model
 from distill.training.fit import train_teacher
 
 
-def test_a_run_knows_how_to_cut_out_detected_boxes(
+def test_a_run_stores_how_to_cut_out_detected_boxes(
     make_config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = Detection(Box(10.0, 10.0, 70.0, 70.0), 0.9)

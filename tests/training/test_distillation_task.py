@@ -110,7 +110,7 @@ def _cached(make_config: Any, name: str, teacher: Path, folder: Path, form: str 
 
 
 @pytest.mark.parametrize("form", ["window", "maps", "landmarks"])
-def test_kept_answers_are_the_answers(form: str, make_config: Any, teacher: Path, tmp_path: Path) -> None:
+def test_cached_outputs_equal_computed_ones(form: str, make_config: Any, teacher: Path, tmp_path: Path) -> None:
     """A cold cache, a warm one and one that hits half of the time give the same training to the bit."""
     cold = train_student(_cached(make_config, "cold", teacher, tmp_path / "kept", form))
     warm = train_student(_cached(make_config, "warm", teacher, tmp_path / "kept", form))
@@ -133,17 +133,17 @@ def test_whole_maps_lose_no_more_than_half_precision(make_config: Any, teacher: 
     assert values(kept, "train/kd") != values(never, "train/kd")
 
 
-def test_rounds_repeat_and_the_teacher_is_asked_once_per_round(
+def test_a_batch_of_a_repeated_round_is_computed_once(
     make_config: Any, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks: list[Any] = []
     monkeypatch.setattr(module.StudentTask, "on_fit_end", lambda self: tasks.append(self), raising=False)
-    # 16 of 18 faces an epoch: the two of the first that did not come up are asked about when they do.
-    for name, asked in (("cold", {4, 5, 6}), ("warm", {0})):
+    # 16 of 18 faces an epoch: the two of the first that did not come up are computed when they do.
+    for name, misses in (("cold", {4, 5, 6}), ("warm", {0})):
         train_student(_cached(make_config, name, teacher, tmp_path / "kept"))
         cache = tasks.pop().teacher
         assert isinstance(cache, CachedTeacher)
-        assert cache.asked in asked, f"{name}: {cache.asked} of 8 batches"
+        assert cache.cache_misses in misses, f"{name}: {cache.cache_misses} of 8 batches"
 
 
 def test_other_faces_teachers_and_crops_are_kept_apart(
@@ -173,7 +173,7 @@ def test_the_bound_of_a_cache_holds_where_epochs_show_a_part_of_a_set(
 
 
 @pytest.mark.parametrize("kd", [{}, {"flip": True, "extra": {"feature": 1.0}, "cache": CacheConfig()}])
-def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
+def test_a_crashed_run_resumes_to_the_bit_with_its_cache(
     kd: dict[str, Any], make_config: Any, teacher: Path, tmp_path: Path
 ) -> None:
     whole = train_student(_cached(make_config, "whole", teacher, tmp_path / "kept_a", kd=kd))
@@ -198,19 +198,19 @@ def test_a_crashed_run_resumes_to_the_bit_with_what_it_had_kept(
 def test_seeds_share_landmarks_computed_once_but_no_augmented_crops(
     make_config: Any, teacher: Path, tmp_path: Path
 ) -> None:
-    def made_of(seed: int, form: str, boxes: tuple[str, ...] = ("gt",)) -> dict[str, Any]:
+    def inputs(seed: int, form: str, boxes: tuple[str, ...] = ("gt",)) -> dict[str, Any]:
         config = _cached(make_config, "run", teacher, tmp_path, form, seed=seed)
         data = build_data(config.data, ["inner51"], seed, config.trainer.epochs)
         data.train.boxes = boxes  # type: ignore[union-attr]
         return identity(config, data.train)
 
-    assert made_of(0, "landmarks") == made_of(1, "landmarks")
-    assert made_of(0, "landmarks", ("gt", "dataset")) != made_of(1, "landmarks", ("gt", "dataset"))
-    assert made_of(0, "maps") != made_of(1, "maps")
+    assert inputs(0, "landmarks") == inputs(1, "landmarks")
+    assert inputs(0, "landmarks", ("gt", "dataset")) != inputs(1, "landmarks", ("gt", "dataset"))
+    assert inputs(0, "maps") != inputs(1, "maps")
 
 
 @pytest.mark.parametrize("size", [64, 32])
-def test_landmarks_once_are_those_of_the_teachers_own_plain_crops(
+def test_landmarks_per_face_are_those_of_the_teachers_plain_crops(
     make_config: Any, teacher: Path, tmp_path: Path, size: int
 ) -> None:
     config = _cached(make_config, "run", teacher, tmp_path / "kept", "landmarks")
@@ -225,7 +225,7 @@ def test_landmarks_once_are_those_of_the_teachers_own_plain_crops(
         face, crop = data.train[3, index], plain[index]
         landmarks = frozen(crop["image"][None].float() / 255).landmarks[0].double()
         batch = {name: torch.as_tensor(face[name])[None] for name in ("index", "to_photo")}  # type: ignore[literal-required]
-        found = once.answer(face["image"][None].float(), batch)  # type: ignore[arg-type]
+        found = once.outputs(face["image"][None].float(), batch)  # type: ignore[arg-type]
         # Through the photo: what the teacher predicts there, where this crop has it.
         photo = (landmarks * 64 - 0.5) @ crop["to_photo"][:, :2].double().T + crop["to_photo"][:, 2]
         rotation, shift = face["to_photo"][:, :2].double(), face["to_photo"][:, 2].double()

@@ -1,4 +1,4 @@
-"""The arithmetic of a training is what was asked for, or what the device is fast in."""
+"""The arithmetic of a training is what was requested, or what the device is fast in."""
 
 import pytest
 
@@ -33,5 +33,5 @@ def test_auto_is_what_the_device_is_fast_in(device: None, accelerator: str, fast
     assert resolved(TrainerConfig(accelerator=accelerator, precision="auto")) == fast
     assert slow_precision(TrainerConfig(accelerator=accelerator, precision="auto")) is None
     assert bool(slow_precision(TrainerConfig(accelerator=accelerator, precision="bf16"))) == warned
-    for asked in ("32", "bf16"):
-        assert resolved(TrainerConfig(accelerator=accelerator, precision=asked)) == asked
+    for requested in ("32", "bf16"):
+        assert resolved(TrainerConfig(accelerator=accelerator, precision=requested)) == requested

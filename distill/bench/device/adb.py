@@ -53,7 +53,7 @@ class Adb:
 
 
 def _devices() -> dict[str, str]:
-    """Return the state of every device that adb knows, by serial number."""
+    """Return the state of every device that adb lists, by serial number."""
     done = call("adb", ["adb", "devices"], COMMAND_SECONDS)
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"]

@@ -24,7 +24,7 @@ DEFAULTS = {"adb": ("xnnpack", "gpu", "nnapi"), "ssh": ("xnnpack",)}
 
 @dataclass(frozen=True)
 class DelegateOption:
-    """A delegate as it was asked for, and how `benchmark_model` is told.
+    """A requested delegate, and its option of `benchmark_model`.
 
     Attributes:
         threaded: whether the number of threads changes its time.

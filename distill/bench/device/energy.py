@@ -50,7 +50,7 @@ def read_energy(device: Connection) -> Reading | None:
 
 
 def energy_between(before: Reading, after: Reading | None, runs: int) -> Energy | None:
-    """Return the energy of one of `runs` inferences; None where the counter did not advance, or began anew."""
+    """Return the energy of one of `runs` inferences; None where the counter did not advance, or was reset."""
     if after is None or after.source != before.source or runs < 1 or after.mj <= before.mj:
         return None
     return Energy(before.source, (after.mj - before.mj) / runs)

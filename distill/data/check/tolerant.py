@@ -57,7 +57,7 @@ def read_all_sound(
     """Return the faces that can be read and a finding of severity error for each file, at most `limit`, that cannot.
 
     Raises:
-        ConfigError: the scheme or format asked for is invalid: not the fault of a file.
+        ConfigError: the requested scheme or format is invalid: not the fault of a file.
     """
     findings: list[Finding] = []
     left_out: set[Path] = set()

@@ -111,7 +111,7 @@ class PhotoDataConfig:
         batch_size: images per step.
         workers: processes that prepare images; 0 prepares them in the training process.
         longest: photos are kept in memory with at most this many pixels on the longer side.
-        val_size: longer side of validation photos as the network sees them, a multiple of 32.
+        val_size: longer side of validation photos as input of the network, a multiple of 32.
     """
 
     sets: list[PhotoSetConfig] = field(default_factory=list)

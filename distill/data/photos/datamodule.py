@@ -1,4 +1,4 @@
-"""Training scenes and validation photos as Lightning wants them."""
+"""Lightning data module of training scenes and validation photos."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from distill.data.sampler import StepSampler
 
 
 class PhotoData(pl.LightningDataModule):
-    """Serves one long stream of training batches and the indices of the validation photos.
+    """Lightning data module: one continuous stream of training batches, and the indices of the validation photos.
 
     Args:
         train, val: photos.
@@ -44,7 +44,7 @@ class PhotoData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         if self.trainer is None:
-            raise RuntimeError("a PhotoData without a trainer does not know at which step to start")
+            raise RuntimeError("a PhotoData without a trainer has no step to start at")
         return DataLoader(
             self.train,
             batch_sampler=self.sampler(self.trainer.global_step, self.trainer.global_rank, self.trainer.world_size),

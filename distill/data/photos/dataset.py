@@ -59,7 +59,7 @@ def collate(samples: Sequence[PhotoSample]) -> PhotoBatch:
 
 
 class SceneDataset(Dataset[PhotoSample]):
-    """Training images, composed anew in every epoch; an image depends on (seed, epoch, index) alone.
+    """Training images, composed differently in every epoch; an image depends on (seed, epoch, index) alone.
 
     Photos are decoded once and kept in memory.
 

@@ -109,33 +109,6 @@ def parse_aflw(path: Path) -> Iterator[AflwFace]:
         )
 
 
-def write_aflw(path: Path, faces: Sequence[AflwFace]) -> None:
-    """Write a database of the tables this reader needs; reading it returns the same numbers."""
-    with closing(sqlite3.connect(path)) as database:
-        database.executescript("""
-            CREATE TABLE Faces (face_id INTEGER, file_id TEXT, db_id TEXT);
-            CREATE TABLE FaceImages (file_id TEXT, db_id TEXT, filepath TEXT, width INTEGER, height INTEGER);
-            CREATE TABLE FaceRect (face_id INTEGER, x REAL, y REAL, w REAL, h REAL);
-            CREATE TABLE FacePose (face_id INTEGER, roll REAL, pitch REAL, yaw REAL);
-            CREATE TABLE FeatureCoords (face_id INTEGER, feature_id INTEGER, x REAL, y REAL);
-        """)
-        for path_, size in {face.path: face.size or (None, None) for face in faces}.items():
-            database.execute("INSERT INTO FaceImages VALUES (?, 'flickr', ?, ?, ?)", (path_, path_, *size))
-        for face in faces:
-            database.execute("INSERT INTO Faces VALUES (?, ?, 'flickr')", (face.face_id, face.path))
-            if face.box is not None:
-                box = (face.box.x0, face.box.y0, face.box.width, face.box.height)
-                database.execute("INSERT INTO FaceRect VALUES (?, ?, ?, ?, ?)", (face.face_id, *box))
-            if face.angles:
-                angles = [math.radians(face.angles[name]) for name in _ANGLES]
-                database.execute("INSERT INTO FacePose VALUES (?, ?, ?, ?)", (face.face_id, *angles))
-            for feature, point in enumerate(face.points.tolist(), 1):
-                if not math.isnan(point[0]):
-                    row = (face.face_id, feature, *point)
-                    database.execute("INSERT INTO FeatureCoords VALUES (?, ?, ?, ?)", row)
-        database.commit()
-
-
 @with_own_scheme
 def read_aflw(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read AFLW's database, by photo. `scheme` is not needed, subsets are flickr's folders.

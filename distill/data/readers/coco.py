@@ -162,37 +162,6 @@ def _read_file(root: Path, path: Path, subset: str, scheme: str | None) -> list[
     return records
 
 
-def format_coco(records: Sequence[FaceRecord], root: Path, sizes: Sequence[tuple[int, int]]) -> str:
-    """Return the JSON of faces of one scheme, whose photos lie below `root` and have these (width, height).
-
-    Reading it returns exactly the same points, visibility and `dataset` boxes.
-    """
-    files = {record.image: index for index, record in reversed(list(enumerate(records)))}
-    images = [
-        {
-            "id": index,
-            "file_name": image.relative_to(root).as_posix(),
-            "width": sizes[index][0],
-            "height": sizes[index][1],
-        }
-        for image, index in sorted(files.items(), key=lambda item: item[1])
-    ]
-    annotations = []
-    for index, record in enumerate(records):
-        flags = np.where(record.known, np.where(record.visible, _VISIBLE, _HIDDEN), 0)
-        rows = zip(record.landmarks.tolist(), flags.tolist(), strict=True)
-        face: dict[str, Any] = {"id": index, "image_id": files[record.image], "category_id": 1, "iscrowd": 0}
-        face["keypoints"] = [value for point, flag in rows for value in (*point, flag)]
-        face["num_keypoints"] = int(record.known.sum())
-        if "dataset" in record.boxes:
-            box = record.boxes["dataset"]
-            face["bbox"] = [box.x0, box.y0, box.width, box.height]
-        annotations.append(face)
-    categories = [{"id": 1, "name": "face"}]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    return json.dumps(content, separators=(",", ":"), allow_nan=False)
-
-
 def read_coco(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
     """Read COCO-style keypoint files in file order. A subset is a file's name without `.json`.
 

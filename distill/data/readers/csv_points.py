@@ -17,8 +17,6 @@ the second numbers them in `face`. Semicolons or tabs may separate the cells, wi
 `scheme.yaml` in the folder defines the points; without it the number of points must fit one known scheme.
 """
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -144,24 +142,6 @@ def read_csv_faces(path: Path) -> list[CsvFace]:
     if not k:
         raise AnnotationError(f"{path}: no columns x0, y0, ... or point, x, y; move other tables out of the folder")
     return _read_wide(path, k)
-
-
-def format_csv_faces(faces: Sequence[CsvFace]) -> str:
-    """Return the text of faces of one number of points, one line each; reading it returns exactly the same numbers."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    k = len(faces[0].points)
-    columns = [*(f"{axis}{i}" for i in range(k) for axis in "xy"), *(f"visible{i}" for i in range(k))]
-    writer.writerow(["image", *columns, *_BOX, "subset", "group"])
-    for face in faces:
-        marked = np.isfinite(face.points).all(1)
-        cells = [
-            repr(float(v)) if is_marked else "" for at, is_marked in zip(face.points, marked, strict=True) for v in at
-        ]
-        box = [""] * 4 if face.box is None else [repr(float(v)) for v in face.box]
-        flags = [int(flag) for flag in face.visible]
-        writer.writerow([face.image, *cells, *flags, *box, face.subset, face.group])
-    return out.getvalue()
 
 
 def _scheme_of(root: Path, k: int, requested: str | None, source: Path) -> str:

@@ -13,7 +13,6 @@ points is `gt`. A part that is missing is not marked; a box with ignore='1' is s
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,21 +113,6 @@ def parse_dlib_xml(data: bytes, source: Path) -> list[XmlImage]:
     if not images:
         raise AnnotationError(f"{source}: no <image> in it; give a file that imglab or dlib wrote")
     return images
-
-
-def format_dlib_xml(images: Sequence[XmlImage]) -> bytes:
-    """Return imglab XML; reading it returns exactly the same numbers."""
-    lines = ["<?xml version='1.0' encoding='UTF-8'?>", "<dataset>", "<images>"]
-    for image in images:
-        size = "" if image.size is None else f" width='{image.size[0]}' height='{image.size[1]}'"
-        lines.append(f"  <image file={quoteattr(image.file)}{size}>")
-        for face in image.faces:
-            left, top, width, height = (f"{value:.17g}" for value in face.box)
-            lines.append(f"    <box top='{top}' left='{left}' width='{width}' height='{height}'>")
-            lines += [f"      <part name='{i:02d}' x='{x:.17g}' y='{y:.17g}'/>" for i, (x, y) in face.parts.items()]
-            lines.append("    </box>")
-        lines.append("  </image>")
-    return "\n".join([*lines, "</images>", "</dataset>", ""]).encode()
 
 
 def _scheme_of(images: Sequence[XmlImage], requested: str | None, source: Path) -> str:

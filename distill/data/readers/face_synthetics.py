@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import check_subsets, read_text, to_number
@@ -42,11 +41,6 @@ def parse_ldmks(text: str, source: str | Path) -> Points:
         raise AnnotationError(f"{source}: no points; download the file again")
     with np.errstate(over="ignore"):  # becomes infinite, which make_record refuses
         return np.array(points, np.float64).astype(np.float32)
-
-
-def format_ldmks(points: NDArray[np.floating]) -> str:
-    """Return the text of points (k, 2); reading it returns exactly the same float32 numbers."""
-    return "".join(f"{float(x)!r} {float(y)!r}\n" for x, y in np.asarray(points, np.float32))
 
 
 @with_own_scheme

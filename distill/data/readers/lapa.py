@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distill.data.readers.reader import with_own_scheme
 from distill.data.readers.tables import PHOTO_SUFFIXES, photos_by_stem, read_text
@@ -54,12 +53,6 @@ def parse_lapa(text: str, source: str | Path) -> Points:
             raise AnnotationError(f"{source}: line {number} is {line[:40]!r}, not finite coordinates; fix it")
         points.append((x, y))
     return np.array(points, np.float32).reshape(-1, 2)
-
-
-def format_lapa(points: NDArray[np.floating]) -> str:
-    """Return the text of a landmark file for points (k, 2); parsing it returns exactly the same numbers."""
-    rows = (" ".join(np.format_float_positional(v, trim="0") for v in row) for row in points.astype(np.float32))
-    return "\n".join([str(len(points)), *rows, ""])
 
 
 def _files(root: Path, subsets: Sequence[str] | None) -> list[Path]:

@@ -61,16 +61,6 @@ def parse_muct(text: str, source: Path) -> Iterator[tuple[str, NDArray[np.float6
         raise AnnotationError(f"{source}: line {reader.line_num} is not CSV ({error}); copy it again") from error
 
 
-def format_muct(rows: Mapping[str, NDArray[np.floating]]) -> str:
-    """Return the CSV text of points (76, 2), NaN where not marked; reading it returns exactly the same numbers."""
-    lines = [",".join(_header(load_scheme(SCHEME).n_points))]
-    for name, points in rows.items():
-        marked = np.isfinite(points).all(1)
-        cells = [repr(float(value)) for value in np.where(marked[:, None], points, 0.0).reshape(-1)]
-        lines.append(",".join([name, "0000", *cells]))
-    return "\n".join([*lines, ""])
-
-
 def _has_photo(name: str, match: re.Match[str], photos: Mapping[str, Path], source: Path) -> bool:
     """Whether to read a row: photos of a camera, or of mirrored rows, may all be missing, but not single ones."""
     if name in photos:

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distill.errors import AnnotationError
-from distill.files import read_regular, write_text
+from distill.files import read_regular
 from distill.geometry import Points
 
 _VERSION = re.compile(r"version:\s*1(?:\.0)?\s*(?:\((?P<label>[^()]*)\))?")
@@ -134,15 +133,3 @@ def read_pts_text(path: str | Path) -> str:
 def read_pts(path: str | Path) -> Points:
     """Read a `.pts` file of one face: points (k, 2), 0-based pixel centres. Raises AnnotationError."""
     return parse_pts(read_pts_text(path), path)
-
-
-def format_pts(points: NDArray[np.floating], label: str = "", decimals: int = 6) -> str:
-    """Return one `.pts` block for points (k, 2), 0-based pixel centres; it is written 1-based."""
-    header = f"version: 1({label})" if label else "version: 1"
-    rows = (f"{x:.{decimals}f} {y:.{decimals}f}" for x, y in points.astype(np.float64) + 1)
-    return "\n".join([header, f"n_points: {len(points)}", "{", *rows, "}", ""])
-
-
-def write_pts(path: str | Path, points: NDArray[np.floating], decimals: int = 6) -> None:
-    """Write points (k, 2), 0-based pixel centres, as a `.pts` file, atomically."""
-    write_text(path, format_pts(points, decimals=decimals))

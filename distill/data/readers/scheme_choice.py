@@ -1,4 +1,4 @@
-"""Landmark scheme of a file that only numbers its points: the one asked for, else the only one of as many points."""
+"""Landmark scheme of a file that only numbers its points: the requested one, else the only one of as many points."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def choose_scheme(k: int, requested: str | None, source: Path, what: str = "poin
 
     Raises:
         ConfigError: no or several built-in schemes have k points, and the requested one has not; or names of other
-            points. A number of points says nothing about where they lie, so that none of several is preferred.
+            points. A number of points does not determine their positions, so that none of several is preferred.
     """
     if requested is not None and load_scheme(requested).n_points == k:
         if names:

@@ -150,7 +150,7 @@ def _shortened(name: str) -> str:
 class PhotosByStem(dict[str, Path]):
     """Photos of a folder by file name without suffix.
 
-    Reading a stem that several photos have raises AnnotationError: nothing says which of them was annotated.
+    Reading a stem that several photos have raises AnnotationError: it is unknown which of them was annotated.
     """
 
     def __init__(self, photos: Iterable[Path]) -> None:

@@ -6,10 +6,8 @@ share a group: frames of one video look alike, and Udacity's own split has the s
 The points come from a detector, rounded to pixels: they are `weak` labels.
 """
 
-import csv
-import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +38,6 @@ def read_frames(path: Path) -> list[tuple[str, NDArray[np.float64]]]:
         numbers = [to_number(row[name], f"line {line}", path) for name in columns]
         rows.append((row[""], np.array(numbers, np.float64).reshape(-1, 2)))
     return rows
-
-
-def format_frames(rows: Mapping[str, NDArray[np.floating]]) -> str:
-    """Return the CSV text of points (k, 2) by file name; reading it returns exactly the same numbers."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["", *_columns(load_scheme(SCHEME).n_points)])
-    writer.writerows([name, *(repr(float(value)) for value in points.reshape(-1))] for name, points in rows.items())
-    return out.getvalue()
 
 
 @with_own_scheme

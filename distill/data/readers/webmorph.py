@@ -108,14 +108,6 @@ def parse_tem(text: str, source: str | Path) -> Template:
     return Template(array, tuple(curves), int(rest[0][1]) if rest else None)
 
 
-def format_tem(template: Template) -> str:
-    """Return the text of a template; reading it returns exactly the same float32 points."""
-    rows = [f"{float(x)!r}\t{float(y)!r}" for x, y in template.points]
-    curves = [f"{int(c.closed)}\n{len(c.points)}\n{' '.join(map(str, c.points))}" for c in template.curves]
-    last = [] if template.last is None else [str(template.last)]
-    return "\n".join([str(len(rows)), *rows, str(len(curves)), *curves, *last, ""])
-
-
 @with_own_scheme
 def read_webmorph(root: Path, subsets: Sequence[str] | None = None) -> list[FaceRecord]:
     """Read every `.tem` below a folder, sorted by name; a subset is a folder.

@@ -81,17 +81,6 @@ def parse_wflw(text: str, source: Path) -> list[WflwFace]:
     return faces
 
 
-def format_wflw(faces: Sequence[WflwFace]) -> str:
-    """Return the list's text; parsing it returns exactly the same numbers."""
-
-    def line(face: WflwFace) -> str:
-        numbers = np.concatenate([face.points.ravel(), face.box]).astype(np.float32)
-        cells = [np.format_float_positional(value, trim="0") for value in numbers]
-        return " ".join([*cells, *("1" if face.attributes[name] else "0" for name in ATTRIBUTES), face.path])
-
-    return "".join(f"{line(face)}\n" for face in faces)
-
-
 def _is_tight(faces: Sequence[WflwFace]) -> bool:
     """Whether every box is that of the points within the photo, as in copies made without the official boxes."""
     return all(np.abs(np.subtract(face.box, np.maximum(box_of_points(face.points), 0))).max() <= 1 for face in faces)

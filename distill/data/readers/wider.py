@@ -74,24 +74,6 @@ def parse_label(text: str, source: Path) -> Iterator[tuple[str, list[WiderFace]]
     yield photo, faces
 
 
-def format_label(photos: Sequence[tuple[str, Sequence[WiderFace]]]) -> str:
-    """Return the text of photos and their faces; reading it returns exactly the same numbers."""
-    lines = []
-    for photo, faces in photos:
-        lines.append(f"# {photo}")
-        for face in faces:
-            words = [repr(float(value)) for value in face.box]
-            if face.sharpness is not None:
-                for point, is_visible in zip(face.points, face.visible, strict=True):
-                    absent = not np.isfinite(point).all()
-                    words += (
-                        ["-1.0"] * 3 if absent else [*(repr(float(v)) for v in point), "0.0" if is_visible else "1.0"]
-                    )
-                words.append(repr(float(face.sharpness)))
-            lines.append(" ".join(words))
-    return "\n".join([*lines, ""])
-
-
 def _record(name: str, photo: str, image: Path, face: WiderFace, subset: str, size: tuple[int, int]) -> FaceRecord:
     x, y, width, height = face.box
     known = np.isfinite(face.points).all(1)

@@ -61,7 +61,7 @@ class FeaturePyramid(nn.Module):
 class ContextModule(nn.Module):
     """SSH context module: parallel receptive fields of 3x3, 5x5 and 7x7, concatenated.
 
-    Half of the channels see 3x3, a quarter each 5x5 and 7x7, as two and three stacked 3x3 convolutions.
+    Half of the channels have a field of 3x3, a quarter each 5x5 and 7x7, as two and three stacked 3x3 convolutions.
 
     Args:
         width: channels of input and output; a multiple of 4.

@@ -30,7 +30,7 @@ class NetFile:
         if self._path.suffix not in (".tflite", ".onnx"):
             raise CheckpointError(f"{path}: a detector is a .tflite or .onnx file; export one from a checkpoint")
         self._threads = threads
-        # One interpreter for each of the last sizes: resizing plans the graph anew, which takes longer than a small
+        # One interpreter for each of the last sizes: resizing plans the graph again, which takes longer than a small
         # input, and the views of a photo alternate between three sizes.
         self._by_size: OrderedDict[tuple[int, int], TFLiteNet] = OrderedDict()
         self._session: Any = None

@@ -25,7 +25,7 @@ _MIN_IOU = 0.3
 
 @dataclass(frozen=True)
 class RefineConfig:
-    """What the network is shown of a face; chosen on training faces by `scripts/studies/detector_refinement.py`.
+    """Crop of a face that the network gets; chosen on training faces by `scripts/studies/detector_refinement.py`.
 
     Attributes:
         size: side of the input in pixels, a multiple of 32.

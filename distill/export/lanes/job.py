@@ -1,4 +1,4 @@
-"""What a converter lane is asked to do."""
+"""Job description of a converter lane."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -42,7 +42,7 @@ def restore_bounds(blob: bytes, bounds: Mapping[str, float]) -> bytes:
         bounds: of `small_bounds`.
 
     Raises:
-        ExportError: no operator has the name of a Clip, so that nobody can tell what became of it.
+        ExportError: no operator has the name of a Clip, so that its bound cannot be found.
     """
     model = read_model(blob)
     writers = {tensor.name: operator for operator in model.main.operators for tensor in operator.outputs}

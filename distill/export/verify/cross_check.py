@@ -1,7 +1,7 @@
 """Cross-check of an export with a second converter, litert-torch, on the same network.
 
 litert-torch goes from PyTorch to TFLite without ONNX, so it shares no code with the shipped pipeline. It needs an
-environment of its own (it wants numpy 2 and JAX, 2 GB): DISTILL_LITERT_TORCH_PYTHON names its Python.
+environment of its own (it needs numpy 2 and JAX, 2 GB): DISTILL_LITERT_TORCH_PYTHON names its Python.
 """
 
 import importlib.util
@@ -57,7 +57,7 @@ class Distance:
     mean_px: float
 
     def within(self, gate: Gate) -> bool:
-        """Tell whether the distance is inside a gate; NaN never is."""
+        """Whether the distance is inside a gate; NaN never is."""
         return self.max_px <= gate.max_px and self.mean_px <= gate.mean_px
 
 

@@ -95,7 +95,7 @@ def _read_run(root: Path, folder: Path, problems: list[str]) -> RunEntry:
 
 
 def _training_of(folder: Path, role: str, config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[Job]:
-    """Return the training of a run as far as `summary.json` tells, which holds the hashes of faces and teachers."""
+    """Return the training of a run from `summary.json`, which holds the hashes of faces and teachers."""
     best, data = folder / "best.ckpt", config.get("data")
     if not (best.is_file() and summary.get("train_hash") and isinstance(data, Mapping)):
         return []

@@ -1,4 +1,4 @@
-"""`distill dashboard`: one HTML file over many runs, with charts that answer to the pointer and no request."""
+"""`distill dashboard`: one HTML file over many runs, with interactive charts and no network requests."""
 
 import json
 from collections.abc import Sequence

@@ -87,13 +87,13 @@ def publish(entity: str | None, project: str, title: str, values: Sequence[str])
     require_key()
     try:
         import wandb
-        import wandb_workspaces  # noqa: F401  tells whether it is there
+        import wandb_workspaces  # noqa: F401  fails where it is not installed
     except ModuleNotFoundError as error:
         raise ConfigError(f"--wandb: {error.name} is not installed: pip install 'distill-landmarks[track]'") from error
     try:
         owner = entity or str(wandb.Api().default_entity)
         saved = [workspace(owner, project, values).save(), report(owner, project, title, values).save()]
-    except Exception as error:  # whatever the server or its client says, it is one line
+    except Exception as error:  # any error of the server or its client becomes one line
         reason = (str(error).strip().splitlines() or [repr(error)])[0]
         raise ConfigError(f"--wandb: W&B did not take the views ({reason}); the page is written") from error
     return [str(view.url) for view in saved]

@@ -1,4 +1,4 @@
-"""`last.ckpt` and `best.ckpt`: always whole and finite, never pickled code, saved where nothing can be lost."""
+"""`last.ckpt` and `best.ckpt`: atomic writes, finite weights, no pickled code."""
 
 import sys
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Stopping when validation no longer gets better."""
+"""Early stopping on the validation error."""
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping

@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights, the ones that are validated and saved."""
+"""Exponential moving average (EMA) of the weights, which is validated and saved."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class WeightEMA(WeightAveraging):
-    """Average with decay min(decay, (1 + n) / (10 + n)) after n updates, so that short runs forget their start."""
+    """Average with decay min(decay, (1 + n) / (10 + n)) after n updates, for short runs."""
 
     def __init__(self, decay: float):
         @torch.no_grad()

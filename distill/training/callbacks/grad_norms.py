@@ -12,7 +12,7 @@ from distill.training.loggers.metrics_csv import TERM_GRADIENT
 class TermGradients(pl.Callback):
     """Records `train/grad_norm_TERM` for every term of the loss, as weighted; with several devices, on the first.
 
-    A term whose gradient is a hundredth of another's teaches nothing, whatever its value says.
+    A term whose gradient is a hundredth of another's has no effect, whatever its value.
 
     Args:
         every: steps between records; each costs a backward pass for every term.

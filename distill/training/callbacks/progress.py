@@ -86,7 +86,7 @@ class Progress(pl.Callback):
 
     Args:
         tracking: reads the losses.
-        checkpoints: know the best validation so far, also of a resumed run.
+        checkpoints: hold the best validation so far, also of a resumed run.
         epochs, per_epoch: length of the training.
     """
 

@@ -1,4 +1,4 @@
-"""Randomness of the network as a pure function of (seed, step), so that nothing need be saved to resume exactly."""
+"""Random state of the network as a pure function of (seed, step), for exact resumption without saved states."""
 
 from typing import Any
 

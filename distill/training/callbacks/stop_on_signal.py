@@ -1,4 +1,4 @@
-"""Save the last step when SIGINT or SIGTERM asks the training to stop, also in the middle of a validation."""
+"""Save the last step when SIGINT or SIGTERM stops the training, also in the middle of a validation."""
 
 import signal
 from pathlib import Path
@@ -62,7 +62,7 @@ class StopOnSignal(pl.Callback):
         return trainer.global_step % self.every == 0 and self._agreed(trainer)
 
     def _agreed(self, trainer: pl.Trainer) -> bool:
-        """Whether one of several processes is asked to stop; then all are."""
+        """Whether one of several processes received a signal; then all stop."""
         if trainer.strategy.reduce_boolean_decision(bool(self.request.number), all=False):
             self.request.number = self.request.number or signal.SIGTERM
             return True

@@ -1,4 +1,4 @@
-"""Recording a run: `metrics.csv` is the truth, every other logger mirrors it."""
+"""Recording of a run: `metrics.csv`, the complete record, and its copies in other loggers."""
 
 import dataclasses
 from collections.abc import Mapping

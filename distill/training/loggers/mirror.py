@@ -1,4 +1,4 @@
-"""A mirror of `metrics.csv` in another tracker, written by a thread of its own so that the training never waits.
+"""A mirror of `metrics.csv` in another tracker, written by a thread of its own without delaying the training.
 
 A tracker that fails ends its mirror with one line; `metrics.csv` has every number in any case.
 """
@@ -18,7 +18,7 @@ from distill.training.loggers.metrics_csv import Row
 
 # Seconds without any progress after which the end of a training leaves a tracker.
 PATIENCE_S = 15.0
-# Records that wait for a tracker that does not answer; beyond, it is left.
+# Records that wait for a tracker that does not answer; with more, mirroring to it ends.
 _MOST_WAITING = 100_000
 
 

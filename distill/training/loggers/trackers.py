@@ -31,7 +31,7 @@ _REQUEST_S = 5
 
 
 class TensorBoardSink:
-    """Event files in `tensorboard/` of the run folder, written anew when a run is resumed; numbers are float32."""
+    """Event files in `tensorboard/` of the run folder, rewritten when a run is resumed; numbers are float32."""
 
     name = "tensorboard"
 

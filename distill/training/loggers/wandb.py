@@ -62,7 +62,7 @@ class WandbLog(Logger):
     ):
         super().__init__()
         try:
-            import wandb  # noqa: F401  tells whether it is there
+            import wandb  # noqa: F401  fails where it is not installed
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"--log.wandb {config.log.wandb} needs wandb, which is not installed ({error}): "
@@ -97,14 +97,14 @@ class WandbLog(Logger):
         )
 
     def _describe(self, inputs: Sequence[Artifact]) -> None:
-        """Say which values are the best, and what the run is made from."""
+        """Define the summaries (best values) and log the inputs of the run."""
         for name, best in _BEST.items():
             self.run.define_metric(name, summary=f"{best},last")
         for artifact in inputs:
             use_artifact(self.run, artifact)
 
     def _mode(self, config: RunConfig, run_id: str) -> Mode:
-        """Return `online` where that was asked for and is possible, else `offline`."""
+        """Return `online` where that is requested and possible, else `offline`."""
         if config.log.wandb != "online":
             return "offline"
         if sweep_run_id() is not None:
@@ -181,7 +181,7 @@ def sweep_run_id() -> str | None:
 
 
 def public_config(config: RunConfig) -> dict[str, Any]:
-    """Return what W&B may know of a configuration: everything but where files lie."""
+    """Return the part of a configuration that is sent to W&B: everything except paths."""
     plain = plain_config(config)
     plain["data"]["root"] = config.data.root.name
     if plain.get("teacher"):

@@ -1,4 +1,4 @@
-"""A teacher's answer in few bytes: landmarks exactly, maps in half precision, whole or sharp only around their peak."""
+"""Compact encoding of teacher outputs: exact landmarks, heatmaps in half precision, whole or in a window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from torch import Tensor, nn
 
 from distill.models import Prediction
 
-# Side of the blocks whose mean is kept outside of the window, in cells.
+# Side of the blocks whose mean is stored outside of the window, in cells.
 _BLOCK = 4
 
 
 @dataclass(frozen=True)
-class Compact:
-    """Turns answers into bytes, one record per face, and back.
+class MapCodec:
+    """Encode landmarks and heatmaps as bytes, one record per face, and decode them.
 
     A map is stored as its peak (float32) and its cells divided by it (float16: wrong by at most 1/2048 of a value, or
     3e-8 of the peak where that is more), so that no scale of maps over- or underflows. Outside of the window, blocks of
-    4 x 4 cells keep their mean: a few percent of a map's mass lie far from its peak, and without them its centre of
-    mass moves by pixels.
+    4 x 4 cells are stored as their mean: a few percent of a map's mass lie far from its peak, and without them its
+    centre of mass moves by pixels.
 
     Attributes:
         points: landmarks k.
         height, width: of the maps in cells; 0 for a teacher without maps.
-        window: side of the window around a peak, in cells; 0 keeps maps whole.
+        window: side of the window around a peak, in cells; 0 stores whole maps.
     """
 
     points: int
@@ -35,7 +35,7 @@ class Compact:
     window: int = 0
 
     @property
-    def kept(self) -> tuple[int, int]:
+    def window_shape(self) -> tuple[int, int]:
         """Height and width of the window; the whole map where it is small, or does not divide into blocks."""
         side = self.window or max(self.height, self.width)
         if self.height % _BLOCK or self.width % _BLOCK:
@@ -44,21 +44,21 @@ class Compact:
 
     @property
     def blocks(self) -> int:
-        """How many blocks a map has; none where the window is the map."""
-        whole = self.kept == (self.height, self.width)
+        """Number of blocks of a map; 0 where the window is the map."""
+        whole = self.window_shape == (self.height, self.width)
         return 0 if whole else self.height // _BLOCK * (self.width // _BLOCK)
 
     @property
     def size(self) -> int:
         """Bytes of one face."""
-        height, width = self.kept
+        height, width = self.window_shape
         return self.points * (8 + (12 + 2 * (height * width + self.blocks) if self.height else 0))
 
-    def encode(self, answer: Prediction) -> list[bytes]:
+    def encode(self, outputs: Prediction) -> list[bytes]:
         """Return one record per face of a batch."""
-        parts = [answer.landmarks.float()]
+        parts = [outputs.landmarks.float()]
         if self.height:
-            maps = answer.part("heatmaps").float()
+            maps = outputs.part("heatmaps").float()
             corners, peaks = self.corners(maps), maps.amax((-2, -1))
             shares = maps / peaks.clamp_min(1e-30)[..., None, None]
             cells = self.cells(corners)
@@ -69,7 +69,7 @@ class Compact:
         return [b"".join(array[face].tobytes() for array in arrays) for face in range(len(arrays[0]))]
 
     def decode(self, records: Sequence[bytes]) -> Prediction:
-        """Return the answer for the faces of these records, on the CPU."""
+        """Return the outputs for the faces of these records, on the CPU."""
         b, k = len(records), self.points
         rows = np.stack([np.frombuffer(record, np.uint8) for record in records])
         landmarks, start = _part(rows, 0, np.float32, 2 * k)
@@ -77,7 +77,7 @@ class Compact:
             return Prediction(landmarks.view(b, k, 2))
         corners, start = _part(rows, start, np.int32, 2 * k)
         peaks, start = _part(rows, start, np.float32, k)
-        near, start = _part(rows, start, np.float16, k * self.kept[0] * self.kept[1])
+        near, start = _part(rows, start, np.float16, k * self.window_shape[0] * self.window_shape[1])
         maps = landmarks.new_zeros(b, k, self.height, self.width)
         if self.blocks:
             far, _ = _part(rows, start, np.float16, k * self.blocks)
@@ -96,14 +96,14 @@ class Compact:
     def corners(self, maps: Float[Tensor, "b k h w"]) -> Int[Tensor, "b k 2"]:
         """Return the first column and row of each window: centred at the peak, moved inside the map."""
         best = maps.flatten(-2).argmax(-1)
-        height, width = self.kept
+        height, width = self.window_shape
         column = (best % self.width - width // 2).clamp(0, self.width - width)
         row = (best // self.width - height // 2).clamp(0, self.height - height)
         return torch.stack([column, row], -1)
 
     def cells(self, corners: Int[Tensor, "b k 2"]) -> Int[Tensor, "b k n"]:
         """Return which cells of a flattened map the windows cover."""
-        height, width = self.kept
+        height, width = self.window_shape
         rows = corners[..., 1:] + torch.arange(height, device=corners.device)
         columns = corners[..., :1] + torch.arange(width, device=corners.device)
         return (rows[..., :, None] * self.width + columns[..., None, :]).flatten(-2)

@@ -20,34 +20,34 @@ from distill.training.config import StudentConfig
 from distill.training.precision import resolved
 from distill.training.teacher import FrozenTeacher, Teacher
 from distill.training.teacher_cache.cached_teacher import CachedTeacher
-from distill.training.teacher_cache.codec import Compact
-from distill.training.teacher_cache.per_face import LandmarksOnce
+from distill.training.teacher_cache.codec import MapCodec
+from distill.training.teacher_cache.per_face import PerFaceLandmarks
 from distill.training.teacher_cache.record_store import RecordStore
 
-# Cells around a peak that `window` keeps sharp; what it costs in pixels and in the loss: results/bench/kd_step.json.
+# Cells around a peak that `window` stores in full resolution; its error is measured in results/bench/kd_step.json.
 WINDOW = 15
 
 
 def with_cache(teacher: FrozenTeacher, config: StudentConfig, faces: FaceDataset | MixedDataset) -> Teacher:
-    """Return the teacher as `kd.cache` asks for it."""
+    """Return the teacher, with the cache that `kd.cache` configures."""
     form = config.kd.cache.form
     if form == "none":
         return teacher
-    who = identity(config, faces)
-    name = hashlib.sha256(json.dumps(who, sort_keys=True).encode()).hexdigest()[:16]
+    inputs = identity(config, faces)
+    name = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
     folder = config.kd.cache.folder / f"{form}_{name}"
     blank = teacher.blank(config.data.crop.spec().size)
     points, limit = blank.landmarks.shape[1], int(config.kd.cache.max_gb * 1e9)
     if form == "landmarks":
-        store = RecordStore(folder, len(faces.records), Compact(points).size, limit)
-        return LandmarksOnce(teacher, store, who, parts_of(faces))
+        store = RecordStore(folder, len(faces.records), MapCodec(points).size, limit)
+        return PerFaceLandmarks(teacher, store, inputs, parts_of(faces))
     height, width = blank.heatmaps.shape[-2:] if blank.heatmaps is not None else (0, 0)
-    compact = Compact(points, height, width, WINDOW if form == "window" else 0)
-    return CachedTeacher(teacher, RecordStore(folder, len(faces.records), compact.size, limit), who, compact)
+    codec = MapCodec(points, height, width, WINDOW if form == "window" else 0)
+    return CachedTeacher(teacher, RecordStore(folder, len(faces.records), codec.size, limit), inputs, codec)
 
 
 def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[str, Any]:
-    """Return all that an answer depends on, so that answers of unlike teachers, crops or machines never mix.
+    """Return all inputs of the outputs, so that those of unlike teachers, crops or machines are never mixed.
 
     The batch is part of it because sums in a batch of another size may round differently in the last bit.
     """

@@ -14,29 +14,28 @@ from distill.data.dataset import FaceDataset, FaceSample
 from distill.models import Prediction
 from distill.training.tasks import as_floats
 from distill.training.teacher import FrozenTeacher, Images
-from distill.training.teacher_cache.cached_teacher import KeptAnswers
-from distill.training.teacher_cache.codec import Compact
+from distill.training.teacher_cache.cached_teacher import CacheBase
+from distill.training.teacher_cache.codec import MapCodec
 from distill.training.teacher_cache.record_store import RecordStore
 
 _BATCH = 32
 
 
-class LandmarksOnce(KeptAnswers):
-    """The teacher's landmarks of every face, from the crop without augmentation; each crop moves them by its affine.
+class PerFaceLandmarks(CacheBase):
+    """Teacher landmarks of every face, from the crop without augmentation, mapped into each crop by its affine.
 
-    For coordinate distillation. Unlike a teacher that sees the student's crop, this one is not led astray by what the
-    augmentation covers or blurs, and sees the face in its own resolution, whatever the student's; several see that of
-    the largest among them, made smaller.
+    For coordinate distillation. The teacher's input is not covered or blurred by augmentation, and has the teacher's
+    resolution, not the student's; the teachers of an ensemble get the crop of the largest among them, resized.
 
     Args:
-        frozen, store, made_of: as of `KeptAnswers`; records are points in photo pixels.
+        frozen, store, identity: as of `CacheBase`; records are points in photo pixels.
         faces: the data sets of the training, in order.
     """
 
     def __init__(
-        self, frozen: FrozenTeacher, store: RecordStore, made_of: dict[str, Any], faces: Sequence[FaceDataset]
+        self, frozen: FrozenTeacher, store: RecordStore, identity: dict[str, Any], faces: Sequence[FaceDataset]
     ):
-        super().__init__(frozen, store, made_of)
+        super().__init__(frozen, store, identity)
         self.plain: ConcatDataset[FaceSample] = ConcatDataset([_plain(part, max(frozen.sizes)) for part in faces])
         self.points: Float[Tensor, "n k 2"] = torch.zeros(0, len(frozen.order), 2, dtype=torch.float64)
 
@@ -44,30 +43,30 @@ class LandmarksOnce(KeptAnswers):
         return Prediction(self.frozen.blank(size).landmarks)
 
     def prepare(self, device: torch.device) -> None:
-        """Ask about the faces that are not in the store yet."""
+        """Compute the landmarks of the faces that are not in the store yet."""
         super().prepare(device)
         starts = range(0, len(self.plain), _BATCH)
-        points = [self._ask(start, device) for start in track(starts, "teacher's landmarks", transient=True)]
+        points = [self._landmarks(start, device) for start in track(starts, "teacher's landmarks", transient=True)]
         self.points = torch.cat(points).double()
 
-    def _ask(self, start: int, device: torch.device) -> Float[Tensor, "b k 2"]:
+    def _landmarks(self, start: int, device: torch.device) -> Float[Tensor, "b k 2"]:
         """Return the landmarks of one batch of faces in photo pixels, from the store or from the teacher."""
         indices = range(start, min(start + _BATCH, len(self.plain)))
-        compact = Compact(self.points.shape[1])
-        kept = [self.store.read(0, index) for index in indices]
-        records = [record for record in kept if record is not None]
+        codec = MapCodec(self.points.shape[1])
+        stored = [self.store.read(0, index) for index in indices]
+        records = [record for record in stored if record is not None]
         if len(records) < len(indices):
             faces = [self.plain[index] for index in indices]
             images = as_floats(torch.stack([face["image"] for face in faces]).to(device))
             to_photo = torch.stack([face["to_photo"] for face in faces]).double()
             pixels = self.frozen(images).landmarks.cpu().double() * images.shape[-1] - 0.5
             points = pixels @ to_photo[..., :2].mT + to_photo[..., 2][:, None]
-            records = compact.encode(Prediction(points))
+            records = codec.encode(Prediction(points))
             for index, record in zip(indices, records, strict=True):
                 self.store.write(0, index, record)
-        return compact.decode(records).landmarks
+        return codec.decode(records).landmarks
 
-    def answer(self, images: Images, batch: FaceSample) -> Prediction:
+    def outputs(self, images: Images, batch: FaceSample) -> Prediction:
         points = self.points[torch.as_tensor(batch["index"]).cpu()]
         to_photo = batch["to_photo"].cpu().double()
         rotation, shift = to_photo[..., :2], to_photo[..., 2]

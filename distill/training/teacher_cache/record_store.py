@@ -1,4 +1,4 @@
-"""Records of one size on disk, each either whole or absent, whatever moment a program was killed at."""
+"""Store of fixed-size records on disk with checksums: a record is whole or absent, also after a crash."""
 
 import os
 import zlib
@@ -8,11 +8,11 @@ from distill.errors import ConfigError
 
 
 class RecordStore:
-    """Bytes by (round, index): one sparse file per round, a record's place in it is its index.
+    """Bytes by (round, index): one sparse file per round, in which a record's position is its index.
 
     There is no index file that could disagree with the records. Each ends in a checksum over its key and content, and
-    counts only where that is right: holes, and writes that a kill or a power cut tore, read as absent. Two programs
-    that fill the same store write the same bytes.
+    counts only where that is right: holes, and incomplete writes of a killed program or a power failure, read as
+    absent. Two programs that fill the same store write the same bytes.
 
     Args:
         folder: of the files; made when the first record is written.
@@ -38,7 +38,7 @@ class RecordStore:
         return content if whole else None
 
     def write(self, round_number: int, index: int, content: bytes) -> None:
-        """Keep a record, unless the store is full.
+        """Write a record, unless the store is full.
 
         Raises:
             ConfigError: the disk is full or not writable.

@@ -17,8 +17,8 @@ from distill.training.resume import checkpoint_to_resume
 from scripts.studies.common.cached import scored
 from scripts.studies.common.split_300w import TEST, TRAIN
 
-# What turns and covers faces less than the configurations do: in a short training no network here knows its faces by
-# heart (docs/explanation/distillation.md), so everything that makes them harder only slows it down.
+# What turns and covers faces less than the configurations do: in a short training no network here memorises its
+# faces (docs/explanation/distillation.md), so everything that makes them harder only slows it down.
 GENTLE = [
     "--data.augment.rotate", "8", "--data.augment.scale", "0.08", "--data.augment.shift", "0.02",
     "--data.augment.occlusion", "0.1", "--data.augment.pixels", "0.4",

@@ -17,11 +17,12 @@ from distill.data.check.duplicates import is_test
 from distill.data.check.photos import close_pairs
 from distill.data.check.shape import complex_shapes, lay_on, mean_shape
 from distill.data.readers import read_faces
-from distill.data.readers.pts import read_pts, write_pts
+from distill.data.readers.pts import read_pts
 from distill.data.records import FaceRecord
 from distill.data.synthetic import render_face
 from distill.errors import AnnotationError, ConfigError
 from distill.landmarks import load_scheme
+from tests.support.annotation_writers import write_pts
 
 _COUNT = 24
 _FLIP = list(load_scheme("ibug68").flip)

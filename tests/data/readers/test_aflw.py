@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from distill.data.readers import read_faces
-from distill.data.readers.aflw import parse_aflw, write_aflw
+from distill.data.readers.aflw import parse_aflw
 from distill.geometry import box_of_points
+from tests.support.annotation_writers import write_aflw
 from tests.support.reader_cases import (
     aflw_faces,
     make_aflw,

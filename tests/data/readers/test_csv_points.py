@@ -61,7 +61,7 @@ def test_csv_of_ones_own_points_needs_a_scheme(root: Path, monkeypatch: pytest.M
     text = "name: two\ntitle: two points\nn_points: 2\nflip: [[0, 1]]\ngroups: {eyes: 0-1}\nedges: []\n"
     (root / "scheme.yaml").write_text(text)
     monkeypatch.chdir(root)
-    # By its declared name, whatever path it is asked for by, or a model and its data would not fit elsewhere.
+    # By its declared name, whatever path it is loaded by, or a model and its data would not fit elsewhere.
     for scheme in (None, "scheme.yaml", str(root / "scheme.yaml"), "two"):
         (record,) = read_faces("csv", root, scheme=scheme)
         assert (record.scheme, record.landmarks.tolist()) == ("two", [[10, 11], [50, 60]])

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.data.readers import read_faces
-from distill.data.readers.dlib_xml import XmlFace, XmlImage, format_dlib_xml, parse_dlib_xml
+from distill.data.readers.dlib_xml import XmlFace, XmlImage, parse_dlib_xml
 from distill.errors import AnnotationError
 from distill.geometry import Box, box_of_points
+from tests.support.annotation_writers import format_dlib_xml
 from tests.support.reader_cases_more import make_dlib
 
 _xml = pytest.mark.skipif(not importlib.util.find_spec("defusedxml"), reason="defusedxml is not installed")

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from distill.data.readers import read_faces
-from distill.data.readers.lapa import format_lapa, parse_lapa
+from distill.data.readers.lapa import parse_lapa
 from distill.data.readers.wflw import parse_wflw
 from distill.errors import AnnotationError
+from tests.support.annotation_writers import format_lapa
 from tests.support.reader_cases import (
     make_lapa,
     random_points,

@@ -97,7 +97,7 @@ def test_manifest_prefers_exact_points_and_converts_the_rest(root: Path) -> None
 
 
 def test_a_scheme_of_ones_own_lies_beside_the_manifest(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever path it is asked by, it is the same scheme, by its declared name."""
+    """Whatever path it is loaded by, it is the same scheme, by its declared name."""
     text = "name: two\ntitle: two points\nn_points: 2\nflip: [[0, 1]]\ngroups: {eyes: 0-1}\nedges: []\n"
     (root / "two.yaml").write_text(text)
     _manifest(root, points={"ibug68": [[10.0 + i % 9, 11.0 + i // 9] for i in range(68)], "two.yaml": [[1, 2], [3, 4]]})

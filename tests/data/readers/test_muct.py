@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from distill.data.readers import read_faces
-from distill.data.readers.muct import CSV, format_muct, parse_muct
+from distill.data.readers.muct import CSV, parse_muct
 from distill.errors import AnnotationError
+from tests.support.annotation_writers import format_muct
 from tests.support.reader_cases import random_points, write_photo
 from tests.support.reader_cases_more import make_muct
 

@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from distill.data.readers.pts import format_pts, parse_pts, parse_pts_blocks, read_pts
+from distill.data.readers.pts import parse_pts, parse_pts_blocks, read_pts
 from distill.errors import AnnotationError
+from tests.support.annotation_writers import format_pts
 from tests.support.errors import assert_one_line
 
 _GOOD = "version: 1\nn_points:  2\n{\n1.0 2.0\n3.5 4.25\n}\n"

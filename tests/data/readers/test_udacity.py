@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.data.readers.udacity import format_frames, read_frames
+from distill.data.readers.udacity import read_frames
+from tests.support.annotation_writers import format_frames
 from tests.support.reader_cases import random_points
 
 

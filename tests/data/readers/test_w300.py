@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from distill.data.readers import read_faces
-from distill.data.readers.pts import read_pts, write_pts
+from distill.data.readers.pts import read_pts
 from distill.errors import AnnotationError, ConfigError, DistillError, ImageError
 from distill.geometry import Box, box_of_points
+from tests.support.annotation_writers import write_pts
 from tests.support.errors import assert_one_line
 
 

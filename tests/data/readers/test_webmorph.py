@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from distill.data.readers import read_faces
-from distill.data.readers.webmorph import Curve, Template, format_tem, parse_tem
+from distill.data.readers.webmorph import Curve, Template, parse_tem
+from tests.support.annotation_writers import format_tem
 from tests.support.reader_cases import write_photo
 from tests.support.reader_cases_more import make_webmorph
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from distill.data.readers import read_faces
-from distill.data.readers.wflw import ATTRIBUTES, LISTS, PHOTOS, WflwFace, format_wflw, parse_wflw
+from distill.data.readers.wflw import ATTRIBUTES, LISTS, PHOTOS, WflwFace, parse_wflw
 from distill.errors import AnnotationError
 from distill.geometry import Box, box_of_points
+from tests.support.annotation_writers import format_wflw
 from tests.support.errors import assert_one_line
 from tests.support.reader_cases import (
     make_wflw,

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from distill.data.readers import read_faces
-from distill.data.readers.wider import WiderFace, format_label, parse_label
+from distill.data.readers.wider import WiderFace, parse_label
 from distill.geometry import Box
+from tests.support.annotation_writers import format_label
 from tests.support.reader_cases_more import make_wider
 
 _coordinate = st.floats(-9000, 9000, allow_nan=False)

@@ -1,4 +1,4 @@
-"""Calibration of boxes: recovers a known relation, is symmetric, and knows no unit."""
+"""Calibration of boxes: recovers a known relation, is symmetric, and independent of the unit."""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ from distill.tflite.interpreter import TFLiteNet
 
 
 def test_alternating_sizes_are_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planning the graph anew for each view took two of eight milliseconds a photo."""
+    """Planning the graph again for each view took two of eight milliseconds a photo."""
     planned = []
     resize = TFLiteNet.resize
 

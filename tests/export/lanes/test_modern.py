@@ -1,4 +1,4 @@
-"""The modern lane without its converter: what it asks for, and what happens without it."""
+"""The modern lane without its converter: what it requires, and what happens without it."""
 
 import sys
 from pathlib import Path

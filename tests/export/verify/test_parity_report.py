@@ -88,7 +88,7 @@ def test_the_command_writes_page_and_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick", "untimed")
-def test_a_missed_gate_writes_only_the_page_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missed_gate_writes_only_the_requested_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from distill.cli.main import main
 
     closed = ["--gates.int8.max_px", "0", "--gates.int8.mean_px", "0"]

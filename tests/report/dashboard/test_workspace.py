@@ -1,4 +1,4 @@
-"""Workspace and report are valid objects of wandb-workspaces and show what the jobs record; no server is asked."""
+"""Workspace and report are valid objects of wandb-workspaces and show what the jobs record; no server is used."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Gradient norms of single terms: right, recorded where asked, and without any effect on the training."""
+"""Gradient norms of single terms: right, recorded where requested, and without any effect on the training."""
 
 from pathlib import Path
 from typing import Any

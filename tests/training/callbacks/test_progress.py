@@ -49,7 +49,7 @@ def test_a_file_gets_one_line_per_epoch(make_config: Any, capsys: pytest.Capture
     )
 
 
-def test_a_resumed_run_knows_its_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_resumed_run_has_its_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoints = RunCheckpoints(tmp_path, every=100)
     checkpoints.load_state_dict({"best_nme": 0.03, "best_step": 4})
     progress = Progress(Tracking(every=10), checkpoints, epochs=3, per_epoch=4)
