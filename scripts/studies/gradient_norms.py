@@ -7,7 +7,6 @@ the documentation.
 """
 
 import argparse
-import csv
 import statistics
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 import distill
 from distill.provenance import write_result
+from distill.training.loggers.metrics_csv import TERM_GRADIENT, read_curve
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TEST, TRAIN
 
@@ -24,11 +24,10 @@ RECIPE, TEACHER = "configs/student.yaml", "checkpoints/teacher_128.safetensors"
 KD = {"mse": 100.0, "coordinate": 2.0, "covariance": 1.0, "kl": 1.0}
 SUPERVISED = {"edge": 10.0, "star": 1.0, "point": 10.0}
 TITLES = {"edge": "adaptive wing, edge maps", "star": "STAR", "point": "adaptive wing, point maps"}
-_PREFIX = "train/grad_norm_"
 
 
-def trained(data: Path, runs: Path) -> list[dict[str, float]]:
-    """Train one epoch; return the gradient norms by term, step by step."""
+def trained(data: Path, runs: Path) -> Path:
+    """Train one epoch; return the folder of the run."""
     kind, *others = KD
     result = distill.train(
         RECIPE, runs=str(runs), name="gradients", teacher=TEACHER, loss={"star": SUPERVISED["star"]},
@@ -37,12 +36,12 @@ def trained(data: Path, runs: Path) -> list[dict[str, float]]:
         data={"root": str(data / "300W"), "subset": TRAIN, "test_subset": TEST, "workers": 0},
         trainer={"epochs": 1, "validate_every": 1, "threads": 1}, log={"gradients": 1, "wandb": "disabled"},
     )  # fmt: skip
-    with (result.folder / "metrics.csv").open() as file:
-        rows = [
-            {k.removeprefix(_PREFIX): v for k, v in row.items() if k.startswith(_PREFIX)}
-            for row in csv.DictReader(file)
-        ]
-    return [{name: float(value) for name, value in row.items() if value} for row in rows if any(row.values())]
+    return result.folder
+
+
+def norms(folder: Path, term: str) -> list[float]:
+    """Return the gradient norm of a term of the loss, step by step."""
+    return [float(value) for value in read_curve(folder / "metrics.csv", f"{TERM_GRADIENT}{term}")[1]]
 
 
 def table(study: Mapping[str, Any]) -> str:
@@ -60,13 +59,13 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as runs:
-        rows = trained(options.data, Path(runs))
-    terms = {}
-    for name, weight in {**SUPERVISED, **KD}.items():
-        key = name if name in SUPERVISED else f"kd_{name}"
-        values = [row[key] for row in rows]
-        terms[name] = {"weight": weight, "first": values[0], "last": statistics.median(values[-10:])}
-    study = {"recipe": RECIPE, "teacher": TEACHER, "steps": len(rows), "terms": terms}
+        folder = trained(options.data, Path(runs))
+        values = {term: norms(folder, term if term in SUPERVISED else f"kd_{term}") for term in {**SUPERVISED, **KD}}
+    terms = {
+        term: {"weight": weight, "first": values[term][0], "last": statistics.median(values[term][-10:])}
+        for term, weight in {**SUPERVISED, **KD}.items()
+    }
+    study = {"recipe": RECIPE, "teacher": TEACHER, "steps": len(values["star"]), "terms": terms}
     write_result(OUT, study)
     update_block(OUT, table(study))
     print(table(study))
