@@ -76,16 +76,21 @@ def bench(
     given = locals() | {"target": target and target.partition(":")[0]}
     command = command_line("bench", bench, given, "models", ("json", "plot", "log"))
     require_writable(json, plot)
-    models = [path if path.suffix else resolve_model(path) for path in models]
-    for path in models:
-        require_known(path)
     result = bench_at(
-        target, models, peers, threads, Settings((1,), rounds, warmup, reference, watts, score),
+        target, models := _resolved(models), peers, threads, Settings((1,), rounds, warmup, reference, watts, score),
         benchmark_model=benchmark_model, delegates=delegates, photo=photo, stages=stages, runtimes=runtimes,
         evaluations=evaluations, nme=nme, accuracy=accuracy, progress=True,
     )  # fmt: skip
     record_bench(log, models, _report(result, command, json, plot), json)
     return 0
+
+
+def _resolved(models: list[Path]) -> list[Path]:
+    """Return the files of models given by name or path; refuse those of unknown kinds."""
+    files = [path if path.suffix else resolve_model(path) for path in models]
+    for path in files:
+        require_known(path)
+    return files
 
 
 def _report(result: "BenchResult", command: str, json: Path | None, plot: Path | None) -> dict[str, Any]:

@@ -26,7 +26,12 @@ def _predict(landmarks: Tensor, seed: int = 0) -> Prediction:
     heat = torch.rand(*landmarks.shape[:2], 16, 16, requires_grad=True)
     points = torch.rand(*landmarks.shape[:2], 16, 16, requires_grad=True)
     edges = torch.rand(len(landmarks), E, 16, 16, requires_grad=True)
-    return Prediction(soft_argmax(heat), heat, points, edges)
+    cells = {
+        "scores": torch.rand(*landmarks.shape[:2], 4, 4),
+        "offsets": torch.rand(len(landmarks), 2, K, 4, 4),
+        "neighbour_offsets": torch.rand(len(landmarks), 2, K - 1, K, 4, 4),
+    }
+    return Prediction(soft_argmax(heat), heat, points, edges, **cells)
 
 
 def _values(losses: dict[str, Tensor]) -> dict[str, float]:

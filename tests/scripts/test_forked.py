@@ -49,5 +49,6 @@ def test_each_end_has_its_kind(function: object, kind: str) -> None:
 
 
 def test_the_peak_is_that_of_the_call() -> None:
-    small, large = (run_forked(lambda size=size: np.ones(size).sum(), 20).peak_mb for size in (1, 1 << 24))
-    assert 110 < large - small < 160
+    # The system may take pages of the forked process away meanwhile, tens of megabytes: the call takes 537 MB.
+    small, large = (run_forked(lambda size=size: np.ones(size).sum(), 20).peak_mb for size in (1, 1 << 26))
+    assert 440 < large - small < 640

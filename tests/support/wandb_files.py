@@ -1,6 +1,7 @@
 """Content of the `.wandb` file of an offline run, read by W&B's own reader; what a kill cut off is not there."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ class WandbFile:
 
 
 def read_wandb(path: Path) -> WandbFile:
+    """Return the records of a file; W&B's service may write them a moment after the run has ended."""
+    end = time.monotonic() + 30
+    while not (found := _read(path)).run and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
+def _read(path: Path) -> WandbFile:
     from wandb.proto.wandb_internal_pb2 import Record
     from wandb.sdk.internal.datastore import DataStore
 

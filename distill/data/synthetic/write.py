@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ def _write_face(task: _Task, index: int) -> int:
 def _start_worker() -> None:
     """Prepare a worker process, which the calling process ends: at Ctrl-C, and when it is killed itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":  # ends a worker without a message when nobody reads its results any more
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     end_with_parent()
     cv2.setNumThreads(1)
 
