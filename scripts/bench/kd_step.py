@@ -18,6 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,11 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 # Name, teacher's and student's configuration, faces per step, share of the rounds.
 PAIRS = (("128 px", "teacher", "student", 16, 1.0), ("authors, 256 px", "teacher_256", "student_256", 2, 0.5))
 WANTED = 2.0
+TITLES = {
+    "authors, 256 px": "published: SwinV2-B → MobileViT-v2-0.5, 256 px",
+    "128 px": "`configs/teacher.yaml` → `configs/student.yaml`, 128 px",
+}
+OUT = "results/bench/kd_step.json"
 
 
 class NaiveTeacher(FrozenTeacher):
@@ -205,6 +211,34 @@ def measure_codec(options: argparse.Namespace) -> dict[str, Any]:
         }
         print(f"  {form}: {result[form]}")
     return result
+
+
+def speed_table(result: Mapping[str, Any]) -> str:
+    """Return the speed-up of every form over the naive step as a Markdown table."""
+    lines = ["| pair | naive | frozen teacher | `maps` | `window` | `landmarks` |", "|---|---:|---:|---:|---:|---:|"]
+    for name, title in TITLES.items():
+        row = result[name]
+        ups = " | ".join(f"×{row[form]['speed_up']:.1f}" for form in ("frozen", "maps", "window", "landmarks"))
+        lines.append(f"| {title} | {row['naive']['steps_per_second']:.2f} steps/s | {ups} |")
+    return "\n".join(lines)
+
+
+def codec_table(result: Mapping[str, Any]) -> str:
+    """Return what the compact forms of cached maps lose as a Markdown table."""
+    height, width = result["compact"]["map"]
+    losses = ("mse", "kl", "covariance")
+    lines = [
+        f"| form, {height} × {width} maps of 51 points | bytes a face | smaller by "
+        f"| error of the centre of mass, 128 px (mean, 99 %) | change of {', '.join(f'`{name}`' for name in losses)} |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for form in ("maps", "window"):
+        row = result["compact"][form]
+        moved = row["centre_of_mass_px"]
+        changes = ", ".join(f"{row['loss_change_percent'][name]:+.2f} %" for name in losses)
+        error = f"{moved['mean']:.4f} px, {moved['p99']:.4f} px"
+        lines.append(f"| `{form}` | {row['bytes_per_face']:,} | {row['smaller']:.1f} | {error} | {changes} |")
+    return "\n".join(lines)
 
 
 def main() -> int:

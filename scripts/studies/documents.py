@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from scripts import demo
+from scripts.bench import kd_step
 from scripts.checks import own_points
 from scripts.fuzz import kills, mutated_images, mutated_models, mutated_weights, option_mistakes, outside_world
 from scripts.studies import (
@@ -39,6 +40,8 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     detector_sizes.OUT: detector_sizes.table,
     detectors.OUT: detectors.table,
     few_labels.OUT: few_labels.table,
+    kd_step.OUT: kd_step.speed_table,
+    f"{kd_step.OUT}#codec": kd_step.codec_table,
     kd_study.OUT: kd_study.table,
     kills.RESULT: kills.block,
     mutated_images.OUT: mutated_images.table,
