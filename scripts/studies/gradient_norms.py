@@ -7,6 +7,7 @@ the documentation.
 """
 
 import argparse
+import json
 import statistics
 import tempfile
 from collections.abc import Mapping
@@ -60,13 +61,14 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as runs:
         folder = trained(options.data, Path(runs))
+        data_hash = json.loads((folder / "summary.json").read_text())["train_hash"]
         values = {term: norms(folder, term if term in SUPERVISED else f"kd_{term}") for term in {**SUPERVISED, **KD}}
     terms = {
         term: {"weight": weight, "first": values[term][0], "last": statistics.median(values[term][-10:])}
         for term, weight in {**SUPERVISED, **KD}.items()
     }
     study = {"recipe": RECIPE, "teacher": TEACHER, "steps": len(values["star"]), "terms": terms}
-    write_result(OUT, study)
+    write_result(OUT, study, data_hash)
     update_block(OUT, table(study))
     print(table(study))
 
