@@ -27,9 +27,13 @@ class WandbFile:
     tables: dict[str, Path] = field(default_factory=dict)
 
 
-def read_wandb(path: Path) -> WandbFile:
-    """Return the records of a file; W&B's service may write them a moment after the run has ended."""
-    end = time.monotonic() + 30
+def read_wandb(path: Path, wait_s: float = 0) -> WandbFile:
+    """Return the records of a file.
+
+    Args:
+        wait_s: how long to wait for the first record, which W&B's service may write after the run has ended.
+    """
+    end = time.monotonic() + wait_s
     while not (found := _read(path)).run and time.monotonic() < end:
         time.sleep(0.2)
     return found

@@ -48,7 +48,7 @@ def test_a_job_is_a_run_beside_its_training(run: Path, measure: Measure) -> None
     job = record_job(config, run, "evaluate", [model], (), {"nme_percent": 12.5, "fr8_percent": None}, tables)
     assert [found.id for found in read_jobs(run)] == [job.id]
     (file,) = run.glob("wandb/offline-run-*/*.wandb")
-    found = read_wandb(file)
+    found = read_wandb(file, wait_s=30)
     settings = {key: found.run[key] for key in ("project", "entity", "group", "job_type", "name", "tags", "notes")}
     assert settings == {
         "project": "faces", "entity": "lab", "group": "study", "job_type": "evaluate", "name": "student-evaluate",
