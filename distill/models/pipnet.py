@@ -95,10 +95,11 @@ class PipHead(nn.Module):
         near = [conv(features).float() for conv in (self.near_x, self.near_y)]
         height, width = scores.shape[-2:]
         with torch.autocast(scores.device.type, enabled=False):
+            top = self._best_cell(scores)
             column = torch.arange(width, device=scores.device).view(1, 1, 1, width)
             row = torch.arange(height, device=scores.device).view(1, 1, height, 1)
-            x = self._decode(scores, own[0], near[0], column) / width
-            y = self._decode(scores, own[1], near[1], row) / height
+            x = self._decode(top, own[0], near[0], column) / width
+            y = self._decode(top, own[1], near[1], row) / height
         return Prediction(
             torch.cat([x, y], 3).flatten(2),
             scores=scores,
@@ -106,15 +107,17 @@ class PipHead(nn.Module):
             neighbour_offsets=torch.stack(near, 1).unflatten(2, (self.count, -1)),
         )
 
-    def _decode(self, scores: Tensor, own: Tensor, near: Tensor, corner: Tensor) -> Float[Tensor, "b k 1 1"]:
-        """Return one coordinate of every landmark in cells; `corner` is that of the corner of each cell.
+    def _best_cell(self, scores: Float[Tensor, "b k h w"]) -> Float[Tensor, "b p h w"]:
+        """Return the cell of every prediction as weights of sum 1; of equally high cells each has its share.
 
-        Written without indices, which converters spread over many operators; of equally high cells it takes the mean.
+        Written without indices, which converters spread over many operators.
         """
         top = (scores >= scores.amax((-2, -1), keepdim=True)).to(scores.dtype)
-        top = top / top.sum((-2, -1), keepdim=True)
-        all_predicted = torch.cat([own, near], 1) + corner
-        at_peak = (all_predicted * torch.cat([top] * (1 + self.count), 1)).sum((-2, -1), keepdim=True)
+        return torch.cat([top / top.sum((-2, -1), keepdim=True)] * (1 + self.count), 1)
+
+    def _decode(self, top: Tensor, own: Tensor, near: Tensor, corner: Tensor) -> Float[Tensor, "b k 1 1"]:
+        """Return one coordinate of every landmark in cells; `corner` is that of the corner of each cell."""
+        at_peak = ((torch.cat([own, near], 1) + corner) * top).sum((-2, -1), keepdim=True)
         return nn.functional.conv2d(at_peak, self.merge)
 
 
