@@ -34,6 +34,7 @@ from scripts.studies.papers import contents, page
 BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(deploy.OUT): deploy.block,
     all_labels.OUT: few_labels.table,
+    f"{all_labels.OUT}#gain": all_labels.gain,
     confidence.OUT: confidence.table,
     demo.OUT: demo.block,
     detector_boxes.OUT: detector_boxes.table,

@@ -41,16 +41,23 @@ TEACHER = [
 ]  # fmt: skip
 
 
-def labelled_store(data: Path, folder: Path) -> tuple[Path, list[FaceRecord]]:
-    """Write a store of the labelled tenth (`train`) and 100 of the other training faces (`val`); return it and the
-    labelled faces.
+def labelled_store(
+    data: Path, folder: Path, held_out: float = 1 - LABELLED, multiple: int = 1, validated: int | None = 100
+) -> tuple[Path, list[FaceRecord]]:
+    """Write a store of labelled training faces (`train`) and of held-out ones (`val`); return it and the former.
+
+    Args:
+        held_out: share of the training faces, by photo group, whose labels are not trained on.
+        multiple: the number of labelled faces is cut down to a multiple of this.
+        validated: at most this many of the held-out faces.
     """
     test = read_faces("300w", data, parse_subsets(TEST), "inner51")
     faces = without_groups_of(read_faces("300w", data, parse_subsets(TRAIN), "inner51"), test)
-    labelled, rest = split_by_group(faces, 1 - LABELLED, 0)
+    labelled, rest = split_by_group(faces, held_out, 0)
+    labelled = labelled[: len(labelled) // multiple * multiple]
     subsets = [
         *(replace(face, subset="train") for face in labelled),
-        *(replace(face, subset="val") for face in rest[:100]),
+        *(replace(face, subset="val") for face in rest[:validated]),
     ]
     return prepare_store(folder, subsets).parent, labelled
 
@@ -92,6 +99,16 @@ def table(study: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def write_study(
+    out: str, study: dict[str, Any], runs: Mapping[str, list[Path]], data: Path, labelled: list[FaceRecord]
+) -> None:
+    """Measure the runs of both arms, write them with the study, and its table in the documentation."""
+    study |= measured(runs, data, REFERENCE)
+    write_result(out, study, data_hash=data_hash(labelled))
+    update_block(out, table(study))
+    print(table(study))
+
+
 def main() -> None:
     """Train the teacher and both arms with every seed, measure, write."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -111,10 +128,7 @@ def main() -> None:
         "steps": [steps_of(path) for path in runs[REFERENCE]],
         "arms": arguments(store, len(labelled), options.unlabelled, teacher),
     }
-    study |= measured(runs, options.data / "300W", REFERENCE)
-    write_result(OUT, study, data_hash=data_hash(labelled))
-    update_block(OUT, table(study))
-    print(table(study))
+    write_study(OUT, study, runs, options.data / "300W", labelled)
 
 
 if __name__ == "__main__":
