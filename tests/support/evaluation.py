@@ -33,7 +33,7 @@ class Oracle(Backend):
         self.runtime, self.sha256 = "none", "0" * 64
         self.records, self.boxes, self.shift, self.batches = records, boxes, np.array(shift), list[int]()
 
-    def _answer(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _predict(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         record = self.records[round(float(np.median(crop)) / STEP)].in_scheme(self.spec.scheme)
         affine = crop_affine(record.boxes[self.boxes], self.spec.crop)
         size = self.spec.crop.size
@@ -41,7 +41,7 @@ class Oracle(Backend):
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.batches.append(len(crops))
-        return np.stack([self._answer(crop) for crop in crops])
+        return np.stack([self._predict(crop) for crop in crops])
 
 
 @pytest.fixture

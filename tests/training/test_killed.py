@@ -109,7 +109,7 @@ def test_student_killed_five_times(runs: Runs) -> None:
     _check(runs, seed=2, teacher=Path("runs/teacher/best.ckpt"), kd={"kind": "mse", "weight": 100.0})
 
 
-def test_student_with_kept_answers_killed_five_times(runs: Runs) -> None:
+def test_student_with_cached_outputs_killed_five_times(runs: Runs) -> None:
     """Also in the middle of keeping them: what a resumed run finds is what it would have been told."""
     runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
     kd = {"kind": "mse", "weight": 100.0, "cache": CacheConfig("window", Path("kept"))}
