@@ -1,7 +1,7 @@
 """Models of any kind loaded and fed with random numbers, ready to be run again and again.
 
 Beside `inference.backend.Backend` because a backend needs a spec and feeds an image per call: `bench` also times files
-of other makers, of any number, type and layout of inputs, and a call of the runtime alone, with inputs that are set once.
+of other makers, of any number, type and layout of inputs, and the runtime alone, with inputs that are set once.
 """
 
 from pathlib import Path
