@@ -24,6 +24,7 @@ from distill.models.weight_files import (
 )
 from distill.models.zoo import create_model
 from distill.pretrained.registry import require_known, resolve_model
+from distill.pretrained.released_files import require_undamaged_release
 from distill.spec import ModelSpec
 
 _PREFIX = "net."
@@ -97,7 +98,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Return the stored spec and the tensors of a `.ckpt` or `.safetensors` file.
 
     Raises:
-        CheckpointError: missing file, not weights, or weights with NaN or infinity.
+        CheckpointError: missing file, not weights, changed or damaged, or weights with NaN or infinity.
     """
     require_known(path)
     if not path.is_file():
@@ -105,6 +106,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     if path.suffix not in _READERS:
         raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
     require_listed_hash(path)
+    require_undamaged_release(path)
     spec, state = _READERS[path.suffix](path)
     require_finite_weights(path, state)
     return spec, state
