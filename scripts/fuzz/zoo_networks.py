@@ -67,10 +67,13 @@ def round_trip(net: nn.Module, spec: ModelSpec, folder: Path, images: torch.Tens
 
 
 def prepared(name: str, size: int) -> nn.Module:
-    """Return the network with weights that make its points depend on the image, also through plain maps."""
+    """Return the network with weights that make its points depend on the image, also through plain maps.
+
+    Larger weights make sharper maps, on which rounding alone moves the points of a deep network.
+    """
     torch.manual_seed(0)
     net = shaken(create_model(name, SCHEME))
-    return (with_peaks(net, size) if name.startswith(("hrnet", "lite_hrnet")) else net).eval()
+    return (with_peaks(net, size, gain=1) if name.startswith(("hrnet", "lite_hrnet")) else net).eval()
 
 
 def parity(net: nn.Module, spec: ModelSpec, folder: Path) -> dict[str, float]:
