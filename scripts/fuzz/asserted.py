@@ -2,7 +2,7 @@
 
 Checks with thousands of cases have commands of their own; the others are tests of the suite, run here once more at a
 clean commit. What a test measures it hands over as `record_property`. Writes results/checks/asserted.json and exits
-with 1 when a test fails or is skipped.
+with 1 when a test fails or all of a check are skipped.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def main() -> int:
     tests = dict.fromkeys(test for tests in TESTS.values() for test in tests)
     pytest.main(["-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *(str(ROOT / test) for test in tests)], [record])
     found = {name: record.found(tests) for name, tests in TESTS.items()}
-    failed = [name for name, part in found.items() if set(part["outcomes"]) != {"passed"}]
+    failed = [name for name, part in found.items() if "failed" in part["outcomes"] or "passed" not in part["outcomes"]]
     write_result(options.out, {"failed": failed, "checks": found})
     return 1 if failed else 0
 
