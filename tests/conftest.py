@@ -1,8 +1,10 @@
 """Fixtures of every test: no network, account or installation, one thread a worker, real faces where present."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
     os.environ |= dict.fromkeys(THREADS, "1")
 for secret in ("WANDB_API_KEY", "HF_TOKEN"):
     os.environ.pop(secret, None)
+# Hundreds of processes are started here: without bytecode, each would compile the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Time limits of single examples only measure how busy the machine is.
 settings.register_profile("distill", deadline=None, print_blob=True)
@@ -49,14 +53,20 @@ def _is_local(host: Any) -> bool:
 
 
 class SharedFixtures(LoadGroupScheduling):
-    """Tests of a class, a file or an `xdist_group` run on one worker, in the order of the collection.
+    """Tests of a class or a file run on one worker, those on the shared conversion on one as well.
 
-    `loadgroup` alone sends consecutive tests to different workers, each of which makes the fixtures of their file.
+    `loadgroup` alone sends consecutive tests to different workers, each of which makes the fixtures of their file, and
+    since pytest 9.2 it knows nothing of marked groups: pytest-xdist 3.8 cannot add their names to the ids of tests.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        scope: str = super()._split_scope(nodeid)
-        return scope.rsplit("::", 1)[0] if scope == nodeid else scope
+        return "exported" if _shares_conversion(nodeid.partition("::")[0]) else nodeid.rsplit("::", 1)[0]
+
+
+@cache
+def _shares_conversion(path: str) -> bool:
+    """Whether a file has tests on the conversion of tests/support/exported.py."""
+    return re.search(r"exported: ExportResult|\breuse_exported\b", (ROOT / path).read_text()) is not None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,17 +78,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedFixtur
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests on the shared conversion together; on workers, start with what takes longest."""
-    for item in items:
-        if "exported" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("exported"))
+    """On workers, start with what takes longest."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         slow = {item.parent for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: (_is_grouped(item), item.parent in slow, _is_long(item)), reverse=True)
+        items.sort(key=lambda item: (_is_shared(item), item.parent in slow, _is_long(item)), reverse=True)
 
 
-def _is_grouped(item: pytest.Item) -> bool:
-    return item.get_closest_marker("xdist_group") is not None
+def _is_shared(item: pytest.Item) -> bool:
+    return _shares_conversion(item.nodeid.partition("::")[0])
 
 
 def _is_long(item: pytest.Item) -> bool:

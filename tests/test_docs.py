@@ -126,6 +126,16 @@ def test_links_resolve(path: Path) -> None:
     assert [target for target in local if not (path.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_files_of_the_repository_that_are_named_exist(path: Path) -> None:
+    if path.name == "CHANGELOG.md" or path.name.startswith("add-"):  # what was, and what a reader makes
+        return
+    found = re.findall(
+        r"(?<![\w/.])((?:distill|scripts|tests|configs|results|checkpoints)/[\w./-]+\.[a-z]\w+)\b", path.read_text()
+    )
+    assert [name for name in found if not (ROOT / name).exists()] == []
+
+
 def test_the_readme_is_short() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 150

@@ -1,4 +1,8 @@
-"""Models of any kind loaded and fed with random numbers, ready to be run again and again."""
+"""Models of any kind loaded and fed with random numbers, ready to be run again and again.
+
+Beside `inference.backend.Backend` because a backend needs a spec and feeds an image per call: `bench` also times files
+of other makers, of any number, type and layout of inputs, and the runtime alone, with inputs that are set once.
+"""
 
 from pathlib import Path
 from typing import Any

@@ -96,7 +96,9 @@ def commands(environment: Environment, base: str, folder: Path) -> list[list[str
     python, lock = str(folder / "bin" / "python"), ["--no-deps", "--require-hashes", "-r", str(environment.lock)]
     uv = shutil.which("uv")
     if uv:
-        install = [uv, "pip", "install", "--quiet", "--python", python, "--only-binary", ":all:", *lock]
+        # uv compiles nothing by itself: without bytecode each conversion would spend seconds on importing onnx2tf.
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+        install += ["--only-binary", ":all:", *lock]
         return [[uv, "venv", "--quiet", "--python", base, str(folder)], install]
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"]
     return [[base, "-m", "venv", str(folder)], [python, "-m", "pip", "install", *quiet, *lock]]

@@ -53,10 +53,10 @@ class RuntimeTimer:
         Raises:
             CheckpointError: the runtime refuses the file or crashes.
         """
-        answer = self._ask({"model": str(model.resolve()), "threads": threads})
-        if "error" in answer:
-            raise CheckpointError(f"{model.name}: {self.runtime} cannot run it ({answer['error'][:200]})")
-        return int(answer["call"])
+        reply = self._ask({"model": str(model.resolve()), "threads": threads})
+        if "error" in reply:
+            raise CheckpointError(f"{model.name}: {self.runtime} cannot run it ({reply['error'][:200]})")
+        return int(reply["call"])
 
     def milliseconds(self, number: int) -> float:
         """Run a loaded model once and return its time.
@@ -64,21 +64,21 @@ class RuntimeTimer:
         Raises:
             CheckpointError: it failed.
         """
-        answer = self._ask({"call": number})
-        if "error" in answer:
-            raise CheckpointError(f"{self.runtime}: a call failed ({answer['error'][:200]})")
-        return float(answer["ms"])
+        reply = self._ask({"call": number})
+        if "error" in reply:
+            raise CheckpointError(f"{self.runtime}: a call failed ({reply['error'][:200]})")
+        return float(reply["ms"])
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._child.stdin is not None
         try:
             self._child.stdin.write(json.dumps(request).encode() + b"\n")
             self._child.stdin.flush()
-            answer: dict[str, Any] = json.loads(read_line(self._child, _CALL_S))
+            reply: dict[str, Any] = json.loads(read_line(self._child, _CALL_S))
         except (OSError, ValueError) as error:
             what = Path(request["model"]).name if "model" in request else "a model"
             raise CheckpointError(f"{self.runtime}: its process ended while it ran {what} ({error})") from error
-        return answer
+        return reply
 
     def close(self) -> None:
         """End the process."""

@@ -55,16 +55,16 @@ def serve(module: str) -> None:
 
     `memory` is the address space that the model may take on top of the runtime itself, in bytes.
     """
-    # The runtime and the models may print; only answers go to the pipe that the parent reads.
-    answers = os.fdopen(os.dup(1), "w")
+    # The runtime and the models may print; only replies go to the pipe that the parent reads.
+    replies = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     importlib.import_module("numpy")
     load = interpreter_class(module)
-    answers.write("ready\n")
-    answers.flush()
+    replies.write("ready\n")
+    replies.flush()
     for line in sys.stdin:
-        answers.write(json.dumps(_forked(json.loads(line), load)) + "\n")
-        answers.flush()
+        replies.write(json.dumps(_forked(json.loads(line), load)) + "\n")
+        replies.flush()
 
 
 def _forked(request: dict[str, Any], load: Any) -> dict[str, Any]:
@@ -84,16 +84,14 @@ def _forked(request: dict[str, Any], load: Any) -> dict[str, Any]:
         log.seek(0)
         printed = log.read(1 << 16).decode(errors="replace").strip().splitlines()
     if not ended:
-        answer = {"kind": "timeout", "text": f"no answer within {request['timeout']:g} s"}
+        reply = {"kind": "timeout", "text": f"no answer within {request['timeout']:g} s"}
     elif os.WIFSIGNALED(status):
         text = "killed by " + signal.Signals(os.WTERMSIG(status)).name
         last = [line.strip() for line in printed if "XNNPACK delegate" not in line][-1:]
-        answer = {"kind": "crash", "text": ": ".join([text] + last)[:_LONGEST]}
+        reply = {"kind": "crash", "text": ": ".join([text] + last)[:_LONGEST]}
     else:
-        answer = (
-            json.loads(received) if received else {"kind": "error", "text": f"exit status {os.WEXITSTATUS(status)}"}
-        )
-    return dict(answer, seconds=round(time.time() - start, 4))
+        reply = json.loads(received) if received else {"kind": "error", "text": f"exit status {os.WEXITSTATUS(status)}"}
+    return dict(reply, seconds=round(time.time() - start, 4))
 
 
 def _read(receiver: int, deadline: float) -> tuple[bytes, bool]:
@@ -120,11 +118,11 @@ def _child(request: dict[str, Any], load: Any, sender: int, log: int) -> None:
         limit(_taken() + request["memory"])
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
         invoke(load, request["model"])
-        answer = {"kind": "runs", "text": ""}
-    except BaseException as error:  # noqa: BLE001  any exception of the runtime is an answer
-        answer = {"kind": "error", "text": reason(error)}
+        reply = {"kind": "runs", "text": ""}
+    except BaseException as error:  # noqa: BLE001  any exception of the runtime is a reply
+        reply = {"kind": "error", "text": reason(error)}
     try:
-        os.write(sender, json.dumps(answer).encode())
+        os.write(sender, json.dumps(reply).encode())
     finally:
         # No clean-up: destructors of a runtime may crash after a damaged file.
         os._exit(0)
@@ -154,28 +152,28 @@ def filled(load: Any, model: str, threads: int) -> Any:
 
 def time_calls(module: str) -> None:
     """Answer `{"model", "threads"}` with `{"call"}`, `{"call"}` with `{"ms"}`, both with `{"error"}` where it fails."""
-    answers = os.fdopen(os.dup(1), "w")
+    replies = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     load = interpreter_class(module)
     calls = []
-    answers.write("ready\n")
-    answers.flush()
+    replies.write("ready\n")
+    replies.flush()
     for line in sys.stdin:
         request = json.loads(line)
-        answer: dict[str, Any] = {}
+        reply: dict[str, Any] = {}
         try:
             if "model" in request:
                 calls.append(filled(load, request["model"], request["threads"]).invoke)
                 calls[-1]()
-                answer = {"call": len(calls) - 1}
+                reply = {"call": len(calls) - 1}
             else:
                 start = time.perf_counter()
                 calls[request["call"]]()
-                answer = {"ms": 1000 * (time.perf_counter() - start)}
-        except Exception as error:  # noqa: BLE001  any exception of the runtime is an answer
-            answer = {"error": reason(error)}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+                reply = {"ms": 1000 * (time.perf_counter() - start)}
+        except Exception as error:  # noqa: BLE001  any exception of the runtime is a reply
+            reply = {"error": reason(error)}
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
 
 
 def _sample(np: Any, rng: Any, shape: Any, dtype: Any) -> Any:
@@ -218,6 +216,6 @@ if __name__ == "__main__":
     limit(int(sys.argv[5]))
     try:
         run(*sys.argv[1:5])
-    except Exception as error:  # noqa: BLE001  any exception of the runtime is an answer
+    except Exception as error:  # noqa: BLE001  any exception of the runtime is a reply
         print(reason(error), file=sys.stderr)
         sys.exit(3)

@@ -36,7 +36,7 @@ OLD_PYTHON = "DISTILL_TFLITE211_PYTHON"
 
 Failure = Literal["crash", "timeout", "error"]
 
-# A server without an answer so long after its own time limit has died; importing tensorflow takes a while.
+# A server without a reply so long after its own time limit has died; importing tensorflow takes a while.
 _GRACE_S, START_S = 5, 120
 WORKER = Path(__file__).with_name("runtime_worker.py")
 _MODULES = {
@@ -182,7 +182,7 @@ def child_environment() -> dict[str, str]:
 
 
 def read_line(child: "subprocess.Popen[bytes]", timeout_s: float) -> bytes:
-    """Read one line of the child's answers, which are short."""
+    """Read one line of the child's replies, which are short."""
     assert child.stdout is not None
     line, deadline = b"", time.monotonic() + timeout_s
     while not line.endswith(b"\n"):
@@ -226,21 +226,21 @@ class RuntimeServer:
             return RuntimeFailure("error", refused)
         request = {"model": str(Path(model).resolve()), "timeout": self.timeout_s, "memory": self.memory}
         try:
-            answer = self._ask(request)
+            reply = self._ask(request)
         except (OSError, ValueError) as error:
             self.close()
             return RuntimeFailure("crash", f"the process of {self.runtime} ended: {error}")
-        return None if answer["kind"] == "runs" else RuntimeFailure(answer["kind"], answer["text"])
+        return None if reply["kind"] == "runs" else RuntimeFailure(reply["kind"], reply["text"])
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         child = self._child or self._start()
         assert child.stdin is not None
         child.stdin.write(json.dumps(request).encode() + b"\n")
         child.stdin.flush()
-        answer = json.loads(read_line(child, self.timeout_s + _GRACE_S))
-        if not isinstance(answer, dict) or answer.get("kind") not in ("runs", *get_args(Failure)):
-            raise ValueError(f"unexpected answer {answer!r}")
-        return answer
+        reply = json.loads(read_line(child, self.timeout_s + _GRACE_S))
+        if not isinstance(reply, dict) or reply.get("kind") not in ("runs", *get_args(Failure)):
+            raise ValueError(f"unexpected reply {reply!r}")
+        return reply
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self._child = subprocess.Popen(

@@ -55,7 +55,8 @@ class DetectorConfig:
     log: LogConfig = field(default_factory=lambda: LogConfig(wandb="disabled"))
 
     def __post_init__(self) -> None:
-        for name, value in (("accumulate", 1), ("devices", 1), ("num_nodes", 1), ("patience", 0)):
+        single = {"accumulate": 1, "devices": 1, "num_nodes": 1, "sync_batchnorm": False, "patience": 0}
+        for name, value in single.items():
             if getattr(self.trainer, name) != value:
                 raise ConfigError(f"--trainer.{name} has no effect on the training of a detector: leave it {value}")
         if self.log.wandb != "disabled" or self.log.to or self.log.pictures or self.log.gradients:

@@ -6,7 +6,7 @@ Expects what these commands leave behind (DATA is a 300-W folder):
 
     make teacher DATA=...
     make student DATA=...
-    make student DATA=... CONFIG=configs/student_nokd.yaml NAME=student_nokd
+    make student DATA=... KD=none NAME=student_baseline
     make export
     make submission
 """
@@ -25,7 +25,7 @@ from scripts.studies.common.split_300w import TEST
 
 OUT = "results/studies/pipeline_300w.json"
 # Name in the results -> name of the run.
-RUNS = {"teacher": "teacher", "student": "student", "baseline": "student_nokd"}
+RUNS = {"teacher": "teacher", "student": "student", "baseline": "student_baseline"}
 EXPORT = Path("runs/student/export")
 MODELS = {
     **{name: Path("runs", run, "best.ckpt") for name, run in RUNS.items()},

@@ -112,5 +112,7 @@ def test_pip_is_used_without_uv_and_both_check_hashes(monkeypatch: pytest.Monkey
     uv = tmp_path / "uv"
     uv.touch()
     uv.chmod(uv.stat().st_mode | stat.S_IXUSR)
-    for command in (plain[1], commands(MODERN, "python3.12", tmp_path / "env")[1]):
+    quick = commands(MODERN, "python3.12", tmp_path / "env")
+    assert "--compile-bytecode" in quick[1], "pip does it by itself"
+    for command in (plain[1], quick[1]):
         assert {"--require-hashes", "--no-deps", str(MODERN.lock)} <= set(command)

@@ -72,7 +72,7 @@ def test_a_file_of_one_output_gives_no_confidence(model: Path) -> None:
 
 
 def test_faces_are_marked_by_their_confidence(exported: ExportResult) -> None:
-    """Every format says the same about the same crop as the network itself; a random one is certain of nothing."""
+    """Every format predicts the same for a crop as the network itself; a random network has low confidence."""
     photo = np.random.default_rng(0).integers(0, 255, (160, 200, 3)).astype(np.uint8)
     (onnx,), (tflite,) = (Landmarker(exported.files[kind], find_box)(photo) for kind in ("onnx", "fp32"))
     assert onnx.point_confidence.shape == (51,)

@@ -37,7 +37,7 @@ class TestDan2(ZooTester):
         """Random stages that move landmarks by a few pixels, as trained ones do.
 
         Those of `shaken` throw them a thousand pixels about; what is left of the similarity then turns a difference of
-        1e-6 in the crop, the rounding of any runtime, into a thousand pixels of the answer.
+        1e-6 in the crop, the rounding of any runtime, into a thousand pixels of the output.
         """
         torch.manual_seed(0)
         net = shaken(create_model(spec.arch, spec.scheme, **spec.options)).eval()

@@ -50,7 +50,7 @@ def test_crops_of_another_size_are_refused_in_one_line() -> None:
         create_model("efld", "inner51", others=["ibug68", "inner51"])
 
 
-def test_every_head_answers_and_the_first_is_the_network() -> None:
+def test_every_head_predicts_and_the_first_is_the_network() -> None:
     net = create_model("efld", "inner51", others=["ibug68", "wflw98"]).eval()
     images = torch.rand(2, 3, 128, 128)
     heads = net.every_head(images)  # type: ignore[operator]

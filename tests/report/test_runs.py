@@ -3,12 +3,14 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from distill.data.readers import read_faces
 from distill.errors import AnnotationError, ConfigError
+from distill.evaluate.evaluate import evaluate
 from distill.evaluate.faces import load_faces
 from distill.evaluate.result import Evaluation
 from distill.evaluate.suite import render_suite, run_suite
@@ -20,18 +22,26 @@ from distill.landmarks import load_scheme
 from distill.report.gallery import extremes, gallery
 from distill.report.runs import build
 from distill.report.sources import matched, read_source, read_sources
-from tests.support.evaluation import MakeOracle, Measure
+from tests.support.evaluation import Measure, Oracle, write_photos
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the suite measures of the first run; it takes a second."""
+    root = write_photos(tmp_path_factory.mktemp("photos"))
+    first, second = (Oracle(read_faces("manifest", root), "inner51", shift=shift) for shift in ((1, 2), (2, 2)))
+    faces = load_faces("inner51", format="manifest", root=root)
+    evaluation = evaluate(first, format="manifest", root=root, progress=False)
+    return run_suite(first, faces, evaluation, second, progress=False)
 
 
 @pytest.fixture
-def runs(root: Path, tmp_path: Path, measure: Measure, oracle: MakeOracle) -> tuple[Path, Path]:
+def runs(suite: dict[str, Any], tmp_path: Path, measure: Measure) -> tuple[Path, Path]:
     """Two run folders; the first has a suite, training curves and a second evaluation."""
     first, second = tmp_path / "one", tmp_path / "two"
     for folder in (first, second):
         folder.mkdir()
-    faces, evaluation = load_faces("inner51", format="manifest", root=root), measure(shift=(1, 2))
-    suite = run_suite(oracle(shift=(1, 2)), faces, evaluation, oracle(shift=(2, 2)), progress=False)
-    write_json(first / "evaluation.json", evaluation.to_json() | {"suite": suite})
+    write_json(first / "evaluation.json", measure(shift=(1, 2)).to_json() | {"suite": suite})
     write_json(first / "hard.json", measure(shift=(1, 2), subset="hard").to_json())
     (first / "metrics.csv").write_text("step,name,value\n1,train/loss,2.0\n2,train/loss,1.0\n2,val/nme,0.04\n")
     write_json(second / "evaluation.json", measure(shift=(2, 2)).to_json())

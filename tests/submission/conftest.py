@@ -1,4 +1,4 @@
-"""An unpacked package with a model of known answers, and the photos hosts really have."""
+"""An unpacked package with a model of known outputs, and the photos hosts really have."""
 
 import shutil
 import sys

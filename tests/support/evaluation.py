@@ -33,7 +33,7 @@ class Oracle(Backend):
         self.runtime, self.sha256 = "none", "0" * 64
         self.records, self.boxes, self.shift, self.batches = records, boxes, np.array(shift), list[int]()
 
-    def _answer(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _predict(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         record = self.records[round(float(np.median(crop)) / STEP)].in_scheme(self.spec.scheme)
         affine = crop_affine(record.boxes[self.boxes], self.spec.crop)
         size = self.spec.crop.size
@@ -41,15 +41,14 @@ class Oracle(Backend):
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.batches.append(len(crops))
-        return np.stack([self._answer(crop) for crop in crops])
+        return np.stack([self._predict(crop) for crop in crops])
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Nine faces in two subsets, points in ibug68; only the first eight have a detector's box."""
+def write_photos(folder: Path) -> Path:
+    """Write nine faces in two subsets, points in ibug68; only the first eight have a detector's box."""
     rng, faces = np.random.default_rng(5), []
     for i in range(N_FACES):
-        Image.fromarray(np.full((HEIGHT, WIDTH, 3), STEP * i, np.uint8)).save(tmp_path / f"{i}.png")
+        Image.fromarray(np.full((HEIGHT, WIDTH, 3), STEP * i, np.uint8)).save(folder / f"{i}.png")
         points = rng.uniform(0.2, 0.8, (68, 2)) * (WIDTH, HEIGHT)
         # An outer eye distance of exactly 40 pixels makes every expected NME a round number.
         points[36], points[45] = (20, 30), (60, 30)
@@ -58,8 +57,14 @@ def root(tmp_path: Path) -> Path:
         subset = "common" if i < 6 else "hard"
         face = {"name": f"{subset}/{i}", "image": f"{i}.png", "points": {"ibug68": points.tolist()}}
         faces.append({**face, "boxes": boxes, "subset": subset})
-    (tmp_path / "faces.json").write_text(json.dumps({"format": "distill-faces/1", "faces": faces}))
-    return tmp_path
+    (folder / "faces.json").write_text(json.dumps({"format": "distill-faces/1", "faces": faces}))
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The nine faces of `write_photos`."""
+    return write_photos(tmp_path)
 
 
 MakeOracle = Callable[..., Oracle]

@@ -1,4 +1,4 @@
-"""A TFLite model of a few bytes with a known answer, for tests of what runs models.
+"""A TFLite model of a few bytes with a known output, for tests of what runs models.
 
 `tiny_points.tflite` was converted by TensorFlow 2.19.1, which takes eight seconds, from this function:
 
@@ -23,7 +23,7 @@ _MODEL = Path(__file__).with_name("tiny_points.tflite")
 
 
 def base_points() -> NDArray[np.float32]:
-    """What the model answers for a black crop, (51, 2); it adds GAIN times the mean of the crop."""
+    """What the model predicts for a black crop, (51, 2); it adds GAIN times the mean of the crop."""
     return np.random.default_rng(7).uniform(0.2, 0.7, (POINTS, 2)).astype(np.float32)
 
 

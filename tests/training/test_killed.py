@@ -81,39 +81,39 @@ def runs(server: ForkServerContext, tmp_path: Path, make_config: Any, monkeypatc
     return Runs(server, tmp_path, make_config)
 
 
-def _check(runs: Runs, seed: int, **changes: Any) -> None:
+def _check(runs: Runs, seed: int, workers: int, **changes: Any) -> None:
+    """Compare a training that was killed three times; `scripts.fuzz.kills` does so ninety times."""
     rng = random.Random(seed)
     expected = runs.finish("whole", runs.write("whole", **changes))
     assert sum(name.startswith("train/loss@") for name in expected) == STEPS
     assert sum(name.startswith("val/nme@") for name in expected) == EPOCHS // 2
-    for workers in (0, 2):
-        name = f"killed{workers}"
-        shutil.rmtree(runs.folder / "kept", ignore_errors=True)
-        data = {**changes.get("data", {}), "workers": workers, "cache": False}
-        argv = runs.write(name, **{**changes, "data": data})
-        for step in sorted(rng.sample(range(1, STEPS), 5)):
-            runs.kill_at(name, argv, step, delay=rng.uniform(0, 0.15))
-        found = runs.finish(name, [*argv, "--resume"])
-        different = [key for key in expected if found.get(key) != expected[key]]
-        assert found.keys() == expected.keys()
-        assert not different, f"workers {workers}: {different[:5]} of {len(different)} differ"
-        assert not list((runs.folder / "runs" / name).glob(".*")), "a file of an unfinished save is left"
+    shutil.rmtree(runs.folder / "kept", ignore_errors=True)
+    data = {**changes.get("data", {}), "workers": workers, "cache": False}
+    argv = runs.write("killed", **{**changes, "data": data})
+    for step in sorted(rng.sample(range(1, STEPS), 3)):
+        runs.kill_at("killed", argv, step, delay=rng.uniform(0, 0.15))
+    found = runs.finish("killed", [*argv, "--resume"])
+    different = [key for key in expected if found.get(key) != expected[key]]
+    assert found.keys() == expected.keys()
+    assert not different, f"{different[:5]} of {len(different)} differ"
+    assert not list((runs.folder / "runs" / "killed").glob(".*")), "a file of an unfinished save is left"
 
 
-def test_teacher_killed_five_times(runs: Runs) -> None:
-    _check(runs, seed=1)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_killed_teacher(workers: int, runs: Runs) -> None:
+    _check(runs, 1 + workers, workers)
 
 
-def test_student_killed_five_times(runs: Runs) -> None:
+def test_a_killed_student(runs: Runs) -> None:
     runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
-    _check(runs, seed=2, teacher=Path("runs/teacher/best.ckpt"), kd={"kind": "mse", "weight": 100.0})
+    _check(runs, 2, 2, teacher=Path("runs/teacher/best.ckpt"), kd={"kind": "mse", "weight": 100.0})
 
 
-def test_student_with_kept_answers_killed_five_times(runs: Runs) -> None:
-    """Also in the middle of keeping them: what a resumed run finds is what it would have been told."""
+def test_a_killed_student_with_cached_outputs(runs: Runs) -> None:
+    """Also in the middle of storing them: what a resumed run finds is what it would have computed."""
     runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
     kd = {"kind": "mse", "weight": 100.0, "cache": CacheConfig("window", Path("kept"))}
-    _check(runs, seed=3, teacher=Path("runs/teacher/best.ckpt"), kd=kd, data={"augment_period": 2})
+    _check(runs, 4, 0, teacher=Path("runs/teacher/best.ckpt"), kd=kd, data={"augment_period": 2})
 
 
 def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:

@@ -20,7 +20,7 @@ SPEC = ModelSpec("fake", "five", 5, CropSpec(16))
 
 
 class Equivariant(nn.Module):
-    """Says of a mirrored crop the mirror image of what it says of the crop: each map is a side's colour."""
+    """Predicts for a mirrored crop the mirror image of its prediction for the crop: each map is a side's colour."""
 
     def __init__(self, scale: float = 1.0):
         super().__init__()
@@ -97,7 +97,7 @@ def test_each_teacher_sees_crops_of_its_own_size() -> None:
     assert torch.allclose(outputs.landmarks, alone.landmarks, atol=0.02)
 
 
-def test_answers_carry_no_gradient_and_can_take_part_in_a_loss() -> None:
+def test_outputs_carry_no_gradient_and_can_take_part_in_a_loss() -> None:
     net = Equivariant()
     outputs = FrozenTeacher([net], [SPEC])(IMAGES)
     student = torch.rand_like(outputs.part("heatmaps")).requires_grad_()

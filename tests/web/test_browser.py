@@ -21,7 +21,7 @@ PNG_TOLERANCE = 0.01
 JPEG_TOLERANCE = 0.1
 SIDE = 256
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chromium")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

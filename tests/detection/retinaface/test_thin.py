@@ -59,7 +59,7 @@ def _embedded(thin: dict[str, torch.Tensor], wide: dict[str, torch.Tensor]) -> d
 
 
 @pytest.mark.skipif(not IMAGENET.is_file(), reason="no mobilenet_v2-b0353104.pth; set MOBILENET_V2_WEIGHTS")
-def test_imagenet_head_answers_sensibly() -> None:
+def test_imagenet_head_predicts_plausible_classes() -> None:
     net = mobilenet_v2(1.0, features=False).eval()
     matched = match_by_order(net.state_dict(), read_tensors(IMAGENET))
     assert not net.load_state_dict(matched, strict=False).unexpected_keys

@@ -71,7 +71,7 @@ def test_a_failing_converter_is_one_line(tmp_path: Path) -> None:
 
 
 class Tiny(nn.Module):
-    """The network behind `tests/tiny_models.py`."""
+    """The network behind `tests/support/tiny_models.py`."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,7 +12,11 @@ def test_exact_kinds_cost_nothing(exported: ExportResult, crops) -> None:
 
 @pytest.mark.slow
 def test_activations_cost_more_than_weights_and_half_precision_least(exported: ExportResult, crops) -> None:
-    found = {how: sensitivity(exported.files["onnx"], crops[:1], how) for how in ("half", "weights", "all")}
+    def skip(module: str) -> bool:  # most layers of the backbone, each of which takes a run
+        return module.startswith("backbone.") and not module.startswith("backbone.stages.1")
+
+    found = {how: sensitivity(exported.files["onnx"], crops[:1], how, skip) for how in ("half", "weights", "all")}
+    assert all(len(costs) > 10 for costs in found.values())
     total = {how: sum(cost.mean_px for cost in costs) for how, costs in found.items()}
     assert 0 < total["half"] < total["weights"] < total["all"]
     costs = [cost.mean_px for cost in found["all"]]
