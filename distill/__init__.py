@@ -48,7 +48,15 @@ class CallablePackage(ModuleType):
 
 def _function(name: str) -> Any:
     module, _, attribute = _API[name].partition(":")
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+    try:
+        return getattr(import_module(f"{__name__}.{module}"), attribute)
+    except ModuleNotFoundError as error:
+        from distill.errors import ConfigError
+        from distill.system.missing_packages import missing_package
+
+        if (message := missing_package(error, f"distill.{name}")) is None:
+            raise
+        raise ConfigError(message) from error
 
 
 def __getattr__(name: str) -> Any:

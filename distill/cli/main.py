@@ -85,9 +85,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error.filename or 'the disk'}: cannot be written ({error.strerror})", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        from distill.cli.missing_packages import missing_package
+        from distill.system.missing_packages import missing_package
 
-        if (message := missing_package(error, argv[0])) is None:
+        if (message := missing_package(error, f"distill {argv[0]}")) is None:
             raise
         print(f"error: {message}", file=sys.stderr)
         return 2
@@ -97,13 +97,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    if not argv or argv[0] in ("-h", "--help"):
+    if not argv or argv[0] in ("-h", "--help", "help"):
         width = max(map(len, COMMANDS))
         lines = "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items())
         print(f"usage: distill COMMAND ...\n\n{lines}\n\n`distill COMMAND --help` shows the options of one command.")
         print("`distill COMMAND --plugin FILE` imports a file that registers networks, losses or formats of your own.")
         return 0
-    if argv[0] == "--version":
+    if argv[0] in ("--version", "version"):
         print(__version__)
         return 0
     name, rest = argv[0], argv[1:]
