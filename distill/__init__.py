@@ -51,12 +51,11 @@ def _function(name: str) -> Any:
     try:
         return getattr(import_module(f"{__name__}.{module}"), attribute)
     except ModuleNotFoundError as error:
-        from distill.errors import ConfigError
-        from distill.system.missing_packages import missing_package
-
-        if (message := missing_package(error, f"distill.{name}")) is None:
+        # By name, as contest packages hold what the modules in them import.
+        explain = import_module(f"{__name__}.system.missing_packages").missing_package
+        if (message := explain(error, f"distill.{name}")) is None:
             raise
-        raise ConfigError(message) from error
+        raise import_module(f"{__name__}.errors").ConfigError(message) from error
 
 
 def __getattr__(name: str) -> Any:

@@ -42,6 +42,13 @@ def _write_csv(folder: Path, rows: list[str], name: str = "faces", header: str =
         Image.fromarray(colours).resize((120, 120)).save(folder / f"{index}.jpg")
 
 
+def make_own_faces(folder: Path, counts: dict[str, int]) -> None:
+    """Write a CSV for each subset, with a number of faces of five own points, each in a photo of its own."""
+    photos = iter(range(COUNT))
+    for name, count in counts.items():
+        _write_csv(folder, [_row(f"{next(photos)}.jpg") for _ in range(count)], name)
+
+
 def make_files(folder: Path) -> None:
     """Write the photos, data sets, models, recipes and runs that the commands of `MISTAKES` name."""
     rows = [_row(f"{index}.jpg") for index in range(COUNT)]
