@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytorch_lightning as pl
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from distill.data.dataset import FaceDataset, FaceSample, init_worker
 from distill.data.multi_dataset import MixedDataset
@@ -46,8 +46,12 @@ class FaceData(pl.LightningDataModule):
         return DataLoader(self.train, batch_sampler=sampler, **self._loading())
 
     def val_dataloader(self) -> DataLoader[FaceSample]:
+        rank, world = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        # Each process measures its share, or all faces where they are fewer than processes: each counts once.
+        share = range(rank, len(self.val), world) if len(self.val) >= world else range(len(self.val))
+        faces: Dataset[FaceSample] = Subset(self.val, share)
         # Kept alive between validations: a worker holds the photos that `data.cache` keeps.
-        return DataLoader(self.val, batch_size=self.batch_size, persistent_workers=self.workers > 0, **self._loading())
+        return DataLoader(faces, batch_size=self.batch_size, persistent_workers=self.workers > 0, **self._loading())
 
     def _loading(self) -> dict[str, Any]:
         """Return the workers of a loader, and page-locked memory where batches are copied to a GPU."""

@@ -42,6 +42,8 @@ class SupervisedLoss(nn.Module):
         sigma: standard deviation of the target maps in cells.
     """
 
+    on_edge: Tensor
+
     def __init__(
         self,
         scheme: Scheme,
@@ -55,7 +57,7 @@ class SupervisedLoss(nn.Module):
         self.weights = {"star": star, "point": point, "edge": edge}
         self.sigma = sigma
         self.star, self.wing = StarLoss(star_eigen), AdaptiveWingLoss()
-        self.edges = [list(edge.points) for edge in scheme.edges]
+        self.register_buffer("on_edge", torch.from_numpy(scheme.edge_matrix.T) > 0, persistent=False)
         for index, weights in enumerate(edge_weights(scheme)):
             self.register_buffer(f"curve_{index}", weights, persistent=False)
 
@@ -72,10 +74,11 @@ class SupervisedLoss(nn.Module):
         heatmaps, point_maps, edges = (prediction.part(name) for name in _MAPS)
         height, width = heatmaps.shape[-2:]
         point_targets = gaussian_maps(landmarks, height, width, self.sigma)
-        curves = [self.get_buffer(f"curve_{index}") for index in range(len(self.edges))]
+        curves = [self.get_buffer(f"curve_{index}") for index in range(len(self.on_edge))]
         edge_targets = edge_maps(landmarks, curves, height, width, self.sigma)
         decodable = inside_crop(landmarks) * valid
-        whole = torch.stack([valid[:, points].amin(1) for points in self.edges], 1)
+        # The least weight of an edge's points; as one masked minimum, without a list of indices for the device.
+        whole = torch.where(self.on_edge, valid[:, None] * 1.0, torch.inf).amin(-1)
         terms = {
             "star": self.star(heatmaps, landmarks, decodable),
             "point": self.wing(point_maps, point_targets, decodable),

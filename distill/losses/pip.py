@@ -43,7 +43,8 @@ class PipLoss(nn.Module):
         height, width = scores.shape[-2:]
         with torch.autocast(scores.device.type, enabled=False):
             # What stands for unknown landmarks may be anything; they get a cell all the same and do not count.
-            cells = landmarks.float().nan_to_num() * landmarks.new_tensor([width, height])
+            x, y = landmarks.float().nan_to_num().unbind(-1)
+            cells = torch.stack([x * width, y * height], -1)
             column = cells[..., 0].floor().clamp(0, width - 1)
             row = cells[..., 1].floor().clamp(0, height - 1)
             index = (row * width + column).long()

@@ -68,15 +68,21 @@ class PointLoss(nn.Module):
         ConfigError: `nme` for a scheme without eyes, such as a profile's.
     """
 
+    right: Tensor | None
+    left: Tensor | None
+
     def __init__(self, name: str, scheme: Scheme):
         super().__init__()
         self.name = name
         self.measure = POINT_LOSSES[name]
-        self.ends = [list(end) for end in scheme.ocular or scheme.pupil or ()] if name == "nme" else None
-        if self.ends == []:
+        ends = [list(end) for end in scheme.ocular or scheme.pupil or ()] if name == "nme" else None
+        if ends == []:
             raise ConfigError(
                 f"--loss.name nme: scheme {scheme.name} has no eyes to measure by; take wing or smooth_l1"
             )
+        # Buffers, so that no list of indices is copied to the device in each step.
+        for index, side in enumerate(("right", "left")):
+            self.register_buffer(side, None if ends is None else torch.tensor(ends[index]), persistent=False)
 
     def forward(
         self, prediction: Prediction, landmarks: Points, valid: Float[Tensor, "b k"] | Tensor
@@ -84,10 +90,10 @@ class PointLoss(nn.Module):
         """Return the loss, mean over the landmarks by their weights `valid`, under its name and as `loss`."""
         with torch.autocast(landmarks.device.type, enabled=False):
             values = self.measure(prediction.landmarks.float(), landmarks.float())
-            if self.ends is not None:
-                right, left = (landmarks[:, end].float().mean(1) for end in self.ends)
+            if self.right is not None and self.left is not None:
+                right, left = (landmarks[:, end].float().mean(1) for end in (self.right, self.left))
                 values = values / (right - left).norm(dim=-1, keepdim=True).clamp_min(_NEAREST_EYES)
-                valid = valid * (valid[:, [*self.ends[0], *self.ends[1]]] > 0).all(1, keepdim=True)
+                valid = valid * (valid[:, torch.cat([self.right, self.left])] > 0).all(1, keepdim=True)
             loss = masked_mean(values, valid)
         return {self.name: loss, "loss": loss}
 

@@ -24,6 +24,7 @@ class LandmarkMetrics(Metric):
 
     Attributes:
         better: whether `min` or `max` of each result is the best, for checkpoints and early stopping.
+        face_errors: NME of every face of all processes, of the last call of `compute`.
     """
 
     is_differentiable = False
@@ -45,6 +46,7 @@ class LandmarkMetrics(Metric):
         super().__init__()
         check_normaliser(scheme, normaliser)
         self.scheme = scheme
+        self.face_errors: Tensor | None = None
         self.normaliser = normaliser
         # A process without faces joins the exchange with an empty tensor of this type, so both states have it.
         self.set_dtype(torch.float64)
@@ -78,8 +80,9 @@ class LandmarkMetrics(Metric):
             self.identities.append(identities.to(errors))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return `nme`, `fr8`, `fr10`, `auc8`, `auc10` as scalars."""
-        return summarise(self.per_face())
+        """Return `nme`, `fr8`, `fr10`, `auc8`, `auc10` as scalars, and keep the error of every face."""
+        self.face_errors = self.per_face()
+        return summarise(self.face_errors)
 
     def per_face(self) -> Float[Tensor, " n"]:
         """Return the NME of the faces this process holds (of all of them inside `compute`), each face once."""

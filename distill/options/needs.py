@@ -53,6 +53,12 @@ NEEDS = (
         lambda values: values["data"].val_subset is None,
     ),
     Need(
+        _TRAININGS,
+        ("trainer.sync_batchnorm",),
+        "several GPUs: --trainer.devices 2, or more of them",
+        lambda values: values["trainer"].devices * values["trainer"].num_nodes > 1,
+    ),
+    Need(
         ("student",),
         ("kd.cache.folder", "kd.cache.max_gb"),
         "--kd.cache.form window, maps or landmarks",

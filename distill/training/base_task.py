@@ -130,7 +130,7 @@ class BaseTask(pl.LightningModule):
         return parameter_groups(self.net, self.optim)
 
     def configure_optimizers(self) -> Any:
-        optimizer = make_optimizer(self.parameter_groups(), self.optim)
+        optimizer = make_optimizer(self.parameter_groups(), self.optim, fused=self.trainer.precision != "16-mixed")
         schedule = make_schedule(optimizer, self.optim, self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

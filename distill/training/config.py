@@ -104,6 +104,7 @@ class TrainerConfig:
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.
         num_nodes: machines.
+        sync_batchnorm: statistics of batch norms over the batches of all GPUs, instead of each GPU's own.
         validate_every: epochs between validations.
         checkpoint_every: steps between saves of the last checkpoint.
         patience: validations without a better NME before training stops; 0 never stops early.
@@ -116,6 +117,7 @@ class TrainerConfig:
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int = 1
     num_nodes: int = 1
+    sync_batchnorm: bool = False
     validate_every: int = 2
     checkpoint_every: int = 100
     patience: int = 0

@@ -56,7 +56,8 @@ class DetectorConfig:
 
     def __post_init__(self) -> None:
         require_run(self.name, self.runs, self.seed)
-        for name, value in (("accumulate", 1), ("devices", 1), ("num_nodes", 1), ("patience", 0)):
+        single = {"accumulate": 1, "devices": 1, "num_nodes": 1, "sync_batchnorm": False, "patience": 0}
+        for name, value in single.items():
             if getattr(self.trainer, name) != value:
                 raise ConfigError(f"--trainer.{name} has no effect on the training of a detector: leave it {value}")
         if self.log.wandb != "disabled" or self.log.to or self.log.pictures or self.log.gradients:

@@ -120,9 +120,12 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # frozen stages and backbones
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name
         _run(trainer, task, data, session, checkpoints)
-    if trainer.is_global_zero:
-        write_summary(config, task, data, checkpoints, folder, time.monotonic() - started)
-        record_training(config, folder, inputs)
+    try:
+        if trainer.is_global_zero:
+            write_summary(config, task, data, checkpoints, folder, time.monotonic() - started)
+            record_training(config, folder, inputs)
+    finally:
+        trainer.strategy.barrier()  # every process reads the summary
 
 
 def _run(

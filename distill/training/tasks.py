@@ -119,7 +119,7 @@ class LandmarkTask(BaseTask):
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict({f"val/{name}": value for name, value in self.metric.compute().items()}, logger=False)
-        self.face_errors = self.metric.per_face()
+        self.face_errors = self.metric.face_errors
         self.metric.reset()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
+from distill.errors import ConfigError
 from distill.tracking.artifact import Artifact
 from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints
 from distill.training.callbacks.early_stopping import StopWithoutProgress
@@ -44,7 +45,11 @@ def make_loggers(config: RunConfig, folder: Path, facts: Mapping[str, Any], inpu
 def make_trainer(
     config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoints, session: Session, loggers: Sequence[Logger]
 ) -> pl.Trainer:
-    """Return a trainer that runs all epochs as one stream of steps."""
+    """Return a trainer that runs all epochs as one stream of steps.
+
+    Raises:
+        ConfigError: synchronised batch norms without GPUs.
+    """
     folder = session.folder
     per_epoch = task.total_steps // config.trainer.epochs
     tracking = Tracking(config.log.every, config.log.pictures)
@@ -59,7 +64,7 @@ def make_trainer(
         callbacks.append(StopWithoutProgress(config.trainer.patience))
     callbacks.append(StopOnSignal(session.stop, folder, config.log.every))
     several = config.trainer.devices * config.trainer.num_nodes > 1
-    return pl.Trainer(
+    trainer = pl.Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
         num_nodes=config.trainer.num_nodes,
@@ -74,7 +79,11 @@ def make_trainer(
         callbacks=[*callbacks, checkpoints],
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,
+        sync_batchnorm=config.trainer.sync_batchnorm,
         enable_model_summary=False,
         enable_progress_bar=False,  # `Progress` is its own
         default_root_dir=folder,
     )
+    if config.trainer.sync_batchnorm and trainer.strategy.root_device.type != "cuda":
+        raise ConfigError("--trainer.sync_batchnorm needs GPUs: torch has no such batch norm for other devices")
+    return trainer

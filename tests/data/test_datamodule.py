@@ -58,6 +58,15 @@ def test_validation_is_every_face_once_in_order(data: Any) -> None:
     assert torch.cat([batch["index"] for batch in data().val_dataloader()]).tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(("world", "shares"), [(2, [[0, 2], [1]]), (4, [[0, 1, 2]] * 4)])
+def test_processes_share_the_validation(data: Any, world: int, shares: list[list[int]]) -> None:
+    """Where there are fewer faces than processes, each measures all: Lightning refuses a process without a batch."""
+    for rank in range(world):
+        faces = data()
+        faces.trainer = _trainer("cpu", 0, rank, world)
+        assert torch.cat([batch["index"] for batch in faces.val_dataloader()]).tolist() == shares[rank]
+
+
 def test_validation_keeps_its_workers_between_epochs(data: Any) -> None:
     loader = data(workers=2).val_dataloader()
     assert loader.num_workers == 2

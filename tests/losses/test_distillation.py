@@ -12,6 +12,7 @@ from distill.losses.kd.gaussian import gaussian
 from distill.losses.registry import kd_losses
 from distill.models import Prediction
 from distill.models.heatmaps import gaussian_maps
+from tests.support.host_reads import watch_host_reads
 
 MAP_KINDS = ("mse", "l2", "kl", "covariance")
 
@@ -29,6 +30,15 @@ def maps() -> tuple[Tensor, Tensor]:
 
 
 ALL = torch.ones(3, 4, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("kind", kd_losses())
+def test_no_loss_makes_a_gpu_wait(kind: str, maps: tuple[Tensor, Tensor]) -> None:
+    landmarks, sigmas = maps[0][:, :, 0, :2].clone().requires_grad_(), torch.full((3, 4, 2), 0.1)
+    student = Prediction(landmarks, maps[0].clone().requires_grad_(), sigmas=sigmas)
+    with watch_host_reads() as found:
+        distillation(kind, student, Prediction(maps[1][:, :, 0, :2], maps[1]), {}, ALL).backward()
+    assert found == []
 
 
 @pytest.mark.parametrize("kind", MAP_KINDS)

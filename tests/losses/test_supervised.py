@@ -15,6 +15,7 @@ from distill.losses.registry import option_names, supervised_losses
 from distill.losses.supervised import make_loss, require_loss_fits
 from distill.models import Prediction
 from distill.models.heatmaps import edge_maps, edge_weights, gaussian_maps, soft_argmax
+from tests.support.host_reads import watch_host_reads
 
 SCHEME = load_scheme("five")
 LOSSES = supervised_losses()
@@ -27,7 +28,7 @@ def _predict(landmarks: Tensor, seed: int = 0) -> Prediction:
     points = torch.rand(*landmarks.shape[:2], 16, 16, requires_grad=True)
     edges = torch.rand(len(landmarks), E, 16, 16, requires_grad=True)
     cells = {
-        "scores": torch.rand(*landmarks.shape[:2], 4, 4),
+        "scores": torch.rand(*landmarks.shape[:2], 4, 4, requires_grad=True),
         "offsets": torch.rand(len(landmarks), 2, K, 4, 4),
         "neighbour_offsets": torch.rand(len(landmarks), 2, K - 1, K, 4, 4),
     }
@@ -41,6 +42,15 @@ def _values(losses: dict[str, Tensor]) -> dict[str, float]:
 def _landmarks() -> Tensor:
     torch.manual_seed(3)
     return torch.rand(2, K, 2) * 0.6 + 0.2
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_loss_makes_a_gpu_wait(name: str) -> None:
+    landmarks, loss = _landmarks(), make_loss(name, SCHEME)
+    prediction, valid = _predict(landmarks), inside_crop(landmarks)
+    with watch_host_reads() as found:
+        loss(prediction, landmarks, valid)["loss"].backward()
+    assert found == []
 
 
 def test_terms_are_weighted_and_add_up() -> None:

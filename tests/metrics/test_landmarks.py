@@ -104,6 +104,8 @@ def _process(rank: int, folder: str) -> None:
             part = shares[rank][start : start + 4]
             metric.update(predicted[part], target[part], identities=torch.tensor(part) if identities else None)
         results[case] = {name: float(value) for name, value in metric.compute().items()}
+        assert metric.face_errors is not None
+        results[case]["faces"] = len(metric.face_errors)
     torch.save(results, f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -116,5 +118,5 @@ def test_two_processes_equal_one(tmp_path: Path, server: ForkServerContext) -> N
     for process in processes:
         process.join(100)
         assert process.exitcode == 0
-    expected = dict.fromkeys(_SHARES, _run([list(range(23))]))
+    expected = dict.fromkeys(_SHARES, _run([list(range(23))]) | {"faces": 23})
     assert torch.load(tmp_path / "0.pt") == torch.load(tmp_path / "1.pt") == expected

@@ -30,7 +30,7 @@ REQUIRED = {
 VALUES = {"data": ["preset", "300w"], "calibration": ["faces", "7"], "quantize": ["float_statistics", "false"]}
 OTHERS = {
     "log.wandb": "offline", "log.tags": "[a]", "log.system": "true", "kd.cache.max_gb": "3", "rounds": "9",
-    "data.val_fraction": "0.2", "pictures": "true",
+    "data.val_fraction": "0.2", "pictures": "true", "trainer.sync_batchnorm": "true",
 }  # fmt: skip
 # Without and with what the options of an entry need, by the first word of `needs`.
 WITHOUT = {
@@ -43,6 +43,7 @@ WITH = {
     "--data.preset": ["--page", "p", "--data.preset", "300w"],
     "an integer mode": ["--modes", "int8"], "--pictures": ["--pictures", "2"],
     "--wandb offline": ["--wandb", "offline"], "--wandb": ["--wandb"],
+    "several GPUs": ["--trainer.devices", "2"],
 }  # fmt: skip
 CASES = [(command, option, need) for need in NEEDS for command in need.commands for option in need.options]
 

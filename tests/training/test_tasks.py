@@ -3,7 +3,7 @@
 import json
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -16,10 +16,13 @@ from distill.errors import ConfigError
 from distill.landmarks import load_scheme
 from distill.models import create_model
 from distill.models.checkpoint import load_model
+from distill.training import trainer
 from distill.training.base_task import parameter_groups
+from distill.training.callbacks.ema import WeightEMA
 from distill.training.config import OptimConfig
-from distill.training.fit import train_teacher
+from distill.training.fit import train_student, train_teacher
 from distill.training.tasks import blank_prediction
+from tests.support.host_reads import watch_host_reads
 from tests.support.training_runs import numbers, rewritten
 from tests.training.conftest import TEACHER
 
@@ -140,3 +143,30 @@ def test_the_schedule_warms_up_and_ends_near_zero(make_config: Any) -> None:
 def test_a_crop_that_does_not_fit_is_answered_with_sizes_that_do(arch: str, remedy: str) -> None:
     with pytest.raises(ConfigError, match=rf"--data\.crop\.size 77 does not fit the network .*{remedy}"):
         blank_prediction(create_model(arch, "inner51"), 77)
+
+
+class WatchedEMA(WeightEMA):
+    """Watches each step, from its batch to the moving average of its weights."""
+
+    found: ClassVar[list[list[str]]] = []
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        super().on_train_batch_start(*args)
+        self.watch = watch_host_reads()
+        self.found.append(self.watch.__enter__())
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        super().on_train_batch_end(*args)
+        self.watch.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("kind", ["kl", "coordinate"])
+def test_no_step_makes_a_gpu_wait(kind: str, make_config: Any, teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read are the norm of the gradient, on a CPU alone, and the count of averages, which stays on the CPU."""
+    monkeypatch.setattr(trainer, "WeightEMA", WatchedEMA)
+    monkeypatch.setattr(WatchedEMA, "found", [])
+    config = make_config("s", teacher=teacher, kd={"kind": kind}, trainer={"epochs": 1}, log={"every": 100})
+    train_student(config)
+    assert len(WatchedEMA.found) == 4
+    reads = {read for step in WatchedEMA.found for read in step}
+    assert {read for read in reads if "norm.isfinite()" not in read and "n_averaged" not in read} == set()

@@ -36,6 +36,8 @@ def test_what_is_not_there_is_one_line(make_config: Any, monkeypatch: pytest.Mon
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match=r"--trainer: this machine cannot do that"):
             train_teacher(make_config("other", trainer={"accelerator": "gpu"}))
+    with pytest.raises(ConfigError, match=r"--trainer\.sync_batchnorm needs GPUs"):
+        train_teacher(make_config("norms", trainer={"sync_batchnorm": True}))
 
 
 @pytest.mark.slow

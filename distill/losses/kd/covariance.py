@@ -6,6 +6,8 @@ wide (the ambiguity described by STAR, arXiv 2306.02763), and the spread is tran
 log-Euclidean distance of Arsigny et al., Magnetic Resonance in Medicine 56, 2006).
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -47,16 +49,20 @@ def covariance(student: Float[Tensor, "b k h w"], teacher: Float[Tensor, "b k h2
     student_mean, student_spread = moments(student)
     teacher_mean, teacher_spread = moments(teacher)
     cell = [(2 / min(student.shape[side], teacher.shape[side])) ** 2 / 12 for side in (-1, -2)]
-    floor = student_spread.new_tensor([cell[0], 0.0, cell[1]])
-    student_spread = student_spread + floor
-    teacher_spread = teacher_spread + floor
+    student_spread, teacher_spread = (_widened(spread, cell) for spread in (student_spread, teacher_spread))
     dx, dy = (student_mean - teacher_mean).unbind(-1)
     xx, xy, yy = teacher_spread.unbind(-1)
     far = (yy * dx.square() - 2 * xy * dx * dy + xx * dy.square()) / (xx * yy - xy.square())
     difference = log_covariance(student_spread) - log_covariance(teacher_spread)
-    # The off-diagonal entry counts twice.
-    spread = difference.square() @ difference.new_tensor([1.0, 2.0, 1.0])
+    x_part, xy_part, y_part = difference.square().unbind(-1)
+    spread = x_part + 2 * xy_part + y_part  # the off-diagonal entry counts twice
     return (_near_square(far) + _near_square(spread)) * (teacher.sum((-2, -1)) > MASS_FLOOR)
+
+
+def _widened(covariance: Float[Tensor, "*n 3"], cell: Sequence[float]) -> Float[Tensor, "*n 3"]:
+    """Add the variances of a uniform cell in x and y."""
+    xx, xy, yy = covariance.unbind(-1)
+    return torch.stack([xx + cell[0], xy, yy + cell[1]], -1)
 
 
 def _near_square(square: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ class _Net(pl.LightningModule):
 @pytest.mark.parametrize("decay", [0.5, 0.9])
 def test_weights_and_buffers_are_averaged_and_counters_copied(decay: float) -> None:
     net, ema = _Net(), WeightEMA(decay)
-    trainer: Any = SimpleNamespace(global_step=0)
+    trainer: Any = SimpleNamespace(global_step=0, strategy=SimpleNamespace(root_device=torch.device("cpu")))
     ema.setup(trainer, net, "fit")
     expected: float | None = None
     for step in range(1, 30):
@@ -41,3 +41,13 @@ def test_weights_and_buffers_are_averaged_and_counters_copied(decay: float) -> N
         assert averaged.mean.item() == pytest.approx(-expected, abs=1e-6)
         assert averaged.count.item() == step
     assert net.weight[0].item() == pytest.approx(value), "the weights in training stay as they are"
+
+
+def test_the_average_is_made_on_the_device_of_the_training_and_its_count_on_the_cpu() -> None:
+    """Lightning moves the network there only later; `meta` stands for a GPU."""
+    ema = WeightEMA(0.9)
+    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("meta")))
+    ema.setup(trainer, _Net(), "fit")
+    assert ema._average_model is not None
+    assert ema._average_model.module.weight.device.type == "meta"
+    assert ema._average_model.n_averaged.device.type == "cpu"
