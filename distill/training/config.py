@@ -191,8 +191,8 @@ def require_run(name: str, runs: Path, seed: int) -> None:
     Raises:
         ConfigError: a name that is not that of a folder in `runs`, or a negative seed, which no generator takes.
     """
-    place = Path(name)
-    if not place.parts or ".." in place.parts or place.is_absolute():
+    folder = Path(name)
+    if not folder.parts or ".." in folder.parts or folder.is_absolute():
         raise ConfigError(f"--name '{name}' is no folder in {runs}; choose another, --runs names the folder around it")
     if seed < 0:
         raise ConfigError(f"--seed {seed} must be at least 0")
