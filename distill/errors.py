@@ -78,3 +78,15 @@ def first_line(error: Exception) -> str:
     """Return the first line of an error's text, cut off where it is long, or its type where it has none."""
     line = (str(error).strip().splitlines() or [repr(error)])[0]
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} ..."
+
+
+# As Python, C++, torch, CUDA, OpenCV, safetensors and the dynamic linker put it.
+_OUT_OF_MEMORY = (
+    "out of memory", "allocate memory", "not enough memory", "insufficient memory", "bad_alloc",
+    "failed to map segment", "unable to mmap",
+)  # fmt: skip
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception of any library says that there is no more memory."""
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in _OUT_OF_MEMORY)

@@ -1,7 +1,8 @@
-"""Put a trained and exported run into checkpoints/: `python scripts/release.py runs/student student_128`.
+"""Put a trained and exported run into checkpoints/: `python -m scripts.release runs/student student_128`.
 
-Writes NAME.safetensors, NAME_fp16.tflite (or another --kind) with its .json, and SHA256SUMS; of a teacher only
-NAME.safetensors, in half precision (`--teacher`). The model card in checkpoints/README.md is written by hand.
+Writes NAME.safetensors, NAME_fp16.tflite (or another --kind) with its .json, SHA256SUMS and the table of released
+files in the package; of a teacher only NAME.safetensors, in half precision (`--teacher`). The model card in
+checkpoints/README.md is written by hand.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import load_model, save_model
 from distill.spec import read_sidecar, write_sidecar
+from scripts.generate.released_files import write_table
 
 FOLDER = Path("checkpoints")
 FACES = 16
@@ -55,9 +57,10 @@ def release_teacher(run: Path, name: str) -> None:
 
 
 def write_sums() -> None:
-    """Write the hashes of all files."""
+    """Write the hashes of all files, and the table that damaged copies of them are recognised by."""
     files = sorted(path for path in FOLDER.iterdir() if path.suffix in (".safetensors", ".tflite", ".json"))
     write_text(FOLDER / "SHA256SUMS", "".join(f"{sha256(path)}  {path.name}\n" for path in files))
+    write_table()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from distill.files import sha256, write_bytes, write_text
 from distill.images import read_image
 from distill.models.detector_checkpoint import load_detector, save_detector
 from distill.provenance import write_result
+from scripts.generate.released_files import write_table
 from scripts.studies.common.detector_photos import MaskBoxes, mask_boxes
 from scripts.studies.common.detector_scores import IOU_AP, LOWEST, best_score, matches
 from scripts.studies.common.training_faces import at_scales, nearest, training_faces
@@ -126,6 +127,7 @@ def install(weights: Path, folder: Path) -> None:
         write_bytes(target, (folder / target.name).read_bytes())
     released = sorted(p for p in CHECKPOINTS.iterdir() if p.suffix in (".safetensors", ".tflite", ".json"))
     write_text(CHECKPOINTS / "SHA256SUMS", "".join(f"{sha256(path)}  {path.name}\n" for path in released))
+    write_table()
 
 
 def release(checkpoint: Path, data: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from distill.errors import CheckpointError
 from distill.files import sha256
 from distill.inference.load import open_backend
 from distill.tflite.complexity import Complexity, custom_operators, describe_input, tflite_complexity
-from distill.tflite.integrity import expected_hash, refusal
+from distill.tflite.integrity import has_landmark_sidecar, refusal
 from distill.tflite.model import Model
 from distill.tflite.serialization import read_model
 
@@ -76,7 +76,7 @@ def open_model(path: str | Path, name: str) -> TimedModel:
         ConfigError: the library for this format is not installed.
     """
     path = checked_path(path)
-    if path.suffix not in TORCH and expected_hash(path) is not None:
+    if path.suffix not in TORCH and has_landmark_sidecar(path):
         open_backend(path)
     if path.suffix == ".tflite":
         return _tflite(path, name)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CheckpointError, ConfigError
-from distill.inference.onnx_file import require_embedded
+from distill.onnx_file import require_embedded
 from distill.tflite.complexity import Complexity
 
 _FLOATS = 1, 10, 11, 16  # FLOAT, FLOAT16, DOUBLE, BFLOAT16 of onnx.TensorProto

@@ -12,7 +12,8 @@ from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, crop_affine
 from distill.images import Photo, read_image, warp
 from distill.inference.landmarker import Landmarker
-from distill.spec import read_sidecar, sidecar_path
+from distill.spec import read_sidecar
+from distill.tflite.integrity import has_landmark_sidecar
 
 _PHOTO_SIDE = 640
 
@@ -47,7 +48,7 @@ def photo_calls(models: Sequence[TimedModel], photo: Photo, threads: int) -> tup
         raise ConfigError("no face found in the photo to time; give another one with --photo")
     calls: dict[tuple[str, str], Call] = {("FaceDetector", "detector"): lambda: detector(photo)}
     for model in models:
-        if model.path.suffix not in (".tflite", ".onnx") or not sidecar_path(model.path).is_file():
+        if model.path.suffix not in (".tflite", ".onnx") or not has_landmark_sidecar(model.path):
             continue
         crop = read_sidecar(model.path).detected_crop
         calls.setdefault((f"crop to {crop.size} px", "crop"), _crop_call(photo, faces[0].box, crop))

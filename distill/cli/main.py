@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from distill import __version__
-from distill.errors import ConfigError, DistillError, suggest
+from distill.errors import ConfigError, DistillError, first_line, is_out_of_memory, suggest
 
 COMMANDS = {
     "teacher": "train a heatmap teacher on annotated faces",
@@ -38,6 +38,7 @@ COMMANDS = {
 
 # Commands in which `plugin` is part of the configuration of a run; all others take `--plugin FILE` here.
 _OWN_PLUGINS = ("teacher", "student")
+_LESS_MEMORY = "close other programs, or give a smaller batch, fewer workers or smaller photos"
 
 
 class _Terminated(SystemExit):
@@ -77,13 +78,6 @@ def main(argv: list[str] | None = None) -> int:
         # The reader of a pipe, such as `head`, has ended; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
-        from distill.files import NOT_WRITABLE
-
-        if error.errno not in NOT_WRITABLE:
-            raise
-        print(f"error: {error.filename or 'the disk'}: cannot be written ({error.strerror})", file=sys.stderr)
-        return 2
     except ModuleNotFoundError as error:
         from distill.system.missing_packages import missing_package
 
@@ -94,6 +88,22 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped by SIGINT", file=sys.stderr)
         return 130
+    except Exception as error:
+        if (message := _used_up(error, argv[0] if argv else "")) is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 2
+
+
+def _used_up(error: Exception, command: str) -> str | None:
+    """Return one line about a disk or a memory that is full; None for any other error."""
+    from distill.files import NOT_WRITABLE
+
+    if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
+        return f"{error.filename or 'the disk'}: cannot be written ({error.strerror})"
+    if is_out_of_memory(error):
+        return f"distill {command}: not enough memory ({first_line(error)}); {_LESS_MEMORY}"
+    return None
 
 
 def _run(argv: list[str]) -> int:

@@ -19,6 +19,7 @@ from distill.detection.detection import Detection
 from distill.errors import ConfigError
 from distill.geometry import Box, apply_affine, invert_affine, similarity
 from distill.images import warp
+from distill.pretrained.released_files import require_undamaged_release
 from distill.tflite.interpreter import TFLiteNet
 
 # Low, because the refinement decides.
@@ -74,7 +75,9 @@ class BlazeFace:
 
     def __init__(self, variant: BlazeFaceVariant, folder: str | Path | None = None, threads: int = 1) -> None:
         self.variant = variant
-        self._net = TFLiteNet(locate_model(variant.file, folder), threads)
+        path = locate_model(variant.file, folder)
+        require_undamaged_release(path)
+        self._net = TFLiteNet(path, threads)
         self._size = self._net.input_shape[1]
         self._anchors = anchor_centres(variant.layers)
 

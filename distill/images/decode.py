@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from distill.errors import ImageError
+from distill.errors import ImageError, is_out_of_memory
 from distill.images.jpeg import DamagedJpegError, decode_jpeg
 from distill.images.orientation import Layout, orientation_of, upright_pixels
 from distill.images.warp import Photo
@@ -59,6 +59,9 @@ def decode_image(data: bytes, name: str) -> Photo:
     except DamagedJpegError as error:
         raise ImageError(f"{name}: damaged image ({error}); copy or download it again") from error
     except _UNREADABLE as error:
+        if is_out_of_memory(error):
+            width, height = image.size
+            raise ImageError(f"{name}: not enough memory for {width}x{height} pixels; make it smaller first") from error
         raise ImageError(f"{name}: broken image ({error}); copy or download it again") from error
 
 
@@ -78,7 +81,10 @@ def read_bytes(path: str | Path) -> bytes:
         ImageError: missing, or cannot be read.
     """
     with _opened(Path(path)) as file:
-        return file.read()
+        try:
+            return file.read()
+        except MemoryError as error:
+            raise ImageError(f"{path}: not enough memory to read it; make it smaller first") from error
 
 
 def jpeg_layout(data: bytes, name: str) -> Layout | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CheckpointError, ConfigError, first_line
-from distill.inference.onnx_file import require_embedded
+from distill.onnx_file import require_embedded
 
 
 def open_session(path: str | Path, threads: int = 1, stop_spinning: bool = False) -> Any:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from distill.errors import CheckpointError, ConfigError, DistillError
+from distill.errors import CheckpointError, ConfigError, DistillError, is_out_of_memory
 from distill.files import atomic_path, require_listed_hash
 from distill.landmarks import load_scheme
 from distill.models.regression import RegressionNet, schemes_of
@@ -24,6 +24,7 @@ from distill.models.weight_files import (
 )
 from distill.models.zoo import create_model
 from distill.pretrained.registry import require_known, require_no_folder, resolve_model
+from distill.pretrained.released_files import require_undamaged_release
 from distill.spec import ModelSpec
 
 _PREFIX = "net."
@@ -44,6 +45,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {_looks_like(path, error)}, not a checkpoint; {_AGAIN}") from error
     except Exception as error:  # torch and pickle raise whatever the broken bytes lead them to
+        _require_memory(path, error)
         raise CheckpointError(f"{path}: {_looks_like(path)}, not a checkpoint; {_AGAIN}") from error
     return content if isinstance(content, dict) else {}
 
@@ -65,12 +67,24 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tenso
                 raise CheckpointError(f"{path}: safetensors of another program (no spec); give one made by distill")
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
     except (SafetensorError, OSError, ValueError, RuntimeError, RecursionError, MemoryError) as error:
+        _require_memory(path, error)
         raise CheckpointError(f"{path}: {_looks_like(path)}, not safetensors; {_AGAIN}") from error
     require_stated_digest(path, metadata, state)
     try:
         return json.loads(metadata["spec"]), state
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: its spec is no JSON; give a file made by distill") from error
+
+
+def _require_memory(path: Path, error: Exception) -> None:
+    """Tell weights that do not fit into memory from broken ones.
+
+    Raises:
+        CheckpointError: they do not.
+    """
+    if is_out_of_memory(error):
+        megabytes = path.stat().st_size / 1e6
+        raise CheckpointError(f"{path}: not enough memory for its {megabytes:.0f} MB; close other programs") from error
 
 
 def _looks_like(path: Path, reason: CheckpointError | None = None) -> str:
@@ -97,7 +111,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Return the stored spec and the tensors of a `.ckpt` or `.safetensors` file.
 
     Raises:
-        CheckpointError: missing file, not weights, or weights with NaN or infinity.
+        CheckpointError: missing file, not weights, changed or damaged, or weights with NaN or infinity.
     """
     require_known(path)
     require_no_folder(path)
@@ -106,6 +120,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     if path.suffix not in _READERS:
         raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
     require_listed_hash(path)
+    require_undamaged_release(path)
     spec, state = _READERS[path.suffix](path)
     require_finite_weights(path, state)
     return spec, state
@@ -146,6 +161,7 @@ def _network(path: Path, raw_spec: dict[str, Any], state: dict[str, torch.Tensor
             f"{path}: weights do not fit {spec.arch} ({str(error)[:160]}); was the code changed?"
         ) from error
     except Exception as error:  # options of any value reach the code of any network
+        _require_memory(path, error)
         reason = str(error) if isinstance(error, DistillError) else repr(error)
         reason = (reason.splitlines() or [""])[0][:200]
         raise CheckpointError(

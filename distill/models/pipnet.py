@@ -110,10 +110,11 @@ class PipHead(nn.Module):
     def _best_cell(self, scores: Float[Tensor, "b k h w"]) -> Float[Tensor, "b p h w"]:
         """Return the cell of every prediction as weights of sum 1; of equally high cells each has its share.
 
-        Written without indices, which converters spread over many operators.
+        Written without indices, which converters spread over many operators, and without concatenating a map with
+        itself, which XNNPACK refuses to prepare in larger networks.
         """
         top = (scores >= scores.amax((-2, -1), keepdim=True)).to(scores.dtype)
-        return torch.cat([top / top.sum((-2, -1), keepdim=True)] * (1 + self.count), 1)
+        return (top / top.sum((-2, -1), keepdim=True)).repeat(1, 1 + self.count, 1, 1)
 
     def _decode(self, top: Tensor, own: Tensor, near: Tensor, corner: Tensor) -> Float[Tensor, "b k 1 1"]:
         """Return one coordinate of every landmark in cells; `corner` is that of the corner of each cell."""

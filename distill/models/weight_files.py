@@ -53,7 +53,12 @@ def require_sound_archive(path: Path) -> None:
         _check_archive(path, archive)
 
 
-def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:
+def require_intact_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    """Check that a zip archive of tensors is stored, not compressed, and right by its CRC-32 sums, which torch ignores.
+
+    Raises:
+        CheckpointError: anything else.
+    """
     entries = archive.infolist()
     stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
     if not stored or len(entries) > _MAX_ENTRIES or sum(entry.file_size for entry in entries) > path.stat().st_size:
@@ -64,6 +69,11 @@ def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:
     damaged = archive.testzip()
     if damaged is not None:
         raise CheckpointError(f"{path}: checksum of {damaged} differs; the file was changed or damaged")
+
+
+def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    require_intact_archive(path, archive)
+    structure = [entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl")]
     for called in _calls(archive.read(structure[0])):
         if called not in _REBUILT_WITH | _STORAGES | _TYPES:
             raise CheckpointError(f"{path}: asks for {called[:60]!r}, which no weights need")

@@ -1,17 +1,20 @@
 """Backbone weights from a local file: `--model.weights FILE`, with the names of timm, torchvision or a checkpoint."""
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from distill.errors import CheckpointError, ConfigError
-from distill.files import sha256
+from distill.files import require_listed_hash, sha256
 from distill.models.backbone import backbone_of
+from distill.models.weight_files import require_intact_archive, require_stated_digest
+from distill.pretrained.released_files import require_undamaged_release
 
 _SUFFIXES = (".pth", ".pt", ".bin", ".tar", ".ckpt", ".safetensors")
 # Where training scripts keep the weights inside a checkpoint, in order of preference.
@@ -80,18 +83,21 @@ def load_backbone_weights(net: nn.Module, path: Path) -> LoadedWeights:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a weight file by name, without running code of the file.
 
+    Checksums are compared where there are some: of `SHA256SUMS`, released files, this package's safetensors and zips.
+
     Raises:
-        CheckpointError: no such file, unknown suffix, or not a file of tensors.
+        CheckpointError: no such file, unknown suffix, not a file of tensors, or a changed or damaged one.
     """
     if not path.is_file():
         raise CheckpointError(f"--model.weights {path}: no such file")
     if path.suffix not in _SUFFIXES:
         raise CheckpointError(f"--model.weights {path}: unknown suffix; give one of {', '.join(_SUFFIXES)}")
     try:
-        if path.suffix == ".safetensors":
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        require_listed_hash(path)
+        require_undamaged_release(path)
+        content: Any = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"--model.weights {error}") from error
     except Exception as error:  # torch and pickle raise whatever the broken bytes lead them to
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise CheckpointError(f"--model.weights {path}: not a file of tensors alone ({reason})") from error
@@ -103,6 +109,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise CheckpointError(f"--model.weights {path}: holds no tensors; give the state_dict of a network")
     return tensors
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+        metadata = file.metadata() or {}
+    if "spec" in metadata:
+        require_stated_digest(path, metadata, tensors)
+    return tensors
+
+
+def _pickled(path: Path) -> Any:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            require_intact_archive(path, archive)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def match_by_name(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

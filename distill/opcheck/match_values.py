@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from distill.errors import ExportError
+from distill.onnx_file import require_embedded
 from distill.tflite.complexity import LAYERS
 from distill.tflite.model import Model, Tensor
 from distill.tflite.serialization import write_model
@@ -34,8 +35,10 @@ def match_values(model: Model, onnx_path: Path, image: NDArray[np.float32]) -> l
         image: (h, w, 3) float32.
 
     Raises:
+        CheckpointError: the graph names another file for its weights.
         ExportError: few tensors of the two agree, so that they are not the same network.
     """
+    require_embedded(onnx_path)
     graph = onnx.load(str(onnx_path), load_external_data=False)
     found, wanted = _tflite_values(model, image), _onnx_values(graph, image)
     matched = _nearest(found, wanted)

@@ -5,33 +5,50 @@ One damaged file in seven still runs. Files of other programs have no sidecar; a
 
 import json
 from pathlib import Path
+from typing import Any
 
 from distill.errors import CheckpointError
 from distill.files import require_listed_hash, sha256
+from distill.pretrained.released_files import require_undamaged_release
 from distill.spec import sidecar_path
 
 # A flatbuffer's offsets are 32-bit; a larger file is no TFLite file.
 _MAX_BYTES = 2**31 - 1
+_LANDMARKS, _DETECTOR = "distill-model/", "distill-detector/"
 
 
 def expected_hash(model: str | Path) -> str | None:
     """Return the SHA-256 the sidecar of a model states, or None when there is no sidecar of ours beside it."""
+    raw = _sidecar(model)
+    return str(raw.get("sha256")) if _format(raw).startswith((_LANDMARKS, _DETECTOR)) else None
+
+
+def has_landmark_sidecar(model: str | Path) -> bool:
+    """Return whether the file beside a model describes a landmark network of this package."""
+    return _format(_sidecar(model)).startswith(_LANDMARKS)
+
+
+def _sidecar(model: str | Path) -> dict[str, Any]:
     path = sidecar_path(model)
     try:
         if not path.is_file() or path.stat().st_size > 1 << 20:
-            return None
+            return {}
         raw = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError):
-        return None
-    ours = isinstance(raw, dict) and str(raw.get("format", "")).startswith("distill-model/")
-    return str(raw.get("sha256")) if ours else None
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _format(raw: dict[str, Any]) -> str:
+    return str(raw.get("format", ""))
 
 
 def refusal(model: str | Path, expected: str | None = None) -> str | None:
     """Return why a file must not be loaded, or None when it may be.
 
     Args:
-        expected: SHA-256 as hex; None for that of the sidecar. A file without either is accepted.
+        expected: SHA-256 as hex; None for that of the sidecar. A file without either is accepted, unless it is a
+            damaged copy of a released one.
     """
     model = Path(model)
     if model.is_dir():
@@ -46,6 +63,8 @@ def refusal(model: str | Path, expected: str | None = None) -> str | None:
         return f"SHA-256 differs from {source}; the file was changed or replaced, export or copy it again"
     try:
         require_listed_hash(model)
+        if expected is None:
+            require_undamaged_release(model)
     except CheckpointError as error:
         return str(error).removeprefix(f"{model}: ")
     return None

@@ -31,6 +31,7 @@ from distill.errors import AnnotationError, ConfigError, ImageError
 from distill.provenance import write_result
 from tests.support import reader_cases, reader_cases_more
 
+OUT = "results/checks/fuzz_readers.json"
 # Three names of one reader: each has another file of the data set damaged.
 _OTHER_FILES = {"menpo": "menpo/b.pts", "ivsfd": "afw/labels/c_1.pts"}
 _SPICE = (b"\x00", b"nan", b"-1", b"1e999", b"\n", b"{", b"[[", b'"', b"../", b"<", b"&", b",,", b"9" * 30, b"\xff\xfe")
@@ -161,7 +162,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--mutations", type=int, default=1000)
     parser.add_argument("--formats", nargs="*", default=sorted(FORMATS))
-    parser.add_argument("--out", type=Path, default=Path("results/checks/fuzz_readers.json"))
+    parser.add_argument("--out", type=Path, default=Path(OUT))
     options = parser.parse_args()
     os.nice(10)
     makers = {case.format: case.make for case in (*reader_cases.CASES, *reader_cases_more.CASES)}

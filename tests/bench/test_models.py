@@ -5,6 +5,8 @@ import pytest
 from distill.bench.latency import compare
 from distill.bench.models import checked_path, load_call, open_model
 from distill.bench.onnx_graph import onnx_complexity
+from distill.bench.stages import bench_photo, photo_calls
+from distill.detection.detector import bundled_detector
 from distill.errors import CheckpointError
 from distill.geometry import CropSpec
 from distill.models import create_model
@@ -95,3 +97,10 @@ def test_a_file_of_another_shape_than_its_sidecar_says_is_not_timed(tmp_path: Pa
     write_sidecar(path, ModelSpec("tiny", "inner51", 51, CropSpec(32)))
     with pytest.raises(CheckpointError, match="its sidecar says 32 px"):
         open_model(path, "tiny")
+
+
+def test_a_detector_with_its_sidecar_is_timed_without_the_stages_of_landmarks() -> None:
+    """Its sidecar describes boxes, and was read as that of a landmark network."""
+    timed = open_model(bundled_detector(), "detector")
+    calls, _ = photo_calls([timed], bench_photo(None)[0], 1)
+    assert ("detector", "photo") not in calls

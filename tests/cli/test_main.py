@@ -184,3 +184,36 @@ def test_predict_refuses_what_has_no_effect(
     photo.write_bytes(b"never read")
     assert main(["predict", str(photo), *options]) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 283. MiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes."),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+    ids=["Python", "torch", "CUDA", "library", "system"],
+)
+def test_no_memory_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(words: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr("distill.cli.models.run", run)
+    assert main(["models"]) == 2
+    text = capsys.readouterr().err
+    assert text.startswith("error: distill models: not enough memory (")
+    assert text.count("\n") == 1
+
+
+def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(words: list[str]) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("distill.cli.models.run", run)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(["models"])

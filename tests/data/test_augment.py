@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +33,7 @@ def _centroid(image: Photo) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("face", [60.0, 400.0])
-def test_blobs_stay_on_their_points_in_500_draws(face: float) -> None:
+def test_blobs_stay_on_their_points_in_500_draws(face: float, record_property: Callable[[str, object], None]) -> None:
     rng, config, worst = np.random.default_rng(int(face)), AugmentConfig(rotate=40, scale=0.4, shift=0.1), 0.0
     box, side = Box(150, 130, 150 + face, 130 + face * 0.9), int(face + 300)
     for _ in range(500):
@@ -42,6 +43,7 @@ def test_blobs_stay_on_their_points_in_500_draws(face: float) -> None:
         crop = warp(_blob(*point, side, side, max(2.5 * face / _CROP.size, 2.0)), affine, _CROP.size)
         worst = max(worst, float(np.abs(_centroid(crop) - apply_affine(affine, point)).max()))
         np.testing.assert_allclose(apply_affine(affine, point), inside, atol=1e-3)
+    record_property("px", worst)
     assert worst <= 0.1
 
 

@@ -17,6 +17,7 @@ from distill.errors import ImageError
 from distill.images import decode_image, image_size, read_image
 from distill.inference.arrays import as_photo
 from scripts.fuzz.forked import run_forked
+from tests.support.memory_limit import run_with_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -306,3 +307,13 @@ def test_a_large_image_takes_little_more_than_its_pixels(tmp_path: Path) -> None
     outcome = run_forked(lambda: read_image(tmp_path / "large.png").shape, 60)
     assert outcome.kind == "ran"
     assert outcome.peak_mb - idle < 8.5 * side * side / 2**20
+
+
+def test_a_photo_too_large_for_the_memory_is_not_called_broken(tmp_path: Path) -> None:
+    """The advice to copy the photo again does not help; to make it smaller does."""
+    path = tmp_path / "large.png"
+    Image.new("RGB", (9000, 9000)).save(path, compress_level=1)
+    outcome = run_with_memory(lambda: read_image(path), 300)
+    assert (outcome.kind, outcome.text) == (
+        "refused", f"{path}: not enough memory for 9000x9000 pixels; make it smaller first"
+    )  # fmt: skip

@@ -12,11 +12,12 @@ from distill.errors import CheckpointError
 from distill.geometry import CropSpec
 from distill.models import create_model, list_models
 from distill.models.checkpoint import load_model, read_weights, save_model
-from distill.models.weight_files import build_for_weights
+from distill.models.weight_files import build_for_weights, stored_metadata
 from distill.models.zoo import zoo_entry
 from distill.spec import ModelSpec
 from scripts.fuzz.forked import run_forked
 from tests.support.hostile_weights import MAKERS
+from tests.support.memory_limit import run_with_memory
 
 SPEC = ModelSpec("mobilevit_v2_050", "five", 5, CropSpec(64, 1.2, -0.1), {"width": 16, "neck": "pyramid"})
 # What a refusal may allocate: the file of 4 MB and its structure, not what the file promises.
@@ -99,3 +100,16 @@ def test_a_network_that_cannot_be_laid_out_is_bounded_too() -> None:
 def test_a_network_of_very_many_parts_is_not_built() -> None:
     with pytest.raises(CheckpointError, match="more than 1000 parameters"):
         build_for_weights(lambda: nn.Sequential(*(nn.Linear(1, 1) for _ in range(10**6))), {})
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
+def test_weights_too_large_for_the_memory_are_not_called_damaged(suffix: str, tmp_path: Path) -> None:
+    state = {"a": torch.zeros(50_000_000)}
+    path = tmp_path / f"large{suffix}"
+    if suffix == ".ckpt":
+        torch.save({"spec": SPEC.to_dict(), "state_dict": state}, path)
+    else:
+        save_file(state, path, metadata=stored_metadata(SPEC.to_dict(), state))
+    outcome = run_with_memory(lambda: read_weights(path), 100)
+    assert outcome.kind == "refused", outcome
+    assert outcome.text == f"{path}: not enough memory for its 200 MB; close other programs"

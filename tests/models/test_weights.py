@@ -14,7 +14,8 @@ from distill.errors import CheckpointError, ConfigError
 from distill.models import create_model
 from distill.models.backbone import backbone_of
 from distill.models.config import ModelConfig
-from distill.models.weights import load_backbone_weights
+from distill.models.weight_files import stored_metadata
+from distill.models.weights import load_backbone_weights, read_tensors
 
 
 def _net(backbone: str) -> nn.Module:
@@ -96,3 +97,27 @@ def test_options_that_contradict_weights_are_refused(tmp_path: Path) -> None:
         ModelConfig(weights=tmp_path, init=tmp_path)
     with pytest.raises(ConfigError, match=r"--model.weights contradicts pretrained"):
         ModelConfig(weights=tmp_path, options={"pretrained": True})
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_one_changed_bit_of_a_backbone_weight_is_noticed(suffix: str, tmp_path: Path) -> None:
+    """torch does not compare the checksums of its archives, and safetensors have none but ours."""
+    weight = torch.rand(64, 64)
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".pth":
+        torch.save({"a": weight}, path)
+    else:
+        save_file({"a": weight}, path, metadata=stored_metadata({"arch": "x"}, {"a": weight}))
+    assert torch.equal(read_tensors(path)["a"], weight)
+    content = bytearray(path.read_bytes())
+    content[content.index(weight.numpy().tobytes()) + 1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"--model\.weights .*(checksum of .* differs|differs from its SHA-256)"):
+        read_tensors(path)
+
+
+def test_a_list_of_hashes_beside_backbone_weights_is_compared(tmp_path: Path) -> None:
+    torch.save({"a": torch.rand(2)}, tmp_path / "weights.pth")
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  weights.pth\n")
+    with pytest.raises(CheckpointError, match="SHA-256 differs from the one in SHA256SUMS"):
+        read_tensors(tmp_path / "weights.pth")

@@ -41,7 +41,7 @@ def shaken(net: nn.Module) -> nn.Module:
     return net
 
 
-def with_peaks(net: nn.Module, size: int) -> nn.Module:
+def with_peaks(net: nn.Module, size: int, gain: float = 4) -> nn.Module:
     """Give a net of plain maps fitted statistics and a last layer of large weights: random weights make flat maps."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -50,7 +50,7 @@ def with_peaks(net: nn.Module, size: int) -> nn.Module:
         net.train()(torch.rand(4, 3, size, size))
         for name, weight in net.named_parameters():
             if name.startswith("head.") and weight.ndim > 1:
-                weight.mul_(4)
+                weight.mul_(gain)
     return net.eval()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from distill.errors import CheckpointError
 from distill.files import sha256
-from distill.tflite.integrity import expected_hash, read_verified, refusal
+from distill.tflite.integrity import expected_hash, has_landmark_sidecar, read_verified, refusal
 
 
 @pytest.fixture
@@ -35,6 +35,14 @@ def test_json_of_other_programs_is_no_sidecar(model: Path, text: str) -> None:
     model.with_suffix(".json").write_text(text)
     assert expected_hash(model) is None
     assert refusal(model) is None
+
+
+@pytest.mark.parametrize(("format", "landmarks"), [("distill-model/1", True), ("distill-detector/1", False)])
+def test_sidecars_of_both_kinds_of_network_state_a_hash(model: Path, format: str, landmarks: bool) -> None:
+    """`bench` opens a detector as any other file, and compares it with its sidecar nevertheless."""
+    model.with_suffix(".json").write_text(json.dumps({"format": format, "sha256": "0" * 64}))
+    assert has_landmark_sidecar(model) == landmarks
+    assert "SHA-256 differs from net.json" in str(refusal(model))
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from distill.errors import CheckpointError, ConfigError
 from distill.images import Photo
+from distill.onnx_file import require_embedded
 from distill.tflite.interpreter import TFLiteNet
 
 Maps = list[NDArray[np.float32]]
@@ -67,6 +68,7 @@ def _onnx_session(path: Path, threads: int) -> Any:
         import onnxruntime
     except ImportError as error:
         raise ConfigError("ONNX Runtime is not installed; run `pip install onnxruntime`") from error
+    require_embedded(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     try:
