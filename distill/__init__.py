@@ -48,7 +48,14 @@ class CallablePackage(ModuleType):
 
 def _function(name: str) -> Any:
     module, _, attribute = _API[name].partition(":")
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+    try:
+        return getattr(import_module(f"{__name__}.{module}"), attribute)
+    except ModuleNotFoundError as error:
+        # By name, as contest packages hold what the modules in them import.
+        explain = import_module(f"{__name__}.system.missing_packages").missing_package
+        if (message := explain(error, f"distill.{name}")) is None:
+            raise
+        raise import_module(f"{__name__}.errors").ConfigError(message) from error
 
 
 def __getattr__(name: str) -> Any:

@@ -56,7 +56,7 @@ class SharedFixtures(LoadGroupScheduling):
     """Tests of a class or a file run on one worker, those on the shared conversion on one as well.
 
     `loadgroup` alone sends consecutive tests to different workers, each of which makes the fixtures of their file, and
-    since pytest 9.2 it knows nothing of marked groups: pytest-xdist 3.8 cannot add their names to the ids of tests.
+    since pytest 9.2 it disregards marked groups: pytest-xdist 3.8 cannot add their names to the ids of tests.
     """
 
     def _split_scope(self, nodeid: str) -> str:

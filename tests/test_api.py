@@ -1,5 +1,6 @@
 """The public API: light to import, its names resolve, and the examples of its reference run."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,41 @@ def test_import_loads_nothing_else() -> None:
 def test_every_name_resolves_and_can_be_called(name: str) -> None:
     assert callable(getattr(distill, name))
     assert name in dir(distill)
+
+
+# What an installation with the extra `runtime` does not have.
+ABSENT = ("torch", "torchvision", "onnx", "tensorflow", "pytorch_lightning", "timm", "jaxtyping", "matplotlib", "wandb")
+
+
+def without_extras(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run code as in an installation with the extra `runtime` alone."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({ABSENT}))\n"
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", blocked + code]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=clean)
+
+
+def test_a_file_is_checked_without_the_packages_of_the_training(tmp_path: Path) -> None:
+    """The README's ten lines are shown below an installation that has no onnx."""
+    file = ROOT / "checkpoints" / "student_68_128_fp16.tflite"
+    code = f"import distill; print(distill.check({str(file)!r}, runtime='2.11.0').ops.passed)"
+    done = without_extras(code, tmp_path)
+    assert done.stdout.strip() == "True", done.stderr[-2000:]
+    command = f"from distill.cli.main import main; sys.exit(main(['check', {str(file)!r}, '--json', 'check.json']))"
+    done = without_extras(command, tmp_path)
+    assert (done.returncode, (tmp_path / "check.json").is_file()) == (0, True), done.stderr[-2000:]
+
+
+def test_a_function_whose_packages_are_absent_names_the_extra(tmp_path: Path) -> None:
+    code = "import distill\ntry: distill.list_models()\nexcept distill.errors.ConfigError as error: print(error)"
+    expected = "distill.list_models: torch is not installed; run `pip install 'distill-landmarks[train]'`"
+    assert without_extras(code, tmp_path).stdout.strip() == expected
+
+
+def test_a_wrong_data_folder_is_reported_without_the_packages_of_the_training(tmp_path: Path) -> None:
+    code = "from distill.cli.main import main; sys.exit(main(['data', 'check', 'nowhere']))"
+    done = without_extras(code, tmp_path)
+    assert (done.returncode, "no such folder" in done.stderr) == (2, True), done.stderr[-2000:]
 
 
 def test_unknown_name() -> None:

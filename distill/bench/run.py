@@ -22,6 +22,7 @@ from distill.bench.result import PEAK, BenchResult, Settings
 from distill.bench.stages import bench_photo, photo_calls
 from distill.errors import ConfigError, DistillError, suggest
 from distill.files import short_names
+from distill.pretrained.registry import require_known, resolve_model
 from distill.tflite.split import Shape, split_decode
 
 
@@ -84,6 +85,13 @@ def bench(
     )
 
 
+def _file(model: str | Path) -> Path:
+    """Return the file of a model, which may be given by the name of a released one."""
+    path = resolve_model(model)
+    require_known(path)
+    return path
+
+
 def _open(
     models: Sequence[str | Path], peers: Sequence[str] | None
 ) -> tuple[tuple[TimedModel, ...], dict[str, int | None], dict[str, str]]:
@@ -91,7 +99,8 @@ def _open(
     if not models and not peers:
         raise ConfigError("no model given: distill bench MODEL ... (or --peers facemesh)")
     opened, memory, skipped = [], {}, {}
-    for path, name in zip(models, short_names(models), strict=True):
+    files = [_file(model) for model in models]
+    for path, name in zip(files, short_names(files), strict=True):
         memory[name] = peak_memory(checked_path(path))
         opened.append(open_model(path, name))
     for name in dict.fromkeys(PEERS if peers is None else peers):

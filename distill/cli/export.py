@@ -58,9 +58,11 @@ def export(
     require_writable(page)
     if cross_check:
         find_litert_torch()  # before minutes of work
-    data = None if config.data is None else config.data.test_faces()
-    with convert_checkpoint(model, out, replace(config, data=data)) as (conversion, net):
-        measured = None
+    given = None if config.data is None else config.data.test_faces()
+    with convert_checkpoint(model, out, replace(config, data=given)) as (conversion, net):
+        data, measured = conversion.faces, None
+        if data is not None and given is None:
+            print(f"Compared on the faces of the run: {data.root}, {data.subset}")
         if parity_report or page:
             source = "generated faces" if data is None else f"{data.format} {data.subset}"
             measured = measure_and_draw(conversion, net, model.name, source, rounds, page, data is None or pictures)

@@ -79,9 +79,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except ModuleNotFoundError as error:
-        from distill.cli.missing_packages import missing_package
+        from distill.system.missing_packages import missing_package
 
-        if (message := missing_package(error, argv[0])) is None:
+        if (message := missing_package(error, f"distill {argv[0]}")) is None:
             raise
         print(f"error: {message}", file=sys.stderr)
         return 2
@@ -107,13 +107,13 @@ def _used_up(error: Exception, command: str) -> str | None:
 
 
 def _run(argv: list[str]) -> int:
-    if not argv or argv[0] in ("-h", "--help"):
+    if not argv or argv[0] in ("-h", "--help", "help"):
         width = max(map(len, COMMANDS))
         lines = "\n".join(f"  {name:{width}}  {text}" for name, text in COMMANDS.items())
         print(f"usage: distill COMMAND ...\n\n{lines}\n\n`distill COMMAND --help` shows the options of one command.")
         print("`distill COMMAND --plugin FILE` imports a file that registers networks, losses or formats of your own.")
         return 0
-    if argv[0] == "--version":
+    if argv[0] in ("--version", "version"):
         print(__version__)
         return 0
     name, rest = argv[0], argv[1:]

@@ -20,7 +20,7 @@ def models(json: bool = False) -> int:
     Args:
         json: print everything the cards hold, as JSON.
     """
-    from distill.pretrained.registry import released_models
+    from distill.pretrained.registry import CHECKPOINTS, released_models
 
     released = released_models().values()
     if json:
@@ -45,6 +45,8 @@ def models(json: bool = False) -> int:
         )
     wide_console().print(table)
     print(_UNIT)
+    if absent := [model.name for model in released if not any((CHECKPOINTS / file).is_file() for file in model.files)]:
+        print(f"Not in this installation but in checkpoints/ of the source repository: {', '.join(absent)}.")
     return 0
 
 

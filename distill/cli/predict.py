@@ -68,9 +68,11 @@ def predict(
     if not any(source.is_video for source in sources):
         _require_no_video_options(max_frames, track, redetect, smooth)
     make = partial(_landmarker, model, detector, detector_size, min_score, min_confidence)
+    tables = _tables(json=json, jsonl=jsonl, csv=csv)
     landmarker, broken = make(threads), 0
+    if min_confidence != MIN_CONFIDENCE and not landmarker.gives_confidence:
+        raise ConfigError(f"--min_confidence has no effect: {model} gives no confidence; leave it out")
     with ExitStack() as stack:
-        tables = [path for path in (json, jsonl, csv) if path is not None]
         writers = open_writers(landmarker, model, tables, draw, sources)
         for writer in writers:
             stack.enter_context(writer)
@@ -78,6 +80,20 @@ def predict(
             print(result, file=sys.stderr if isinstance(result, BrokenSource) else sys.stdout)
             broken += isinstance(result, BrokenSource)
     return 1 if broken else 0
+
+
+def _tables(**paths: Path | None) -> list[Path]:
+    """Return the files for the points, which are given by the option of their format.
+
+    Raises:
+        ConfigError: a name that ends otherwise.
+    """
+    for option, path in paths.items():
+        if path is not None and path.suffix != f".{option}":
+            other = path.suffix.removeprefix(".")
+            hint = f", or write --{other} {path}" if other in paths else ""
+            raise ConfigError(f"--{option} {path}: give a file that ends in .{option}{hint}")
+    return [path for path in paths.values() if path is not None]
 
 
 def _landmarker(

@@ -137,6 +137,8 @@ class DataConfig:
             raise ConfigError(f"--data.val_fraction {self.val_fraction} must be above 0 and below 1")
         if self.batch_size < 1:
             raise ConfigError(f"--data.batch_size {self.batch_size} must be at least 1")
+        if self.workers < 0:
+            raise ConfigError(f"--data.workers {self.workers} must be at least 0, which prepares faces in the training")
         _require_boxes("--data.boxes", self.boxes)
         if self.augment_period < 0:
             raise ConfigError(

@@ -125,6 +125,8 @@ def write_pack(
     if len(schemes) > 1:
         raise ConfigError(f"faces of the schemes {', '.join(schemes)}: pack one scheme, with --data.scheme")
     images = []
+    if workers < 1:
+        raise ConfigError(f"--workers {workers} must be at least 1")
     with ThreadPoolExecutor(workers) as pool:
         for image in pool.map(lambda entry: _encoded(entry[1], spec), faces):
             images.append(image)

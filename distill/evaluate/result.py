@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from distill.errors import AnnotationError
 from distill.evaluate.intervals import Values, bootstrap_interval
 from distill.evaluate.protocol import Protocol, require_alike
-from distill.landmarks import load_scheme
+from distill.landmarks import load_scheme, own_definition, register_scheme
 from distill.metrics.functional import accuracy_within, summarise
 
 FORMAT = "distill-evaluation/2"
@@ -96,6 +96,8 @@ class Evaluation:
             "format": FORMAT,
             "model": self.model,
             "protocol": self.protocol.to_dict(),
+            # Of a user's own scheme, so that a report can be made without the folder of the data.
+            **({"definition": definition} if (definition := own_definition(self.protocol.scheme)) else {}),
             "metrics": {kind: self._metrics(kind) for kind in kinds},
             "accuracy_5px_percent": 100 * self.accuracy_5px(),
             "accuracy_5px_box256_percent": 100 * self.accuracy_5px_box256,
@@ -130,6 +132,8 @@ class Evaluation:
             if raw["format"] != FORMAT:
                 raise ValueError(f"its format is {raw['format']}, not {FORMAT}")
             protocol, faces = Protocol.from_dict(raw["protocol"]), raw["faces"]
+            if "definition" in raw:
+                register_scheme(raw["definition"], str(path))
             offsets = np.frombuffer(base64.b64decode(faces["offsets"]), "<f4")
             return cls(
                 model=raw["model"],

@@ -15,7 +15,7 @@ from distill.models import create_model
 from distill.models.zoo import input_size
 from distill.opcheck.check import OpReport, check_model
 from distill.spec import ModelSpec
-from distill.tflite.runtimes import RuntimeServer, list_runtimes
+from distill.tflite.load_everywhere import load_everywhere
 
 
 @dataclass(frozen=True)
@@ -39,24 +39,6 @@ class ArchitectureReport:
     @property
     def exit_status(self) -> int:
         return 0 if self.passed else 1
-
-
-def load_everywhere(path: str | Path, release: str, timeout_s: float = 60) -> dict[str, str]:
-    """Load any TFLite file and run it once on generated inputs, in every runtime present that is at least `release`.
-
-    Returns:
-        for each runtime `runs`, or the kind of failure and the reason; a bad file never raises.
-
-    Raises:
-        ConfigError: not a release.
-    """
-    outcomes = {}
-    for runtime in list_runtimes():
-        if runtime.covers(release):
-            with RuntimeServer(runtime, timeout_s) as server:
-                failure = server.load(path)
-            outcomes[str(runtime)] = f"{failure.kind}: {failure.text}" if failure else "runs"
-    return outcomes
 
 
 def check_architecture(

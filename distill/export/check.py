@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import ConfigError
-from distill.export.architecture import check_architecture, load_everywhere
 from distill.opcheck.check import OpReport, check_model
 from distill.opcheck.report import verdict
 from distill.pretrained.registry import require_known, resolve_model
+from distill.tflite.load_everywhere import load_everywhere
 from distill.tflite.runtimes import provide_runtime
 
 
@@ -81,6 +81,8 @@ def check(
     note = provide_runtime(runtime)
     of_model = {name: value for name, value in given.items() if value is not None}
     if is_architecture:
+        from distill.export.architecture import check_architecture  # needs torch and onnx, which a file does not
+
         report = check_architecture(str(model), runtime, **of_model)
         return CheckResult(report.ops, report.loads, note)
     if of_model:

@@ -37,6 +37,8 @@ class CalibrationConfig:
             raise ConfigError("--calibration.format and --calibration.root go together; give both, or none")
         if self.faces < 1:
             raise ConfigError(f"--calibration.faces {self.faces} must be at least 1")
+        if self.seed < 0:
+            raise ConfigError(f"--calibration.seed {self.seed} must be at least 0")
 
 
 @dataclass(frozen=True)

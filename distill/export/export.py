@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -14,6 +15,7 @@ from distill.export.calibration import calibrate_on
 from distill.export.config import CalibrationConfig, ExportConfig, Lane, QuantizeConfig
 from distill.export.pipeline import Conversion, ExportResult
 from distill.export.quantization_modes import MODES, require_modes
+from distill.export.run_faces import comparison_faces
 from distill.export.verify.tolerances import GateConfig
 from distill.models import checkpoint as checkpoints
 from distill.tflite.releases import parse_release
@@ -38,14 +40,14 @@ def convert_checkpoint(
     if config.environment is not None:
         ensure_environment(config.lane, config.environment)  # before anything slow
     net, spec = checkpoints.load_model(checkpoint, config.scheme)
-    data = config.data
+    data = comparison_faces(checkpoint, spec.scheme, config.data)
     source = (data.format, data.root, data.subset) if data else ()
     crops, landmarks = face_crops(spec, config.faces, *source)
     calibrated = any(MODES[mode].calibrated for mode in config.modes)
     calibration = calibrate_on(spec, config.calibration) if calibrated else None
     folder = Path(out) if out is not None else Path(checkpoint).parent / "export"
     with pipeline.convert(net, spec, folder, crops, config, landmarks, calibration) as conversion:
-        yield conversion, net
+        yield replace(conversion, faces=data), net
 
 
 def export(
@@ -72,7 +74,8 @@ def export(
         checkpoint: a `.ckpt` or `.safetensors` file.
         out: folder for the files; `export` beside the checkpoint by default.
         modes: quantization modes, of fp32, fp16, w8, dynamic, int8_hybrid, int8, int16x8.
-        data: faces that the formats are compared on; generated faces by default.
+        data: faces that the formats are compared on; by default generated faces, and where these do not have the
+            network's points, the validation faces of its run.
         faces: number of them.
         runtime: oldest TFLite runtime that must have every operator.
         scheme: keep the head of this landmark scheme; the main one by default.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from distill.data.config import FacesConfig
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
 from distill.export.calibration import Calibration
@@ -79,6 +80,7 @@ class Conversion:
         lane: converter.
         parts: files of `write_integer_parts`, where they were requested.
         about_parts: what `export.json` says of them.
+        faces: what the crops were cut from; None of generated faces.
     """
 
     files: dict[str, Path]
@@ -92,6 +94,7 @@ class Conversion:
     lane: Lane
     parts: dict[str, Path] = field(default_factory=dict)
     about_parts: dict[str, Any] | None = None
+    faces: FacesConfig | None = None
 
     def layer_costs(self, mode: str, progress: bool = False) -> list[LayerCost]:
         """Return what rounding each module as `mode` does costs, the most expensive first; exact modes cost nothing."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.errors import CheckpointError
+from distill.errors import CheckpointError, ImageError
 from distill.spec import ModelSpec
 
 Images = NDArray[Any]
@@ -51,6 +51,17 @@ class Backend(Predict, Protocol):
 def as_float(images: Images) -> NDArray[np.float32]:
     """Return crops as float32 in [0, 1]; uint8 is divided by 255."""
     return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
+
+
+def require_crops(images: Images, spec: ModelSpec) -> None:
+    """Check the shape of crops.
+
+    Raises:
+        ImageError: they are no crops of this model, or there are none.
+    """
+    size = spec.crop.size
+    if images.ndim != 4 or images.shape[1:] != (size, size, 3) or not len(images):
+        raise ImageError(f"crops of shape {images.shape}: this model takes (n, {size}, {size}, 3), n at least 1")
 
 
 def checked(points: Landmarks, path: Path, spec: ModelSpec) -> Landmarks:

@@ -1,5 +1,6 @@
 """Draw predictions into copies of photos and videos in one folder."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,8 @@ class DrawingWriter:
         """Choose a file for each source.
 
         Raises:
-            ConfigError: two sources would be drawn to one file, or nothing can be written there.
+            ConfigError: two sources would be drawn to one file, one would replace a source, or nothing can be written
+                there.
         """
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"--draw {folder}: a file; give a folder for the drawings")
@@ -75,12 +77,25 @@ class DrawingWriter:
 
 
 def _targets(folder: Path, sources: Iterable[Source]) -> dict[str, Path]:
+    """Return the drawing of each source: its name with `.png` or `.mp4`, behind its own suffix where that is needed."""
+    sources = list(sources)
+    short = Counter(_target(folder, source) for source in sources)
+    inputs = {Path(source.name).resolve(): source.name for source in sources if source.camera is None}
     targets: dict[str, Path] = {}
     for source in sources:
-        target = folder / source.relative.with_suffix(".mp4" if source.is_video else ".png")
+        target = _target(folder, source, whole_name=short[_target(folder, source)] > 1)
         if target in targets.values():
             raise ConfigError(
                 f"--draw: {source.name} is not the only photo drawn as {target}; draw them into different folders"
             )
+        if (replaced := inputs.get(target.resolve())) is not None:
+            raise ConfigError(
+                f"--draw {folder}: the drawing of {source.name} would replace {replaced}; give a new folder"
+            )
         targets[source.name] = target
     return targets
+
+
+def _target(folder: Path, source: Source, whole_name: bool = False) -> Path:
+    relative = source.relative if not whole_name else source.relative.with_name(f"{source.relative.name}.x")
+    return folder / relative.with_suffix(".mp4" if source.is_video else ".png")

@@ -16,6 +16,7 @@ from distill.inference.backend import (
     checked,
     checked_confidence,
     installed,
+    require_crops,
 )  # fmt: skip
 from distill.inference.onnx_session import open_session
 from distill.spec import read_sidecar
@@ -56,6 +57,7 @@ class _ExportedBackend(Backend):
         return self.with_confidence(images)[0]
 
     def with_confidence(self, images: Images, /) -> tuple[Landmarks, Confidence | None]:
+        require_crops(images, self.spec)
         rows = [self._run(image[None]) for image in as_float(images)]
         for output in rows[0]:
             if output.dtype != np.float32:

@@ -61,6 +61,12 @@ class Landmarker:
         self._detect = detector or FaceDetector(threads=threads)
         self._crop = self.spec.detected_crop if isinstance(self._detect, FaceDetector) else self.spec.crop
 
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether the model gives the confidence of each point."""
+        crop = np.zeros((1, self.spec.crop.size, self.spec.crop.size, 3), np.float32)
+        return self._model.with_confidence(crop)[1] is not None
+
     @classmethod
     def from_pretrained(cls, name: str = DEFAULT_MODEL, **options: Any) -> "Landmarker":
         """Load a released model by its name, one of its files such as `efld_128_int8`, or `hf:OWNER/REPOSITORY/FILE`.

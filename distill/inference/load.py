@@ -7,7 +7,7 @@ from pathlib import Path
 from distill.errors import CheckpointError, ConfigError
 from distill.inference.backend import Backend
 from distill.inference.exported import OnnxBackend, TFLiteBackend
-from distill.pretrained.registry import require_known, resolve_model
+from distill.pretrained.registry import require_known, require_no_folder, resolve_model
 
 FACEMESH = "facemesh"
 
@@ -61,6 +61,7 @@ def require_model(path: Path) -> None:
         CheckpointError: missing, empty, a web page, a Git LFS pointer, or of an unknown format.
     """
     require_known(path)
+    require_no_folder(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model file; give one of {', '.join(f'*{s}' for s in _FORMATS)}")
     with path.open("rb") as file:

@@ -72,7 +72,7 @@ def find_sources(names: Iterable[str | Path]) -> list[Source]:
         names: files, folders (searched with their subfolders), patterns such as `photos/*.jpg`, `camera` or `camera:1`.
 
     Raises:
-        ConfigError: a folder or a pattern without photos, an empty name, or `-`.
+        ConfigError: a folder or a pattern without photos, an empty name, an address, or `-`.
     """
     found: dict[str, Source] = {}
     for name in map(str, names):
@@ -84,6 +84,8 @@ def find_sources(names: Iterable[str | Path]) -> list[Source]:
 def _expand(name: str) -> list[Source]:
     if not name.strip():  # Path("") is the current folder, which a shell variable without a value did not mean
         raise ConfigError("an empty name of a photo: give a file, or . for the current folder")
+    if "://" in name:
+        raise ConfigError(f"{name}: photos are not downloaded; save the photo and give its file")
     path = Path(name)
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in PHOTOS + VIDEOS and file.is_file()]

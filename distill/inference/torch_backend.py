@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from distill.files import sha256
-from distill.inference.backend import Backend, Confidence, Images, Landmarks, as_float, checked
+from distill.inference.backend import Backend, Confidence, Images, Landmarks, as_float, checked, require_crops
 from distill.models.checkpoint import load_model
 from distill.spec import ModelSpec
 
@@ -57,6 +57,7 @@ class TorchBackend(Backend):
         return self.with_confidence(images)[0]
 
     def with_confidence(self, images: Images, /) -> tuple[Landmarks, Confidence | None]:
+        require_crops(images, self.spec)
         step = self.batch_size or max(1, len(images))
         batches = [self.outputs(images[start : start + step]) for start in range(0, len(images), step)]
         points = np.concatenate([batch.landmarks.float().cpu().numpy() for batch in batches])

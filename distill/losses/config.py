@@ -42,6 +42,9 @@ class LossConfig:
     def __post_init__(self) -> None:
         if self.sigma is not None and not self.sigma > 0:
             raise ConfigError(f"--loss.sigma {self.sigma} must be above 0")
+        for name in ("star", "star_eigen", "point", "edge"):
+            if (value := getattr(self, name)) is not None and value < 0:
+                raise ConfigError(f"--loss.{name} {value} must be at least 0: a negative weight raises the loss")
         _require_given_once("loss", self.options, {name: getattr(self, name) for name in _LOSS_OPTIONS})
 
 
@@ -122,6 +125,10 @@ class KDConfig:
     def __post_init__(self) -> None:
         if self.temperature is not None and not self.temperature > 0:
             raise ConfigError(f"--kd.temperature {self.temperature} must be above 0")
+        further = {f"extra.{name}": weight for name, weight in self.extra.items()}
+        for name, weight in {"weight": self.weight, **further}.items():
+            if weight < 0:
+                raise ConfigError(f"--kd.{name} {weight} must be at least 0: a negative weight raises the loss")
         _require_given_once("kd", self.options, {"temperature": self.temperature})
         if self.kind == "none":
             _require_defaults(self)

@@ -23,7 +23,7 @@ from distill.models.weight_files import (
     stored_metadata,
 )
 from distill.models.zoo import create_model
-from distill.pretrained.registry import require_known, resolve_model
+from distill.pretrained.registry import require_known, require_no_folder, resolve_model
 from distill.pretrained.released_files import require_undamaged_release
 from distill.spec import ModelSpec
 
@@ -114,6 +114,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         CheckpointError: missing file, not weights, changed or damaged, or weights with NaN or infinity.
     """
     require_known(path)
+    require_no_folder(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
     if path.suffix not in _READERS:

@@ -63,6 +63,8 @@ def _of_form(text: str, parser: ArgumentParser) -> str | None:
     if (match := _REQUIRED.search(text)) and not text.startswith("Parser key"):
         return f"{match[1].upper()} is missing: {parser.usage}"
     if match := _EXTRA.search(text):
+        if match[1] == "-":
+            return "'-': nothing is read from standard input; give a file"
         return f"unexpected '{match[1]}': an option is written --name value; see --help"
     return None
 

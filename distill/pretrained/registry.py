@@ -171,6 +171,18 @@ def require_known(path: Path, named: bool = True) -> None:
         raise CheckpointError(f"{path}: {unknown_model(str(path))}")
 
 
+def require_no_folder(path: Path) -> None:
+    """Refuse a folder in place of a model file, and name the best weights of a run in it.
+
+    Raises:
+        CheckpointError: it is a folder.
+    """
+    if path.is_dir():
+        best = path / "best.ckpt"
+        hint = f"give its {best}" if best.is_file() else "give a model file in it"
+        raise CheckpointError(f"{path}: a folder; {hint}")
+
+
 def unknown_model(name: str) -> str:
     """Return what to say about a model name that is neither a file nor released."""
     return f"no such file and no released model of this name: {suggest(name, list(released_models()))}"

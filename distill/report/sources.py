@@ -95,7 +95,9 @@ def read_source(path: Path, name: str | None = None) -> Source:
     metrics = path / "metrics.csv"
     curves = metrics if metrics.is_file() else None
     if not (evaluations or others or curves):
-        raise AnnotationError(f"{path}: no evaluation, export or metrics in it; `distill evaluate --json` makes one")
+        run = next((file.parent for file in sorted(path.glob("*/metrics.csv"))), None) if path.is_dir() else None
+        hint = f"give one of its runs, such as {run}" if run else "`distill evaluate --json` makes one"
+        raise AnnotationError(f"{path}: no evaluation, export or metrics in it; {hint}")
     export, parity, bench = (others.get(kind) for kind in (EXPORT, PARITY, BENCH))
     folder = path if path.is_dir() else None
     return Source(

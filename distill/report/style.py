@@ -31,7 +31,8 @@ td.number { white-space: nowrap; }
 tr:last-child td { border-bottom: 0; }
 th { color: var(--soft); font-weight: 600; font-size: .82rem; vertical-align: bottom; }
 .number { text-align: right; }
-.verdict { list-style: none; margin: 1.2rem 0 0; padding: 0; display: grid; gap: .8rem; }
+.verdict { list-style: none; margin: 1.2rem 0 0; padding: 0; display: grid; gap: .8rem;
+  grid-template-columns: minmax(0, 1fr); } /* else the longest command sets the width of the page */
 .verdict li { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: .8rem 1rem; }
 .verdict b { margin-right: .5rem; }
 .verdict p { margin: .35rem 0 0; }

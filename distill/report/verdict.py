@@ -14,6 +14,8 @@ from distill.export.verify.tolerances import Gate
 from distill.report.page import Statement
 from distill.report.sources import Source
 
+# From this NME over the distance of the eyes on, a face counts as failed in the literature, as in FR@8.
+_FAILED = 0.08
 _ORDER = ("student", "model", "baseline", "teacher")
 Group = Mapping[str, tuple[Evaluation, Mapping[str, Any]]]
 
@@ -56,6 +58,8 @@ def _good(student: Source, sources: Sequence[Source], measured: Group) -> Statem
     if baseline is not None:
         above_baseline, relation = _relation(own, measured[baseline.name][0], "the baseline")
         text = f"{text} and {relation}"
+    if own.primary != "box" and own.nme().mean() > _FAILED:
+        return Statement(question, "no", f"{text}. A face counts as failed from {100 * _FAILED:g} % on (FR@8).")
     if above <= 0:
         return Statement(question, "yes", f"{text}.")
     if baseline is None:

@@ -57,6 +57,8 @@ class SweepConfig:
         for name in ("trials", "workers", "prune_from"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name} {getattr(self, name)} must be at least 1")
+        if self.seed < 0:
+            raise ConfigError(f"--seed {self.seed} must be at least 0")
         if not self.search:
             raise ConfigError("--search is empty: give a sweep file with --config, such as configs/sweeps/student.yaml")
         for name in (*self.search, *self.options):

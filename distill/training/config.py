@@ -114,7 +114,7 @@ class TrainerConfig:
 
     epochs: int = 100
     precision: Literal["auto", "32", "bf16", "16"] = "32"
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int = 1
     num_nodes: int = 1
     sync_batchnorm: bool = False
@@ -129,6 +129,9 @@ class TrainerConfig:
         for name in ("epochs", "accumulate", "devices", "num_nodes", "validate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--trainer.{name} {getattr(self, name)} must be at least 1")
+        for name in ("patience", "threads"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"--trainer.{name} {getattr(self, name)} must be at least 0")
         if self.epochs % self.validate_every:
             raise ConfigError(
                 f"--trainer.epochs {self.epochs} is no multiple of --trainer.validate_every {self.validate_every}: "
@@ -182,6 +185,19 @@ class LogConfig:
         return list(dict.fromkeys(self.to))
 
 
+def require_run(name: str, runs: Path, seed: int) -> None:
+    """Check what every run has.
+
+    Raises:
+        ConfigError: a name that is not that of a folder in `runs`, or a negative seed, which no generator takes.
+    """
+    folder = Path(name)
+    if not folder.parts or ".." in folder.parts or folder.is_absolute():
+        raise ConfigError(f"--name '{name}' is no folder in {runs}; choose another, --runs names the folder around it")
+    if seed < 0:
+        raise ConfigError(f"--seed {seed} must be at least 0")
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Configuration of every training run.
@@ -217,6 +233,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.accept_data and not self.resume:
             raise ConfigError("--accept_data has no effect without --resume: it accepts corrected validation faces")
+        require_run(self.name, self.runs, self.seed)
         parts = self.trainer.accumulate
         if self.data.batch_size % parts:
             raise ConfigError(

@@ -7,7 +7,7 @@ from distill.data.photos.config import PhotoDataConfig
 from distill.detection.retinaface.loss import DetectionLossConfig
 from distill.detection.retinaface.net import RetinaFaceConfig
 from distill.errors import ConfigError
-from distill.training.config import LogConfig, OptimConfig, TrainerConfig
+from distill.training.config import LogConfig, OptimConfig, TrainerConfig, require_run
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class DetectorConfig:
     log: LogConfig = field(default_factory=lambda: LogConfig(wandb="disabled"))
 
     def __post_init__(self) -> None:
+        require_run(self.name, self.runs, self.seed)
         single = {"accumulate": 1, "devices": 1, "num_nodes": 1, "sync_batchnorm": False, "patience": 0}
         for name, value in single.items():
             if getattr(self.trainer, name) != value:

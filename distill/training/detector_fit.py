@@ -28,6 +28,7 @@ from distill.training.callbacks.seeding import StatelessSeeding, step_seed
 from distill.training.callbacks.stop_on_signal import StopOnSignal
 from distill.training.detector_config import DetectorConfig
 from distill.training.detector_task import VALIDATED, DetectorTask
+from distill.training.device import require_device
 from distill.training.loggers.csv import CsvLog, Tracking, plain_config
 from distill.training.memory import keep_freed_memory
 from distill.training.session import Session, own_session
@@ -69,11 +70,12 @@ def train_detector(config: DetectorConfig) -> Path:
     """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
 
     Raises:
-        ConfigError: the run exists already and is not to be resumed, it was started with other options, or another
-            process trains in its folder.
+        ConfigError: the run exists already and is not to be resumed, it was started with other options, another
+            process trains in its folder, or this machine has no such device.
         CheckpointError: it is to be resumed and was never started.
         TrainingInterrupted: SIGINT or SIGTERM; the last step is saved.
     """
+    require_device(config.trainer)
     folder = config.runs / config.name
     started, checkpoint = partial(_require_started, folder, config), folder / "last.ckpt"
     with own_session(folder, config.resume, started, lambda: checkpoint if checkpoint.is_file() else None) as session:

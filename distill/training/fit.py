@@ -33,7 +33,7 @@ from distill.training.distillation_task import StudentTask
 from distill.training.lineage import record_training, training_facts, training_inputs
 from distill.training.loggers.csv import is_first_process, plain_config
 from distill.training.memory import keep_freed_memory
-from distill.training.precision import slow_precision
+from distill.training.precision import keep_strided_depthwise_in_float32, resolved, slow_precision
 from distill.training.resume import not_resumable, require_same_options
 from distill.training.session import Session, training_session
 from distill.training.summary import write_summary
@@ -113,6 +113,8 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         raise ConfigError(f"--trainer: this machine cannot do that ({reason}); --trainer.accelerator auto") from error
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
+        if resolved(config.trainer) == "bf16":
+            keep_strided_depthwise_in_float32(task.net)
     with warnings.catch_warnings():
         # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")

@@ -1,9 +1,11 @@
 """Choose the floating-point precision of a training: float32, bfloat16 or float16."""
 
 import platform
+from functools import cache
 from typing import Literal
 
 import torch
+from torch import Tensor, nn
 
 from distill.errors import ConfigError
 from distill.training.config import TrainerConfig
@@ -29,6 +31,34 @@ def slow_precision(config: TrainerConfig) -> str | None:
     if config.precision == "bf16" and _computes_in_bfloat16(config) is False:
         return "This processor has no bfloat16 arithmetic: --trainer.precision 32 trains about twice as fast here."
     return None
+
+
+class _InFloat32(nn.Module):
+    """A layer that computes in float32 under autocast, and returns what autocast would."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+        with torch.autocast(x.device.type, enabled=False):
+            computed: Tensor = super().forward(x.float())
+        return computed.to(kind)
+
+
+@cache
+def _in_float32(kind: type[nn.Module]) -> type[nn.Module]:
+    """Return the class of a layer that computes in float32; its weights and their names are those of `kind`."""
+    return type(f"{kind.__name__}InFloat32", (_InFloat32, kind), {})
+
+
+def keep_strided_depthwise_in_float32(net: nn.Module) -> None:
+    """Let strided depthwise convolutions compute in float32, for a training in bfloat16 on a CPU.
+
+    oneDNN has no quick backward pass of them in bfloat16: four of them took a third of a step of MobileViT-v2
+    (`scripts/bench/train_step.py`).
+    """
+    for module in list(net.modules()):
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and max(module.stride) > 1:
+            kind: type[nn.Module] = type(module)
+            module.__class__ = _in_float32(kind)  # type: ignore[assignment,arg-type]
 
 
 def _computes_in_bfloat16(config: TrainerConfig) -> bool | None:

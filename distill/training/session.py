@@ -12,6 +12,7 @@ from distill.files import remove_unfinished
 from distill.system.locks import folder_lock
 from distill.system.processes import end_with_parent
 from distill.training.config import RunConfig
+from distill.training.device import require_device
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
 from distill.training.loggers.csv import is_first_process
 from distill.training.resume import checkpoint_to_resume, require_started
@@ -36,11 +37,12 @@ def training_session(config: RunConfig) -> AbstractContextManager[Session]:
     """Own the folder of a run, as `own_session`.
 
     Raises:
-        ConfigError: the run exists and is not to be resumed, it was started with other options, or another process
-            trains in its folder.
+        ConfigError: the run exists and is not to be resumed, it was started with other options, another process trains
+            in its folder, or this machine has no such device.
         CheckpointError: it is to be resumed and was never started, or its last checkpoint cannot be loaded.
         TrainingInterrupted: SIGINT or SIGTERM.
     """
+    require_device(config.trainer)
     folder = config.runs / config.name
     started = partial(require_started, folder, config)
     return own_session(folder, config.resume, started, partial(checkpoint_to_resume, folder, config))

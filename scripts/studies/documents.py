@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from scripts import demo
-from scripts.bench import kd_step
+from scripts.bench import kd_step, train_step
 from scripts.checks import own_points
 from scripts.fuzz import kills, mutated_images, mutated_models, mutated_weights, option_mistakes, outside_world
 from scripts.studies import (
@@ -56,6 +56,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
     f"{released.OUT}#choice": released.choice,
+    train_step.OUT: train_step.table,
     video.OUT: video.table,
     weak_labels.OUT: weak_labels.table,
     str(zoo.OUT): zoo.block,

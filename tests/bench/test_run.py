@@ -33,6 +33,11 @@ def found(small: Path, large: Path) -> BenchResult:
     return bench([small, large], [], settings, nme=NMES, accuracy=["large.tflite=70"], stages=False)
 
 
+def test_names_of_released_models_stand_for_their_files() -> None:
+    with pytest.raises(CheckpointError, match="did you mean 'student_68_128'"):
+        bench(["student_68"])
+
+
 def test_every_model_is_timed_on_every_number_of_threads(found: BenchResult) -> None:
     models = [key for key in found.timings if key.part == "model"]
     assert [(key.name, key.threads) for key in models] == [

@@ -5,7 +5,7 @@ import pytest
 
 from distill.cli.check import run
 from distill.errors import CheckpointError, ConfigError
-from distill.export import architecture
+from distill.tflite import load_everywhere
 from distill.tflite.builder import integers, redeclared, single_op_model, variable
 from distill.tflite.model import Operator
 from distill.tflite.runtimes import RuntimeFailure, RuntimeServer, list_runtimes
@@ -15,7 +15,7 @@ from tests.support.mutants import mutant
 @pytest.fixture(autouse=True)
 def only_litert(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
-    monkeypatch.setattr(architecture, "list_runtimes", lambda: quick)
+    monkeypatch.setattr(load_everywhere, "list_runtimes", lambda: quick)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from distill.cli.main import main
@@ -10,6 +11,7 @@ from distill.data.readers import read_faces
 from distill.data.synthetic import write_faces
 from distill.detection.detector import Detection
 from distill.images import read_image
+from distill.inference.overlay import write_image
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +19,38 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("generated")
     write_faces(root, 10, seed=8, size=96, difficulty=0.3)
     return root
+
+
+def test_a_broken_photo_of_a_table_is_reported_once_and_with_its_own_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The copy without that photo was read again, and its table reported photos 'outside' a temporary folder."""
+    rows = ["image," + ",".join(f"x{k},y{k}" for k in range(5))]
+    for index in range(3):
+        write_image(tmp_path / f"{index}.png", np.zeros((64, 64, 3), np.uint8))
+        rows.append(f"{index}.png,10,10,50,10,30,30,15,50,{44 + index},50")
+    (tmp_path / "1.png").write_text("no photo")
+    (tmp_path / "train.csv").write_text("\n".join(rows))
+    out = tmp_path / "check.json"
+    words = ["data", "check", str(tmp_path), "--data.format", "csv", "--scheme", "five", "--json", str(out)]
+    assert main(words) == 1
+    found = [(item["file"], item["what"]) for item in json.loads(out.read_text())["findings"]]
+    unreadable = [what for file, what in found if file == "1.png"]
+    assert unreadable
+    assert all(what.startswith("not an image") for what in unreadable)
+    assert not [what for _, what in found if "outside" in what or "no subset is named" in what]
+    assert (".", "reading stopped here") in found
+
+
+def test_the_check_of_a_csv_folder_as_300w_names_the_format(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train.csv").touch()
+    assert main(["data", "check", str(tmp_path)]) == 1
+    assert "--data.format csv" in " ".join(capfd.readouterr().out.replace("│", " ").split())
+
+
+def test_a_sheet_is_a_png(generated: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "sheet", "x.pdf", "--data.format", "manifest", "--data.root", str(generated)]) == 2
+    assert capfd.readouterr().err == "error: x.pdf: the sheet is a PNG; give a name that ends in .png\n"
 
 
 def test_check_says_nothing_of_sound_faces_and_draws_them(

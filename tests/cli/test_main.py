@@ -59,6 +59,15 @@ def test_main_lists_every_command_and_each_has_a_module(capsys: pytest.CaptureFi
         assert find_spec(f"distill.cli.{name}") is not None
 
 
+def test_help_and_version_may_be_written_as_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    for option, command in (("--help", "help"), ("--version", "version")):
+        shown = []
+        for word in (option, command):
+            assert main([word]) == 0
+            shown.append(capsys.readouterr().out)
+        assert shown[0] == shown[1]
+
+
 def test_unknown_commands_suggest_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evalute"]) == 2
     text = capsys.readouterr().err

@@ -9,7 +9,8 @@ import pytest
 from distill.errors import ConfigError
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.files import write_json
-from distill.landmarks import load_scheme
+from distill.landmarks import load_scheme, register_scheme
+from distill.landmarks.convert import clear_own_schemes_and_maps
 from tests.support.evaluation import Measure
 
 
@@ -39,6 +40,18 @@ def test_five_pixels_relative_to_the_box(measure: Measure) -> None:
     assert found.accuracy_5px() == 1
     assert found.accuracy_5px_box256 == 0
     assert measure(shift=(0.5, 0)).accuracy_5px_box256 == 1
+
+
+def test_a_result_of_an_own_scheme_can_be_read_without_its_folder(measure: Measure, tmp_path: Path) -> None:
+    """`distill report` failed with 'unknown landmark scheme' on every model of a user's own points."""
+    found = measure()
+    k = found.protocol.points
+    content = {"name": "mine", "title": "t", "n_points": k, "flip": [], "groups": {"all": f"0-{k - 1}"}, "edges": []}
+    register_scheme(content, "test")
+    write_json(tmp_path / "own.json", replace(found, protocol=replace(found.protocol, scheme="mine")).to_json())
+    clear_own_schemes_and_maps()
+    assert dict(Evaluation.from_json(tmp_path / "own.json").groups) == {"all": tuple(range(k))}
+    assert "definition" not in found.to_json()
 
 
 def test_parts_nobody_marked_are_left_out(measure: Measure, root: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Every format of model file gives the same points, and what is no model is refused in one line."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from distill.errors import CheckpointError, first_line
+from distill.errors import CheckpointError, ImageError, first_line
 from distill.geometry import CropSpec
 from distill.inference.backend import Backend
 from distill.inference.exported import OnnxBackend, TFLiteBackend
 from distill.inference.flip import predict_with_flip
 from distill.inference.load import open_backend
 from distill.landmarks import load_scheme
+from distill.models.checkpoint import read_weights
 from distill.spec import ModelSpec, write_sidecar
 
 SPEC = ModelSpec("mean_colour", "five", 5, CropSpec(8))
@@ -51,6 +53,22 @@ def test_onnx_scales_pixels_to_one_and_keeps_the_order(tmp_path: Path) -> None:
     crops = _crops()
     expected = crops.mean((1, 2))[:, None, :2] / 255
     np.testing.assert_allclose(backend(crops), np.repeat(expected, 5, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (2, 9, 8, 3), (2, 3, 8, 8), (2, 8, 8, 4), (0, 8, 8, 3)])
+def test_crops_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    backend = open_backend(_onnx(tmp_path / "m.onnx"))
+    with pytest.raises(ImageError, match=re.escape(f"crops of shape {shape}: this model takes (n, 8, 8, 3)")):
+        backend(np.zeros(shape, np.float32))
+
+
+def test_a_run_in_place_of_its_weights_names_them(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="a folder; give a model file in it"):
+        open_backend(tmp_path)
+    (tmp_path / "best.ckpt").touch()
+    for load in (open_backend, read_weights):
+        with pytest.raises(CheckpointError, match=re.escape(f"a folder; give its {tmp_path / 'best.ckpt'}")):
+            load(tmp_path)
 
 
 def test_tflite_equals_onnx(tmp_path: Path) -> None:

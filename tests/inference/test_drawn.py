@@ -47,7 +47,7 @@ def test_a_face_that_is_not_placed_is_drawn_in_grey(tmp_path: Path) -> None:
 
 def test_two_photos_are_never_drawn_to_one_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not the only photo drawn as"):
-        DrawingWriter(tmp_path, [Source("a/x.jpg", Path("a")), Source("b/x.png", Path("b"))], None)
+        DrawingWriter(tmp_path, [Source("a/x.jpg", Path("a")), Source("b/x.jpg", Path("b"))], None)
 
 
 def test_frames_without_faces_are_drawn_as_they_are(tmp_path: Path) -> None:
@@ -56,3 +56,24 @@ def test_frames_without_faces_are_drawn_as_they_are(tmp_path: Path) -> None:
     with DrawingWriter(tmp_path, [source], None) as writer:
         writer.add(Frame(source, pixels), [])
     assert (cv2.imread(str(tmp_path / "x.png")) == 99).all()
+
+
+def test_photos_that_differ_in_their_suffix_are_drawn_to_files_of_their_own(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    sources = [Source("in/x.heic", Path("in")), Source("in/x.jpg", Path("in")), Source("in/y.jpg", Path("in"))]
+    with DrawingWriter(tmp_path, sources, None) as writer:
+        for source in sources:
+            writer.add(Frame(source, pixels), [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.heic.png", "x.jpg.png", "y.png"]
+
+
+def test_a_drawing_never_replaces_a_photo_or_video_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("x.png", np.full((8, 8, 3), 7, np.uint8))
+    for name in ("x.png", "clip.mp4"):
+        with pytest.raises(ConfigError, match=rf"the drawing of {name} would replace {name}; give a new folder"):
+            DrawingWriter(Path(), [Source(name, Path())], None)
+    with pytest.raises(ConfigError, match=r"the drawing of in/x.jpg would replace out/x.png"):
+        DrawingWriter(Path("out"), [Source("in/x.jpg", Path("in")), Source("out/x.png", Path())], None)

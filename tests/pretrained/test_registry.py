@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from distill.cli.main import main
 from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256
 from distill.inference.landmarker import Landmarker
@@ -68,6 +69,20 @@ def test_changed_and_missing_files_are_refused(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(CheckpointError, match="SHA-256 differs"):
         resolve_model(DEFAULT_MODEL)
     assert sha256(tmp_path / file) != sha256(CHECKPOINTS / file)
+
+
+def test_the_list_says_which_models_are_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models"]) == 0
+    assert "Not in this installation" not in capsys.readouterr().out
+    released_models()
+    monkeypatch.setattr(registry, "CHECKPOINTS", tmp_path)
+    (tmp_path / f"{DEFAULT_MODEL}_fp16.tflite").touch()
+    assert main(["models"]) == 0
+    absent = capsys.readouterr().out.splitlines()[-1]
+    assert absent.startswith("Not in this installation")
+    assert ("efld_128" in absent, DEFAULT_MODEL in absent) == (True, False)
 
 
 def test_a_card_without_a_header_is_told(tmp_path: Path) -> None:

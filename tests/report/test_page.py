@@ -9,6 +9,7 @@ import pytest
 
 from distill.report.page import Fixed, Interval, Report, Statement, Verdict
 from distill.report.plots import ced_plot
+from distill.report.style import STYLE
 from distill.report.wandb import numeric
 from tests.support.evaluation import Measure
 
@@ -89,6 +90,14 @@ def test_a_verdict_comes_before_the_contents() -> None:
     assert page.index("Is it good?") < page.index("<nav>")
     assert '<span class="good">✓ yes</span>' in page
     assert "<code>distill export a</code>" in page
+
+
+def test_a_long_command_of_a_verdict_scrolls_and_does_not_widen_the_page() -> None:
+    """A grid column is as wide as its longest word unless its minimum is 0: phones showed half of each card."""
+    (rule,) = re.findall(r"\.verdict \{([^}]*)\}", STYLE)
+    assert "display: grid" in rule
+    assert "grid-template-columns: minmax(0, 1fr)" in rule
+    assert "overflow-x: auto" in re.findall(r"\bcode \{([^}]*)\}", STYLE)[0]
 
 
 def test_badges_are_told_apart_without_colours() -> None:

@@ -48,6 +48,13 @@ def runs(suite: dict[str, Any], tmp_path: Path, measure: Measure) -> tuple[Path,
     return first, second
 
 
+def test_the_folder_of_all_runs_names_one_of_them(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "metrics.csv").touch()
+    with pytest.raises(AnnotationError, match=f"give one of its runs, such as {tmp_path / 'mine'}"):
+        read_sources([tmp_path])
+
+
 def test_an_evaluation_survives_the_file(runs: tuple[Path, Path], measure: Measure) -> None:
     saved, fresh = Evaluation.from_json(runs[0] / "evaluation.json"), measure(shift=(1, 2))
     assert saved.protocol == fresh.protocol

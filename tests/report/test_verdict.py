@@ -101,6 +101,15 @@ def test_a_student_above_its_teacher_is_good_where_it_is_below_the_baseline(
     assert runs.statements()[0].answer == answer
 
 
+def test_a_student_whose_faces_fail_is_not_good_because_its_teacher_is_worse(runs: Runs) -> None:
+    runs.add("student", 3.6)
+    runs.add("teacher", 4.0)
+    good = runs.statements()[0]
+    assert good.answer == "no"
+    assert "9.00 %" in good.text
+    assert good.text.endswith("A face counts as failed from 8 % on (FR@8).")
+
+
 def test_a_difference_within_the_noise_is_unclear(runs: Runs) -> None:
     runs.add("student", 1.0, noise=0.0)
     runs.add("baseline", 1.0, seed=0, noise=0.3)

@@ -42,6 +42,13 @@ def _write_csv(folder: Path, rows: list[str], name: str = "faces", header: str =
         Image.fromarray(colours).resize((120, 120)).save(folder / f"{index}.jpg")
 
 
+def make_own_faces(folder: Path, counts: dict[str, int]) -> None:
+    """Write a CSV for each subset, with a number of faces of five own points, each in a photo of its own."""
+    photos = iter(range(COUNT))
+    for name, count in counts.items():
+        _write_csv(folder, [_row(f"{next(photos)}.jpg") for _ in range(count)], name)
+
+
 def make_files(folder: Path) -> None:
     """Write the photos, data sets, models, recipes and runs that the commands of `MISTAKES` name."""
     rows = [_row(f"{index}.jpg") for index in range(COUNT)]
@@ -52,6 +59,9 @@ def make_files(folder: Path) -> None:
     _write_csv(folder / "empty", [])
     _write_csv(folder / "short", [*rows[:3], rows[3].rpartition(",")[0]])
     _write_csv(folder / "resized", [_row("0.jpg", 4 * _SHAPE), *rows[1:]])
+    _write_csv(folder / "twice", [*rows, rows[0]])
+    _write_csv(folder / "shares", [_row(f"{index}.jpg", _SHAPE / 120) for index in range(COUNT)])
+    _write_csv(folder / "more", [f"{row},1,2" for row in rows], header=f"{_HEADER},x5,y5")
     _write_csv(folder / "wrong", rows)
     (folder / "wrong" / "scheme.yaml").write_text(_SCHEME.replace("n_points: 5", "n_points: 6"))
     _write_models(folder)

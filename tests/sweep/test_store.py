@@ -95,9 +95,9 @@ def test_a_trial_worse_than_the_median_is_pruned(
 def test_a_damaged_store_is_one_line(optuna: Any, tmp_path: Path) -> None:
     config = config_of(tmp_path)
     (config.folder / "study.db").write_text("no database, but a text that is long enough for a header" * 9)
-    with pytest.raises(ConfigError, match=r"study\.db: cannot be read or written \(file is not a database\)"):
-        with database_errors(config.folder):
-            open_study(config, OBJECTIVES["student"])
+    expected = r"study\.db: cannot be read or written \(file is not a database\)"
+    with pytest.raises(ConfigError, match=expected), database_errors(config.folder):
+        open_study(config, OBJECTIVES["student"])
 
 
 def test_a_full_disk_is_one_line(optuna: Any, tmp_path: Path) -> None:
@@ -107,9 +107,8 @@ def test_a_full_disk_is_one_line(optuna: Any, tmp_path: Path) -> None:
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
     try:
-        with pytest.raises(ConfigError, match=r"study\.db: cannot be read or written") as caught:
-            with database_errors(config.folder):
-                open_study(config, OBJECTIVES["student"])
+        with pytest.raises(ConfigError, match="cannot be read or written") as caught, database_errors(config.folder):
+            open_study(config, OBJECTIVES["student"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)

@@ -88,7 +88,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("distill.system.locks.os.pwrite", full)
     folder = tmp_path / "runs" / "one"
-    with pytest.raises(ConfigError, match=r"runs/one: cannot be written \(No space left on device\)"):
-        with folder_lock(folder, "trains in"):
-            pass
+    expected = r"runs/one: cannot be written \(No space left on device\)"
+    with pytest.raises(ConfigError, match=expected), folder_lock(folder, "trains in"):
+        pass
     assert not list(tmp_path.iterdir())

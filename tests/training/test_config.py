@@ -8,8 +8,11 @@ import pytest
 
 from distill.data.config import DataConfig
 from distill.errors import ConfigError
+from distill.export.config import CalibrationConfig
 from distill.losses.config import CacheConfig, KDConfig, LossConfig
+from distill.sweep.config import SweepConfig
 from distill.training.config import LogConfig, OptimConfig, RunConfig, StudentConfig, TrainerConfig
+from distill.training.detector_config import DetectorConfig
 
 CASES: list[tuple[type, dict[str, Any], str]] = [
     (KDConfig, {"temperature": 0.0}, "--kd.temperature"),
@@ -28,6 +31,20 @@ CASES: list[tuple[type, dict[str, Any], str]] = [
     (TrainerConfig, {"epochs": 0, "validate_every": 1}, "--trainer.epochs"),
     (TrainerConfig, {"checkpoint_every": 0}, "--trainer.checkpoint_every"),
     (TrainerConfig, {"epochs": 5, "validate_every": 2}, "--trainer.validate_every"),
+    (TrainerConfig, {"threads": -1}, "--trainer.threads"),
+    (TrainerConfig, {"patience": -1}, "--trainer.patience"),
+    (DataConfig, {"workers": -1}, "--data.workers"),
+    (LossConfig, {"star": -1.0}, "--loss.star"),
+    (KDConfig, {"weight": -1.0}, "--kd.weight"),
+    (KDConfig, {"extra": {"kl": -1.0}}, "--kd.extra.kl"),
+    (RunConfig, {"seed": -1}, "--seed"),
+    (RunConfig, {"name": "."}, "--name"),
+    (RunConfig, {"name": "../elsewhere"}, "--name"),
+    (RunConfig, {"name": "/elsewhere"}, "--name"),
+    (DetectorConfig, {"seed": -1}, "--seed"),
+    (DetectorConfig, {"name": ""}, "--name"),
+    (CalibrationConfig, {"seed": -1}, "--calibration.seed"),
+    (SweepConfig, {"seed": -1}, "--seed"),
     (StudentConfig, {}, "--teacher"),
     (KDConfig, {"kind": "none", "inherit_heads": True}, "--kd.inherit_heads"),
 ]

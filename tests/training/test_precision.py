@@ -1,9 +1,14 @@
 """The arithmetic of a training is what was requested, or what the device is fast in."""
 
+from copy import deepcopy
+
 import pytest
+import torch
+from timm.layers import Conv2dSame
+from torch import nn
 
 from distill.training.config import TrainerConfig
-from distill.training.precision import resolved, slow_precision
+from distill.training.precision import keep_strided_depthwise_in_float32, resolved, slow_precision
 
 
 @pytest.fixture
@@ -35,3 +40,26 @@ def test_auto_is_what_the_device_is_fast_in(device: None, accelerator: str, fast
     assert bool(slow_precision(TrainerConfig(accelerator=accelerator, precision="bf16"))) == warned
     for requested in ("32", "bf16"):
         assert resolved(TrainerConfig(accelerator=accelerator, precision=requested)) == requested
+
+
+def test_strided_depthwise_convolutions_compute_in_float32_and_return_bfloat16() -> None:
+    """Also those that pad by themselves; the others, and the names of the weights, stay as they are."""
+    torch.manual_seed(0)
+    depthwise = nn.Conv2d(4, 4, 3, 2, 1, groups=4)
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), depthwise, Conv2dSame(4, 4, 3, 2, groups=4), nn.Conv2d(4, 4, 3, groups=4))
+    changed = deepcopy(net)
+    keep_strided_depthwise_in_float32(changed)
+    changed = deepcopy(changed)  # as the moving average of the weights does
+    assert [type(after) is not type(before) for before, after in zip(net, changed, strict=True)] == [0, 1, 1, 0]
+    assert changed.state_dict().keys() == net.state_dict().keys()
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(changed(images), net(images))
+    kinds: list[torch.dtype] = []
+    changed[1].register_forward_hook(lambda module, inputs, output: kinds.append(output.dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        plain, found = (part(images) for part in (net, changed))
+        rounded = net[0](images)
+        exact = changed[1](rounded)
+    assert set(kinds) == {torch.bfloat16}
+    assert found.dtype == plain.dtype == torch.bfloat16
+    assert torch.equal(exact, depthwise(rounded.float()).bfloat16())

@@ -111,10 +111,10 @@ def runs(server: ForkServerContext, tmp_path: Path, make_config: Any, monkeypatc
 
 
 def test_two_processes_equal_one_and_resume_to_the_bit(runs: Runs) -> None:
-    one = runs.server.Process(target=run_command, args=(runs.write("one", 1), runs.folder / "one.log"))
-    one.start()
-    one.join()
-    assert one.exitcode == 0, (runs.folder / "one.log").read_text()[-3000:]
+    single = runs.server.Process(target=run_command, args=(runs.write("one", 1), runs.folder / "one.log"))
+    single.start()
+    single.join()
+    assert single.exitcode == 0, (runs.folder / "one.log").read_text()[-3000:]
     runs.finish("two", runs.write("two", WORLD))
     alone, together = runs.numbers("one"), runs.numbers("two")
     assert alone.keys() == together.keys()

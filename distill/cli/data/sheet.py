@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from distill.data.config import FacesConfig
+from distill.errors import ConfigError
 
 
 def sheet(out: Path, data: FacesConfig = FacesConfig(), count: int = 24) -> int:  # noqa: B008  frozen
@@ -21,6 +22,8 @@ def sheet(out: Path, data: FacesConfig = FacesConfig(), count: int = 24) -> int:
     from distill.landmarks import load_scheme
     from distill.spec import ModelSpec
 
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"{out}: the sheet is a PNG; give a name that ends in .png")
     scheme = read_faces(data.format, data.root, parse_subsets(data.subset))[0].scheme
     spec = ModelSpec("none", scheme, load_scheme(scheme).n_points, CropSpec(size=192, scale=1.3))
     crops, points = face_crops(spec, count, data.format, data.root, data.subset)

@@ -15,11 +15,11 @@ from distill.data.check.photos import PhotoFacts, scan_photos
 from distill.data.check.points import find_coinciding, find_outside, find_tiny, find_turned, find_unmarked
 from distill.data.check.shape import find_odd_shapes
 from distill.data.check.tolerant import photos_below, read_all_sound
-from distill.data.readers import FORMATS
+from distill.data.readers import FORMATS, require_root
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash
 from distill.data.store_sums import store_list
-from distill.errors import AnnotationError, ConfigError, suggest
+from distill.errors import ConfigError, suggest
 
 Progress = Callable[[str, int], Callable[[], None]]
 
@@ -119,7 +119,7 @@ def _findings(
     facts = scan_photos(photos, records, options.workers, progress("reading photos", len(photos)))
     yield from _broken_photos(facts, root)
     yield from _names(records)
-    if not any(is_test(record.subset, test) for record in records):
+    if records and not any(is_test(record.subset, test) for record in records):
         yield Finding("note", "leak", ".", "no subset is named as a test or validation set", _SPLIT)
     yield from find_group_leaks(records, test)
     yield from find_same_bytes(facts, records, root, test)
@@ -161,8 +161,7 @@ def check_data(
     start = time.monotonic()
     if format not in FORMATS:
         raise ConfigError(f"unknown data format '{format}': {suggest(format, list(FORMATS))}")
-    if not root.is_dir():
-        raise AnnotationError(f"{root}: no such folder; give the root of the {format} data")
+    require_root(root, format)
     for name in options.test or ():
         if not name:
             raise ConfigError("a test subset without name: write names joined by '+'")

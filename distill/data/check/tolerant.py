@@ -79,7 +79,9 @@ def read_all_sound(
                 if findings and _nothing_left(error, message):
                     return [], findings
                 file = path.relative_to(view).as_posix() if path else text.partition(":")[0]
-                findings.append(Finding("error", "unreadable", file, text, _TODO))
+                # A table that names a photo which was left out is no further fault.
+                if path is not None or not left_out:
+                    findings.append(Finding("error", "unreadable", file, text.removeprefix(f"{file}: "), _TODO))
                 if path is None or len(findings) >= limit:
                     findings.append(Finding("error", "unreadable", ".", "reading stopped here", _MORE))
                     return [], findings

@@ -105,8 +105,7 @@ def read_faces(
     if format not in FORMATS:
         raise ConfigError(f"unknown data format '{format}': {suggest(format, list(FORMATS))}")
     root = Path(root)
-    if not root.is_dir():
-        raise AnnotationError(f"{root}: no such folder; give the root of the {format} data")
+    require_root(root, format)
     if next(root.iterdir(), None) is None:
         raise AnnotationError(f"{root}: the folder is empty; copy the {format} data there")
     scheme = scheme if scheme is None else scheme_name(scheme)
@@ -118,6 +117,18 @@ def read_faces(
         raise AnnotationError(f"{root}: {count} faces are called '{name}'; give each its own name")
     report_turned(records, root)
     return records if scheme is None else [record.in_scheme(scheme) for record in records]
+
+
+def require_root(root: Path, format: str) -> None:
+    """Check that the root of a data set is a folder.
+
+    Raises:
+        AnnotationError: it is missing, or a file.
+    """
+    if root.is_file():
+        raise AnnotationError(f"{root}: a file; give the folder that holds the {format} data")
+    if not root.is_dir():
+        raise AnnotationError(f"{root}: no such folder; --data.root names that of the {format} data")
 
 
 def read_annotated(

@@ -33,7 +33,7 @@ from distill.data.records import FaceRecord, make_record
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import Box
 from distill.images import image_size
-from distill.landmarks import scheme_name
+from distill.landmarks import load_scheme, scheme_name
 
 SCHEME_FILE = "scheme.yaml"
 
@@ -144,10 +144,33 @@ def read_csv_faces(path: Path) -> list[CsvFace]:
     return _read_wide(path, k)
 
 
+def _require_pixels(faces: Sequence[CsvFace], path: Path) -> None:
+    """Refuse coordinates that are shares of the photo, which would be read as points of its first pixel."""
+    values = np.concatenate([face.points.ravel() for face in faces])
+    known = values[np.isfinite(values)]
+    if len(known) > 2 and known.min() >= 0 and known.max() <= 1:
+        raise AnnotationError(
+            f"{path}: every x and y lies in 0 ... 1; give pixels: x times the photo's width, y times its height"
+        )
+
+
+def _require_distinct(faces: Sequence[CsvFace], path: Path) -> None:
+    """Refuse a face that is there twice; it would count twice, on both sides of a split as well."""
+    known: set[tuple[str, bytes]] = set()
+    for face in faces:
+        key = (face.image, face.points.tobytes())
+        if key in known and np.isfinite(face.points).any():
+            raise AnnotationError(f"{path}: two equal faces in {face.image}; remove one of the two")
+        known.add(key)
+
+
 def _scheme_of(root: Path, k: int, requested: str | None, source: Path) -> str:
     own = root / SCHEME_FILE
     if own.is_file():
-        return scheme_name(str(own))
+        name = scheme_name(str(own))
+        if (expected := load_scheme(name).n_points) != k:
+            raise AnnotationError(f"{source}: {k} points a face, but {SCHEME_FILE} has {expected}; correct one of them")
+        return name
     try:
         return choose_scheme(k, requested, source)
     except ConfigError as error:
@@ -158,7 +181,8 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
     """Read every `*.csv` of a folder, faces in file order.
 
     Raises:
-        AnnotationError: no or a broken CSV, or a photo that is not there.
+        AnnotationError: no or a broken CSV, a photo that is not there, a face that is there twice, another number of
+            points than in `scheme.yaml`, or coordinates that are no pixels.
         ConfigError: a number of points that fits no scheme or several, and no `scheme.yaml`.
         ImageError: a photo that cannot be opened.
     """
@@ -171,6 +195,8 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
     records = []
     for path, faces in tables.items():
         actual = _scheme_of(root, len(faces[0].points), scheme, path)
+        _require_pixels(faces, path)
+        _require_distinct(faces, path)
         total = Counter(face.image for face in faces)
         counts = Counter[str]()
         for face in faces:

@@ -106,7 +106,10 @@ def _annotation_files(root: Path, subsets: Sequence[str] | None) -> dict[Path, i
     """
     everything = sorted(path for path in root.rglob("*.pts") if not path.name.startswith("."))
     if not everything:
-        raise AnnotationError(f"{root}: no .pts file in it or below; give the folder that holds helen/, lfpw/, ...")
+        csv = ", or --data.format csv for its .csv files" if any(root.glob("*.csv")) else ""
+        raise AnnotationError(
+            f"{root}: no .pts file in it or below; give the folder that holds helen/, lfpw/, ...{csv}"
+        )
     if subsets is None:
         return dict.fromkeys(everything)
     folders = sorted({str(PurePosixPath(_stem_of(root, path)).parent) for path in everything})

@@ -1,4 +1,4 @@
-"""Commands in an installation that lacks one of their packages: which extra brings it, in one line."""
+"""Commands and functions in an installation that lacks one of their packages: which extra brings it, in one line."""
 
 from importlib import metadata
 
@@ -27,15 +27,15 @@ def extra_of(module: str) -> str | None:
     return None
 
 
-def missing_package(error: ModuleNotFoundError, command: str) -> str | None:
-    """Return what to install for a command; None where no extra has the module, which is a bug and not an installation.
+def missing_package(error: ModuleNotFoundError, what: str) -> str | None:
+    """Return what to install for a command or function; None where no extra has the module: that is a bug.
 
     Args:
         error: raised by the import.
-        command: that was run, for the message.
+        what: command or function that needs the package, for the message.
     """
     extra = extra_of(error.name) if error.name else None
     if extra is None:
         return None
     package = str(error.name).partition(".")[0]
-    return f"distill {command}: {package} is not installed; run `pip install '{PROJECT}[{extra}]'`"
+    return f"{what}: {package} is not installed; run `pip install '{PROJECT}[{extra}]'`"

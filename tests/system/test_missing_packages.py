@@ -4,7 +4,7 @@ import pytest
 
 from distill.cli import main as command_line
 from distill.cli.main import main
-from distill.cli.missing_packages import extra_of, missing_package
+from distill.system.missing_packages import extra_of, missing_package
 
 
 @pytest.mark.parametrize(
