@@ -15,7 +15,16 @@ from distill.sweep.config import SweepConfig
 from distill.sweep.objective import OBJECTIVES, Objective, finished, validations
 from distill.sweep.result import REASON, SECONDS, Trial, best_trial, trials_of, write_trials
 from distill.sweep.space import Parameter
-from distill.sweep.store import database_exists, draw, interrupted_trials, new_trial, open_study, report, require_optuna
+from distill.sweep.store import (
+    database_errors,
+    database_exists,
+    draw,
+    interrupted_trials,
+    new_trial,
+    open_study,
+    report,
+    require_optuna,
+)
 from distill.sweep.worker import Worker, failure, start
 from distill.system.locks import folder_lock
 
@@ -44,12 +53,13 @@ def run_sweep(config: SweepConfig, space: Sequence[Parameter], compose: Compose)
         compose: options of a trial.
 
     Raises:
-        ConfigError: the sweep exists and is not to be resumed, or it was started with another search.
+        ConfigError: the sweep exists and is not to be resumed, it was started with another search, or its store cannot
+            be read or written.
         TrainingError: no trial finished.
     """
     require_optuna()
     objective = OBJECTIVES[config.command]
-    with folder_lock(config.folder, "searches in"):
+    with folder_lock(config.folder, "searches in"), database_errors(config.folder):
         _require_startable(config)
         write_text(config.folder / STARTED, yaml.safe_dump(_plain(config), sort_keys=False))
         study = open_study(config, objective)

@@ -5,11 +5,12 @@ write. Optuna's journal file is neither needed nor faster at this size.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from distill.errors import ConfigError
+from distill.errors import ConfigError, first_line
 from distill.sweep.config import SweepConfig
 from distill.sweep.objective import Objective
 from distill.sweep.space import Parameter
@@ -33,6 +34,26 @@ def require_optuna() -> None:
             "distill sweep needs optuna, which is not installed: pip install 'distill-landmarks[sweep]'"
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@contextmanager
+def database_errors(folder: Path) -> Iterator[None]:
+    """Turn errors of the store, such as a full disk or a damaged file, into one line that names it.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        source = error if isinstance(error, SQLAlchemyError) else error.__cause__ or error
+        reason = first_line(getattr(source, "orig", None) or error)
+        raise ConfigError(
+            f"{folder / DATABASE}: cannot be read or written ({reason}); trainings keep what they saved"
+        ) from error
 
 
 def open_study(config: SweepConfig, objective: Objective) -> Any:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from distill.errors import ConfigError
@@ -27,14 +27,15 @@ def folder_lock(folder: Path, activity: str, option: str = "--name") -> Iterator
         ConfigError: another process holds it, or the folder cannot be written.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    handle = _acquire(folder, activity, option)
     try:
-        yield
+        handle = _acquire(folder, activity, option)
+        try:
+            yield
+        finally:
+            _release(handle, folder)
     finally:
-        (folder / NAME).unlink(missing_ok=True)  # while the lock is held, so that no file of another is removed
-        os.close(handle)
         for path in made:
-            if path.is_dir() and not any(path.iterdir()):
+            with suppress(OSError):  # not empty, or removed by another process
                 path.rmdir()
 
 
@@ -55,10 +56,20 @@ def _acquire(folder: Path, activity: str, option: str) -> int:
                 f"{folder}: process {holder} {activity} this folder; wait for it, stop it, or choose another {option}"
             ) from error
         if _is_current(handle, folder / NAME):
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            try:
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            except OSError as error:
+                _release(handle, folder)
+                raise ConfigError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
             return handle
         os.close(handle)  # the holder before removed this file between the opening and the lock
+
+
+def _release(handle: int, folder: Path) -> None:
+    """Remove the file while the lock is held, so that no file of another process is removed, and give the lock back."""
+    (folder / NAME).unlink(missing_ok=True)
+    os.close(handle)
 
 
 def _is_current(handle: int, path: Path) -> bool:

@@ -7,6 +7,7 @@ them, released weights on faces do (results/studies/deploy.json). Writes results
 """
 
 import argparse
+import json
 import resource
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from distill.losses.supervised import make_loss
 from distill.models import create_model, list_models
 from distill.models.checkpoint import load_model, save_model
 from distill.models.zoo import zoo_entry
-from distill.provenance import write_result
+from distill.provenance import commit, write_result
 from distill.spec import ModelSpec
 from distill.tflite.runtimes import list_runtimes
 from tests.support.zoo_tester import shaken, with_peaks
@@ -40,6 +41,8 @@ MODES = ("onnx", "fp32")
 # The attention of the teacher has transposes of rank 6, which older runtimes lack; a teacher runs on no device.
 RUNTIMES = {"swin_v2": "2.12.0"}
 RUNTIME = "2.11.0"
+# With other scales and statistics than those of its start, its points in float32 are 0.3 px from those in float64.
+CHAOTIC = ("lite_hrnet_plus_30m",)
 _CROPS = 3
 
 
@@ -72,7 +75,9 @@ def prepared(name: str, size: int) -> nn.Module:
     Larger weights make sharper maps, on which rounding alone moves the points of a deep network.
     """
     torch.manual_seed(0)
-    net = shaken(create_model(name, SCHEME))
+    net = create_model(name, SCHEME)
+    if name not in CHAOTIC:
+        shaken(net)
     if name == "dan_2":
         # Stages that throw landmarks about turn rounding into pixels; trained ones move them a little.
         with torch.no_grad():
@@ -125,13 +130,13 @@ def try_network(name: str) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try all networks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="networks; all by default")
+    parser.add_argument("names", nargs="*", help="networks to measure again; all by default")
     parser.add_argument("--out", type=Path, default=Path(OUT))
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    networks = {}
+    networks = json.loads(options.out.read_text())["networks"] if options.names and options.out.is_file() else {}
     for name in options.names or list_models():
-        networks[name] = try_network(name)
+        networks[name] = {"commit": commit(), **try_network(name)}
         print(name, networks[name], flush=True)
     failed = [name for name, found in networks.items() if found["failed"]]
     write_result(options.out, {"limit_s": LIMIT_S, "failed": failed, "networks": networks})

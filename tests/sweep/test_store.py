@@ -1,5 +1,7 @@
 """Store of a sweep: what is written stays, and a continued search does not draw the same trials again."""
 
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from distill.errors import ConfigError
 from distill.sweep.config import SweepConfig
 from distill.sweep.objective import OBJECTIVES
 from distill.sweep.space import parse_space
-from distill.sweep.store import draw, interrupted_trials, new_trial, open_study, report, require_optuna
+from distill.sweep.store import database_errors, draw, interrupted_trials, new_trial, open_study, report, require_optuna
 
 SEARCH = {"optim.lr": {"type": "float", "low": 1e-4, "high": 1, "log": True}, "optim.name": ["adamw", "sgd"]}
 SPACE = parse_space(SEARCH)
@@ -88,3 +90,26 @@ def test_a_trial_worse_than_the_median_is_pruned(
         assert not report(study, trial, [])
         assert not report(study, trial, [value]), "too early to compare"
         assert report(study, trial, [value, value]) is ends
+
+
+def test_a_damaged_store_is_one_line(optuna: Any, tmp_path: Path) -> None:
+    config = config_of(tmp_path)
+    (config.folder / "study.db").write_text("no database, but a text that is long enough for a header" * 9)
+    expected = r"study\.db: cannot be read or written \(file is not a database\)"
+    with pytest.raises(ConfigError, match=expected), database_errors(config.folder):
+        open_study(config, OBJECTIVES["student"])
+
+
+def test_a_full_disk_is_one_line(optuna: Any, tmp_path: Path) -> None:
+    """SQLite reports it as an error of its own, of several lines, through two libraries."""
+    config = config_of(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match="cannot be read or written") as caught, database_errors(config.folder):
+            open_study(config, OBJECTIVES["student"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert "\n" not in str(caught.value)

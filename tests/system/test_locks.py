@@ -1,5 +1,6 @@
 """One owner of a folder at a time; the lock goes with its process and leaves nothing."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -77,3 +78,17 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be written"), folder_lock(tmp_path / "file" / "a", "is training in"):
         pass
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of the lock can be made where not even the number of the process can be written."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("distill.system.locks.os.pwrite", full)
+    folder = tmp_path / "runs" / "one"
+    expected = r"runs/one: cannot be written \(No space left on device\)"
+    with pytest.raises(ConfigError, match=expected), folder_lock(folder, "trains in"):
+        pass
+    assert not list(tmp_path.iterdir())
