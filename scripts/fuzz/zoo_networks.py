@@ -54,7 +54,7 @@ def processor_seconds() -> float:
 
 def backward(name: str, size: int) -> bool:
     """Return whether the network's own loss gives every weight a finite gradient."""
-    net = create_model(name, SCHEME)
+    net: Any = create_model(name, SCHEME)
     truth, valid = torch.rand(2, load_scheme(SCHEME).n_points, 2) * 0.6 + 0.2, torch.ones(2, 51, dtype=torch.bool)
     loss = make_loss(zoo_entry(name).loss, load_scheme(SCHEME))
     loss(net(torch.rand(2, 3, size, size)), truth, valid)["loss"].backward()
@@ -75,7 +75,7 @@ def prepared(name: str, size: int) -> nn.Module:
     Larger weights make sharper maps, on which rounding alone moves the points of a deep network.
     """
     torch.manual_seed(0)
-    net = create_model(name, SCHEME)
+    net: Any = create_model(name, SCHEME)
     if name not in CHAOTIC:
         shaken(net)
     if name == "dan_2":
