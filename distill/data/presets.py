@@ -10,6 +10,12 @@ from distill.data.readers import read_annotated
 from distill.errors import ConfigError, suggest
 
 _TABLE = Path(__file__).with_name("presets.yaml")
+# What people call the subsets of a data set of their own.
+_NAMES = {
+    "train": ("train", "training", "trainset"),
+    "val": ("val", "valid", "validation", "valset", "dev"),
+    "test": ("test", "testing", "testset"),
+}
 
 
 class Split(NamedTuple):
@@ -36,7 +42,7 @@ def official_split(format: str, root: Path, name: str | None = None, scheme: str
     """Return the split that a data set declares.
 
     A public data set has its published split. Any other is read, and has the subsets that its annotations name
-    `train`, `val` and `test`.
+    `train`, `val` and `test`, or by a word of the same meaning, such as `training` and `validation`.
 
     Args:
         format: annotation format.
@@ -48,17 +54,17 @@ def official_split(format: str, root: Path, name: str | None = None, scheme: str
         public = preset(name or format)
         return Split(public.get("train"), public.get("val"), public.get("test"))
     subsets = {record.subset for record in read_annotated(format, root, None, scheme)}
-    return Split(*(role if role in subsets else None for role in Split._fields))
+    return Split(*("+".join(sorted(subsets & set(_NAMES[role]))) or None for role in Split._fields))
 
 
 def official_test_subsets(format: str, name: str | None = None) -> tuple[str, ...]:
-    """Return the names of the official test subsets of a public data set, and `test` for any other.
+    """Return the names of the official test subsets of a public data set, and `test` and its like for any other.
 
     Args:
         format: annotation format.
         name: preset; by default the one of the same name as the format.
     """
-    public = _table().get(name or format, {"test": "test"})
+    public = _table().get(name or format, {"test": "+".join(_NAMES["test"])})
     return tuple(filter(None, public.get("test", "").split("+")))
 
 
