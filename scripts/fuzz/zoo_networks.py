@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -81,8 +81,8 @@ def prepared(name: str, size: int) -> nn.Module:
     if name == "dan_2":
         # Stages that throw landmarks about turn rounding into pixels; trained ones move them a little.
         with torch.no_grad():
-            for stage in cast(nn.ModuleList, net.stages):
-                stage.points.weight.mul_(0.01)
+            for stage in net.stages:  # type: ignore[union-attr]
+                stage.points.weight.mul_(0.01)  # type: ignore[union-attr,operator]
     return (with_peaks(net, size, gain=1) if name.startswith(("hrnet", "lite_hrnet")) else net).eval()
 
 
