@@ -26,6 +26,7 @@ from scripts.studies.common.split_300w import TEST
 OUT = Path("results/studies/released.json")
 # Rows of the README: what a user chooses from, and what they compare with.
 CHOICE = {
+    "student_68_256 fp16": "68 points, the most accurate",
     "student_68_128 fp16": "68 points, the default",
     "efld_51_128 int8": "51 points, smallest",
     "FaceMesh": "468 points",
