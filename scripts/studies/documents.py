@@ -8,7 +8,16 @@ from typing import Any
 from scripts import demo
 from scripts.bench import kd_step, train_step
 from scripts.checks import own_points
-from scripts.fuzz import kills, mutated_images, mutated_models, mutated_weights, option_mistakes, outside_world
+from scripts.fuzz import (
+    asserted,
+    kills,
+    mutated_images,
+    mutated_models,
+    mutated_weights,
+    option_mistakes,
+    outside_world,
+    reliability_table,
+)
 from scripts.studies import (
     ablations,
     all_labels,
@@ -34,6 +43,7 @@ from scripts.studies.papers import contents, page
 BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(deploy.OUT): deploy.block,
     all_labels.OUT: few_labels.table,
+    asserted.OUT: reliability_table.table,
     f"{all_labels.OUT}#gain": all_labels.gain,
     confidence.OUT: confidence.table,
     demo.OUT: demo.block,

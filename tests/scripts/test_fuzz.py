@@ -1,13 +1,16 @@
 """The checks of kills and of secrets notice what they look for."""
 
+import json
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from scripts.fuzz import asserted, reliability_table, zoo_networks
 from scripts.fuzz.kills import Tally, readable
 from scripts.fuzz.outside_world import SECRETS, hits
 
+ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = {"train/loss@1": "0x1.0p+0", "train/loss@2": "0x1.8p+0", "last weights": "aa", "last file": "bb"}
 
 
@@ -56,3 +59,11 @@ def test_secrets_are_found_in_files_and_in_zip_files(tmp_path: Path) -> None:
     count, found = hits(tmp_path)
     assert count == 3
     assert sorted(found) == ["log.txt", "package.zip"]
+
+
+def test_the_table_has_all_twenty_checks_and_none_failed() -> None:
+    """A check that fails is recorded, and the table alone would not stop anybody."""
+    assert len(reliability_table.rows()) == 20
+    assert json.loads((ROOT / asserted.OUT).read_text())["failed"] == []
+    networks = json.loads((ROOT / zoo_networks.OUT).read_text())["networks"]
+    assert all(network["max_px"].keys() == set(zoo_networks.MODES) for network in networks.values())
