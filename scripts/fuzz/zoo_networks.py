@@ -81,7 +81,7 @@ def prepared(name: str, size: int) -> nn.Module:
     if name == "dan_2":
         # Stages that throw landmarks about turn rounding into pixels; trained ones move them a little.
         with torch.no_grad():
-            for stage in net.stages:  # type: ignore[union-attr]
+            for stage in net.stages:
                 stage.points.weight.mul_(0.01)
     return (with_peaks(net, size, gain=1) if name.startswith(("hrnet", "lite_hrnet")) else net).eval()
 
