@@ -4,17 +4,16 @@ import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distill.errors import ConfigError
 from distill.inference.confidence import MIN_CONFIDENCE, require_share
-from distill.inference.track_config import DEFAULT_REDETECT
+from distill.inference.track_config import DEFAULT_REDETECT, tracking_options
 from distill.options.parser import options_of, parse
 from distill.pretrained.registry import DEFAULT_DETECTOR, DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from distill.inference.landmarker import Landmarker
-    from distill.inference.track_config import TrackConfig
 
 _DESCRIPTION = "Find faces and their landmarks; needs neither torch nor tensorflow."
 
@@ -64,14 +63,13 @@ def predict(
         raise ConfigError(f"--threads {threads} must be at least 1")
     sources = find_sources(photos)
     require_share("--min_confidence", min_confidence)
-    config = _track_config(track, redetect, smooth)
+    config = tracking_options(track, redetect, smooth)
     if not any(source.is_video for source in sources):
         _require_no_video_options(max_frames, track, redetect, smooth)
     make = partial(_landmarker, model, detector, detector_size, min_score, min_confidence)
     tables = _tables(json=json, jsonl=jsonl, csv=csv)
     landmarker, broken = make(threads), 0
-    if min_confidence != MIN_CONFIDENCE and not landmarker.gives_confidence:
-        raise ConfigError(f"--min_confidence has no effect: {model} gives no confidence; leave it out")
+    _require_confidence(min_confidence, landmarker, model)
     with ExitStack() as stack:
         writers = open_writers(landmarker, model, tables, draw, sources)
         for writer in writers:
@@ -80,6 +78,11 @@ def predict(
             print(result, file=sys.stderr if isinstance(result, BrokenSource) else sys.stdout)
             broken += isinstance(result, BrokenSource)
     return 1 if broken else 0
+
+
+def _require_confidence(lowest: float, landmarker: Any, model: str) -> None:
+    if lowest != MIN_CONFIDENCE and not landmarker.gives_confidence:
+        raise ConfigError(f"--min_confidence has no effect: {model} gives no confidence; leave it out")
 
 
 def _tables(**paths: Path | None) -> list[Path]:
@@ -103,21 +106,6 @@ def _landmarker(
     from distill.inference.landmarker import Landmarker
 
     return Landmarker(model, FaceDetector(detector, threads, min_score, size), threads, min_confidence)
-
-
-def _track_config(track: bool, redetect: int, smooth: bool) -> "TrackConfig | None":
-    """Return how faces are followed, None for a detection in each frame.
-
-    Raises:
-        ConfigError: an option of the tracking without it, or a number of frames below 1.
-    """
-    from distill.inference.track_config import TrackConfig
-
-    if track:
-        return TrackConfig(redetect, smooth)
-    if not smooth or redetect != DEFAULT_REDETECT:
-        raise ConfigError("--smooth and --redetect have no effect with --track false: leave them out")
-    return None
 
 
 def _require_no_video_options(max_frames: int | None, track: bool, redetect: int, smooth: bool) -> None:

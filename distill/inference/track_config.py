@@ -29,3 +29,16 @@ class TrackConfig:
     def __post_init__(self) -> None:
         if self.redetect < 1:
             raise ConfigError(f"--redetect {self.redetect} must be at least 1 frame")
+
+
+def tracking_options(track: bool, redetect: int, smooth: bool) -> TrackConfig | None:
+    """Return how faces are followed, None for a detection in each frame.
+
+    Raises:
+        ConfigError: an option of the tracking without it, or a number of frames below 1.
+    """
+    if track:
+        return TrackConfig(redetect, smooth)
+    if not smooth or redetect != DEFAULT_REDETECT:
+        raise ConfigError("--smooth and --redetect have no effect with --track false: leave them out")
+    return None
