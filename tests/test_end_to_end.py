@@ -62,7 +62,7 @@ def test_the_exported_file_passes_the_check_and_finds_faces(folder: Path, capsys
     assert main(["predict", str(torn), photo, "--model", model, "--json", str(points)]) == 1
     assert set(json.loads(points.read_text())["photos"]) == {photo}
     assert "torn.jpg" in capsys.readouterr().err
-    same = [photo, str(folder / "elsewhere" / "000000.png")]
+    same = [photo, str(folder / "elsewhere" / "000000.jpg")]
     assert main(["predict", *same, "--model", model, "--draw", str(folder / "drawn")]) == 2
     assert "is not the only photo drawn as" in capsys.readouterr().err
 
