@@ -43,7 +43,7 @@ def test_blobs_stay_on_their_points_in_500_draws(face: float, record_property: C
         crop = warp(_blob(*point, side, side, max(2.5 * face / _CROP.size, 2.0)), affine, _CROP.size)
         worst = max(worst, float(np.abs(_centroid(crop) - apply_affine(affine, point)).max()))
         np.testing.assert_allclose(apply_affine(affine, point), inside, atol=1e-3)
-    record_property("px", worst)
+    record_property("px", float(worst))
     assert worst <= 0.1
 
 

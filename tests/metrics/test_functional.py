@@ -58,7 +58,7 @@ def test_equals_an_independent_version_on_1000_random_sets(record_property: Call
         assert ours.keys() == expected.keys()
         for name, value in expected.items():
             worst = max(worst, abs(float(ours[name]) - value))
-    record_property("difference", worst)
+    record_property("difference", float(worst))
     assert worst <= 1e-9
 
 

@@ -32,7 +32,7 @@ def test_decoding_undoes_encoding(cells: int, record_property: Callable[[str, ob
         points = torch.from_numpy(rng.uniform(margin, 1 - margin, (20, 50, 2)).astype(np.float32))
         decoded = soft_argmax(gaussian_maps(points, cells, cells, sigma))
         worst = max(worst, float((decoded - points).abs().max()) * 4 * cells)
-    record_property("px", worst)
+    record_property("px", float(worst))
     assert worst <= 0.05
 
 
