@@ -11,7 +11,7 @@ from distill.errors import ConfigError, suggest
 
 _TABLE = Path(__file__).with_name("presets.yaml")
 # What people call the subsets of a data set of their own.
-_NAMES = {
+SUBSET_NAMES = {
     "train": ("train", "training", "trainset"),
     "val": ("val", "valid", "validation", "valset", "dev"),
     "test": ("test", "testing", "testset"),
@@ -54,7 +54,7 @@ def official_split(format: str, root: Path, name: str | None = None, scheme: str
         public = preset(name or format)
         return Split(public.get("train"), public.get("val"), public.get("test"))
     subsets = {record.subset for record in read_annotated(format, root, None, scheme)}
-    return Split(*("+".join(sorted(subsets & set(_NAMES[role]))) or None for role in Split._fields))
+    return Split(*("+".join(sorted(subsets & set(SUBSET_NAMES[role]))) or None for role in Split._fields))
 
 
 def official_test_subsets(format: str, name: str | None = None) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def official_test_subsets(format: str, name: str | None = None) -> tuple[str, ..
         format: annotation format.
         name: preset; by default the one of the same name as the format.
     """
-    public = _table().get(name or format, {"test": "+".join(_NAMES["test"])})
+    public = _table().get(name or format, {"test": "+".join(SUBSET_NAMES["test"])})
     return tuple(filter(None, public.get("test", "").split("+")))
 
 

@@ -121,8 +121,8 @@ def edge_maps(
     gives the same picture on the training device for the whole batch. (The distance to the samples alone leaves gaps
     in long segments: at 64 cells a brow's closing side was a row of dots, down to 0.14 between them.)
 
-    The maps have no gradient. On a CPU, edges and faces are drawn in parts that stay in its cache, which is up to ten
-    times as fast as all at once; other devices draw all edges at once, because there each operation costs a launch.
+    The maps have no gradient. On a CPU, edges and faces are drawn in parts that stay in its cache, which is faster
+    than all at once; other devices draw all edges at once, because there each operation costs a launch.
 
     Args:
         weights: of each edge, from `curve_weights`.

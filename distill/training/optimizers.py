@@ -15,7 +15,7 @@ def make_optimizer(groups: list[dict[str, Any]], config: OptimConfig, fused: boo
     Args:
         groups: parameters with their options.
         config: name and momentum.
-        fused: one pass over the memory of all parameters, on CPUs four to five times as fast as torch's default. Not
+        fused: one pass over the memory of all parameters, which is faster than torch's default, on CPUs as well. Not
             for float16, whose gradients a fused optimiser would divide by their scale only after they are clipped.
     """
     if config.name == "adamw":

@@ -7,7 +7,6 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
-from distill.errors import ConfigError
 from distill.tracking.artifact import Artifact
 from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints
 from distill.training.callbacks.early_stopping import StopWithoutProgress
@@ -45,11 +44,7 @@ def make_loggers(config: RunConfig, folder: Path, facts: Mapping[str, Any], inpu
 def make_trainer(
     config: RunConfig, task: LandmarkTask, checkpoints: RunCheckpoints, session: Session, loggers: Sequence[Logger]
 ) -> pl.Trainer:
-    """Return a trainer that runs all epochs as one stream of steps.
-
-    Raises:
-        ConfigError: synchronised batch norms without GPUs.
-    """
+    """Return a trainer that runs all epochs as one stream of steps."""
     folder = session.folder
     per_epoch = task.total_steps // config.trainer.epochs
     tracking = Tracking(config.log.every, config.log.pictures)
@@ -64,7 +59,7 @@ def make_trainer(
         callbacks.append(StopWithoutProgress(config.trainer.patience))
     callbacks.append(StopOnSignal(session.stop, folder, config.log.every))
     several = config.trainer.devices * config.trainer.num_nodes > 1
-    trainer = pl.Trainer(
+    return pl.Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
         num_nodes=config.trainer.num_nodes,
@@ -84,6 +79,3 @@ def make_trainer(
         enable_progress_bar=False,  # `Progress` is its own
         default_root_dir=folder,
     )
-    if config.trainer.sync_batchnorm and trainer.strategy.root_device.type != "cuda":
-        raise ConfigError("--trainer.sync_batchnorm needs GPUs: torch has no such batch norm for other devices")
-    return trainer

@@ -8,6 +8,7 @@ import numpy as np
 
 from distill.data.check.finding import Finding
 from distill.data.check.photos import PhotoFacts, close_pairs
+from distill.data.presets import SUBSET_NAMES
 from distill.data.records import FaceRecord
 
 # Both must hold. Of the 127 pairs listed with 300-W they find 92 %, and 750 studio portraits of 150 people (MUCT), who
@@ -18,7 +19,7 @@ NEAR_DETAIL = 0.25
 _LEAK = "leave it out of training: give the test faces as such, and faces of their groups are left out"
 _SAME = "keep one of the two, or give both the same group"
 _NEAR = "compare the two; if it is one photo, give both the same group (300-W: near_duplicates.csv)"
-_TEST_WORDS = ("test", "val", "valid", "validation")
+_TEST_WORDS = (*SUBSET_NAMES["test"], *SUBSET_NAMES["val"])
 
 
 def is_test(subset: str, named: Sequence[str] | None) -> bool:

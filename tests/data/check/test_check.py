@@ -177,6 +177,8 @@ def test_the_user_says_what_is_tested_on(faces: Path) -> None:
         _check(faces, test=("a/other",))
     assert is_test("helen/testset", None)
     assert is_test("Test/01_Indoor", None)
+    assert is_test("testing", None)
+    assert is_test("dev", None)
     assert not is_test("latest", None)
     assert not is_test("helen/trainset", None)
 
