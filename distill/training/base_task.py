@@ -50,7 +50,7 @@ class BaseTask(pl.LightningModule):
         self._before_step: dict[str, Tensor] = {}
         self._first_bad = torch.zeros(0, dtype=torch.long)
         self.batch: Any = None
-        self.photos: Sequence[str] = ()
+        self.faces: Sequence[Any] = ()
         self.weights: dict[str, Any] | None = getattr(net, "loaded_weights", None)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
@@ -92,7 +92,7 @@ class BaseTask(pl.LightningModule):
 
     def names_of(self, faces: Sequence[int]) -> list[str]:
         """Return the names of training faces by their index."""
-        return [self.photos[face] if self.photos else str(face) for face in faces]
+        return [self.faces[face].name if self.faces else str(face) for face in faces]
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         if self.skip_nonfinite:

@@ -97,7 +97,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     task.accumulate = config.trainer.accumulate
     task.accept_data = config.accept_data
     task.skip_nonfinite = config.trainer.nonfinite == "skip"
-    task.photos = [record.name for record in data.train.records]
+    task.faces = data.train.records
     trained_on = photo_fingerprints(data.train.records)
     task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()

@@ -30,6 +30,7 @@ _FREE = (
     "trainer.threads",
     "trainer.checkpoint_every",
     "data.unfit_faces",
+    "data.shards.max_gb",
     "kd.cache.max_gb",
     "log.",
 )
