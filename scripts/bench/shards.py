@@ -73,7 +73,7 @@ def peaks(pid: int) -> list[float]:
 
 
 def measure_pack(folder: Path, per_shard: int, size: int, workers: int) -> dict[str, Any]:
-    """Pack the manifest, or what is missing of it; return seconds, and peak memory of the first and the other processes."""
+    """Pack the manifest, or what is missing of it; return seconds, peak memory of the first and of the others."""
     begin = time.monotonic()
     highest = [0.0, 0.0]
     command = [
