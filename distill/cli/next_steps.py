@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from distill.data.config import DataConfig
+from distill.data.config import SHARDS, DataConfig
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.train import TrainResult
 
@@ -27,7 +27,8 @@ def finished(config: RunConfig, result: TrainResult) -> str:
 
 def next_commands(config: RunConfig, checkpoint: Path) -> list[str]:
     """Return the commands that use a checkpoint on the data it was trained for."""
-    evaluate = ["distill", "evaluate", str(checkpoint), *_faces(config.data), *_test_faces(config.data)]
+    faces = [] if config.data.format == SHARDS else _faces(config.data)  # shards are for trainings alone
+    evaluate = ["distill", "evaluate", str(checkpoint), *faces, *_test_faces(config.data)]
     if isinstance(config, StudentConfig):
         return [shlex.join(evaluate), shlex.join(["distill", "export", str(checkpoint)])]
     student = ["distill", "student", "--config", "student", "--teacher", str(checkpoint)]

@@ -2,15 +2,17 @@
 
     python -m scripts.bench.shards --faces 1000000 --folder /tmp/many --json results/bench/shards.json
 
-It writes a manifest of generated faces (`--photos` distinct ones; every face has points of its own), packs it with
-`distill data pack --shards`, starts `distill teacher` on the shards and stops it after its first step, and reads
-batches for `--seconds`. Times are wall times and CPU times, memory is the peak of each process (VmHWM) in MB.
-`--folder` keeps everything, so that a second call measures without writing again; a million faces take 6 GB there.
+It writes a manifest of `--packed` generated faces in `--photos` distinct photos, packs it with `distill data pack`, and
+repeats these shards, each time with other points and groups, until there are `--faces`: the tar files are hard links,
+the rows of the index are files of their own. It starts `distill teacher` on the shards, stops it after its first step,
+and reads batches for `--seconds`. Memory is the peak of each process (VmHWM) in MB; beside wall times, which depend on
+what else the machine does, stand CPU times. A second call with the same `--folder` only measures.
 """
 
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,7 +26,10 @@ import numpy as np
 from rich.console import Console
 
 from distill.data.readers import read_faces
+from distill.data.shards.index import rows_name
+from distill.data.shards.storage import INDEX
 from distill.data.synthetic import write_faces
+from distill.files import sha256
 from distill.provenance import write_result
 
 _SCHEME = "inner51"
@@ -48,10 +53,31 @@ def write_manifest(folder: Path, faces: int, photos: int) -> None:
             points = record.landmarks + rng.normal(0, _JITTER, record.landmarks.shape)
             subset = ("val", "test")[index % 100] if index % 100 < 2 else "train"
             image = record.image.relative_to(folder).as_posix()
-            face = {"name": f"{index}", "image": image, "points": {_SCHEME: points.round(2).tolist()}}
+            face: dict[str, Any] = {"name": f"{index}", "image": image, "points": {_SCHEME: points.round(2).tolist()}}
             face |= {"size": [_PHOTO, _PHOTO], "group": f"{index}", "subset": subset}
             file.write("," * (index > 0) + json.dumps(face, separators=(",", ":")))
         file.write("]}")
+
+
+def repeat_shards(root: Path, faces: int) -> dict[str, Any]:
+    """Add shards to a folder until it holds `faces` faces; return its index."""
+    path = root / INDEX
+    index: dict[str, Any] = json.loads(path.read_text())
+    packed = list(index["shards"])
+    rng = np.random.default_rng(1)
+    while index["faces"] < faces:
+        number = len(index["shards"])
+        entry = dict(packed[number % len(packed)])
+        rows = np.load(root / rows_name(entry["name"]))
+        rows["points"] += rng.normal(0, _JITTER, rows["points"].shape)
+        rows["group"] = rng.integers(0, 1 << 63, len(rows))
+        name = f"shard-{number:06d}.tar"
+        (root / name).hardlink_to(root / entry["name"])
+        np.save(root / rows_name(name), rows)
+        index["shards"].append({**entry, "name": name, "rows_sha256": sha256(root / rows_name(name))})
+        index["faces"] += len(rows)
+    path.write_text(json.dumps(index))
+    return index
 
 
 @contextmanager
@@ -72,32 +98,24 @@ def peaks(pid: int) -> list[float]:
     return [int(text.partition("VmHWM:")[2].split()[0]) / 1024 for text in lines if "VmHWM:" in text]
 
 
-def measure_pack(folder: Path, per_shard: int, size: int, workers: int) -> dict[str, Any]:
-    """Pack the manifest, or what is missing of it; return seconds, peak memory of the first and of the others."""
-    begin = time.monotonic()
-    highest = [0.0, 0.0]
-    command = [
-        "distill",
-        "data",
-        "pack",
-        f"{folder / 'shards'}",
-        "--data.format",
-        "manifest",
-        "--data.root",
-        f"{folder}",
-    ]
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure_pack(folder: Path, per_shard: int, size: int) -> dict[str, Any] | None:
+    """Pack the manifest in one process; return seconds and peak memory, None where it is packed already."""
+    root = folder / "shards"
+    if (root / INDEX).is_file():
+        return None
+    command = ["distill", "data", "pack", f"{root}", "--data.format", "manifest", "--data.root", f"{folder}"]
     options = ["--data.scheme", _SCHEME, "--shards", f"{per_shard}", "--size", f"{size}", "--quality", "75"]
-    with started([*command, *options, "--workers", f"{workers}"]) as process:
-        while process.poll() is None:
-            time.sleep(0.5)
-            try:
-                first, *others = peaks(process.pid)
-            except (OSError, ValueError):
-                continue
-            highest = [max(highest[0], first), max([highest[1], *others])]
-        if process.returncode:
-            raise SystemExit(process.returncode)
-    return {"seconds": round(time.monotonic() - begin, 1), "mb": [round(value) for value in highest]}
+    begin = time.monotonic()
+    subprocess.run([sys.executable, "-m", *command, *options, "--workers", "1"], check=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime
+    return {"seconds": round(time.monotonic() - begin, 1), "cpu_seconds": round(cpu, 1), "mb": used.ru_maxrss >> 10}
 
 
 def measure_start(folder: Path, workers: int) -> dict[str, Any]:
@@ -115,7 +133,11 @@ def measure_start(folder: Path, workers: int) -> dict[str, Any]:
             time.sleep(0.05)
         seconds = time.monotonic() - begin
         own, *others = peaks(process.pid)
-    return {"seconds": round(seconds, 1), "mb": round(own), "worker_mb": [round(value) for value in others]}
+        cpu = cpu_seconds(process.pid)
+    return {
+        "seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "mb": round(own),
+        "worker_mb": [round(value) for value in others],
+    }  # fmt: skip
 
 
 _READ = """
@@ -132,27 +154,30 @@ faces = open_shards(root)
 data = FaceDataset(faces, CropSpec(128, 1.3), faces.scheme, AugmentConfig())
 sampler = StepSampler(len(data), batch, 1, 0, order=faces.order)
 loader = iter(DataLoader(data, batch_sampler=sampler, num_workers=workers, worker_init_fn=init_worker))
-next(loader)
-start, read = time.monotonic(), 0
+start, used, read = time.monotonic(), time.process_time(), 0
 while time.monotonic() - start < seconds:
     next(loader)
     read += batch
-print(read / (time.monotonic() - start), flush=True)
+print(read / (time.monotonic() - start), read / (time.process_time() - used), flush=True)
 os._exit(0)
 """
 
 
-def measure_reading(folder: Path, workers: int, seconds: float) -> float:
-    """Return the augmented crops of 128 pixels a second that the loader delivers."""
+def measure_reading(folder: Path, workers: int, seconds: float) -> list[float]:
+    """Return the augmented crops of 128 pixels that the loader delivers in a second, and in a second of CPU time.
+
+    The second number is of this process alone: it tells something without workers.
+    """
     words = [f"{folder / 'shards'}", f"{_BATCH}", f"{workers}", f"{seconds}"]
     done = subprocess.run([sys.executable, "-c", _READ, *words], capture_output=True, text=True, check=True)
-    return round(float(done.stdout), 1)
+    return [round(float(value), 1) for value in done.stdout.split()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", type=int, default=10_000)
-    parser.add_argument("--photos", type=int, default=500)
+    parser.add_argument("--faces", type=int, default=100_000)
+    parser.add_argument("--packed", type=int, default=10_000)
+    parser.add_argument("--photos", type=int, default=100)
     parser.add_argument("--per-shard", type=int, default=10_000)
     parser.add_argument("--size", type=int, default=48)
     parser.add_argument("--workers", type=int, default=2)
@@ -160,28 +185,26 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    write_manifest(options.folder, options.faces, options.photos)
-    packed = measure_pack(options.folder, options.per_shard, options.size, options.workers)
-    index = json.loads((options.folder / "shards" / "shards.json").read_text())
-    rows = sum(path.stat().st_size for path in (options.folder / "shards").glob("*.npy"))
+    write_manifest(options.folder, options.packed, options.photos)
+    packed = measure_pack(options.folder, options.per_shard, options.size)
+    root = options.folder / "shards"
+    index = repeat_shards(root, options.faces)
+    several, _ = measure_reading(options.folder, options.workers, options.seconds)
+    _, alone = measure_reading(options.folder, 0, options.seconds)
     results = {
         "faces": index["faces"],
         "shards": len(index["shards"]),
         "shard_bytes": sum(shard["bytes"] for shard in index["shards"]),
-        "index_bytes": rows,
+        "index_bytes": sum(path.stat().st_size for path in root.glob("*.npy")),
         "pack": packed,
         "start": measure_start(options.folder, options.workers),
-        "faces_per_second": measure_reading(options.folder, options.workers, options.seconds),
+        "faces_per_second": several,
+        "faces_per_cpu_second": alone,
     }
     Console().print(results)
     if options.json is not None:
-        protocol = {
-            "photos": options.photos,
-            "crop_px": options.size,
-            "workers": options.workers,
-            "cores": os.cpu_count(),
-        }
-        write_result(options.json, {"protocol": protocol, **results})
+        names = ("packed", "photos", "size", "workers")
+        write_result(options.json, {"protocol": {name: vars(options)[name] for name in names}, **results})
 
 
 if __name__ == "__main__":
