@@ -27,12 +27,14 @@ def finished(config: RunConfig, result: TrainResult) -> str:
 
 def next_commands(config: RunConfig, checkpoint: Path) -> list[str]:
     """Return the commands that use a checkpoint on the data it was trained for."""
-    faces = [] if config.data.format == SHARDS else _faces(config.data)  # shards are for trainings alone
-    evaluate = ["distill", "evaluate", str(checkpoint), *faces, *_test_faces(config.data)]
+    evaluate = ["distill", "evaluate", str(checkpoint), *_faces(config.data), *_test_faces(config.data)]
     if isinstance(config, StudentConfig):
-        return [shlex.join(evaluate), shlex.join(["distill", "export", str(checkpoint)])]
-    student = ["distill", "student", "--config", "student", "--teacher", str(checkpoint)]
-    return [shlex.join(evaluate), shlex.join([*student, *_faces(config.data), *_training_faces(config.data)])]
+        further = ["distill", "export", str(checkpoint)]
+    else:
+        student = ["distill", "student", "--config", "student", "--teacher", str(checkpoint)]
+        further = [*student, *_faces(config.data), *_training_faces(config.data)]
+    # Shards are for trainings alone.
+    return [shlex.join(words) for words in (evaluate, further) if words is further or config.data.format != SHARDS]
 
 
 def _faces(data: DataConfig) -> list[str]:

@@ -6,13 +6,14 @@ It writes a manifest of `--packed` generated faces in `--photos` distinct photos
 repeats these shards, each time with other points and groups, until there are `--faces`: the tar files are hard links,
 the rows of the index are files of their own. It starts `distill teacher` on the shards, stops it after its first step,
 and reads batches for `--seconds`. Memory is the peak of each process (VmHWM) in MB; beside wall times, which depend on
-what else the machine does, stand CPU times. A second call with the same `--folder` only measures.
+what else the machine does, stand CPU times.
 """
 
 import argparse
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,18 +105,23 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure_pack(folder: Path, per_shard: int, size: int) -> dict[str, Any] | None:
-    """Pack the manifest in one process; return seconds and peak memory, None where it is packed already."""
-    root = folder / "shards"
-    if (root / INDEX).is_file():
-        return None
-    command = ["distill", "data", "pack", f"{root}", "--data.format", "manifest", "--data.root", f"{folder}"]
-    options = ["--data.scheme", _SCHEME, "--shards", f"{per_shard}", "--size", f"{size}", "--quality", "75"]
-    begin = time.monotonic()
-    subprocess.run([sys.executable, "-m", *command, *options, "--workers", "1"], check=True)
+def measured(command: Sequence[str]) -> dict[str, Any]:
+    """Run a command of this package; return its seconds and peak memory."""
+    begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "distill", *command], check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = used.ru_utime + used.ru_stime
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     return {"seconds": round(time.monotonic() - begin, 1), "cpu_seconds": round(cpu, 1), "mb": used.ru_maxrss >> 10}
+
+
+def measure_pack(folder: Path, per_shard: int, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Pack the manifest in one process and check the shards; return what both took."""
+    root = folder / "shards"
+    shutil.rmtree(root, ignore_errors=True)
+    pack = ["data", "pack", f"{root}", "--data.format", "manifest", "--data.root", f"{folder}", "--workers", "1"]
+    options = ["--data.scheme", _SCHEME, "--shards", f"{per_shard}", "--size", f"{size}", "--quality", "75"]
+    check = ["data", "check", f"{root}", "--data.format", "shards", "--workers", "1", "--smallest", "1"]
+    return measured([*pack, *options]), measured(check)
 
 
 def measure_start(folder: Path, workers: int) -> dict[str, Any]:
@@ -186,7 +192,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     write_manifest(options.folder, options.packed, options.photos)
-    packed = measure_pack(options.folder, options.per_shard, options.size)
+    pack, check = measure_pack(options.folder, options.per_shard, options.size)
     root = options.folder / "shards"
     index = repeat_shards(root, options.faces)
     several, _ = measure_reading(options.folder, options.workers, options.seconds)
@@ -196,7 +202,8 @@ def main() -> None:
         "shards": len(index["shards"]),
         "shard_bytes": sum(shard["bytes"] for shard in index["shards"]),
         "index_bytes": sum(path.stat().st_size for path in root.glob("*.npy")),
-        "pack": packed,
+        "pack": pack,
+        "check_of_packed": check,
         "start": measure_start(options.folder, options.workers),
         "faces_per_second": several,
         "faces_per_cpu_second": alone,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from distill.data.box_sources import BOX_SOURCES
 from distill.data.records import FaceRecord
-from distill.data.shards.index import AGAIN, ShardIndex, key_of, open_index
+from distill.data.shards.index import AGAIN, ShardIndex, key_of, open_index, release
 from distill.data.shards.rows import CONTENT, LABELS, Rows, boxes_of
 from distill.data.shards.storage import INDEX
 from distill.errors import AnnotationError
@@ -116,13 +116,14 @@ class ShardFaces(Sequence[FaceRecord]):
         return np.unique(np.ascontiguousarray(self.column("photo")).view("V32")[:, 0])
 
     def blocks(self) -> Iterator[Rows]:
-        """Yield the rows of the faces in order, some at a time."""
+        """Yield copies of the rows of the faces in order, some at a time."""
         ends = np.flatnonzero(np.diff(self._shard_of)) + 1
         for part in np.split(np.arange(len(self)), ends):
             for start in range(0, len(part), _BLOCK):
                 chosen = part[start : start + _BLOCK]
                 shard = int(self._shard_of[chosen[0]])
                 yield self.shards.rows[shard][self.faces[chosen] - self.shards.starts[shard]]
+                release(self.shards.rows[shard])
 
     def data_hash(self) -> str:
         """Return a SHA-256 (hex) over points, boxes and photos in order; the size of the shards does not matter."""

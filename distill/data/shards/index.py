@@ -1,6 +1,7 @@
 """Index of a folder of shards: `shards.json`, and the rows of each shard mapped from disk."""
 
 import json
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,17 @@ class ShardIndex:
 
     def column(self, name: str) -> NDArray[Any]:
         """Return one field of all faces."""
-        return np.concatenate([rows[name] for rows in self.rows])
+        parts = []
+        for rows in self.rows:
+            parts.append(np.array(rows[name]))
+            release(rows)
+        return np.concatenate(parts)
+
+
+def release(rows: Rows) -> None:
+    """Give the memory back that holds pages of a mapped file; they are read again when they are needed."""
+    if isinstance(rows.base, mmap.mmap):
+        rows.base.madvise(mmap.MADV_DONTNEED)
 
 
 def open_index(root: Path, max_gb: float) -> ShardIndex:

@@ -11,14 +11,11 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import groupby, islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from distill.data.preflight import find_unfit, without_unfit
@@ -26,6 +23,7 @@ from distill.data.prepare import StoreSpec, crop_of, encode_crop, moved_to_crop
 from distill.data.readers.manifest import face_entry
 from distill.data.records import FaceRecord
 from distill.data.shards.index import FORMAT, key_of, rows_name
+from distill.data.shards.processes import map_in_processes
 from distill.data.shards.rows import make_row, row_type
 from distill.data.shards.storage import INDEX
 from distill.data.splits import photo_hash
@@ -35,7 +33,6 @@ from distill.images import read_image, warp
 from distill.landmarks import load_scheme, own_definition, register_scheme
 from distill.system.locks import NAME as LOCK
 from distill.system.locks import folder_lock
-from distill.system.processes import end_with_parent
 
 # Raise it whenever the same faces and options give other shards.
 VERSION = 1
@@ -103,7 +100,7 @@ def write_shards(
             for number, chunk in enumerate(_chunks(faces, per_shard))
         )
         shards: list[dict[str, Any]] = []
-        for shard in _written(tasks, workers):
+        for shard in map_in_processes(_write, tasks, workers):
             shards.append(shard)
             progress(sum(shard["faces"] for shard in shards))
         if not shards:
@@ -123,27 +120,6 @@ def _chunks(faces: Iterable[FaceRecord], size: int) -> Iterator[list[FaceRecord]
     remaining = iter(faces)
     while chunk := list(islice(remaining, size)):
         yield chunk
-
-
-def _written(tasks: Iterator[_Task], workers: int) -> Iterator[dict[str, Any]]:
-    """Yield the entries of the shards in order; with several processes, a few tasks are read ahead."""
-    if workers == 1:
-        yield from map(_write, tasks)
-        return
-    # Spawned, not forked: the caller may hold threads.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
-        pending = [pool.submit(_write, task) for task in islice(tasks, workers + 1)]
-        try:
-            while pending:
-                yield pending.pop(0).result()
-                pending += [pool.submit(_write, task) for task in islice(tasks, 1)]
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    end_with_parent()
-    cv2.setNumThreads(1)
 
 
 def _write(task: _Task) -> dict[str, Any]:
