@@ -50,12 +50,13 @@ def write_manifest(folder: Path, faces: int, photos: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write('{"format":"distill-faces/1","faces":[')
         for index in range(faces):
-            record = records[index * len(records) // faces]
+            photo = index * len(records) // faces
+            record = records[photo]
             points = record.landmarks + rng.normal(0, _JITTER, record.landmarks.shape)
-            subset = ("val", "test")[index % 100] if index % 100 < 2 else "train"
+            subset = ("val", "test")[photo] if photo < 2 else "train"
             image = record.image.relative_to(folder).as_posix()
             face: dict[str, Any] = {"name": f"{index}", "image": image, "points": {_SCHEME: points.round(2).tolist()}}
-            face |= {"size": [_PHOTO, _PHOTO], "group": f"{index}", "subset": subset}
+            face |= {"size": [_PHOTO, _PHOTO], "group": f"{photo}", "subset": subset}
             file.write("," * (index > 0) + json.dumps(face, separators=(",", ":")))
         file.write("]}")
 
@@ -108,7 +109,7 @@ def cpu_seconds(pid: int) -> float:
 def measured(command: Sequence[str]) -> dict[str, Any]:
     """Run a command of this package; return its seconds and peak memory."""
     begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "distill", *command], check=True)
+    subprocess.run([sys.executable, "-m", "distill", *command], stdout=subprocess.DEVNULL, check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     return {"seconds": round(time.monotonic() - begin, 1), "cpu_seconds": round(cpu, 1), "mb": used.ru_maxrss >> 10}

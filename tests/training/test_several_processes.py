@@ -122,7 +122,7 @@ def data(request: pytest.FixtureRequest, faces: Path, tmp_path: Path) -> dict[st
     records = read_faces("manifest", faces)
     about = {"source": "manifest", "preset": None}
     write_shards(tmp_path / "shards", records, "inner51", 4, StoreSpec(64, 1.9), about)
-    return {"format": "shards", "root": tmp_path / "shards", "shards": ShardConfig(window=2), "workers": 1}
+    return {"format": "shards", "root": tmp_path / "shards", "shards": ShardConfig(window=2)}
 
 
 def test_two_processes_equal_one_and_resume_to_the_bit(runs: Runs, data: dict[str, Any]) -> None:
