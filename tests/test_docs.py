@@ -136,6 +136,11 @@ def test_files_of_the_repository_that_are_named_exist(path: Path) -> None:
     assert [name for name in found if not (ROOT / name).exists()] == []
 
 
+def test_recipes_and_their_bases_are_short() -> None:
+    recipes = [path for path in CONFIGS if path.parent.name not in ("contest", "export", "sweeps")]
+    assert sum(len(path.read_text().splitlines()) for path in recipes) <= 350
+
+
 def test_the_readme_is_short() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 150
