@@ -12,6 +12,7 @@ from torch.utils.data import ConcatDataset
 
 from distill.data.dataset import FaceDataset, FaceSample
 from distill.models import Prediction
+from distill.training.loggers.csv import is_first_process
 from distill.training.tasks import as_floats
 from distill.training.teacher import FrozenTeacher, Images
 from distill.training.teacher_cache.cached_teacher import CacheBase
@@ -46,6 +47,8 @@ class PerFaceLandmarks(CacheBase):
         """Compute the landmarks of the faces that are not in the store yet."""
         super().prepare(device)
         starts = range(0, len(self.plain), _BATCH)
+        if is_first_process() and any(self.store.read(0, index) is None for index in range(len(self.plain))):
+            print(f"Teacher: landmarks of {len(self.plain)} faces, once each, kept in {self.store.folder}")
         points = [self._landmarks(start, device) for start in track(starts, "teacher's landmarks", transient=True)]
         self.points = torch.cat(points).double()
 
