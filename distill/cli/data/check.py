@@ -46,19 +46,8 @@ def check(
     from distill.data.readers import parse_subsets
     from distill.files import write_json
 
-    if data.format == SHARDS and (
-        unused := [
-            name
-            for name, value in (
-                ("--data.subset", data.subset),
-                ("--scheme", scheme),
-                ("--manifest", manifest),
-                ("--sheets", sheets),
-            )
-            if value is not None
-        ]
-    ):
-        raise ConfigError(f"{unused[0]} has no effect on --data.format shards: leave it out")
+    if data.format == SHARDS:
+        _require_none(subset=data.subset, scheme=scheme, manifest=manifest, sheets=sheets)
     options = CheckOptions(smallest=smallest, test=parse_subsets(test), hashes=manifest, workers=workers)
     console = Console()
     errors = Console(stderr=True)
@@ -77,6 +66,13 @@ def check(
     if json is not None:
         write_json(json, {"format": data.format, "subset": data.subset, **report.to_json()})
     return 1 if report.failed else 0
+
+
+def _require_none(**options: object) -> None:
+    """Refuse options that shards do not have."""
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"--{name} has no effect on --data.format shards: leave it out")
 
 
 def _bars(progress: "Progress") -> Callable[[str, int], Callable[[], None]]:
