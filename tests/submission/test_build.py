@@ -184,11 +184,13 @@ VIOLATIONS: dict[str, tuple[Callable[..., None], str]] = {
 
 def test_the_dry_run_takes_the_newest_python_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """On Python 3.12 and 3.13 a contest that runs 3.10 or 3.11 is tried in 3.11, whose wheels `make setup` fetches."""
-    asked: list[list[str]] = []
-    monkeypatch.setattr(submit, "find_python", lambda versions: asked.append(list(versions)) or "/usr/bin/python3.11")
+    requested: list[list[str]] = []
+    monkeypatch.setattr(
+        submit, "find_python", lambda versions: requested.append(list(versions)) or "/usr/bin/python3.11"
+    )
     rules = replace(PAIR, python=("3.9", "3.11", "3.10"))
     assert submit._allowed_python(rules, None) == "/usr/bin/python3.11"
-    assert asked == [["3.11", "3.10", "3.9"]]
+    assert requested == [["3.11", "3.10", "3.9"]]
 
 
 def test_a_python_of_another_version_than_the_rules_name_is_refused() -> None:
