@@ -67,7 +67,9 @@ class PredictionWriter:
     def __enter__(self) -> "PredictionWriter":
         if self._path.suffix == ".csv":
             temporary = self._open.enter_context(atomic_path(self._path))
-            self._table = self._open.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+            self._table = self._open.enter_context(
+                temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            )
             points = [f"{axis}{point}" for point in range(self._n_points) for axis in "xy"]
             certain = ["confidence", "placed", *(f"confidence{point}" for point in range(self._n_points)), "id"]
             head = ["photo", "width", "height", "frame", "face", "score", "left", "top", "right", "bottom"]

@@ -1,6 +1,7 @@
 """Command-line options from typed classes and functions, with one-line errors."""
 
 import json
+import sys
 from argparse import SUPPRESS, Action
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -30,6 +31,13 @@ RENAMED = {
 }
 # Those of RENAMED whose meaning was reversed.
 _INVERTED = ("kd.only",)
+
+
+class _Parser(ArgumentParser):
+    """Raises where the help cannot be written, which argparse ignores."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stdout).write(message)
 
 
 class _OneLinePerOption(DefaultHelpFormatter):
@@ -66,7 +74,7 @@ def options_of(command: str, description: str, target: Callable[..., Any], *posi
         target: a dataclass or function; types, defaults and doc lines come from it.
         positional: parameters given without a name, in order; each may be left out if `target` has a default for it.
     """
-    parser = ArgumentParser(
+    parser = _Parser(
         prog=f"distill {command}",
         description=description,
         formatter_class=_OneLinePerOption,
@@ -115,8 +123,11 @@ def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str
     """Return the keyword arguments for the parser's target.
 
     Raises:
-        ConfigError: unknown, missing or mistyped option, or an unreadable file.
+        ConfigError: unknown, missing or mistyped option, an unreadable file, or a word that is not UTF-8.
     """
+    for word in argv:
+        if (shown := word.encode("utf-8", "backslashreplace").decode()) != word:
+            raise ConfigError(f"{shown}: this name is not UTF-8; rename the file or folder")
     try:
         values = parser.instantiate(parser.parse_args(_compose(_name_positionals(argv, positional, parser), parser)))
     except ArgumentError as error:
