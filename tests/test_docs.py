@@ -24,6 +24,7 @@ from distill.cli.submit import submit
 from distill.cli.sync import sync
 from distill.models.zoo import input_size
 from distill.options.parser import options_of, parse
+from distill.options.stages import parse_stages
 from distill.sweep.config import SweepConfig
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.detector_config import DetectorConfig
@@ -69,6 +70,12 @@ def shown(program: str) -> list[str]:
     return sorted(set(found))
 
 
+def values_of(parser: Any, words: list[str], *positional: str) -> list[dict[str, Any]]:
+    """Return the values of every stage of a training, or those of another command."""
+    trains = parser.prog in ("distill teacher", "distill student")
+    return parse_stages(parser, words) if trains else [parse(parser, words, *positional)]
+
+
 @pytest.mark.parametrize("line", shown("distill"))
 def test_shown_distill_commands_parse(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
@@ -78,7 +85,7 @@ def test_shown_distill_commands_parse(line: str, monkeypatch: pytest.MonkeyPatch
     if name == "doctor":
         return
     target, positional = TARGETS[name]
-    assert parse(options_of(name, "", target, *positional), words[len(name.split()) :], *positional)
+    assert values_of(options_of(name, "", target, *positional), words[len(name.split()) :], *positional)
 
 
 @pytest.mark.parametrize("line", shown("make"))
@@ -98,13 +105,13 @@ def test_every_config_is_accepted_by_its_command(path: Path) -> None:
         return
     command = next((name for name in ("teacher", "detector") if path.stem.startswith(name)), "student")
     target, _ = TARGETS[command]
-    values = parse(options_of(command, "", target), ["--config", str(path)])
-    config = target(**values)
-    assert config.name == path.stem
-    if command == "detector":  # its network takes inputs of any size
-        return
-    # What the network is built for is what it is given.
-    assert input_size(config.model.arch, config.model.options, config.data.crop.size)[0] > 0
+    for values in values_of(options_of(command, "", target), ["--config", str(path)]):
+        config = target(**values)
+        assert config.name == path.stem
+        if command == "detector":  # its network takes inputs of any size
+            return
+        # What the network is built for is what it is given.
+        assert input_size(config.model.arch, config.model.options, config.data.crop.size)[0] > 0
 
 
 def prose_of(text: str) -> list[str]:
@@ -134,6 +141,11 @@ def test_files_of_the_repository_that_are_named_exist(path: Path) -> None:
         r"(?<![\w/.])((?:distill|scripts|tests|configs|results|checkpoints)/[\w./-]+\.[a-z]\w+)\b", path.read_text()
     )
     assert [name for name in found if not (ROOT / name).exists()] == []
+
+
+def test_recipes_and_their_bases_are_short() -> None:
+    recipes = [path for path in CONFIGS if path.parent.name not in ("contest", "export", "sweeps")]
+    assert sum(len(path.read_text().splitlines()) for path in recipes) <= 350
 
 
 def test_the_readme_is_short() -> None:

@@ -3,7 +3,8 @@
 import json
 import sys
 from argparse import SUPPRESS, Action
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
@@ -13,6 +14,7 @@ from distill.errors import ConfigError
 from distill.options.messages import one_line
 from distill.options.needs import require_effect
 from distill.options.recipes import load_recipe, merge, nested, option_names, read_yaml
+from distill.options.words import explicit_options, name_positionals, take_options
 
 # Retired options and configuration keys, and what replaces them.
 RENAMED = {
@@ -29,6 +31,8 @@ RENAMED = {
     "quantise.float_statistics": "quantize.float_statistics",
     "quantise.hybrid_modules": "quantize.hybrid_modules",
 }
+# Key of a recipe whose training has several stages (`parse_stages`).
+STAGES = "stages"
 # Those of RENAMED whose meaning was reversed.
 _INVERTED = ("kd.only",)
 
@@ -123,76 +127,105 @@ def parse(parser: ArgumentParser, argv: list[str], *positional: str) -> dict[str
     """Return the keyword arguments for the parser's target.
 
     Raises:
-        ConfigError: unknown, missing or mistyped option, an unreadable file, or a word that is not UTF-8.
+        ConfigError: unknown, missing or mistyped option, an unreadable file, or a recipe in stages.
     """
-    for word in argv:
-        if (shown := word.encode("utf-8", "backslashreplace").decode()) != word:
-            raise ConfigError(f"{shown}: this name is not UTF-8; rename the file or folder")
+    given = compose(parser, argv, *positional)
+    if STAGES in given.recipe:
+        raise ConfigError(f"the recipe has {STAGES}: only `distill teacher` and `distill student` train them")
+    return parsed_values(parser, given.over(given.recipe), given.words, explicit_options(argv))
+
+
+def parsed_values(
+    parser: ArgumentParser, recipe: Mapping[str, Any], words: Sequence[str], typed: Collection[str]
+) -> dict[str, Any]:
+    """Return the keyword arguments for the parser's target from a composed recipe.
+
+    Args:
+        recipe: options, nested.
+        words: command line that wins over it.
+        typed: options that were typed, which must have an effect.
+
+    Raises:
+        ConfigError: unknown, missing or mistyped option, or one without effect.
+    """
+    config = ["--config", json.dumps(recipe, ensure_ascii=False)] if recipe else []
     try:
-        values = parser.instantiate(parser.parse_args(_compose(_name_positionals(argv, positional, parser), parser)))
+        values = parser.instantiate(parser.parse_args([*config, *words]))
     except ArgumentError as error:
         raise ConfigError(one_line(str(error), parser)) from error
     found = {name: value for name, value in vars(values).items() if name != "config"}
-    require_effect(parser.prog.removeprefix("distill "), explicit_options(argv), found)
+    require_effect(parser.prog.removeprefix("distill "), typed, found)
     return found
 
 
-def explicit_options(argv: list[str]) -> dict[str, str]:
-    """Return the options typed on the command line, with the words that follow them; recipes are not among them."""
-    typed: dict[str, str] = {}
-    for index, word in enumerate(argv):
-        if not word.startswith("--"):
-            continue
-        name, equals, value = word[2:].partition("=")
-        following = argv[index + 1] if index + 1 < len(argv) and not argv[index + 1].startswith("--") else ""
-        typed[name] = value if equals else following
-    typed.pop("config", None)
-    return typed
+@dataclass(frozen=True)
+class Given:
+    """Options that were given to a command.
+
+    Attributes:
+        recipe: of all `--config` files, nested.
+        mappings: typed options that are merged over the recipe, nested.
+        words: the rest of the command line, which wins over both.
+        free: options whose value is a mapping of free keys.
+    """
+
+    recipe: dict[str, Any]
+    mappings: dict[str, Any]
+    words: list[str]
+    free: list[str]
+
+    def over(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a recipe with the typed mappings merged over it."""
+        return merge(recipe, self.mappings, self.free)
 
 
-def _compose(argv: list[str], parser: ArgumentParser) -> list[str]:
-    """Merge all `--config` files and the mappings on the line into one configuration; the rest of the line wins.
+def compose(parser: ArgumentParser, argv: list[str], *positional: str) -> Given:
+    """Merge all `--config` files into one recipe, and tell the mappings on the line from the rest of it.
 
     Raises:
-        ConfigError: an unreadable recipe, a retired option, or a teacher beside `--kd.kind none`.
+        ConfigError: an unreadable recipe, a retired option, a word that is not UTF-8, or a teacher beside
+            `--kd.kind none`.
     """
+    _require_utf8(argv)
+    argv = name_positionals(argv, positional, parser)
     free = [action.dest for action in parser._actions if "dict[" in str(getattr(action, "_typehint", None)).lower()]
     names = {action.dest for action in parser._actions}
     typed = explicit_options(argv)
     _require_current(list(typed), names)
-    recipes, rest = _take(argv, ("config",))
-    merged: dict[str, Any] = {}
+    recipes, rest = take_options(argv, ("config",))
+    recipe: dict[str, Any] = {}
     for _, path in recipes:
-        merged = merge(merged, load_recipe(path, free), free)
+        recipe = merge(recipe, load_recipe(path, free), free)
+    mappings: dict[str, Any] = {}
     if "kd.kind" in names and typed.get("kd.kind") == "none":
         if typed.get("teacher", "null") not in ("null", '["null"]'):
             raise ConfigError("--teacher contradicts --kd.kind none: leave one of them out")
-        merged = merge(merged, nested("kd.kind", "none"), free)
-    _require_current(option_names(merged), names)
-    mappings, rest = _take(rest, free)
-    for name, text in mappings:
+        mappings = nested("kd.kind", "none")
+    found, rest = take_options(rest, free)
+    for name, text in found:
         value = _mapping(text)
         if value is None:
             rest = [*rest, f"--{name}", text]
         else:
-            merged = merge(merged, nested(name, value), free)
-    return ["--config", json.dumps(merged, ensure_ascii=False), *rest] if merged else rest
+            mappings = merge(mappings, nested(name, value))
+    stages = recipe.get(STAGES)
+    parts = (
+        [recipe, *(stage for stage in stages if isinstance(stage, Mapping))] if isinstance(stages, list) else [recipe]
+    )
+    for part in (*parts, mappings):
+        _require_current(option_names(part), names)
+    return Given(recipe, mappings, rest, free)
 
 
-def _take(argv: list[str], names: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the values of some options, in order, and the words without them."""
-    taken, rest, index = [], list[str](), 0
-    while index < len(argv):
-        name, equals, value = argv[index].removeprefix("--").partition("=")
-        index += 1
-        if not argv[index - 1].startswith("--") or name not in names or (not equals and index == len(argv)):
-            rest.append(argv[index - 1])
-            continue
-        if not equals:
-            value = argv[index]
-            index += 1
-        taken.append((name, value))
-    return taken, rest
+def _require_utf8(words: Sequence[str]) -> None:
+    for word in words:
+        if (shown := word.encode("utf-8", "backslashreplace").decode()) != word:
+            raise ConfigError(f"{shown}: this name is not UTF-8; rename the file or folder")
+
+
+def _stages(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    stages = recipe.get(STAGES)
+    return [stage for stage in stages if isinstance(stage, Mapping)] if isinstance(stages, list) else []
 
 
 def _mapping(text: str) -> dict[str, Any] | None:
@@ -208,61 +241,3 @@ def _require_current(given: Sequence[str], names: Collection[str]) -> None:
         if name in RENAMED and name not in names and RENAMED[name] in names:
             inverse = " with the opposite value" if name in _INVERTED else ""
             raise ConfigError(f"option '{name}' is now '{RENAMED[name]}': write --{RENAMED[name]}{inverse}")
-
-
-def _name_positionals(argv: list[str], names: tuple[str, ...], parser: ArgumentParser) -> list[str]:
-    """`MODEL --json OUT --resume` -> `--model MODEL --json OUT --resume true`.
-
-    Bare words take the positional names in order; a name ending in `...` takes all that are left, as a list.
-    A switch without a value is on.
-    """
-    named, joined = [], _join_lists(argv, parser)
-    switches = {f"--{action.dest}" for action in parser._actions if getattr(action, "_typehint", None) is bool}
-    rest = _words_first(joined) if names else joined
-    for name in names:
-        words: list[str] = []
-        while rest and not rest[0].startswith("-") and (name.endswith("...") or not words):
-            words.append(rest.pop(0))
-        if words:
-            named += [f"--{name.removesuffix('...')}", _as_list(words) if name.endswith("...") else words[0]]
-    for word, following in zip(rest, [*rest[1:], "--"], strict=False):  # without words, nothing follows
-        named += [word, "true"] if word in switches and following.startswith("--") else [word]
-    return named
-
-
-def _words_first(words: list[str]) -> list[str]:
-    """`--model M photo.jpg` -> `photo.jpg --model M`: move bare words after the value of an option to the front."""
-    bare: list[str] = []
-    options: list[str] = []
-    takes_value = False
-    for word in words:
-        if word.startswith("--") or (word.startswith("-") and not takes_value):
-            takes_value = "=" not in word
-        elif takes_value:
-            takes_value = False
-        else:
-            bare.append(word)
-            continue
-        options.append(word)
-    return [*bare, *options]
-
-
-def _join_lists(argv: list[str], parser: ArgumentParser) -> list[str]:
-    """`--threads 1 2 --json OUT` -> `--threads ["1", "2"] --json OUT`, which is how the parser takes a list."""
-    lists = {f"--{action.dest}" for action in parser._actions if "list[" in str(getattr(action, "_typehint", None))}
-    joined: list[str] = []
-    rest = list(argv)
-    while rest:
-        word = rest.pop(0)
-        joined.append(word)
-        if word in lists:
-            count = next((index for index, other in enumerate(rest) if other.startswith("--")), len(rest))
-            words, rest = rest[:count], rest[count:]
-            whole = len(words) == 1 and words[0].startswith("[")
-            joined.append(words[0] if whole else _as_list(words))
-    return joined
-
-
-def _as_list(words: list[str]) -> str:
-    """Words as the parser takes a list: JSON that is not escaped, as YAML has no surrogate pairs."""
-    return json.dumps(words, ensure_ascii=False)

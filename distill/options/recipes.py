@@ -138,10 +138,15 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ConfigError(f"{_shown(path)}: must be a mapping of option names to values")
-    expanded: dict[str, Any] = {}
-    for name, value in content.items():  # `optim.lr: 1` is `optim: {lr: 1}`
-        expanded = _merge(expanded, nested(name, value), (), "")
-    return expanded
+    return expanded(content)
+
+
+def expanded(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"optim.lr": 1}` -> `{"optim": {"lr": 1}}`, for every dotted name."""
+    found: dict[str, Any] = {}
+    for name, value in content.items():
+        found = _merge(found, nested(name, value), (), "")
+    return found
 
 
 def _shown(path: Path) -> Path:

@@ -17,6 +17,7 @@ from distill.losses.cross_format import CrossFormatLoss
 from distill.losses.supervised import make_loss, require_loss_fits
 from distill.metrics import LandmarkMetrics
 from distill.models import create_model
+from distill.models.activation_checkpointing import checkpoint_activations
 from distill.models.checkpoint import without_pretrained
 from distill.models.regression import schemes_of
 from distill.models.weights import load_backbone_weights
@@ -55,9 +56,12 @@ def make_net(config: RunConfig) -> nn.Module:
     """
     torch.manual_seed(step_seed(config.seed, 0))
     model = config.model
+    options = without_pretrained(model.options) if config.resume else model.options
+    net = create_model(model.arch, config.data.scheme, **options)
+    if config.trainer.activation_checkpointing:
+        checkpoint_activations(net)
     if config.resume:
-        return create_model(model.arch, config.data.scheme, **without_pretrained(model.options))
-    net = create_model(model.arch, config.data.scheme, **model.options)
+        return net
     if model.init is not None:
         notify(start_from(net, model.init))
     if model.weights is not None:

@@ -29,6 +29,7 @@ _FREE = (
     "kd.cache.folder",
     "trainer.threads",
     "trainer.checkpoint_every",
+    "trainer.activation_checkpointing",
     "data.unfit_faces",
     "kd.cache.max_gb",
     "log.",

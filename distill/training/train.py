@@ -1,17 +1,17 @@
 """Training from a recipe, a file or a configuration object: `distill.train`, `distill teacher`, `distill student`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from distill.errors import ConfigError
-from distill.options.parser import options_of, parse
-from distill.options.recipes import find_recipe
+from distill.options.parser import STAGES, options_of
+from distill.options.recipes import find_recipe, load_recipe
+from distill.options.stages import parse_stages
 from distill.training.config import RunConfig, StudentConfig
+from distill.training.stages import is_finished, linked_stages, require_startable, to_start
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,41 @@ def train(config: RunConfig | str | Path, **overrides: Any) -> TrainResult:
             raise ConfigError(f"{', '.join(overrides)}: options of a configuration object; use dataclasses.replace")
         return run_training(config)
     path = find_recipe(config)
-    content = yaml.safe_load(path.read_text()) or {}
+    content = load_recipe(str(path))
     options = flatten(overrides)
-    student = any(name.partition(".")[0] in ("teacher", "kd") for name in (*content, *options))
+    named = [*content, *options, *(name for stage in content.get(STAGES) or [] for name in stage)]
+    student = any(name.partition(".")[0] in ("teacher", "kd") for name in named)
     words = ["--config", str(path)]
     for name, value in options.items():
         words += [f"--{name}", json.dumps(value, default=str) if not isinstance(value, str | Path) else str(value)]
     target = StudentConfig if student else RunConfig
-    return run_training(target(**parse(options_of("train", "Train a network.", target), words)))
+    parser = options_of("train", "Train a network.", target)
+    return run_stages([target(**values) for values in parse_stages(parser, words)])
+
+
+def run_stages(configs: Sequence[RunConfig]) -> TrainResult:
+    """Run the stages of a training one after the other, or the only one; return the result of the last.
+
+    With `resume`, stages that are finished stay as they are.
+
+    Raises:
+        ConfigError: the run of a stage exists and is not to be resumed, or its options have changed.
+    """
+    if len(configs) == 1:
+        return run_training(configs[0])
+    from distill.training.resume import require_same_options
+
+    stages = linked_stages(configs)
+    require_startable(stages)
+    for number, config in enumerate(stages[:-1], 1):
+        folder = config.runs / config.name
+        if is_finished(folder):
+            require_same_options(folder, config)
+        else:
+            print(f"stage {number} of {len(stages)}: {folder}")
+            run_training(to_start(config) if number > 1 else config)
+    print(f"stage {len(stages)} of {len(stages)}: {stages[-1].runs / stages[-1].name}")
+    return run_training(to_start(stages[-1]))
 
 
 def run_training(config: RunConfig) -> TrainResult:

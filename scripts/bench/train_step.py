@@ -30,7 +30,7 @@ from scripts.studies.common.marked_blocks import update_block
 OUT = "results/bench/train_step.json"
 CONFIGS = Path(__file__).parents[2] / "configs"
 # Recipe -> faces of a step.
-RECIPES = {"student": 32, "student_68_128": 32, "teacher": 16, "zoo/efld": 64, "zoo/pfld_100": 32, "zoo/pipnet": 16}
+RECIPES = {"student": 32, "student_68_128": 32, "teacher": 16, "zoo/efld": 64, "zoo/pfld": 32, "zoo/pipnet": 16}
 FORMS = ("float32", "bf16 by torch", "bf16")
 
 

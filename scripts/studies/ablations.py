@@ -17,7 +17,7 @@ from scripts.studies import cross_format
 from scripts.studies.common.arms import measured, options_of_run, steps_of, train_arms, with_interval
 from scripts.studies.common.marked_blocks import update_block
 
-# Network in the zoo, and the configuration the others are compared with.
+# Network in the zoo, and the recipe that the others change and are compared with.
 PAPERS = {"efld": ("efld", "efld_cross"), "lite_hrnet_plus": ("lite_hrnet_plus_30m", "lite_hrnet_plus_scaf")}
 
 
@@ -41,8 +41,11 @@ def arguments(config: str, data: Path, epochs: int) -> list[str]:
     """Return the options of one configuration."""
     if config in ("efld", "efld_cross"):
         return cross_format.arguments("single" if config == "efld" else "cross", data, epochs)
-    common = options_of_run(f"configs/zoo/{config}.yaml", data / "300W", epochs)
-    if not config.startswith("efld"):
+    paper = next(name for name in PAPERS if config.startswith(name))
+    common = options_of_run(f"configs/zoo/{PAPERS[paper][1]}.yaml", data / "300W", epochs)
+    if options := published(paper)[config].get("options"):
+        common += ["--model.options", json.dumps(options)]
+    if paper != "efld":
         return common
     sets = ["--data.sets", json.dumps(cross_format.further_sets(data))]
     return [*common, "--kd.kind", "none", "--data.batch_size", "48", *sets]

@@ -33,12 +33,12 @@ from scripts.studies.common.split_300w import TEST, TRAIN
 RUNS, OUT = Path("runs/zoo"), Path("results/studies/zoo.json")
 PEER = "facemesh"
 # Recipe by network; the baseline is the same recipe with `--kd.kind none`.
-_NAMES = (
-    *("dan_1", "dan_2", "efld", "hrnet_w18", "lite_hrnet_18", "lite_hrnet_plus_10m", "lite_hrnet_plus_30m"),
-    *("pfld_025", "pfld_100"),
-)
-NETS = {name: Path(f"configs/zoo/{name}.yaml") for name in _NAMES} | {
-    "mobilevit_v2_050": Path("configs/base/student.yaml")
+ZOO = Path("configs/zoo")
+NETS = {
+    **{name: ZOO / f"{name}.yaml" for name in ("dan_1", "dan_2", "efld", "hrnet_w18")},
+    **dict.fromkeys(("lite_hrnet_18", "lite_hrnet_plus_10m", "lite_hrnet_plus_30m"), ZOO / "lite_hrnet.yaml"),
+    **dict.fromkeys(("pfld_025", "pfld_100"), ZOO / "pfld.yaml"),
+    "mobilevit_v2_050": Path("configs/base/student.yaml"),
 }
 BASELINE = ["--kd.kind", "none"]
 # What a network that is trained in stages starts from; its epochs come on top.
@@ -46,17 +46,22 @@ STARTS = {"dan_2": "dan_1"}
 MODES = ("fp32", "int8")
 
 
+def options_of_net(net: str, data: Path, epochs: int) -> list[str]:
+    """Return the options that both trainings of a network have."""
+    return [*options_of_run(NETS[net], data, epochs), "--model.arch", net, *GENTLE]
+
+
 def train_baseline(net: str, data: Path, epochs: int) -> Path:
     """Train a network without a teacher; return its checkpoint."""
     start = ["--model.init", str(train_baseline(STARTS[net], data, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_run(NETS[net], data, epochs), *GENTLE, *BASELINE, *start])
+    return train(f"{net}_{epochs}_alone", RUNS, [*options_of_net(net, data, epochs), *BASELINE, *start])
 
 
 def train_distilled(net: str, data: Path, teacher: Path, epochs: int) -> Path:
     """Train a network with the teacher; return its checkpoint."""
     kd = ["--teacher", str(teacher), "--kd.kind", "coordinate", "--kd.weight", "2", "--kd.cache.form", "landmarks"]
     start = ["--model.init", str(train_distilled(STARTS[net], data, teacher, epochs))] if net in STARTS else []
-    return train(f"{net}_{epochs}", RUNS, [*options_of_run(NETS[net], data, epochs), *GENTLE, *kd, *start])
+    return train(f"{net}_{epochs}", RUNS, [*options_of_net(net, data, epochs), *kd, *start])
 
 
 def converted_files(name: str, model: Path, data: Path) -> dict[str, Path]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from distill.errors import ConfigError
-from distill.options.parser import explicit_options, options_of, parse
+from distill.options.parser import options_of, parse
 from distill.options.recipes import load_recipe, merge
 from distill.training.config import StudentConfig
 
@@ -91,11 +91,6 @@ def test_retired_options_name_their_successor(tmp_path: Path, monkeypatch: pytes
     for argv in (["--loss.old", "2"], ["--config", _write(tmp_path / "r.yaml", "loss: {old: 2}\n")]):
         with pytest.raises(ConfigError, match=r"'loss.old' is now 'loss.star'"):
             _config("--kd.kind", "none", *argv)
-
-
-def test_explicit_options_are_those_of_the_line() -> None:
-    argv = ["--config", "student", "--kd.kind", "none", "--optim.lr=1", "--resume", "--name", "a"]
-    assert explicit_options(argv) == {"kd.kind": "none", "optim.lr": "1", "resume": "", "name": "a"}
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,15 @@ def test_cached_outputs_equal_computed_ones(form: str, make_config: Any, teacher
     assert numbers(half) == numbers(cold)
 
 
+def test_computing_landmarks_once_is_announced(
+    make_config: Any, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "Teacher: landmarks of 18 faces, once each, kept in "
+    for name, shown in (("cold", True), ("warm", False)):
+        train_student(_cached(make_config, name, teacher, tmp_path / "kept", "landmarks"))
+        assert (line in capsys.readouterr().out) == shown
+
+
 def test_whole_maps_lose_no_more_than_half_precision(make_config: Any, teacher: Path, tmp_path: Path) -> None:
     kept = train_student(_cached(make_config, "kept", teacher, tmp_path / "kept", "maps"))
     never = train_student(_cached(make_config, "never", teacher, tmp_path / "kept", "none"))
