@@ -1,6 +1,7 @@
 """Damaged copies of released files are refused under any name; other files are not."""
 
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def test_a_download_that_was_filled_up_with_zeros_is_refused_under_another_name(
 def test_released_files_are_not_taken_for_copies_of_each_other() -> None:
     """Networks of the same architecture have files of the same size."""
     files = [file for file in released_files() if not file.file.endswith(".safetensors")]
-    pairs = [(one, other) for one in files for other in files if one.file < other.file and one.bytes == other.bytes]
+    pairs = [(first, second) for first, second in combinations(files, 2) if first.bytes == second.bytes]
     assert pairs
-    for one, other in pairs:
-        assert not any(a == b for a, b in zip(one.parts, other.parts, strict=True))
+    for first, second in pairs:
+        assert not any(a == b for a, b in zip(first.parts, second.parts, strict=True))
