@@ -31,6 +31,7 @@ _FREE = (
     "trainer.checkpoint_every",
     "trainer.recompute",
     "data.unfit_faces",
+    "data.shards.max_gb",
     "kd.cache.max_gb",
     "log.",
 )
