@@ -81,7 +81,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     record in `lineage.jsonl`.
 
     Raises:
-        ConfigError: the run was started with another crop, or this machine cannot train as configured.
+        ConfigError: the run was started with another crop, or Lightning does not take the options of the trainer.
     """
     folder = session.folder
     if config.resume:
@@ -111,7 +111,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         trainer = make_trainer(config, task, checkpoints, session, loggers)
     except MisconfigurationException as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"--trainer: this machine cannot do that ({reason}); --trainer.accelerator auto") from error
+        raise ConfigError(f"--trainer: Lightning does not take these options here ({reason})") from error
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
         if resolved(config.trainer) == "bf16":

@@ -40,14 +40,16 @@ def check(
     from rich.progress import Progress
 
     from distill.data.check import CheckOptions, check_data
-    from distill.data.check.drawing import write_sheets
+    from distill.data.check.drawing import SHEETS, write_sheets
     from distill.data.check.shards import check_shards
     from distill.data.check.tables import tables
     from distill.data.readers import parse_subsets
-    from distill.files import write_json
+    from distill.files import require_writable, write_json
 
     if data.format == SHARDS:
         _require_none(subset=data.subset, scheme=scheme, manifest=manifest, sheets=sheets)
+    unwritten = manifest if manifest is not None and not manifest.is_file() else None
+    require_writable(json, unwritten, *([] if sheets is None else [sheets / name for name in SHEETS]))
     options = CheckOptions(smallest=smallest, test=parse_subsets(test), hashes=manifest, workers=workers)
     console = Console()
     errors = Console(stderr=True)

@@ -36,7 +36,9 @@ def pack(
 
     from distill.data.pack import ROLES, packed_roles, write_pack
     from distill.data.prepare import StoreSpec
+    from distill.files import require_writable
 
+    require_writable(out)
     faces, crop = packed_roles(data, seed)
     with Progress() as progress:
         task = progress.add_task("cutting out faces", total=len(faces))
