@@ -36,6 +36,7 @@ def server() -> ForkServerContext:
             "HOME": f"/home/{USER}",
         }.items():
             patch.setenv(name, value)
+        patch.delenv("WANDB_SERVICE", raising=False)  # of a run in this process, whose service ends with that run
         # The environment is that of the moment the server starts, which is with the first process.
         first = context.Process(target=os.getpid)
         first.start()
