@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Make .venv from requirements.lock and scripts/torch.lock; does nothing when it is up to date. Called by `make setup`.
 #
-#   PYTHON=/path/to/python3.11   the interpreter to use, when python3.11 is not on PATH
+#   PYTHON=/path/to/python3.12   the interpreter to use: Python 3.11, 3.12 or 3.13. Default: the first of these on PATH.
+#                                Another version than that of .venv makes .venv again.
 #   TORCH_INDEX=URL              where torch comes from, e.g. https://download.pytorch.org/whl/cu126 for CUDA 12.6;
 #                                `none` for pip's configured indexes only. Remembered. Default: the CPU builds.
 set -euo pipefail
@@ -18,22 +19,32 @@ fail() {
     exit 1
 }
 
-is_3_11() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; }
+# The version of an interpreter such as 3.12; nothing of one that is missing or that requirements.lock does not cover.
+version() {
+    "$1" -c 'import sys; v = sys.version_info; (3, 11) <= v[:2] <= (3, 13) and print("%d.%d" % v[:2])' 2>/dev/null || true
+}
 
 find_python() {
-    local candidate
-    for candidate in ${PYTHON:-python3.11 python3 python}; do
-        if is_3_11 "$candidate"; then
+    local candidate candidates=(python3.11 python3.12 python3.13 python3 python)
+    if [ -n "${PYTHON:-}" ]; then candidates=("$PYTHON"); fi
+    for candidate in "${candidates[@]}"; do
+        if [ -n "$(version "$candidate")" ]; then
             echo "$candidate"
             return
         fi
     done
-    fail "${PYTHON:-python3.11} is missing or not Python 3.11;" \
-        "run 'apt-get install python3.11-venv', or name one: make setup PYTHON=/path/to/python3.11"
+    fail "${PYTHON:-python3.11} is missing or not Python 3.11, 3.12 or 3.13;" \
+        "run 'apt-get install python3.11-venv', or name one: make setup PYTHON=/path/to/python3.12"
 }
 
-# A folder that was copied or moved keeps the old place in its scripts: such an environment is made again.
-venv_is_sound() { is_3_11 "$python" && grep -qsF "$PWD/.venv" .venv/pyvenv.cfg; }
+# An environment is made again where PYTHON names another version, and where the folder was copied or moved, because its
+# scripts keep the old place.
+venv_is_sound() {
+    local found
+    found=$(version "$python")
+    [ -n "$found" ] && grep -qsF "$PWD/.venv" .venv/pyvenv.cfg &&
+        { [ -z "${PYTHON:-}" ] || [ "$found" = "$(version "$PYTHON")" ]; }
+}
 
 answers() {
     "$python" - "$1" 2>/dev/null <<'PROBE'
@@ -87,18 +98,20 @@ install() {
     pip install -qq -r "$torch_lock" -c <(pins) ${extra[@]+"${extra[@]}"}
     pip install -qq --no-deps --require-hashes -r "$lock"
     # mediapipe asks for the OpenCV that needs libGL; both write the same files, so the headless one goes last.
-    if grep -qs 'headless = False' .venv/lib/python3.11/site-packages/cv2/version.py; then
+    if grep -qs 'headless = False' .venv/lib/python3*/site-packages/cv2/version.py; then
         pip install -qq --no-deps --force-reinstall "$(pins | grep '^opencv-python-headless==')"
     fi
     pip install -qq --no-deps --no-build-isolation -e .
     echo "$index" >.venv/.torch-index
 }
 
-# What the dry run of a submission installs into its own fresh environment, without a network.
+# What the dry run of a submission installs into its own fresh environment, without a network: for Python 3.11, the last
+# that has wheels of tflite-runtime, whatever the version of .venv. pip compares the conditions of pins with the latter.
 collect_wheels() {
     [ -f "$submission" ] || return 0
     rm -rf .wheels .wheels.part
-    pip download -qq --only-binary=:all: -d .wheels.part -r "$submission" -c <(pins)
+    pip download -qq --only-binary=:all: --python-version 3.11 -d .wheels.part -r "$submission" \
+        -c <(pins | sed "/>= '3/d; s/ *;.*//")
     mv .wheels.part .wheels
 }
 

@@ -108,7 +108,6 @@ TESTED_ELSEWHERE = {
     "inference/flip.py": "inference/test_backend.py",
     "inference/load.py": "inference/test_backend.py",
     "inference/onnx_session.py": "inference/test_landmarker.py",
-    "inference/run.py": "test_end_to_end.py",
     "inference/torch_backend.py": "inference/test_backend.py",
     "inference/track_config.py": "inference/test_tracking.py",
     "landmarks/parse.py": "landmarks/test_schemes.py",
@@ -191,7 +190,6 @@ CALLED_AS = {
     "data/check/tables.py": "nothing found",
     "data/check/tolerant.py": "check_data",
     "export/lanes/classic_worker.py": 'lane="classic"',  # a child process
-    "inference/run.py": '"predict"',
     "inference/torch_backend.py": "open_backend",  # imported when a checkpoint is opened
     "models/heatmap_net.py": "create_model",  # networks are created by name
     "models/necks.py": "neck=",

@@ -29,7 +29,7 @@ def submit(
         photos: folder of photos for the dry run; by default generated ones: one, several, no face, half a file.
         results: JSON of `distill evaluate`, whose numbers go into the technical report; a bad NME is reported.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
-        python: interpreter of the dry run, a path or a name such as `python3.10`; this one by default.
+        python: interpreter of the dry run, a path or a name such as `python3.10`; by default one that the rules allow.
         log: run that the package is recorded in.
     """
     from distill.cli.record import record_submission

@@ -39,6 +39,7 @@ class FaceRecord:
         attributes: annotations of the face, such as WFLW's `occlusion: True` or a pose angle in degrees.
         labels: origin of the points.
         turned: whether the annotation was in stored pixels and has been turned with the photo.
+        states_size: whether the annotation states the width and height of its photo.
     """
 
     name: str
@@ -53,6 +54,7 @@ class FaceRecord:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     labels: Labels = "hand"
     turned: bool = False
+    states_size: bool = False
 
     def in_scheme(self, scheme: str) -> "FaceRecord":
         """Return the same face with its points converted; boxes stay, so crops do not depend on the scheme."""
@@ -207,7 +209,7 @@ def make_record(
     return FaceRecord(
         name=name, image=image, landmarks=points, visible=flags & marked, scheme=scheme, boxes=boxes,
         group=group or name, subset=subset, known=marked, attributes=dict(attributes or {}), labels=labels,
-        turned=turned,
+        turned=turned, states_size=stated is not None,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ _TAG = 0x0112
 _XMP = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])")
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp", "Raw profile type xmp")
 _PNG_METADATA = (b"eXIf", b"Raw profile type", b"com.adobe.xmp")
-_UPRIGHT = 1
+UPRIGHT = 1
 _SWAPPED = (5, 6, 7, 8)
 
 
@@ -59,7 +59,7 @@ def orientation_of(image: Image.Image) -> int:
     EXIF that cannot be parsed does not count: viewers show such photos as they are stored.
     """
     if image.format == "PNG" and not _has_metadata(image):
-        return _UPRIGHT
+        return UPRIGHT
     try:
         number = image.getexif().get(_TAG)
     except Exception:  # noqa: BLE001  the parser raises whatever the broken bytes lead it to
@@ -68,7 +68,7 @@ def orientation_of(image: Image.Image) -> int:
         texts = (image.info.get(key) for key in _XMP_KEYS)
         found = (_XMP.search(text.encode() if isinstance(text, str) else text) for text in texts if text)
         number = next((int(match[1]) for match in found if match), None)
-    return number if isinstance(number, int) and _UPRIGHT <= number <= max(_SWAPPED) else _UPRIGHT
+    return number if isinstance(number, int) and UPRIGHT <= number <= max(_SWAPPED) else UPRIGHT
 
 
 def _has_metadata(image: Image.Image) -> bool:
@@ -85,7 +85,7 @@ def _has_metadata(image: Image.Image) -> bool:
 
 def upright_pixels(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Return stored pixels (h, w, ...) as they are shown."""
-    if orientation == _UPRIGHT:
+    if orientation == UPRIGHT:
         return pixels
     if orientation in _SWAPPED:
         pixels = pixels.swapaxes(0, 1)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from io import FileIO
@@ -10,7 +11,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from distill.errors import ConfigError
-from distill.files import atomic_path, require_writable, write_json, writing
+from distill.files import atomic_path, require_writable, write_text, writing
 from distill.inference.backend import Confidence
 from distill.inference.face import Face
 from distill.inference.sources import Frame
@@ -36,13 +37,24 @@ def _rounded(confidence: Confidence | None) -> list[float] | None:
     return None if confidence is None else [round(float(value), 4) for value in confidence]
 
 
+# An array without arrays, objects and strings in it; only between the elements of an array are there line breaks.
+_PLAIN_ARRAY = re.compile(r'\[\n\s*([^][{}"]+?)\n\s*\]')
+
+
+def readable_json(content: Any) -> str:
+    """Return indented JSON with each array of numbers, such as a point or a box, on one line."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    return _PLAIN_ARRAY.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
+
+
 class PredictionWriter:
     """Write the faces of many photos into one file, whose suffix names the format.
 
-    `.json`: one object, written at the end: `{"model", "scheme", "photos": {name: [face]}}`. `.jsonl`: one object a
-    photo, written at once. `.csv`, which appears at the end: one row a face: photo, width, height, frame, face, score,
-    left, top, right, bottom, then x and y of every point, then confidence, placed (1 or 0) and the confidence of every
-    point, which are empty where the model gives none, then the id of a face that is followed through a video.
+    `.json`: one object, written at the end: `{"model", "scheme", "photos": {name: [face]}}`, a point a line. `.jsonl`:
+    one object a photo, written at once. `.csv`, which appears at the end: one row a face: photo, width, height, frame,
+    face, score, left, top, right, bottom, then x and y of every point, then confidence, placed (1 or 0) and the
+    confidence of every point, which are empty where the model gives none, then the id of a face that is followed
+    through a video.
     """
 
     def __init__(self, path: Path, model: str, scheme: str, n_points: int) -> None:
@@ -88,7 +100,7 @@ class PredictionWriter:
             with suppress(OSError, ConfigError):
                 self._open.__exit__(type(failed), failed, failed.__traceback__)
         if self._path.suffix == ".json":
-            write_json(self._path, {**self._header, "photos": self._photos})
+            write_text(self._path, readable_json({**self._header, "photos": self._photos}))
 
     def add(self, frame: Frame, faces: Sequence[Face]) -> None:
         """Write the faces of one photo.

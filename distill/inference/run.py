@@ -12,7 +12,7 @@ from distill.images import whole_photo
 from distill.inference.face import Face
 from distill.inference.landmarker import Landmarker
 from distill.inference.photo_pool import map_in_threads
-from distill.inference.sources import Frame, Source, frames
+from distill.inference.sources import Frame, Source, frames, stated_frames
 from distill.inference.track_config import TrackConfig
 from distill.landmarks import load_scheme
 
@@ -110,4 +110,6 @@ def _predict_source(
     if not source.is_video:
         return _line(source.name, every)
     rate = n_frames / max(time.perf_counter() - start, 1e-9)
-    return _line(source.name, every, f" in {n_frames} frames", f", {rate:.1f} frames per second")
+    stated = None if n_frames == max_frames else stated_frames(source)
+    fewer = f" of {stated} in its header" if stated is not None and n_frames < stated else ""
+    return _line(source.name, every, f" in {n_frames} frames{fewer}", f", {rate:.1f} frames per second")

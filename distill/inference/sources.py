@@ -1,5 +1,6 @@
 """Photos from files, folders, patterns, videos and cameras, one after another."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ import cv2
 
 from distill.errors import ConfigError, ImageError
 from distill.images import AnyPhoto, read_scaled
+from distill.inference.video_container import missing_bytes
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".pgm", ".ppm")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp")
+# Containers whose header holds the number of frames; of others OpenCV estimates it.
+_COUNTED = (".mp4", ".m4v", ".mov", ".3gp", ".avi")
 _CAMERA = "camera"
 _PATTERN = "*?["
 
@@ -107,18 +111,21 @@ def frames(source: Source) -> Iterator[Frame]:
     """Yield the photos of a source: one, or the frames of a video or camera.
 
     Raises:
-        ImageError: the file is missing or broken, or the camera cannot be opened.
+        ImageError: the file is missing or broken, or the camera cannot be opened. Of a video that was cut off, after
+            its last frame.
     """
     if not source.is_video:
         yield Frame(source, read_scaled(source.name))
         return
     if source.camera is None and not Path(source.name).is_file():
         raise ImageError(f"{source.name}: no such video; check the path")
-    capture = cv2.VideoCapture(source.name if source.camera is None else source.camera)
+    missing = missing_bytes(source.name) if source.camera is None else 0
+    capture = _open(source)
     try:
         if not capture.isOpened():
             reason = "cannot be decoded" if source.camera is None else "no such camera, or another program uses it"
-            raise ImageError(f"{source.name}: {reason}")
+            cut = f"; it is cut off, {missing} bytes are missing: copy it again" if missing else ""
+            raise ImageError(f"{source.name}: {reason}{cut}")
         index, start = 0, time.monotonic()
         while True:
             whole, pixels = capture.read()
@@ -131,13 +138,40 @@ def frames(source: Source) -> Iterator[Frame]:
             index += 1
         if index == 0:
             raise ImageError(f"{source.name}: holds no frame that can be decoded")
+        if missing:
+            stated = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), index)
+            raise ImageError(
+                f"{source.name}: cut off, {missing} bytes are missing: {index} of {stated} frames were read; "
+                "copy it again"
+            )
     finally:
         capture.release()
 
 
+def _open(source: Source) -> cv2.VideoCapture:
+    # FFmpeg would print a line of its own about each damaged frame.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    return cv2.VideoCapture(source.name if source.camera is None else source.camera)
+
+
+def stated_frames(source: Source) -> int | None:
+    """Return the number of frames in a video's header; None where it holds none.
+
+    A complete video may have fewer: an edit list hides those that were trimmed off.
+    """
+    if Path(source.name).suffix.lower() not in _COUNTED:
+        return None
+    capture = _open(source)
+    try:
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    finally:
+        capture.release()
+    return count if count > 0 else None
+
+
 def frame_rate(source: Source) -> float:
     """Return the frames per second of a video as its header states them, 25 where it states none."""
-    capture = cv2.VideoCapture(source.name if source.camera is None else source.camera)
+    capture = _open(source)
     try:
         rate = float(capture.get(cv2.CAP_PROP_FPS))
     finally:

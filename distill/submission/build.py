@@ -1,6 +1,5 @@
 """Package a model for a contest: check the limits, zip it deterministically, and keep only a zip that runs."""
 
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from distill.detection.detector import bundled_detector
+from distill.environments.pythons import find_python
 from distill.errors import SubmissionError
 from distill.files import atomic_path, sha256, write_json
 from distill.inference.landmarker import Landmarker
@@ -183,7 +183,7 @@ def build_submission(
     photos: Sequence[Path],
     report: Mapping[str, Any],
     wheels: str | Path | None = None,
-    python: str | Path = sys.executable,
+    python: str | Path | None = None,
 ) -> SubmissionReport:
     """Package a model and prove that the package runs. The zip appears only when everything passed.
 
@@ -194,7 +194,8 @@ def build_submission(
         photos: what the dry run is made with, as from `sample_photos`.
         report: results for techreport.pdf, nested as one likes; a bad or missing evaluation is a concern of the report.
         wheels: folder with the wheels of requirements.txt; None asks the package index.
-        python: interpreter of the dry run, one of the versions the rules name.
+        python: interpreter of the dry run, one of the versions the rules name; None takes this one where they name its
+            version, else the newest of them that is installed.
 
     Raises:
         SubmissionError: a rule is broken or the dry run fails; nothing is written then.
@@ -203,18 +204,37 @@ def build_submission(
     """
     model, target, rules_path = Path(model_path), Path(out_zip), Path(contest)
     rules = load_contest(rules_path)
-    running = python_version(python).rpartition(".")[0]
-    if running not in rules.python:
-        allowed = " or ".join(rules.python)
-        raise SubmissionError(f"the dry run has Python {running}, {rules.name} runs {allowed}; name one: --python")
+    interpreter = _allowed_python(rules, python)
     if not photos:
         raise SubmissionError("no photos for the dry run; give some, or generate them with sample_photos")
     with _single_output(model, rules) as shipped:
-        done = _package(shipped, target, rules_path, rules, photos, report, wheels, python)
+        done = _package(shipped, target, rules_path, rules, photos, report, wheels, interpreter)
     slow = slow_integers(model, _requirements().decode())
     done = replace(done, concerns=(*concerns(report, sha256(model)), *slow))
     write_json(target.parent / REPORT, asdict(done))
     return done
+
+
+def _allowed_python(rules: Contest, chosen: str | Path | None) -> str | Path:
+    """Return the interpreter of the dry run.
+
+    Raises:
+        SubmissionError: the chosen one is of another version than the rules name, or none of them is installed.
+    """
+    allowed = " or ".join(rules.python)
+    if chosen is None:
+        newest_first = sorted(rules.python, key=lambda version: tuple(map(int, version.split("."))), reverse=True)
+        found = find_python(newest_first)
+        if found is None:
+            raise SubmissionError(
+                f"the dry run needs Python {allowed} ({rules.name}), which is not on PATH, in pyenv or in uv; "
+                "install one, or name it: --python"
+            )
+        return found
+    running = python_version(chosen).rpartition(".")[0]
+    if running not in rules.python:
+        raise SubmissionError(f"the dry run has Python {running}, {rules.name} runs {allowed}; name one: --python")
+    return chosen
 
 
 def _package(

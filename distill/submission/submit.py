@@ -1,7 +1,6 @@
 """Build a contest submission from a model, the name of a contest and folders of photos and wheels."""
 
 import json
-import sys
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -34,7 +33,8 @@ def submit(
         photos: folder of photos for the dry run; generated ones by default.
         results: JSON of `distill evaluate`, whose numbers go into the technical report.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
-        python: interpreter of the dry run, a path or a name; this one by default.
+        python: interpreter of the dry run, a path or a name; by default this one where the rules name its version,
+            else the newest that they name and that is installed.
 
     Raises:
         ConfigError: unknown rules, or no photos or results where they are named.
@@ -45,7 +45,7 @@ def submit(
     with tempfile.TemporaryDirectory(prefix="distill-photos-") as folder:
         chosen = photos_in(photos) if photos else sample_photos(folder)
         numbers = read_results(results) if results else {}
-        return build_submission(Path(model), Path(out), rules, chosen, numbers, wheels, python or sys.executable)
+        return build_submission(Path(model), Path(out), rules, chosen, numbers, wheels, python)
 
 
 def find_contest(name: str) -> Path:

@@ -1,5 +1,6 @@
 """Configuration of a training run: optimiser, trainer, logging, and the parts it is made of."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -135,9 +136,10 @@ class TrainerConfig:
             if getattr(self, name) < 0:
                 raise ConfigError(f"--trainer.{name} {getattr(self, name)} must be at least 0")
         if self.epochs % self.validate_every:
+            fitting = math.gcd(self.epochs, self.validate_every)
             raise ConfigError(
                 f"--trainer.epochs {self.epochs} is no multiple of --trainer.validate_every {self.validate_every}: "
-                "the last weights would never be validated"
+                f"the last weights would never be validated; give --trainer.validate_every {fitting} as well"
             )
 
 

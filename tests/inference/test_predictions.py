@@ -13,7 +13,7 @@ import pytest
 from distill.errors import ConfigError
 from distill.geometry import Box
 from distill.inference.face import Face
-from distill.inference.predictions import PredictionWriter
+from distill.inference.predictions import PredictionWriter, readable_json
 from distill.inference.sources import Frame, Source
 from tests.support.errors import assert_one_line
 
@@ -43,6 +43,24 @@ def test_json(tmp_path: Path) -> None:
     unplaced = face | {"confidence": 0.375, "placed": False, "point_confidence": [0.25, 0.5], "id": 3}
     photos = {"a.png": [unknown, unknown], "b.mp4#7": [unplaced], "b.mp4#8": []}
     assert content == {"model": "net", "scheme": "scheme", "photos": photos}
+
+
+def test_json_has_a_point_a_line(tmp_path: Path) -> None:
+    write(tmp_path / "out.json")
+    lines = [line.strip() for line in (tmp_path / "out.json").read_text().splitlines()]
+    assert lines.count("[3.5, 4.25],") == lines.count("[5.0, 6.0]") == 3
+    assert lines.count('"box": [1.0, 2.0, 31.5, 42.25],') == 3
+    assert '"point_confidence": [0.25, 0.5],' in lines
+
+
+def test_json_keeps_names_that_look_like_arrays() -> None:
+    content = {"photos": {"[\n 1 ,\n 2\n].png": [], "[ 3 ]": [[1, 2.5], [], ["[\n4\n]", 5], [None, True]]}}
+    assert json.loads(readable_json(content)) == content
+
+
+def test_json_refuses_nan() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        readable_json([float("nan")])
 
 
 def test_json_lines(tmp_path: Path) -> None:

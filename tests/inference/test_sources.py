@@ -63,6 +63,8 @@ def test_frames_of_a_video_come_in_order_with_their_time(tmp_path: Path) -> None
 def test_broken_videos_and_missing_cameras_are_told(tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"nothing")
+    unfinished = write_video(tmp_path / "unfinished.mp4")
+    unfinished.write_bytes(unfinished.read_bytes()[:-100])
     assert [Source(name, Path()).camera for name in ("camera", "camera:2", "camera:x", "clip.mp4")] == [
         0,
         2,
@@ -73,6 +75,7 @@ def test_broken_videos_and_missing_cameras_are_told(tmp_path: Path) -> None:
         (str(broken), "cannot be decoded"),
         ("nowhere.mp4", "no such video"),
         ("camera:97", "camera"),
+        (str(unfinished), "cannot be decoded; it is cut off, 100 bytes are missing: copy it again"),
     ):
         with pytest.raises(ImageError, match=message):
             list(frames(Source(name, Path())))

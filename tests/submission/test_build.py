@@ -167,7 +167,7 @@ VIOLATIONS: dict[str, tuple[Callable[..., None], str]] = {
     "runtime": (lambda *given: build(*given, runtime="1.13.1"), "does not run on TFLite 1.13.1"),
     "model_name": (lambda *given: build(*given, model_name="../best.tflite"), "model_name is '../best.tflite'"),
     "files": (lambda *given: build(*given, files=["best.tflite", "poster.pdf"]), "asks for poster.pdf"),
-    "python": (lambda *given: build(*given, python=["3.8"]), "runs 3.8; name one: --python"),
+    "python": (lambda *given: build(*given, python=["3.1"]), "needs Python 3.1 (ICME 2024 PAIR), which is not on PATH"),
     "forbidden_packages": (lambda *given: build(*given, forbidden_packages=["NumPy"]), "requirements.txt names numpy"),
     "max_zip_bytes": (lambda *given: build(*given, max_zip_bytes=1000), "max_zip_bytes is 1000"),
     "max_model_bytes": (lambda *given: build(*given, max_model_bytes=100), "max_model_bytes is 100"),
@@ -180,6 +180,24 @@ VIOLATIONS: dict[str, tuple[Callable[..., None], str]] = {
         "max_seconds_total is 0.9",
     ),
 }
+
+
+def test_the_dry_run_takes_the_newest_python_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Python 3.12 and 3.13 a contest that runs 3.10 or 3.11 is tried in 3.11, whose wheels `make setup` fetches."""
+    requested: list[list[str]] = []
+    monkeypatch.setattr(
+        submit, "find_python", lambda versions: requested.append(list(versions)) or "/usr/bin/python3.11"
+    )
+    rules = replace(PAIR, python=("3.9", "3.11", "3.10"))
+    assert submit._allowed_python(rules, None) == "/usr/bin/python3.11"
+    assert requested == [["3.11", "3.10", "3.9"]]
+
+
+def test_a_python_of_another_version_than_the_rules_name_is_refused() -> None:
+    here = ".".join(map(str, sys.version_info[:2]))
+    with pytest.raises(SubmissionError, match=rf"has Python {here}, .* runs 3.1; name one: --python"):
+        submit._allowed_python(replace(PAIR, python=("3.1",)), sys.executable)
+    assert submit._allowed_python(replace(PAIR, python=(here,)), sys.executable) == sys.executable
 
 
 def test_a_confidence_is_not_packaged(model: Path, tmp_path: Path) -> None:

@@ -12,7 +12,14 @@ from distill.data.check.duplicates import find_group_leaks, find_near_duplicates
 from distill.data.check.finding import Finding, Report, SubsetCounts, worst_first
 from distill.data.check.hashes import compare_hashes, hash_folder, read_hashes, write_hashes
 from distill.data.check.photos import PhotoFacts, scan_photos
-from distill.data.check.points import find_coinciding, find_outside, find_tiny, find_turned, find_unmarked
+from distill.data.check.points import (
+    find_coinciding,
+    find_outside,
+    find_tiny,
+    find_turned,
+    find_unclear_orientation,
+    find_unmarked,
+)
 from distill.data.check.shape import find_odd_shapes
 from distill.data.check.tolerant import photos_below, read_all_sound
 from distill.data.readers import FORMATS, require_root
@@ -125,6 +132,7 @@ def _findings(
     yield from find_same_bytes(facts, records, root, test)
     yield from find_near_duplicates(facts, records, test)
     yield from find_turned(records)
+    yield from find_unclear_orientation(facts, records)
     yield from find_outside(facts, records)
     yield from find_odd_shapes(records)
     yield from find_coinciding(records)

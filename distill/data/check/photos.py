@@ -16,7 +16,7 @@ from distill.data.records import FaceRecord
 from distill.errors import ImageError
 from distill.files import read_regular
 from distill.geometry import CropSpec, crop_affine
-from distill.images import Photo, decode_image, warp
+from distill.images import Layout, Photo, decode_image, image_layout, warp
 
 HASH_BITS = 256
 _CROP = CropSpec(size=64, scale=1.3)
@@ -32,12 +32,16 @@ class FaceHash(NamedTuple):
 
 @dataclass(frozen=True)
 class PhotoFacts:
-    """Facts of one photo file: SHA-256 of its bytes, (width, height), the fault if it cannot be decoded, its faces."""
+    """Facts of one photo file: SHA-256 of its bytes, (width, height), the fault if it cannot be decoded, its faces.
+
+    `layout` is the size and orientation in its header, None where it cannot be decoded.
+    """
 
     sha256: str
     size: tuple[int, int] | None
     fault: str | None
     hashes: Mapping[str, FaceHash] = field(default_factory=dict)
+    layout: Layout | None = None
 
 
 def face_hash(photo: Photo, record: FaceRecord) -> FaceHash | None:
@@ -67,11 +71,12 @@ def _facts(path: Path, faces: Sequence[FaceRecord]) -> PhotoFacts:
     digest = hashlib.sha256(data).hexdigest()
     try:
         photo = decode_image(data, path.name)
+        layout = image_layout(path)
     except ImageError as error:
         return PhotoFacts(digest, None, str(error).removeprefix(f"{path.name}: "))
     hashes = {record.name: face_hash(photo, record) for record in faces}
     hashed = {name: value for name, value in hashes.items() if value is not None}
-    return PhotoFacts(digest, (photo.shape[1], photo.shape[0]), None, hashed)
+    return PhotoFacts(digest, (photo.shape[1], photo.shape[0]), None, hashed, layout)
 
 
 def scan_photos(

@@ -8,6 +8,7 @@ import numpy as np
 from distill.data.check.finding import Finding
 from distill.data.check.photos import PhotoFacts
 from distill.data.records import FaceRecord
+from distill.images import UPRIGHT
 from distill.landmarks import load_scheme
 
 # A cut-off chin is guessed a little outside; more than this share of the face is another mistake.
@@ -17,7 +18,10 @@ _OUTSIDE = "check it: a wrong scale, a crop made without its points, or 1-based 
 _TINY = "leave it out, or train for small faces on purpose"
 _COINCIDE = "check it: points were left where the tool first put them"
 _NEVER = "nothing to do if the set has no such points; else the file is cut short"
-_TURNED = "nothing to do if the sheets show points on the faces; else annotate with a tool that turns photos"
+_TURNED = (
+    "nothing to do if the sheets show points on the faces; else state the annotated photo's width and height, or "
+    "annotate with a tool that turns photos"
+)
 _NO_POINTS = "nothing to do: such faces serve detectors and label-free training"
 
 
@@ -47,6 +51,26 @@ def find_turned(records: Sequence[FaceRecord]) -> Iterator[Finding]:
     if turned:
         what = f"{len(turned)} of {len(records)} faces are annotated in the photo's stored pixels; points were turned"
         yield Finding("warning", "orientation", turned[0], what, _TURNED)
+
+
+def find_unclear_orientation(facts: Mapping[Path, PhotoFacts], records: Sequence[FaceRecord]) -> Iterator[Finding]:
+    """Faces in photos that an orientation tag turns, of which no stated size tells which pixels were annotated.
+
+    The size tells it where the turn exchanges two different sides.
+    """
+    unclear = []
+    for record in records:
+        layout = facts[record.image].layout
+        if layout is None or layout.orientation == UPRIGHT or not record.known.any():
+            continue
+        if not record.states_size or layout.stored == layout.size:
+            unclear.append(record.name)
+    if unclear:
+        what = (
+            f"{len(unclear)} of {len(records)} faces are in photos that an orientation tag turns, and no size tells "
+            "which pixels were annotated; read as points of the photo as it is shown"
+        )
+        yield Finding("warning", "orientation", unclear[0], what, _TURNED)
 
 
 def find_tiny(records: Sequence[FaceRecord], smallest: float) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from distill.data.check import CheckOptions, Finding, Report, check_data
 from distill.data.check.duplicates import is_test
@@ -21,6 +22,7 @@ from distill.data.readers.pts import read_pts
 from distill.data.records import FaceRecord
 from distill.data.synthetic import render_face
 from distill.errors import AnnotationError, ConfigError
+from distill.images import image_size
 from distill.landmarks import load_scheme
 from tests.support.annotation_writers import write_pts
 
@@ -190,6 +192,43 @@ def test_far_tiny_and_doubled_points(faces: Path) -> None:
     assert found["outside photo", "a/trainset/face8"].severity == "warning"
     assert "27 of 68" in found["same place", "a/trainset/face9"].what
     assert Counter(check for check, _ in _found(_check(faces, smallest=60)))["tiny face"] > 0
+
+
+def _set_orientation(photo: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.open(photo).save(photo, exif=exif, quality=95)
+
+
+def _write_csv(root: Path, size: tuple[int, int] | None) -> list[Finding]:
+    """Write a CSV of a 68-point face in the upright pixels of face1.jpg; return what a check finds."""
+    points = read_pts(root / "face1.pts")
+    cells = [f"{value:.2f}" for value in points.ravel()]
+    names = [f"{axis}{index}" for index in range(len(points)) for axis in "xy"]
+    stated = [("width", size[0]), ("height", size[1])] if size else []
+    head = ",".join(["image", *names, *(name for name, _ in stated)])
+    (root / "test.csv").write_text("\n".join([head, ",".join(["face1.jpg", *cells, *(str(v) for _, v in stated)])]))
+    return list(check_data("csv", root, scheme="ibug68", options=CheckOptions(smallest=10))[0].findings)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("stated", [False, True])
+def test_a_turned_photo_without_a_size_that_tells_the_pixels(
+    made: Path, tmp_path: Path, orientation: int, stated: bool
+) -> None:
+    for suffix in ("jpg", "pts"):
+        shutil.copy(next(made.rglob(f"face1.{suffix}")), tmp_path)
+    picture = cv2.copyMakeBorder(cv2.imread(str(tmp_path / "face1.jpg")), 0, 30, 0, 0, cv2.BORDER_REPLICATE)
+    cv2.imwrite(str(tmp_path / "face1.jpg"), picture)  # 96 x 126 pixels
+    _set_orientation(tmp_path / "face1.jpg", orientation)
+    shown = image_size(tmp_path / "face1.jpg")
+    found = [finding for finding in _write_csv(tmp_path, shown if stated else None) if finding.check == "orientation"]
+    # Half a turn keeps the size, so that stating it tells nothing.
+    assert len(found) == (orientation != 1 and not (stated and orientation == 6))
+    if found:
+        assert (found[0].severity, found[0].file) == ("warning", "face1.jpg")
+        assert found[0].what.startswith("1 of 1 faces are in photos that an orientation tag turns, and no size tells")
+        assert "points of the photo as it is shown" in found[0].what
 
 
 def test_hash_list_notices_a_flipped_byte_a_lost_and_a_new_file(faces: Path, tmp_path: Path) -> None:
