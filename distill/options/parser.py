@@ -51,9 +51,13 @@ class _OneLinePerOption(DefaultHelpFormatter):
         super().__init__(*args, **{**kwargs, "width": 130, "max_help_position": 30})
 
     def format_help(self) -> str:
-        """Return the help without blank lines."""
+        """Return the help without blank lines and without headings inside a group, such as that of `--data.crop.`."""
         head, options, groups = super().format_help().partition("\noptions:\n")
-        return f"{head}\n{groups}".replace("\n\n", "\n") if options else head
+        if not options:
+            return head
+        lines = f"{head}\n{groups}".replace("\n\n", "\n").splitlines(keepends=True)
+        following = [*lines[1:], ""]
+        return "".join(line for line, below in zip(lines, following, strict=True) if not _heads_inner(line, below))
 
     def _format_action(self, action: Action) -> str:
         nested = any(name.endswith((".help", "--help")) for name in action.option_strings)
@@ -67,6 +71,11 @@ class _OneLinePerOption(DefaultHelpFormatter):
         text = str(action.help or "").rstrip(".")
         default = _shown_value(action.default)
         return f"{text} [{default.replace('%', '%%')}]" if default else text
+
+
+def _heads_inner(line: str, below: str) -> bool:
+    """Return whether a line of the help is the heading of options whose names have two dots or more."""
+    return not line.startswith(" ") and below.startswith("  --") and below.split()[0].count(".") > 1
 
 
 def options_of(command: str, description: str, target: Callable[..., Any], *positional: str) -> ArgumentParser:

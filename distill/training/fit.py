@@ -97,7 +97,8 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     task.accumulate = config.trainer.accumulate
     task.accept_data = config.accept_data
     task.skip_nonfinite = config.trainer.nonfinite == "skip"
-    task.photos = [record.name for record in data.train.records]
+    records = data.train.records
+    task.name_of = lambda face: records[face].name  # a function, as the averaged weights are a deep copy of the task
     trained_on = photo_fingerprints(data.train.records)
     task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()
