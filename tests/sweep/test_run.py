@@ -150,7 +150,7 @@ def test_a_sweep_is_continued_with_its_own_search_only(tmp_path: Path) -> None:
 
 def test_a_sweep_whose_first_trainings_all_fail_ends(optuna: Any, tmp_path: Path) -> None:
     """Options that only the training can refuse, such as a folder without faces, do not cost every trial."""
-    config = SweepConfig(runs=tmp_path, search=SEARCH, trials=50, workers=3, command="teacher")
+    config = SweepConfig(runs=tmp_path, search=SEARCH, trials=50, command="teacher")
     with pytest.raises(module.TrainingError, match=r"no trial finished; trial_0: .*\(status \d\)"):
         run_sweep(config, parse_space(SEARCH), lambda values: {"no_such_option": 1})
     content = json.loads((config.folder / "trials.json").read_text())
