@@ -45,6 +45,32 @@ class _Terminated(SystemExit):
     """SIGTERM to a command: temporary files and child processes go, as at any exit."""
 
 
+class _Interrupt:
+    """SIGINT to a command, remembered: NumPy and OpenCV turn it into an ImportError while they are imported."""
+
+    received = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _remembering(interrupt: _Interrupt) -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, as without this context, and be remembered."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into an exit; trainings put their own handler in front."""
@@ -65,8 +91,9 @@ def _exit_on_sigterm() -> Iterator[None]:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 a check failed, 2 a user error, 130 or 143 stopped."""
     argv = sys.argv[1:] if argv is None else argv
+    interrupt = _Interrupt()
     try:
-        with _exit_on_sigterm():
+        with _exit_on_sigterm(), _remembering(interrupt):
             return _run(argv)
     except _Terminated as stopped:
         print("stopped by SIGTERM", file=sys.stderr)
@@ -89,6 +116,9 @@ def main(argv: list[str] | None = None) -> int:
         print("stopped by SIGINT", file=sys.stderr)
         return 130
     except Exception as error:
+        if interrupt.received:
+            print("stopped by SIGINT", file=sys.stderr)
+            return 130
         if (message := _used_up(error, argv[0] if argv else "")) is None:
             raise
         print(f"error: {message}", file=sys.stderr)
@@ -100,7 +130,9 @@ def _used_up(error: Exception, command: str) -> str | None:
     from distill.files import NOT_WRITABLE
 
     if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
-        return f"{error.filename or 'the disk'}: cannot be written ({error.strerror})"
+        return (
+            f"{error.filename or 'the disk, or that of temporary files (TMPDIR)'}: cannot be written ({error.strerror})"
+        )
     if is_out_of_memory(error):
         return f"distill {command}: not enough memory ({first_line(error)}); {_LESS_MEMORY}"
     return None
