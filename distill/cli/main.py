@@ -3,7 +3,6 @@
 Nothing heavy is imported before the options are known to be right.
 """
 
-import os
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from types import FrameType
 
 from distill import __version__
 from distill.errors import ConfigError, DistillError, first_line, is_out_of_memory, suggest
+from distill.system.streams import complain, flush_output, output_failed, prepare_streams
 
 COMMANDS = {
     "teacher": "train a heatmap teacher on annotated faces",
@@ -90,38 +90,47 @@ def _exit_on_sigterm() -> Iterator[None]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 a check failed, 2 a user error, 130 or 143 stopped."""
-    argv = sys.argv[1:] if argv is None else argv
+    prepare_streams()
+    try:
+        status = _status(sys.argv[1:] if argv is None else argv)
+    except SystemExit as end:  # the help of a command, or the end of a training that was stopped
+        if not isinstance(end.code, str):
+            end.code = flush_output(end.code or 0)
+        raise
+    return flush_output(status)
+
+
+def _status(argv: list[str]) -> int:
+    """Run one command and return its exit status; what a user can cause is one line on standard error."""
     interrupt = _Interrupt()
     try:
         with _exit_on_sigterm(), _remembering(interrupt):
             return _run(argv)
     except _Terminated as stopped:
-        print("stopped by SIGTERM", file=sys.stderr)
+        complain("stopped by SIGTERM")
         return int(stopped.code or 0)
     except DistillError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         return 2
-    except BrokenPipeError:
-        # The reader of a pipe, such as `head`, has ended; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except BrokenPipeError as error:
+        return output_failed(error)
     except ModuleNotFoundError as error:
         from distill.system.missing_packages import missing_package
 
         if (message := missing_package(error, f"distill {argv[0]}")) is None:
             raise
-        print(f"error: {message}", file=sys.stderr)
+        complain(f"error: {message}")
         return 2
     except KeyboardInterrupt:
-        print("stopped by SIGINT", file=sys.stderr)
+        complain("stopped by SIGINT")
         return 130
     except Exception as error:
         if interrupt.received:
-            print("stopped by SIGINT", file=sys.stderr)
+            complain("stopped by SIGINT")
             return 130
         if (message := _used_up(error, argv[0] if argv else "")) is None:
             raise
-        print(f"error: {message}", file=sys.stderr)
+        complain(f"error: {message}")
         return 2
 
 
@@ -130,9 +139,7 @@ def _used_up(error: Exception, command: str) -> str | None:
     from distill.files import NOT_WRITABLE
 
     if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
-        return (
-            f"{error.filename or 'the disk, or that of temporary files (TMPDIR)'}: cannot be written ({error.strerror})"
-        )
+        return f"{error.filename or 'standard output or a file'}: cannot be written ({error.strerror})"
     if is_out_of_memory(error):
         return f"distill {command}: not enough memory ({first_line(error)}); {_LESS_MEMORY}"
     return None

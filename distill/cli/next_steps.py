@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from distill.data.config import DataConfig
+from distill.data.config import SHARDS, DataConfig
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.train import TrainResult
 
@@ -29,9 +29,12 @@ def next_commands(config: RunConfig, checkpoint: Path) -> list[str]:
     """Return the commands that use a checkpoint on the data it was trained for."""
     evaluate = ["distill", "evaluate", str(checkpoint), *_faces(config.data), *_test_faces(config.data)]
     if isinstance(config, StudentConfig):
-        return [shlex.join(evaluate), shlex.join(["distill", "export", str(checkpoint)])]
-    student = ["distill", "student", "--config", "student", "--teacher", str(checkpoint)]
-    return [shlex.join(evaluate), shlex.join([*student, *_faces(config.data), *_training_faces(config.data)])]
+        further = ["distill", "export", str(checkpoint)]
+    else:
+        student = ["distill", "student", "--config", "student", "--teacher", str(checkpoint)]
+        further = [*student, *_faces(config.data), *_training_faces(config.data)]
+    # Shards are for trainings alone.
+    return [shlex.join(words) for words in (evaluate, further) if words is further or config.data.format != SHARDS]
 
 
 def _faces(data: DataConfig) -> list[str]:

@@ -2,22 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from distill.data.box_sources import DETECTOR
 from distill.data.class_balance import attribute_weights
-from distill.data.config import CropConfig, DataConfig, SetConfig
+from distill.data.config import SHARDS, CropConfig, DataConfig, SetConfig
 from distill.data.crop_extent import resolve_crop
 from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
-from distill.data.detector_boxes import detected_crop, with_detector_boxes
+from distill.data.detector_boxes import DETECTED_FACES, detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
 from distill.data.preflight import find_unfit, without_unfit
 from distill.data.presets import Split, official_split, official_test_subsets, preset_crop
 from distill.data.readers import parse_subsets, read_annotated, read_faces
 from distill.data.records import FaceRecord, known_normalisers, with_boxes, with_points
+from distill.data.shards.build import build_shard_data
+from distill.data.shards.faces import ShardFaces
 from distill.data.splits import split_by_group, without_groups_of
 from distill.data.trained_photos import require_disjoint
 from distill.detection.detector import FaceDetector
@@ -112,6 +117,8 @@ def build_data(
         progress: show a progress bar where faces are detected.
         notify: receives the line about the crop.
     """
+    if data.format == SHARDS:
+        return build_shard_data(data, heads, seed, epochs, notify)
     split = split_of(data)
     test = [] if split.test is None else _read(data, split.test)
     train, val = read_split(data, split, test, seed)
@@ -182,7 +189,11 @@ def fit_detector_crop(
     except ConfigError as error:
         what = f"No detector ({error})"
     else:
-        fitted, found, searched, offset = detected_crop(faces, crop, source, detector)
+        with TemporaryDirectory() as folder:
+            if isinstance(faces, ShardFaces):
+                spread = np.linspace(0, len(faces) - 1, min(DETECTED_FACES, len(faces))).astype(int)
+                faces = faces.extract(spread.tolist(), Path(folder))
+            fitted, found, searched, offset = detected_crop(faces, crop, source, detector)
         what = f"The detector finds {found} of {searched} training faces"
     if fitted is None:
         notify(f"{what}: its boxes will be cut out as {source} boxes are")

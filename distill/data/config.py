@@ -12,6 +12,8 @@ from distill.geometry import CropSpec
 
 _ROOT = Path("data/300W")
 _FORMAT = "300w"
+# The format of `distill data pack --shards`, which trainings alone read.
+SHARDS = "shards"
 _VAL_FRACTION = 0.1
 # Default of a field that __post_init__ fills in, so that what is given can be told from what is left open. It is None
 # behind `Any`, because the field of a finished configuration never is.
@@ -58,6 +60,25 @@ def _require_boxes(what: str, boxes: list[str]) -> None:
         raise ConfigError(
             f"{what} {boxes} must begin with gt or dataset; the crop of {DETECTOR} boxes is fitted to them"
         )
+
+
+@dataclass(frozen=True)
+class ShardConfig:
+    """How the shards of `--data.format shards` are read.
+
+    Attributes:
+        window: shards whose faces are mixed; an epoch passes over all shards in shuffled order.
+        max_gb: room for copies of shards at a URL, in `DISTILL_CACHE`.
+    """
+
+    window: int = 8
+    max_gb: float = 100.0
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.max_gb <= 0:
+            raise ConfigError(
+                f"--data.shards: window {self.window} must be at least 1 and max_gb {self.max_gb} above 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -110,6 +131,7 @@ class DataConfig:
         sets: further data sets, of schemes that the network has a head for.
         balance: attributes of the main set's faces; the rarer a face's kind, the more it counts.
         unfit_faces: faces that spoil a training, as with points far outside: `refuse` to start, or `leave_out`.
+        shards: how shards are read, of `--data.format shards`.
     """
 
     format: str = _OPEN
@@ -130,9 +152,12 @@ class DataConfig:
     balance: list[str] = field(default_factory=list)
     preset: str | None = None
     unfit_faces: Literal["refuse", "leave_out"] = "refuse"
+    shards: ShardConfig = field(default_factory=ShardConfig)
 
     def __post_init__(self) -> None:
         _apply_preset(self)
+        if self.shards != ShardConfig() and self.format != SHARDS:
+            raise ConfigError(f"--data.shards has no effect on --data.format {self.format}, only on {SHARDS}")
         if not 0 < self.val_fraction < 1:
             raise ConfigError(f"--data.val_fraction {self.val_fraction} must be above 0 and below 1")
         if self.batch_size < 1:

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from distill.data.dataset import FaceDataset, FaceSample, init_worker
 from distill.data.multi_dataset import MixedDataset
 from distill.data.sampler import StepSampler
+from distill.data.shards.faces import ShardFaces
 
 
 class FaceData(pl.LightningDataModule):
@@ -37,7 +38,9 @@ class FaceData(pl.LightningDataModule):
 
     def sampler(self, start: int = 0, rank: int = 0, world: int = 1) -> StepSampler:
         """Return the order of the training faces from step `start` on."""
-        return StepSampler(len(self.train), self.batch_size, self.epochs, self.seed, start, rank, world)
+        faces = self.train.records if isinstance(self.train, FaceDataset) else None
+        order = faces.order if isinstance(faces, ShardFaces) else None
+        return StepSampler(len(self.train), self.batch_size, self.epochs, self.seed, start, rank, world, order)
 
     def train_dataloader(self) -> DataLoader[FaceSample]:
         if self.trainer is None:

@@ -1,19 +1,21 @@
 """Data set of augmented face crops; a sample depends only on (seed, epoch, index)."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from distill.data.augment import AugmentConfig, change_pixels, flip_points, pixel_pipeline, sample_affine
 from distill.data.box_sources import DETECTOR
 from distill.data.records import FaceRecord
+from distill.data.shards.faces import ShardFaces
 from distill.errors import AnnotationError
 from distill.geometry import Box, CropSpec, apply_affine, invert_affine, normalise
 from distill.images import Photo, read_image, warp
@@ -55,13 +57,14 @@ class FaceDataset(Dataset[FaceSample]):
     """Crops of annotated faces.
 
     Args:
-        records: the faces; they are converted to `scheme`.
+        records: the faces, as a list or of shards; they are converted to `scheme`.
         crop: how a face box becomes a crop.
         scheme: landmark scheme of the samples.
         augment: how to change the faces; None leaves them as they are.
         boxes: sources of the face boxes; with several, each sample draws one of those its face has.
         seed: of the augmentation.
-        cache: decode all photos now and keep them in memory (w * h * 3 bytes each), for small data sets and slow disks.
+        cache: decode all photos now and keep them in memory (w * h * 3 bytes each), for small data sets and slow disks;
+            photos of shards are never kept.
         rounds: number of augmentation rounds: epoch e repeats epoch e modulo `rounds`, so that cached teacher outputs
             can be reused; 0 never repeats augmentations.
         detector_crop: how a `detector` box becomes a crop; None: as the others do.
@@ -88,12 +91,19 @@ class FaceDataset(Dataset[FaceSample]):
     ) -> None:
         if not records:
             raise AnnotationError("no faces to make a data set of: choose another subset or split")
-        without = [record for record in records if not any(source in record.boxes for source in boxes)]
+        without = [records[index] for index in np.flatnonzero(~_have_box(records, boxes))]
         if without:
             sources = " or ".join(boxes)
             counts = f"{len(without)} of {len(records)}"
             raise AnnotationError(f"{counts} faces have no {sources} box, '{without[0].name}' among them: use gt boxes")
-        self.records = [record.in_scheme(scheme) for record in records]
+        self.records: Sequence[FaceRecord]
+        if isinstance(records, ShardFaces):
+            self.records = records.in_scheme(scheme)
+            self._read: Callable[[FaceRecord], Photo] = records.read_photo
+            cache = False
+        else:
+            self.records = [record.in_scheme(scheme) for record in records]
+            self._read = _read_file
         self.crop = crop
         self.detector_crop = detector_crop or crop
         self.scheme = load_scheme(scheme)
@@ -109,7 +119,7 @@ class FaceDataset(Dataset[FaceSample]):
 
     def _photo(self, record: FaceRecord) -> Photo:
         cached = self._photos.get(record.image)
-        return read_image(record.image) if cached is None else cached
+        return self._read(record) if cached is None else cached
 
     def _box(self, record: FaceRecord, rng: np.random.Generator) -> tuple[Box, CropSpec]:
         """One of the face's boxes, and how to cut it out."""
@@ -144,6 +154,17 @@ class FaceDataset(Dataset[FaceSample]):
 
 
 _UNCHANGED = AugmentConfig.none()
+
+
+def _have_box(records: Sequence[FaceRecord], sources: Sequence[str]) -> NDArray[np.bool_]:
+    """Return for each face whether it has a box of one of these sources."""
+    if isinstance(records, ShardFaces):
+        return records.has_box(sources)
+    return np.array([any(source in record.boxes for source in sources) for record in records])
+
+
+def _read_file(record: FaceRecord) -> Photo:
+    return read_image(record.image)
 
 
 def init_worker(worker: int, *_: Any) -> None:

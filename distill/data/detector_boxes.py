@@ -19,7 +19,7 @@ from distill.geometry import Box, CropSpec
 from distill.images import read_image
 
 # Sampled faces: the ratios of single faces of 300-W spread by 6 %, so their median is sure to about 1 %.
-_FACES = 60
+DETECTED_FACES = 60
 # A median of fewer is unreliable, and where most faces are missed, the detected ones may be other faces.
 _LEAST = 10
 
@@ -53,7 +53,7 @@ def detected_crop(records: Sequence[FaceRecord], crop: CropSpec, source: str, de
         ImageError: a photo that cannot be read.
     """
     boxed = [record for record in records if source in record.boxes]
-    sample = [boxed[int(index)] for index in np.linspace(0, len(boxed) - 1, min(_FACES, len(boxed)))]
+    sample = [boxed[int(index)] for index in np.linspace(0, len(boxed) - 1, min(DETECTED_FACES, len(boxed)))]
     faces = with_detector_boxes(sample, detector, source)
     found = [(face.boxes[source], face.boxes[DETECTOR]) for face in faces if DETECTOR in face.boxes]
     if len(found) < max(_LEAST, len(sample) / 2):

@@ -78,7 +78,8 @@ def _image_name(record: FaceRecord) -> str:
     return f"images/{safe}-{hashlib.sha256(record.name.encode()).hexdigest()[:8]}.jpg"
 
 
-def _encode(picture: Photo, quality: int) -> bytes:
+def encode_crop(picture: Photo, quality: int) -> bytes:
+    """Return a crop as JPEG."""
     _, content = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return bytes(content.tobytes())
 
@@ -91,17 +92,22 @@ def _is_whole(path: Path) -> bool:
         return file.read() == _JPEG_END
 
 
-def _moved(record: FaceRecord, spec: StoreSpec, root: Path) -> FaceRecord:
-    """The face as it lies in the store; a custom scheme file is referred to by its name beside the manifest."""
+def moved_to_crop(record: FaceRecord, spec: StoreSpec, image: Path) -> FaceRecord:
+    """Return a face in pixels of its crop, which is `image`."""
     affine, _ = crop_of(record, spec)
     corners = {source: np.array([[box.x0, box.y0], [box.x1, box.y1]]) for source, box in record.boxes.items()}
     return replace(
         record,
-        image=root / _image_name(record),
+        image=image,
         landmarks=apply_affine(affine, record.landmarks.astype(np.float64)),
         boxes={source: Box(*apply_affine(affine, ends).reshape(-1).tolist()) for source, ends in corners.items()},
-        scheme=f"{record.scheme}.yaml" if own_definition(record.scheme) else record.scheme,
     )
+
+
+def _moved(record: FaceRecord, spec: StoreSpec, root: Path) -> FaceRecord:
+    """The face as it lies in the store; a custom scheme file is referred to by its name beside the manifest."""
+    scheme = f"{record.scheme}.yaml" if own_definition(record.scheme) else record.scheme
+    return replace(moved_to_crop(record, spec, root / _image_name(record)), scheme=scheme)
 
 
 def _claim(root: Path, wanted: dict[str, Any]) -> None:
@@ -139,7 +145,7 @@ def _write_crops(root: Path, faces: Sequence[FaceRecord], spec: StoreSpec, sums:
     if missing:
         photo = read_image(missing[0].image)
         for record in missing:
-            write_bytes(targets[record.name], _encode(warp(photo, *crop_of(record, spec)), spec.quality))
+            write_bytes(targets[record.name], encode_crop(warp(photo, *crop_of(record, spec)), spec.quality))
     return len(faces)
 
 

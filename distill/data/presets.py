@@ -1,5 +1,6 @@
 """Official splits of public data sets, and the splits that a data set of one's own declares."""
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,8 +54,31 @@ def official_split(format: str, root: Path, name: str | None = None, scheme: str
     if name is not None or format in _table():
         public = preset(name or format)
         return Split(public.get("train"), public.get("val"), public.get("test"))
-    subsets = {record.subset for record in read_annotated(format, root, None, scheme)}
-    return Split(*("+".join(sorted(subsets & set(SUBSET_NAMES[role]))) or None for role in Split._fields))
+    return declared_split({record.subset for record in read_annotated(format, root, None, scheme)})
+
+
+def declared_split(subsets: Collection[str]) -> Split:
+    """Return the split that the names of subsets declare, such as `train` and `validation`."""
+    return Split(*("+".join(sorted(set(subsets) & set(SUBSET_NAMES[role]))) or None for role in Split._fields))
+
+
+def packed_split(source: str, name: str | None, subsets: Collection[str]) -> Split:
+    """Return the split of faces that were read of a data set before, as far as they are of it.
+
+    Args:
+        source: annotation format of the data set.
+        name: preset, as of `official_split`.
+        subsets: of the faces.
+    """
+    if name is None and source not in _table():
+        return declared_split(subsets)
+    public = preset(name or source)
+    present = [f"{subset}/" for subset in subsets]
+    kept = (
+        [name for name in public.get(role, "").split("+") if name and any(s.startswith(f"{name}/") for s in present)]
+        for role in Split._fields
+    )
+    return Split(*("+".join(names) or None for names in kept))
 
 
 def official_test_subsets(format: str, name: str | None = None) -> tuple[str, ...]:

@@ -108,8 +108,10 @@ def with_boxes(records: Sequence[FaceRecord], boxes: Sequence[str]) -> list[Face
 def known_normalisers(records: Sequence[FaceRecord], scheme: str) -> tuple[str, ...]:
     """Return the normalisers of a scheme whose points are annotated in every face; `box` is the last."""
     meaning = load_scheme(scheme)
-    needed = {name: meaning.points_of(name) for name in meaning.normalisers}
-    return tuple(name for name, points in needed.items() if all(record.known[points].all() for record in records))
+    everywhere = np.ones(meaning.n_points, bool)
+    for record in records:
+        everywhere &= record.known
+    return tuple(name for name in meaning.normalisers if everywhere[meaning.points_of(name)].all())
 
 
 def outside_photo(

@@ -9,12 +9,13 @@ import numpy as np
 
 from distill.data.box_sources import name_for_hash
 from distill.data.records import FaceRecord
+from distill.data.shards.faces import ShardFaces
 from distill.errors import ConfigError
 from distill.files import sha256
 
 
-def _position(seed: int, group: str) -> float:
-    """A number in [0, 1) that only these two decide."""
+def position_of_group(seed: int, group: str) -> float:
+    """Return a number in [0, 1) that only these two decide."""
     digest = hashlib.sha256(f"{seed}/{group}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 
@@ -31,7 +32,7 @@ def split_by_group(
     """
     if not 0 <= fraction < 1:
         raise ConfigError(f"validation fraction {fraction} is not in [0, 1): give a share such as 0.1")
-    held_out = {record.group for record in records if _position(seed, record.group) < fraction}
+    held_out = {record.group for record in records if position_of_group(seed, record.group) < fraction}
     train = [record for record in records if record.group not in held_out]
     validation = [record for record in records if record.group in held_out]
     if not train or (fraction > 0 and not validation):
@@ -61,8 +62,11 @@ def photo_hash(path: Path) -> str:
 def data_hash(records: Sequence[FaceRecord]) -> str:
     """Return a SHA-256 (hex) over names, points, boxes and photos; neither order nor folder matters.
 
-    It goes into results, so that numbers of the same faces can be recognised.
+    It goes into results, so that numbers of the same faces can be recognised. That of shards is of their index, so that
+    no photo is read, and differs from that of the faces they were packed from.
     """
+    if isinstance(records, ShardFaces):
+        return records.data_hash()
     total = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.name):
         total.update(f"{record.name}\0{record.scheme}\0{photo_hash(record.image)}".encode())

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distill.data.records import FaceRecord
+from distill.data.shards.faces import ShardFaces
 from distill.data.splits import photo_hash
 from distill.errors import ConfigError
 
@@ -17,8 +18,18 @@ _BYTES = 5
 
 def photo_fingerprints(records: Sequence[FaceRecord]) -> str:
     """Return the fingerprints of the photos of these faces as text (base64), sorted, each once."""
-    marks = sorted({_fingerprint(path) for path in {record.image for record in records}})
+    if isinstance(records, ShardFaces):
+        marks = sorted({photo[:_BYTES] for photo in records.photos().tolist()})
+    else:
+        marks = sorted({_fingerprint(path) for path in {record.image for record in records}})
     return base64.b64encode(b"".join(marks)).decode("ascii")
+
+
+def count_photos(records: Sequence[FaceRecord]) -> int:
+    """Return how many photos these faces are of."""
+    if isinstance(records, ShardFaces):
+        return len(records.photos())
+    return len({record.image for record in records})
 
 
 def trained_on(records: Sequence[FaceRecord], fingerprints: str) -> list[FaceRecord]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from distill.doctor.check import Check
+from distill.system.processes import ending_with_parent
 
 PROBE_SECONDS = 120
 
@@ -34,7 +35,7 @@ def probe(code: str) -> tuple[dict[str, Any] | None, str]:
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "NO_ALBUMENTATIONS_UPDATE": "1"}
     try:
         child = subprocess.run(
-            [sys.executable, "-c", code],
+            ending_with_parent([sys.executable, "-c", code]),
             capture_output=True,
             text=True,
             timeout=PROBE_SECONDS,

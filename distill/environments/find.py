@@ -1,6 +1,7 @@
 """Find an environment that exists: one that was named, the cached one, or this interpreter."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from distill.environments.known import ENVIRONMENTS, Environment
 from distill.errors import ConfigError
 from distill.files import cache_folder
+from distill.system.processes import ending_with_parent
 
 # Written last: a folder without it was not finished.
 COMPLETE = ".complete"
@@ -78,8 +80,11 @@ def has_packages(packages: Mapping[str, str]) -> bool:
 @cache
 def _missing(python: str, packages: tuple[tuple[str, str], ...]) -> str | None:
     """Return what another interpreter lacks, or None."""
-    command = [python, "-c", _PROBE, *(f"{name}=={version}" for name, version in packages)]
+    if shutil.which(python) is None:
+        return "this Python does not start (no such program)"
+    wanted = [f"{name}=={version}" for name, version in packages]
     try:
+        command = ending_with_parent([python, "-c", _PROBE, *wanted])
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"this Python does not start ({error})"

@@ -14,6 +14,7 @@ from distill.environments.pythons import find_python
 from distill.errors import ConfigError
 from distill.files import write_text
 from distill.system.locks import folder_lock
+from distill.system.processes import ending_with_parent
 
 # When set, nothing is installed; the tests set it.
 OFFLINE = "DISTILL_OFFLINE"
@@ -109,7 +110,12 @@ def _call(environment: Environment, command: Sequence[str]) -> None:
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     try:
         done = subprocess.run(
-            command, env=kept, capture_output=True, text=True, errors="replace", timeout=_INSTALL_SECONDS
+            ending_with_parent(command),
+            env=kept,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_INSTALL_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"cannot install {environment.what} ({error}); {_remedy(environment)}") from error

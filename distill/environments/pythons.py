@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from distill.system.processes import ending_with_parent
+
 _SECONDS = 30
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
@@ -48,7 +50,7 @@ def python_version(python: str) -> str | None:
 
 def _output(command: Sequence[str]) -> str | None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
+        done = subprocess.run(ending_with_parent(command), capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -16,6 +16,7 @@ from distill.export.rewrites.fold_convolutions import compose
 from distill.export.rewrites.rewrite import export_form
 from distill.files import atomic_path
 from distill.spec import ModelSpec, write_sidecar
+from distill.system.processes import ending_with_parent
 
 INPUT, OUTPUT, CONFIDENCE = "image", "landmarks", "landmarks_confidence"
 
@@ -102,7 +103,8 @@ def simplify(path: Path) -> onnx.ModelProto:
         "m, ok = onnxsim.simplify(sys.argv[1]); assert ok; onnx.save(m, sys.argv[1])"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, env=environment)
+    command = ending_with_parent([sys.executable, "-c", code, str(path)])
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         raise ExportError(f"onnxsim could not simplify the graph ({last}); report the model's name and options")

@@ -16,7 +16,7 @@ def checkpoint_activations(net: nn.Module) -> None:
     Raises:
         ConfigError: no block of this backbone can do that, or one has batch norms, which would count each batch twice.
     """
-    name = "--trainer.activation_checkpointing"
+    name = "--trainer.recompute"
     stages: list[Any] = [part for part in backbone_of(net).modules() if hasattr(part, "grad_checkpointing")]
     # timm's container of feature maps has the switch too, for whole stages: blocks within them save more.
     stages = [part for part in stages if getattr(part, "blocks", None) is not None]

@@ -1,6 +1,7 @@
 """Command-line options from typed classes and functions, with one-line errors."""
 
 import json
+import sys
 from argparse import SUPPRESS, Action
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ STAGES = "stages"
 _INVERTED = ("kd.only",)
 
 
+class _Parser(ArgumentParser):
+    """Raises where the help cannot be written, which argparse ignores."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stdout).write(message)
+
+
 class _OneLinePerOption(DefaultHelpFormatter):
     """Shows `--name  what it is [default]` on one line, so that the help of a training fits two screens."""
 
@@ -43,9 +51,13 @@ class _OneLinePerOption(DefaultHelpFormatter):
         super().__init__(*args, **{**kwargs, "width": 130, "max_help_position": 30})
 
     def format_help(self) -> str:
-        """Return the help without blank lines."""
+        """Return the help without blank lines and without headings inside a group, such as that of `--data.crop.`."""
         head, options, groups = super().format_help().partition("\noptions:\n")
-        return f"{head}\n{groups}".replace("\n\n", "\n") if options else head
+        if not options:
+            return head
+        lines = f"{head}\n{groups}".replace("\n\n", "\n").splitlines(keepends=True)
+        following = [*lines[1:], ""]
+        return "".join(line for line, below in zip(lines, following, strict=True) if not _heads_inner(line, below))
 
     def _format_action(self, action: Action) -> str:
         nested = any(name.endswith((".help", "--help")) for name in action.option_strings)
@@ -61,6 +73,11 @@ class _OneLinePerOption(DefaultHelpFormatter):
         return f"{text} [{default.replace('%', '%%')}]" if default else text
 
 
+def _heads_inner(line: str, below: str) -> bool:
+    """Return whether a line of the help is the heading of options whose names have two dots or more."""
+    return not line.startswith(" ") and below.startswith("  --") and below.split()[0].count(".") > 1
+
+
 def options_of(command: str, description: str, target: Callable[..., Any], *positional: str) -> ArgumentParser:
     """Return the parser of a command whose options are the parameters of `target`, from the line or from YAML.
 
@@ -70,7 +87,7 @@ def options_of(command: str, description: str, target: Callable[..., Any], *posi
         target: a dataclass or function; types, defaults and doc lines come from it.
         positional: parameters given without a name, in order; each may be left out if `target` has a default for it.
     """
-    parser = ArgumentParser(
+    parser = _Parser(
         prog=f"distill {command}",
         description=description,
         formatter_class=_OneLinePerOption,
@@ -175,8 +192,10 @@ def compose(parser: ArgumentParser, argv: list[str], *positional: str) -> Given:
     """Merge all `--config` files into one recipe, and tell the mappings on the line from the rest of it.
 
     Raises:
-        ConfigError: an unreadable recipe, a retired option, or a teacher beside `--kd.kind none`.
+        ConfigError: an unreadable recipe, a retired option, a word that is not UTF-8, or a teacher beside
+            `--kd.kind none`.
     """
+    _require_utf8(argv)
     argv = name_positionals(argv, positional, parser)
     free = [action.dest for action in parser._actions if "dict[" in str(getattr(action, "_typehint", None)).lower()]
     names = {action.dest for action in parser._actions}
@@ -205,6 +224,12 @@ def compose(parser: ArgumentParser, argv: list[str], *positional: str) -> Given:
     for part in (*parts, mappings):
         _require_current(option_names(part), names)
     return Given(recipe, mappings, rest, free)
+
+
+def _require_utf8(words: Sequence[str]) -> None:
+    for word in words:
+        if (shown := word.encode("utf-8", "backslashreplace").decode()) != word:
+            raise ConfigError(f"{shown}: this name is not UTF-8; rename the file or folder")
 
 
 def _stages(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -19,6 +19,10 @@ from distill.files import sha256
 TABLE = Path(__file__).with_name("released_files.csv")
 _COLUMNS = ("file", "bytes", "sha256", "parts")
 _PIECES = 16
+# Whole parts from which on a file is a copy, not another network of the same size. Released networks of the same
+# architecture have the header in common, and none of the sixteen pieces of their TFLite files.
+_COPIED_PIECES = 2
+_COPIED_PARTS = 1
 _SHORT = 8  # hexadecimal digits of the hash of a part
 _WEIGHTS = ".safetensors"
 
@@ -51,8 +55,10 @@ def file_parts(content: bytes, suffix: str) -> tuple[str, ...]:
 
 
 def require_undamaged_release(path: str | Path) -> None:
-    """Refuse a file that is a damaged copy of a released one: its size, and its name or at least half of its parts.
+    """Refuse a file that is a damaged copy of a released one: its size, and its name or some of its parts.
 
+    Under another name, weights are recognised by their header or all of their tensors, other files by two of sixteen
+    pieces. With more damage nothing of the file is left that tells it from another network of the same architecture.
     Files cut short are not recognised here; no reader takes them.
 
     Raises:
@@ -64,9 +70,10 @@ def require_undamaged_release(path: str | Path) -> None:
     if not alike or sha256(path) in {file.sha256 for file in alike}:
         return
     parts = file_parts(path.read_bytes(), path.suffix)
+    copied = _COPIED_PARTS if path.suffix == _WEIGHTS else _COPIED_PIECES
     for file in alike:
         same = sum(own == released for own, released in zip(parts, file.parts, strict=True))
-        if file.file == path.name or 2 * same >= len(parts):
+        if file.file == path.name or same >= copied:
             raise CheckpointError(f"{path}: SHA-256 differs from that of the released {file.file}; copy it again")
 
 

@@ -1,8 +1,10 @@
 """Run a sweep: start trials in child processes, read their validations, end the bad ones early, store the results."""
 
 import os
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from distill.sweep.store import (
 )
 from distill.sweep.worker import Worker, failure, start
 from distill.system.locks import folder_lock
+from distill.training.interrupt import TrainingInterrupted, stop_on_signal
 
 STARTED = "sweep.yaml"
 # What decides the trials; the rest of the options may change when a sweep is continued.
@@ -56,10 +59,11 @@ def run_sweep(config: SweepConfig, space: Sequence[Parameter], compose: Compose)
         ConfigError: the sweep exists and is not to be resumed, it was started with another search, or its store cannot
             be read or written.
         TrainingError: no trial finished.
+        TrainingInterrupted: SIGINT or SIGTERM; the trainings have saved their last step.
     """
     require_optuna()
     objective = OBJECTIVES[config.command]
-    with folder_lock(config.folder, "searches in"), database_errors(config.folder):
+    with _continued_with_resume(config), folder_lock(config.folder, "searches in"), database_errors(config.folder):
         _require_startable(config)
         write_text(config.folder / STARTED, yaml.safe_dump(_plain(config), sort_keys=False))
         study = open_study(config, objective)
@@ -74,6 +78,19 @@ def run_sweep(config: SweepConfig, space: Sequence[Parameter], compose: Compose)
         reasons = [f"{trial.folder}: {trial.reason}" for trial in trials if trial.reason]
         raise TrainingError(f"{config.folder}: no trial finished; {(reasons or ['all were pruned'])[0]}")
     return trials
+
+
+@contextmanager
+def _continued_with_resume(config: SweepConfig) -> Iterator[None]:
+    """Name the command that continues the sweep when SIGINT or SIGTERM ends it; a second signal ends it at once."""
+    with stop_on_signal():
+        try:
+            yield
+        except TrainingInterrupted as interrupted:
+            path = config.folder / STARTED
+            how = f"continue with --config {path} --resume" if path.is_file() else "give the same command again"
+            print(f"stopped by {interrupted.signal}: {how}", file=sys.stderr)
+            raise
 
 
 class _Sweep:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CheckpointError
+from distill.system.processes import ending_with_parent
 from distill.tflite.runtimes import START_S, WORKER, Runtime, child_environment, read_line
 
 _CALL_S = 120
@@ -28,7 +29,7 @@ class RuntimeTimer:
         """
         self.runtime = runtime
         self._child = subprocess.Popen(
-            [runtime.python, str(WORKER), "--time", runtime.module],
+            ending_with_parent([runtime.python, str(WORKER), "--time", runtime.module]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=child_environment(), start_new_session=True,
         )  # fmt: skip

@@ -127,7 +127,8 @@ def _older(python: str | None) -> Runtime | None:
     module, package = _MODULES["tflite-runtime"]
     code = f"import {module}, importlib.metadata as m; print(m.version('{package}'))"
     try:
-        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60)
+        command = ending_with_parent([python, "-c", code])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return Runtime("tflite-runtime", done.stdout.strip(), module, python) if done.returncode == 0 else None
@@ -244,7 +245,7 @@ class RuntimeServer:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self._child = subprocess.Popen(
-            [self.runtime.python, str(WORKER), "--serve", self.runtime.module],
+            ending_with_parent([self.runtime.python, str(WORKER), "--serve", self.runtime.module]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=child_environment(), start_new_session=True,
         )  # fmt: skip

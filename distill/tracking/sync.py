@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from distill.errors import ConfigError
+from distill.system.processes import ending_with_parent
 
 # Words before the folder of a run.
 UPLOAD: Sequence[str] = (sys.executable, "-m", "wandb", "sync")
@@ -53,7 +54,9 @@ def upload(folders: Sequence[Path]) -> Iterator[Path]:
         ConfigError: one could not be uploaded; those before it are done, those after it were not tried.
     """
     for folder in folders:
-        done = subprocess.run([*UPLOAD, str(folder)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ending_with_parent([*UPLOAD, str(folder)]), capture_output=True, text=True, errors="replace", check=False
+        )
         if done.returncode:
             lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
             raise ConfigError(f"{folder}: not uploaded ({lines[-1][:200]}); the same command continues here")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+from distill.system.processes import ending_with_parent
 from distill.tracking.wandb_settings import private_settings
 
 # Start of a child, wandb and its service included; healthy servers answer in a few seconds.
@@ -28,7 +29,7 @@ def why_offline(
     patience_s = PATIENCE_S if patience_s is None else patience_s
     with tempfile.TemporaryDirectory() as folder:
         child = subprocess.Popen(
-            [sys.executable, "-m", __name__, project, name, run_id, entity or ""],
+            ending_with_parent([sys.executable, "-m", __name__, project, name, run_id, entity or ""]),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             cwd=folder, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,

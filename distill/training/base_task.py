@@ -1,7 +1,7 @@
 """Base class of the training tasks: network, optimiser, gradient clipping, and the run's entries in a checkpoint."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -50,7 +50,7 @@ class BaseTask(pl.LightningModule):
         self._before_step: dict[str, Tensor] = {}
         self._first_bad = torch.zeros(0, dtype=torch.long)
         self.batch: Any = None
-        self.photos: Sequence[str] = ()
+        self.name_of: Callable[[int], str] = str
         self.weights: dict[str, Any] | None = getattr(net, "loaded_weights", None)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
@@ -92,7 +92,7 @@ class BaseTask(pl.LightningModule):
 
     def names_of(self, faces: Sequence[int]) -> list[str]:
         """Return the names of training faces by their index."""
-        return [self.photos[face] if self.photos else str(face) for face in faces]
+        return [self.name_of(face) for face in faces]
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         if self.skip_nonfinite:

@@ -58,7 +58,7 @@ def make_net(config: RunConfig) -> nn.Module:
     model = config.model
     options = without_pretrained(model.options) if config.resume else model.options
     net = create_model(model.arch, config.data.scheme, **options)
-    if config.trainer.activation_checkpointing:
+    if config.trainer.recompute:
         checkpoint_activations(net)
     if config.resume:
         return net

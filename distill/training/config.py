@@ -106,7 +106,7 @@ class TrainerConfig:
         devices: devices per machine.
         num_nodes: machines.
         sync_batchnorm: statistics of batch norms over the batches of all GPUs, instead of each GPU's own.
-        activation_checkpointing: compute blocks of the backbone twice instead of keeping them, for less memory.
+        recompute: compute blocks of the backbone twice instead of keeping them, for less memory.
         validate_every: epochs between validations.
         checkpoint_every: steps between saves of the last checkpoint.
         patience: validations without a better NME before training stops; 0 never stops early.
@@ -120,7 +120,7 @@ class TrainerConfig:
     devices: int = 1
     num_nodes: int = 1
     sync_batchnorm: bool = False
-    activation_checkpointing: bool = False
+    recompute: bool = False
     validate_every: int = 2
     checkpoint_every: int = 100
     patience: int = 0

@@ -1,4 +1,4 @@
-"""Check that this machine has the device that a training asks for."""
+"""Check that this machine has the devices that a training asks for."""
 
 import torch
 
@@ -7,14 +7,17 @@ from distill.training.config import TrainerConfig
 
 
 def require_device(config: TrainerConfig) -> None:
-    """Refuse a device that is not there, before any face is read.
+    """Refuse devices that are not there, before any face is read.
 
     Raises:
-        ConfigError: torch finds no such device, or batch norms are synchronised without GPUs.
+        ConfigError: torch finds no such device or fewer of them, or batch norms are synchronised without GPUs.
     """
-    has_mps = torch.backends.mps.is_available()
-    present = {"gpu": torch.cuda.is_available() or has_mps, "mps": has_mps}
-    if not present.get(config.accelerator, True):
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = int(torch.backends.mps.is_available())
+    present = {"gpu": gpus or mps, "mps": mps, "auto": gpus or mps}.get(config.accelerator)
+    if present == 0 and config.accelerator != "auto":
         raise ConfigError(f"--trainer.accelerator {config.accelerator}: torch finds none here; leave the option out")
-    if config.sync_batchnorm and (config.accelerator in ("cpu", "mps") or not torch.cuda.is_available()):
+    if present and config.devices > present:
+        raise ConfigError(f"--trainer.devices {config.devices}: torch finds {present} here; give at most {present}")
+    if config.sync_batchnorm and (config.accelerator in ("cpu", "mps") or not gpus):
         raise ConfigError("--trainer.sync_batchnorm needs GPUs: torch has no such batch norm for other devices")

@@ -81,7 +81,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     record in `lineage.jsonl`.
 
     Raises:
-        ConfigError: the run was started with another crop, or this machine cannot train as configured.
+        ConfigError: the run was started with another crop, or Lightning does not take the options of the trainer.
     """
     folder = session.folder
     if config.resume:
@@ -97,7 +97,8 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     task.accumulate = config.trainer.accumulate
     task.accept_data = config.accept_data
     task.skip_nonfinite = config.trainer.nonfinite == "skip"
-    task.photos = [record.name for record in data.train.records]
+    records = data.train.records
+    task.name_of = lambda face: records[face].name  # a function, as the averaged weights are a deep copy of the task
     trained_on = photo_fingerprints(data.train.records)
     task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()
@@ -110,7 +111,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         trainer = make_trainer(config, task, checkpoints, session, loggers)
     except MisconfigurationException as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"--trainer: this machine cannot do that ({reason}); --trainer.accelerator auto") from error
+        raise ConfigError(f"--trainer: Lightning does not take these options here ({reason})") from error
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
         if resolved(config.trainer) == "bf16":

@@ -6,6 +6,7 @@ from typing import Any
 
 from distill.data.datamodule import FaceData
 from distill.data.records import FaceRecord
+from distill.data.trained_photos import count_photos
 from distill.provenance import commit
 from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact
 from distill.tracking.lineage import append_job, new_job
@@ -44,7 +45,7 @@ def _faces(config: RunConfig, task: LandmarkTask, split: str, records: Sequence[
         subset = data.val_subset or f"{subset}-held-out"
     return dataset_artifact(
         f"{data.root.name}-{subset}", task.origin[f"{split}_hash"], len(records), data.scheme,
-        split=split, format=data.format, photos=len({record.image for record in records}),
+        split=split, format=data.format, photos=count_photos(records),
     )  # fmt: skip
 
 

@@ -29,8 +29,9 @@ _FREE = (
     "kd.cache.folder",
     "trainer.threads",
     "trainer.checkpoint_every",
-    "trainer.activation_checkpointing",
+    "trainer.recompute",
     "data.unfit_faces",
+    "data.shards.max_gb",
     "kd.cache.max_gb",
     "log.",
 )

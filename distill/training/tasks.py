@@ -16,6 +16,7 @@ from distill.models.regression import every_head
 from distill.spec import ModelSpec
 from distill.training.base_task import BaseTask
 from distill.training.config import OptimConfig
+from distill.training.loggers.csv import is_first_process
 from distill.training.nonfinite import describe_step, faulty_faces
 
 # Sizes of crops that are tried where one does not fit: multiples of this, and so many on either side.
@@ -119,7 +120,10 @@ class LandmarkTask(BaseTask):
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict({f"val/{name}": value for name, value in self.metric.compute().items()}, logger=False)
-        self.face_errors = self.metric.face_errors
+        self.face_errors = errors = self.metric.face_errors
+        if errors is not None and is_first_process() and (broken := int((~errors.isfinite()).sum())):
+            found = f"the predictions for {broken} of {len(errors)} faces are not finite"
+            print(f"validation at step {self.global_step}: {found}; these weights are not the best ones")
         self.metric.reset()
 
 

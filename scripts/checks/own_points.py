@@ -60,6 +60,7 @@ def prepare(data: Path, folder: Path) -> None:
         (folder / name).write_text(content)
     for name in ("configs", "checkpoints"):
         if not (folder / name).exists():
+            (folder / name).unlink(missing_ok=True)  # a link to a checkout that is gone
             (folder / name).symlink_to(ROOT / name)
 
 

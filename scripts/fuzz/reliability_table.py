@@ -165,7 +165,7 @@ def _surroundings(tests: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             "contest package: bytes, each limit, dry run; 1,000 photos",
             "tests, `submission_endurance`",
-            f"{_passed(tests['submission'])}; {endurance['photos']} photos: +{endurance['growth_mb']:.1f} MB",
+            f"{_passed(tests['submission'])}; {endurance['photos']} photos: {endurance['growth_mb']:+.1f} MB",
         ),
         ("latency that is not steady is called unstable", "tests", _passed(tests["latency"])),
         ("commands, guides, links and numbers of the documentation", "tests", _passed(tests["documentation"])),

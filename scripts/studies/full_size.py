@@ -2,7 +2,8 @@
 
 PACK is a file of `distill data pack`. The teacher is trained first, then the student under the annotations and the
 teacher's landmarks, with the pack's unlabelled faces. Crops are augmented on the device. The schedules follow the
-clock: the rates have come down when the time is over. Every minute the state is saved; the same command continues.
+clock: the rates have come down when the time is over. Every minute, and when SIGINT or SIGTERM comes, the state is
+saved; the same command continues.
 Writes `teacher.safetensors` and `student.safetensors` (half precision, in parts of 15 MB where they are larger) and
 `full_size.json` with images per second, the share of the device's peak, the time of every part and the error curves.
 
@@ -33,8 +34,10 @@ from distill.landmarks import load_scheme
 from distill.options.parser import options_of, parse
 from distill.provenance import write_result
 from distill.spec import ModelSpec
+from distill.system.locks import folder_lock
 from distill.training.build import definitions, make_net, make_run_loss, with_input_size
 from distill.training.config import RunConfig, StudentConfig
+from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
 from distill.training.teacher import FrozenTeacher
 from scripts.studies.gpu.faces import DeviceFaces
 from scripts.studies.gpu.output import save_half, share_of_peak
@@ -88,13 +91,20 @@ def train_stage(
     faces: DeviceFaces,
     packed: PackedFaces,
     folder: Path,
+    stop: StopRequest,
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Train a stage, write its weights and return the averaged network and what was measured."""
+    """Train a stage, write its weights and return the averaged network and what was measured.
+
+    Raises:
+        TrainingInterrupted: SIGINT or SIGTERM; the last step is saved.
+    """
     stage, net, loss = prepared
     roles = {name: torch.from_numpy(packed.indices(name)).to(faces.device) for name in ROLES}
-    run = StageRun(stage, net, loss.to(faces.device), teacher, faces, roles, packed.scheme, folder)
+    run = StageRun(stage, net, loss.to(faces.device), teacher, faces, roles, packed.scheme, folder, stop)
     run.resume()
     parts = seconds_of_parts(run) if run.progress.steps == 0 else {}
+    stop.defer()
+    stop.raise_if_requested()
     run.train(lambda line: print(line, flush=True))
     speed = run.progress.steps * stage.batch_size / max(run.progress.seconds, 1e-9)
     return run.average, {
@@ -143,7 +153,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def train_both(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+def train_both(arguments: argparse.Namespace, stop: StopRequest) -> tuple[dict[str, Any], str]:
     """Train teacher and student and return what was measured, and the hash of the faces."""
     start = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -164,9 +174,9 @@ def train_both(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     }  # fmt: skip
     faces = DeviceFaces(packed, arguments.stored, device)
     ready = time.perf_counter() - start
-    net, teacher = train_stage(prepared["teacher"], None, faces, packed, arguments.out)
+    net, teacher = train_stage(prepared["teacher"], None, faces, packed, arguments.out, stop)
     frozen = FrozenTeacher([net], [prepared["teacher"][0].spec], flip=True)
-    student = train_stage(prepared["student"], frozen, faces, packed, arguments.out)[1]
+    student = train_stage(prepared["student"], frozen, faces, packed, arguments.out, stop)[1]
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     counts = {role: len(packed.indices(role)) for role in ROLES}
     whole = time.perf_counter() - start
@@ -180,13 +190,16 @@ def train_both(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train teacher and student and write what was measured."""
     arguments = parse_arguments(argv)
-    arguments.out.mkdir(parents=True, exist_ok=True)
     try:
-        result, faces_hash = train_both(arguments)
+        with stop_on_signal() as stop, folder_lock(arguments.out, "is training in", "--out"):
+            result, faces_hash = train_both(arguments, stop)
+            write_result(arguments.out / "full_size.json", result, faces_hash)
     except DistillError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    write_result(arguments.out / "full_size.json", result, faces_hash)
+    except TrainingInterrupted as interrupted:
+        print(f"stopped by {interrupted.signal}: the same command continues", file=sys.stderr)
+        raise
     for name in ("teacher", "student"):
         stage = result[name]
         print(

@@ -42,6 +42,41 @@ def test_a_broken_photo_of_a_table_is_reported_once_and_with_its_own_name(
     assert (".", "reading stopped here") in found
 
 
+WRITING = {
+    "pack": (
+        ["pack", "out/faces.safetensors", "--data.subset", "train", "--data.val_subset", "val"],
+        "faces.safetensors",
+    ),
+    "sheet": (["sheet", "out/faces.png", "--data.subset", "train"], "faces.png"),
+    "check, JSON": (["check", "--json", "out/found.json"], "found.json"),
+    "check, list": (["check", "--manifest", "out/sums.txt"], "sums.txt"),
+    "check, sheets": (["check", "--sheets", "out"], "faces.png"),
+}
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_a_file_that_cannot_be_written_is_found_before_faces_are_read(
+    name: str, generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what a killed command left beside it is removed."""
+    words, file = WRITING[name]
+    argv = ["data", *words, "--data.format", "manifest", "--data.root", str(generated)]
+    monkeypatch.chdir(tmp_path)
+    leftover = tmp_path / "out" / f".{Path(file).stem}.tmp-01234567{Path(file).suffix}"
+    leftover.parent.mkdir()
+    leftover.touch()
+    main(argv)
+    assert not leftover.exists()
+    (tmp_path / "out" / file).unlink()
+    (tmp_path / "out" / file).mkdir()
+    for target in ("data.pack.packed_roles", "data.readers.read_faces", "data.check.check_data"):
+        monkeypatch.setattr(f"distill.{target}", lambda *args: pytest.fail("faces were read"))
+    capsys.readouterr()
+    assert main(argv) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: out/{file}: cannot be written (it is a folder)")
+
+
 def test_the_check_of_a_csv_folder_as_300w_names_the_format(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "train.csv").touch()
     assert main(["data", "check", str(tmp_path)]) == 1

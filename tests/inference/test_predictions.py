@@ -2,6 +2,9 @@
 
 import csv
 import json
+import resource
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +22,14 @@ UNPLACED = FACE._replace(point_confidence=np.array([0.25, 0.5], np.float32), pla
 PIXELS = np.zeros((50, 60, 3), np.uint8)
 
 
-def write(path: Path) -> None:
+def write(path: Path, photos: int = 0) -> None:
+    """Write so many photos of a face, or, by default, a photo and two frames."""
     photo, clip = Source("a.png", Path()), Source("b.mp4", Path())
     with PredictionWriter(path, "net", "scheme", 2) as writer:
+        for number in range(photos):
+            writer.add(Frame(Source(f"{number}.png", Path()), PIXELS), [FACE])
+        if photos:
+            return
         writer.add(Frame(photo, PIXELS), [FACE, FACE])
         writer.add(Frame(clip, PIXELS, 7, 0.28), [UNPLACED])
         writer.add(Frame(clip, PIXELS, 8, 0.32), [])
@@ -87,10 +95,47 @@ def test_unknown_formats_are_refused(tmp_path: Path) -> None:
         PredictionWriter(tmp_path / "out.xml", "net", "scheme", 2)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-@pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
-def test_a_full_disk_is_one_line_with_the_file(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).symlink_to("/dev/full")
-    with pytest.raises(ConfigError, match=rf"{name}: cannot be written \(No space left on device\)") as caught:
-        write(tmp_path / name)
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Files of at most 2 kB, which stands for a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, before)
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.csv"])
+def test_a_full_disk_is_one_line_and_the_file_of_before_is_kept(name: str, tmp_path: Path, small_files: None) -> None:
+    (tmp_path / name).write_text("before")
+    with pytest.raises(
+        ConfigError, match=rf"{name}: cannot be written \(.*\); what was there before is kept"
+    ) as caught:
+        write(tmp_path / name, photos=200)
     assert_one_line(caught)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "before"
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path: Path, small_files: None) -> None:
+    path = tmp_path / "out.jsonl"
+    with pytest.raises(
+        ConfigError, match=r"out\.jsonl: cannot be written \(.*\); it holds the photos before"
+    ) as caught:
+        write(path, photos=200)
+    assert_one_line(caught)
+    found = [json.loads(line)["photo"] for line in path.read_text().splitlines()]
+    assert found == [f"{number}.png" for number in range(len(found))]
+    assert str(caught.value).endswith(f"before {len(found)}.png")
+
+
+def test_a_table_appears_whole(tmp_path: Path) -> None:
+    """A reader, and a second process with the same file, find a whole table."""
+    path = tmp_path / "out.csv"
+    with PredictionWriter(path, "net", "scheme", 2) as writer:
+        writer.add(Frame(Source("a.png", Path()), PIXELS), [FACE])
+        assert not path.exists()
+        write(path, photos=3)
+        assert len(path.read_text().splitlines()) == 4
+    assert len(path.read_text().splitlines()) == 2

@@ -44,7 +44,7 @@ def test_less_is_kept_and_nothing_changes() -> None:
 
 @pytest.mark.parametrize("arch", ["efld", "mobilevit_v2_050"])
 def test_networks_without_such_blocks_are_refused(arch: str) -> None:
-    with pytest.raises(ConfigError, match=r"activation_checkpointing has no effect: the blocks of this"):
+    with pytest.raises(ConfigError, match=r"--trainer.recompute has no effect: the blocks of this"):
         checkpoint_activations(create_model(arch, "five"))
 
 

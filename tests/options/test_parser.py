@@ -105,6 +105,12 @@ def test_files_that_are_no_configuration(content: str, tmp_path: Path) -> None:
     assert "nowhere.yaml" in _message(["--config", str(tmp_path / "nowhere.yaml")])
 
 
+def test_names_that_are_not_utf8_are_one_line() -> None:
+    word = b"photos\xff/faces".decode("utf-8", "surrogateescape")
+    with pytest.raises(ConfigError, match=r"^photos\\udcff/faces: this name is not UTF-8; rename the file or folder$"):
+        parse(options_of("teacher", "", RunConfig), ["--data.root", word])
+
+
 def test_yaml_cannot_name_code_to_run(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     (tmp_path / "config.yaml").write_text(f"name: !!python/object/apply:pathlib.Path.touch ['{trace}']\n")

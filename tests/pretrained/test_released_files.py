@@ -1,6 +1,7 @@
 """Damaged copies of released files are refused under any name; other files are not."""
 
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,22 @@ def test_parts_of_a_broken_header_are_those_of_the_file() -> None:
     assert len(file_parts((1 << 40).to_bytes(8, "little") + b"{}", ".safetensors")) == 2
     assert len(file_parts(b"", ".safetensors")) == 2
     assert len({file.sha256 for file in released_files()}) == len(released_files())
+
+
+def test_a_download_that_was_filled_up_with_zeros_is_refused_under_another_name(tmp_path: Path) -> None:
+    """A seventh of the file is whole; without any of it, it cannot be told from another network."""
+    content = MODEL.read_bytes()
+    path = tmp_path / "mine.tflite"
+    whole = len(content) // 7
+    path.write_bytes(content[:whole] + bytes(len(content) - whole))
+    with pytest.raises(CheckpointError, match=REFUSED.format("mine.tflite", MODEL.name)):
+        require_undamaged_release(path)
+
+
+def test_released_files_are_not_taken_for_copies_of_each_other() -> None:
+    """Networks of the same architecture have files of the same size."""
+    files = [file for file in released_files() if not file.file.endswith(".safetensors")]
+    pairs = [(first, second) for first, second in combinations(files, 2) if first.bytes == second.bytes]
+    assert pairs
+    for first, second in pairs:
+        assert not any(a == b for a, b in zip(first.parts, second.parts, strict=True))

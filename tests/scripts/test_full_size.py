@@ -1,8 +1,11 @@
 """Training from packed faces on a device: its crops are those of the data set, and its course can be continued."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +24,8 @@ from scripts.studies import full_size
 from scripts.studies.gpu import output
 from scripts.studies.gpu.augment import affines, blurred, change_colours, cover, sample_squares
 from scripts.studies.gpu.faces import DeviceFaces
+from scripts.studies.gpu.stage import StageRun
+from tests.support.lock_owner import locked_by_another
 
 CPU = torch.device("cpu")
 CROP = CropSpec(96, 1.25, 0.05)
@@ -109,6 +114,50 @@ def test_a_large_file_is_written_in_parts(tmp_path: Path, monkeypatch: pytest.Mo
     joined.write_bytes(b"".join((tmp_path / name).read_bytes() for name in files))
     assert len(files) > 2
     assert load_model(joined)[1].arch == stage.spec.arch
+
+
+@pytest.fixture
+def course(faces: list[FaceRecord], tmp_path: Path) -> list[str]:
+    """Words of a course on few faces, into the folder `out`."""
+    write_pack(tmp_path / "faces.safetensors", [("train", face) for face in faces], CROP, StoreSpec(96, 1.9, 85))
+    words = [str(tmp_path / "faces.safetensors"), "--out", str(tmp_path / "out"), "--minutes", "5", "--stored", "96"]
+    nets = ["--teacher", full_size.TINY_TEACHER, "--student", full_size.TINY_STUDENT]
+    return [*words, *nets, "--teacher_batch", "2", "--student_batch", "2", "--no-compile"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_the_step_and_the_course_continues(
+    number: signal.Signals, status: int, course: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    step, state = StageRun.step, tmp_path / "out" / "teacher.state.pt"
+    for steps in (3, 5):
+
+        def stopped(run: StageRun, steps: int = steps) -> dict[str, Any]:
+            if run.progress.steps == steps - 1:
+                os.kill(os.getpid(), number)
+            return step(run)
+
+        monkeypatch.setattr(StageRun, "step", stopped)
+        with pytest.raises(SystemExit) as caught:
+            full_size.main(course)
+        assert caught.value.code == status
+        assert capsys.readouterr().err.splitlines()[-1] == f"stopped by {number.name}: the same command continues"
+        assert torch.load(state, weights_only=True)["progress"]["steps"] == steps
+        assert [path.name for path in state.parent.iterdir()] == [state.name]
+
+
+def test_a_damaged_state_and_a_second_process_are_one_line(
+    course: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    for content in (b"", b"no state", b"PK\3\4" + bytes(99)):
+        (tmp_path / "out" / "teacher.state.pt").write_bytes(content)
+        assert full_size.main(course) == 2
+        assert capsys.readouterr().err.endswith(": not a whole state; remove it to start the stage again\n")
+    with locked_by_another(tmp_path / "out", "is training in") as owner:
+        assert full_size.main(course) == 2
+    assert f"process {owner} is training in this folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow

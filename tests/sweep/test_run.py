@@ -100,6 +100,9 @@ def test_killed_and_continued_no_trial_is_lost_or_repeated(
         os.kill(process.pid, number)
         process.join(60)
         assert process.exitcode == (-9 if number == signal.SIGKILL else 143)
+        told = [line for line in search.log.read_text().splitlines() if line.startswith("stopped")]
+        line = "stopped by SIGTERM: continue with --config runs/sweep/sweep.yaml --resume"
+        assert told == ([] if number == signal.SIGKILL else [line])
         before |= {n: s for n, s in search.states().items() if s != "RUNNING"}
         assert "RUNNING" in search.states().values()
     process = search.start("--resume")

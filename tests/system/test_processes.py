@@ -1,5 +1,6 @@
 """Child processes end with their parent, and work that is being saved is waited for."""
 
+import ast
 import os
 import signal
 import subprocess
@@ -9,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import distill
 from distill.system.processes import ending_with_parent, run_stoppable
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(distill.__file__).parent
+# Functions whose children need not end with this process, and why.
+OUTLIVING = {"provenance.py": "git describe takes milliseconds"}
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the system has no signal at the end of a parent")
 # A child that writes its number, and `saved` when it receives a signal, which takes a moment.
 CHILD = """
@@ -92,6 +97,19 @@ def test_a_signal_is_passed_on_and_the_child_waited_for(number: signal.Signals, 
 
 def test_the_status_of_the_command_is_returned() -> None:
     assert run_stoppable([sys.executable, "-c", "raise SystemExit(3)"]) == 3
+
+
+def test_every_child_process_of_the_package_ends_with_its_parent() -> None:
+    """One that is started without `ending_with_parent` goes on when the command that started it is killed."""
+    free = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        names = [ast.unparse(call.func) for call in calls]
+        started = sum(name in ("subprocess.run", "subprocess.Popen") for name in names)
+        bound = names.count("ending_with_parent")
+        if started > bound:
+            free[str(path.relative_to(PACKAGE))] = f"{started} started, {bound} end with their parent"
+    assert free.keys() == OUTLIVING.keys(), free
 
 
 def test_a_program_that_does_not_exist_is_one_line() -> None:

@@ -1,5 +1,6 @@
 """A step with NaN names its photos and loss terms, and can be left out without a trace in the weights."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,3 +115,42 @@ def test_the_same_training_is_the_same_file(make_config: Any, tmp_path: Path) ->
     first = train_teacher(config) / "best.ckpt"
     other = train_teacher(replace(config, runs=tmp_path / "again")) / "best.ckpt"
     assert first.read_bytes() == other.read_bytes()
+
+
+@pytest.fixture
+def broken_validations(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], None]:
+    """Make the predictions for one face NaN in the validations at these steps, as activations that overflow do."""
+
+    def break_steps(steps: set[int]) -> None:
+        forward = LandmarkTask.forward
+
+        def broken(self: Any, images: Tensor) -> Any:
+            prediction = forward(self, images)
+            if not self.training and self.global_step in steps:
+                prediction.landmarks[0] = torch.nan
+            return prediction
+
+        monkeypatch.setattr(LandmarkTask, "forward", broken)
+
+    return break_steps
+
+
+def test_a_validation_that_is_not_finite_is_announced_and_not_the_best(
+    make_config: Any, broken_validations: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_validations({12})
+    folder = train_teacher(make_config("run"))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("validation at")]
+    assert [line.partition(";")[0] for line in lines] == [
+        "validation at step 12: the predictions for 2 of 5 faces are not finite"
+    ]
+    assert json.loads((folder / "summary.json").read_text())["best_step"] in (4, 8)
+
+
+def test_a_training_without_a_finite_validation_fails(make_config: Any, broken_validations: Any) -> None:
+    broken_validations({4, 8, 12})
+    config = make_config("run")
+    with pytest.raises(TrainingError, match=r"run: no validation had finite predictions for all faces, so there is no"):
+        train_teacher(config)
+    assert not (config.runs / "run" / "best.ckpt").exists()
+    assert (config.runs / "run" / "last.ckpt").is_file()

@@ -13,6 +13,10 @@ import torch
 import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
+from distill.data.config import ShardConfig
+from distill.data.prepare import StoreSpec
+from distill.data.readers import read_faces
+from distill.data.shards.write import write_shards
 from distill.files import sha256
 from distill.models.config import ModelConfig
 from distill.training.config import OptimConfig
@@ -55,12 +59,12 @@ class Runs:
         self.server, self.folder, self.make_config = server, folder, make_config
         (folder / "plain.py").write_text(PLUGIN)
 
-    def write(self, name: str, processes: int) -> list[str]:
+    def write(self, name: str, processes: int, data: dict[str, Any]) -> list[str]:
         config = self.make_config(
             name,
             plugin=Path("plain.py"),
             model=ModelConfig("plain"),
-            data={"batch_size": 8 // processes},
+            data={"batch_size": 8 // processes, **data},
             # AdamW would make steps of full size out of rounding errors, where a gradient is 0.
             optim=OptimConfig(name="sgd", lr=0.1, head_lr=0.1, warmup=0.1),
             trainer={"epochs": 6, "validate_every": 2, "devices": processes, "precision": "32"},
@@ -110,12 +114,23 @@ def runs(server: ForkServerContext, tmp_path: Path, make_config: Any, monkeypatc
     return Runs(server, tmp_path, make_config)
 
 
-def test_two_processes_equal_one_and_resume_to_the_bit(runs: Runs) -> None:
-    single = runs.server.Process(target=run_command, args=(runs.write("one", 1), runs.folder / "one.log"))
+@pytest.fixture(params=["manifest", "shards"])
+def data(request: pytest.FixtureRequest, faces: Path, tmp_path: Path) -> dict[str, Any]:
+    """Options of the faces, as they are and packed into shards."""
+    if request.param == "manifest":
+        return {}
+    records = read_faces("manifest", faces)
+    about = {"source": "manifest", "preset": None}
+    write_shards(tmp_path / "shards", records, "inner51", 4, StoreSpec(64, 1.9), about)
+    return {"format": "shards", "root": tmp_path / "shards", "shards": ShardConfig(window=2)}
+
+
+def test_two_processes_equal_one_and_resume_to_the_bit(runs: Runs, data: dict[str, Any]) -> None:
+    single = runs.server.Process(target=run_command, args=(runs.write("one", 1, data), runs.folder / "one.log"))
     single.start()
     single.join()
     assert single.exitcode == 0, (runs.folder / "one.log").read_text()[-3000:]
-    runs.finish("two", runs.write("two", WORLD))
+    runs.finish("two", runs.write("two", WORLD, data))
     alone, together = runs.numbers("one"), runs.numbers("two")
     assert alone.keys() == together.keys()
     measured = [key for key in alone if key.startswith(("val/", "train/grad_norm", "train/lr"))]
@@ -124,7 +139,7 @@ def test_two_processes_equal_one_and_resume_to_the_bit(runs: Runs) -> None:
     for name, value in runs.weights("one").items():
         torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-6)
 
-    argv = runs.write("killed", WORLD)
+    argv = runs.write("killed", WORLD, data)
     for step in (5, 10):
         processes = runs.start("killed", argv)
         while runs.last_step("killed") < step:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distill.data.config import FacesConfig
+from distill.data.config import SHARDS, FacesConfig
+from distill.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -33,24 +34,32 @@ def check(
         sheets: folder for contact sheets with numbered points.
         json: write every finding here.
         show: findings of each check on the screen.
-        workers: threads.
+        workers: threads, of shards processes.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from distill.data.check import CheckOptions, check_data
-    from distill.data.check.drawing import write_sheets
+    from distill.data.check.drawing import SHEETS, write_sheets
+    from distill.data.check.shards import check_shards
     from distill.data.check.tables import tables
     from distill.data.readers import parse_subsets
-    from distill.files import write_json
+    from distill.files import require_writable, write_json
 
+    if data.format == SHARDS:
+        _require_none(subset=data.subset, scheme=scheme, manifest=manifest, sheets=sheets)
+    unwritten = manifest if manifest is not None and not manifest.is_file() else None
+    require_writable(json, unwritten, *([] if sheets is None else [sheets / name for name in SHEETS]))
     options = CheckOptions(smallest=smallest, test=parse_subsets(test), hashes=manifest, workers=workers)
     console = Console()
     errors = Console(stderr=True)
     with Progress(console=errors, disable=not errors.is_terminal) as progress:  # where there is no bar, no blank line
-        report, records = check_data(
-            data.format, data.root, parse_subsets(data.subset), scheme, options, _bars(progress)
-        )
+        if data.format == SHARDS:
+            report = check_shards(data.root, options, _bars(progress))
+        else:
+            report, records = check_data(
+                data.format, data.root, parse_subsets(data.subset), scheme, options, _bars(progress)
+            )
     for table in tables(report, show):
         console.print(table)
     if sheets is not None:
@@ -59,6 +68,13 @@ def check(
     if json is not None:
         write_json(json, {"format": data.format, "subset": data.subset, **report.to_json()})
     return 1 if report.failed else 0
+
+
+def _require_none(**options: object) -> None:
+    """Refuse options that shards do not have."""
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"--{name} has no effect on --data.format shards: leave it out")
 
 
 def _bars(progress: "Progress") -> Callable[[str, int], Callable[[], None]]:

@@ -16,7 +16,7 @@ def sheet(out: Path, data: FacesConfig = FacesConfig(), count: int = 24) -> int:
     """
     from distill.data.crops import face_crops
     from distill.data.readers import parse_subsets, read_faces
-    from distill.files import write_bytes
+    from distill.files import require_writable, write_bytes
     from distill.geometry import CropSpec, denormalise
     from distill.images.figures import contact_sheet
     from distill.landmarks import load_scheme
@@ -24,6 +24,7 @@ def sheet(out: Path, data: FacesConfig = FacesConfig(), count: int = 24) -> int:
 
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{out}: the sheet is a PNG; give a name that ends in .png")
+    require_writable(out)
     scheme = read_faces(data.format, data.root, parse_subsets(data.subset))[0].scheme
     spec = ModelSpec("none", scheme, load_scheme(scheme).n_points, CropSpec(size=192, scale=1.3))
     crops, points = face_crops(spec, count, data.format, data.root, data.subset)

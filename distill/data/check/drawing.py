@@ -14,6 +14,7 @@ from distill.files import write_bytes
 from distill.geometry import CropSpec, apply_affine, box_of_points, crop_affine
 from distill.images import Photo, read_image, warp
 
+SHEETS = ("faces.png", "findings.png")
 _LABEL = 36
 _VISIBLE = (60, 230, 90)
 _HIDDEN = (250, 90, 60)
@@ -83,7 +84,7 @@ def write_sheets(folder: Path, records: Sequence[FaceRecord], findings: Sequence
     captions = {finding.file: finding.check for finding in reversed(findings)}
     faulty = [record for record in records if record.name in captions]
     written = []
-    for name, faces in (("faces.png", evenly(records, 12)), ("findings.png", evenly(faulty, 12))):
+    for name, faces in zip(SHEETS, (evenly(records, 12), evenly(faulty, 12)), strict=True):
         picture = numbered_sheet(faces, captions)
         if picture is not None:
             write_bytes(folder / name, cv2.imencode(".png", picture[..., ::-1])[1].tobytes())

@@ -16,9 +16,9 @@ from distill.data.records import FaceRecord
 NEAR_BITS = 60
 NEAR_DETAIL = 0.25
 
-_LEAK = "leave it out of training: give the test faces as such, and faces of their groups are left out"
-_SAME = "keep one of the two, or give both the same group"
-_NEAR = "compare the two; if it is one photo, give both the same group (300-W: near_duplicates.csv)"
+LEAK = "leave it out of training: give the test faces as such, and faces of their groups are left out"
+SAME = "keep one of the two, or give both the same group"
+NEAR = "compare the two; if it is one photo, give both the same group (300-W: near_duplicates.csv)"
 _TEST_WORDS = (*SUBSET_NAMES["test"], *SUBSET_NAMES["val"])
 
 
@@ -39,7 +39,7 @@ def find_group_leaks(records: Sequence[FaceRecord], test: Sequence[str] | None) 
     for record in records:
         if record.group in tested and not is_test(record.subset, test):
             what = f"same photo, person or video ('{record.group}') as {tested[record.group].name} of the test side"
-            yield Finding("error", "leak", record.name, what, _LEAK)
+            yield Finding("error", "leak", record.name, what, LEAK)
 
 
 def find_same_bytes(
@@ -57,7 +57,7 @@ def find_same_bytes(
             used = [subsets[path] for path in (first, other) if path in subsets]
             leaks = len(used) == 2 and is_test(used[0], test) != is_test(used[1], test)
             what = f"the same bytes as {_below(first, root)}" + (", on the other side of the split" if leaks else "")
-            yield Finding("error" if leaks else "warning", "same file", _below(other, root), what, _SAME)
+            yield Finding("error" if leaks else "warning", "same file", _below(other, root), what, SAME)
 
 
 def find_near_duplicates(
@@ -78,7 +78,7 @@ def find_near_duplicates(
         trained, other = (second, first) if sides == (True, False) else (first, second)
         leaks = sides[0] != sides[1]
         what = f"looks like {other.name} ({bits} of 256 bits differ)" + (" of the test side" if leaks else "")
-        yield Finding("warning", "near duplicate, leaks" if leaks else "near duplicate", trained.name, what, _NEAR)
+        yield Finding("warning", "near duplicate, leaks" if leaks else "near duplicate", trained.name, what, NEAR)
 
 
 def _below(path: Path, root: Path) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,13 +110,17 @@ def close_pairs(hashes: NDArray[np.bool_], limit: int, block: int = 1024) -> lis
 
     A product of +-1 vectors counts equal minus differing bits, so all pairs of 8,000 faces take about a second.
     """
-    signs = hashes.astype(np.float32) * 2 - 1
-    bits = hashes.shape[1]
     pairs = []
-    for start in range(0, len(signs), block):
-        distance = (bits - signs[start : start + block] @ signs[start:].T) / 2
-        rows, columns = np.nonzero(distance <= limit)
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+    for start in range(0, len(hashes), block):
+        for row, column, bits in pairs_between(hashes[start : start + block], hashes[start:], limit):
             if row < column:
-                pairs.append((start + row, start + column, int(distance[row, column])))
+                pairs.append((start + row, start + column, bits))
     return pairs
+
+
+def pairs_between(first: NDArray[np.bool_], second: NDArray[np.bool_], limit: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (i, j, differing bits) of all hashes of two arrays (n, bits), (m, bits) that differ in at most `limit`."""
+    signs = [hashes.astype(np.float32) * 2 - 1 for hashes in (first, second)]
+    distance = (first.shape[1] - signs[0] @ signs[1].T) / 2
+    rows, columns = np.nonzero(distance <= limit)
+    yield from zip(rows.tolist(), columns.tolist(), distance[rows, columns].astype(int).tolist(), strict=True)

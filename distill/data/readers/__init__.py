@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,7 +13,7 @@ from distill.data.readers.csv_points import read_csv_points
 from distill.data.readers.dlib_xml import read_dlib_xml
 from distill.data.readers.face_synthetics import read_face_synthetics
 from distill.data.readers.lapa import read_lapa
-from distill.data.readers.manifest import read_manifest
+from distill.data.readers.manifest import iterate_manifest, read_manifest
 from distill.data.readers.muct import read_muct
 from distill.data.readers.reader import Reader, with_own_scheme
 from distill.data.readers.udacity import read_udacity
@@ -22,7 +22,7 @@ from distill.data.readers.webmorph import read_webmorph
 from distill.data.readers.wflw import read_wflw
 from distill.data.readers.wider import read_wider
 from distill.data.records import FaceRecord
-from distill.data.store_sums import require_unchanged_annotations, require_unchanged_photos
+from distill.data.store_sums import require_unchanged_annotations, require_unchanged_photos, store_list
 from distill.errors import AnnotationError, ConfigError, suggest
 from distill.landmarks import scheme_name
 
@@ -48,7 +48,16 @@ _FORMATS: dict[str, Reader] = {
 }
 FORMATS: Mapping[str, Reader] = MappingProxyType(_FORMATS)
 
-__all__ = ["FORMATS", "Reader", "parse_subsets", "read_annotated", "read_faces", "register_format", "with_own_scheme"]
+__all__ = [
+    "FORMATS",
+    "Reader",
+    "iterate_faces",
+    "parse_subsets",
+    "read_annotated",
+    "read_faces",
+    "register_format",
+    "with_own_scheme",
+]
 
 
 def register_format(name: str, reader: Reader) -> Reader:
@@ -102,6 +111,8 @@ def read_faces(
             files are no longer those of its checksums.
         ImageError: a photo that cannot be opened.
     """
+    if format == "shards":
+        raise ConfigError("shards are read by trainings alone: name the data set that they were packed from")
     if format not in FORMATS:
         raise ConfigError(f"unknown data format '{format}': {suggest(format, list(FORMATS))}")
     root = Path(root)
@@ -117,6 +128,21 @@ def read_faces(
         raise AnnotationError(f"{root}: {count} faces are called '{name}'; give each its own name")
     report_turned(records, root)
     return records if scheme is None else [record.in_scheme(scheme) for record in records]
+
+
+def iterate_faces(
+    format: str, root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None
+) -> Iterator[FaceRecord]:
+    """Yield the faces of `read_faces` in its order; a manifest of millions is never held in memory as records.
+
+    Raises:
+        As `read_faces`; of a manifest, two faces of one name are accepted.
+    """
+    if format != "manifest" or store_list(root) is not None or not root.is_dir():
+        yield from read_faces(format, root, subsets, scheme)
+        return
+    for record in iterate_manifest(root, subsets, scheme if scheme is None else scheme_name(scheme)):
+        yield record if scheme is None else record.in_scheme(scheme)
 
 
 def require_root(root: Path, format: str) -> None:

@@ -15,7 +15,8 @@ Points and boxes are 0-based pixel centres of the photo.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,58 @@ from distill.landmarks import load_scheme, scheme_name
 
 FILE_NAME = "faces.json"
 FORMAT = "distill-faces/1"
+_NO_FACES = '"faces" is not a list of at least one face; write it again'
+# A manifest as `format_manifest` writes it, up to its first face; between two faces; and behind the last.
+_HEAD = re.compile(rf'\s*\{{\s*"format"\s*:\s*"{FORMAT}"\s*,\s*"faces"\s*:\s*\[\s*(?=\{{)')
+_SEPARATOR = re.compile(r"\s*,\s*")
+_TAIL = re.compile(r"\s*\]\s*\}\s*")
 
 
-def _load(path: Path) -> list[dict[str, Any]]:
+def _faces(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the faces of a manifest one by one; of a million only the text is held in memory."""
+    text = _text(path)
+    head = _HEAD.match(text)
+    if head is None:  # other keys, or in another order
+        yield from _parsed(path, text)
+        return
+    decode = json.JSONDecoder().raw_decode
+    position = head.end()
+    while True:
+        try:
+            face, position = decode(text, position)
+        except (ValueError, RecursionError) as error:
+            raise AnnotationError(f"{path}: not JSON ({error}); write it again") from error
+        if not isinstance(face, dict):
+            raise AnnotationError(f"{path}: {_NO_FACES}")
+        yield face
+        separator = _SEPARATOR.match(text, position)
+        if separator is None:
+            break
+        position = separator.end()
+    if not _TAIL.fullmatch(text, position):
+        _parsed(path, text)  # names what is wrong with it, unless there are further keys
+
+
+def _text(path: Path) -> str:
     if not path.is_file():
         raise AnnotationError(f"{path}: no such file; give the folder that holds {FILE_NAME}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
+        return path.read_text(encoding="utf-8")
+    except (ValueError, OSError) as error:
+        raise AnnotationError(f"{path}: not JSON ({error}); write it again") from error
+
+
+def _parsed(path: Path, text: str) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise AnnotationError(f"{path}: not JSON ({error}); write it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         actual = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise AnnotationError(f'{path}: format is {actual!r} where "{FORMAT}" belongs; write it again')
     faces = content.get("faces")
     if not isinstance(faces, list) or not faces or not all(isinstance(face, dict) for face in faces):
-        raise AnnotationError(f'{path}: "faces" is not a list of at least one face; write it again')
+        raise AnnotationError(f"{path}: {_NO_FACES}")
     return faces
 
 
@@ -106,45 +144,54 @@ def _record(root: Path, face: Mapping[str, Any], scheme: str | None, source: Pat
     )
 
 
-def _in_subsets(path: Path, faces: list[dict[str, Any]], subsets: Sequence[str] | None) -> list[dict[str, Any]]:
-    if subsets is None:
-        return faces
-    known = sorted({str(face.get("subset", "")) for face in faces})
-    for subset in subsets:
-        if subset not in known:
-            raise AnnotationError(f"{path}: no subset '{subset}': {suggest(subset, known)}")
-    return [face for face in faces if str(face.get("subset", "")) in subsets]
+def face_entry(record: FaceRecord) -> dict[str, Any]:
+    """Return what a manifest says of a face, without its photo."""
+    face: dict[str, Any] = {"points": {record.scheme: record.landmarks.tolist()}}
+    for name, flags in (("visible", record.visible), ("known", record.known)):
+        if not flags.all():
+            face[name] = {record.scheme: flags.astype(int).tolist()}
+    face["boxes"] = {name: list(box) for name, box in record.boxes.items()}
+    optional = {"attributes": dict(record.attributes), "labels": record.labels}
+    face |= {key: value for key, value in optional.items() if value not in ({}, "hand")}
+    return face | {"group": record.group, "subset": record.subset}
 
 
 def format_manifest(records: Sequence[FaceRecord], root: Path) -> str:
     """Return the text of `faces.json` for faces whose photos lie below `root`; reading it returns the same faces."""
-    faces = []
-    for record in records:
-        face: dict[str, Any] = {"name": record.name, "image": record.image.relative_to(root).as_posix()}
-        face["points"] = {record.scheme: record.landmarks.tolist()}
-        for name, flags in (("visible", record.visible), ("known", record.known)):
-            if not flags.all():
-                face[name] = {record.scheme: flags.astype(int).tolist()}
-        face["boxes"] = {name: list(box) for name, box in record.boxes.items()}
-        optional = {"attributes": dict(record.attributes), "labels": record.labels}
-        face |= {key: value for key, value in optional.items() if value not in ({}, "hand")}
-        faces.append(face | {"group": record.group, "subset": record.subset})
+    faces = [
+        {"name": record.name, "image": record.image.relative_to(root).as_posix(), **face_entry(record)}
+        for record in records
+    ]
     return json.dumps({"format": FORMAT, "faces": faces}, separators=(",", ":"), allow_nan=False)
 
 
-def read_manifest(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read `faces.json`, in file order, with the points of `scheme` where the face has them.
+def iterate_manifest(
+    root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None
+) -> Iterator[FaceRecord]:
+    """Yield the faces of `faces.json`, in file order, with the points of `scheme` where the face has them.
 
     Raises:
         AnnotationError: not such a manifest, or a face whose points, boxes or visibility make no sense.
         ImageError: a photo that cannot be opened.
     """
     path = root / FILE_NAME
-    records = []
-    for index, face in enumerate(_in_subsets(path, _load(path), subsets)):
+    known = set()
+    for index, face in enumerate(_faces(path)):
+        subset = str(face.get("subset", ""))
+        known.add(subset)
+        if subsets is not None and subset not in subsets:
+            continue
         source = Path(f"{path} face {face.get('name', index)}")
         try:
-            records.append(_record(root, face, scheme, source))
+            record = _record(root, face, scheme, source)
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError) as error:
             raise AnnotationError(f"{source}: not a face as the format describes it ({error!r}); fix it") from error
-    return records
+        yield record
+    for subset in subsets or ():
+        if subset not in known:
+            raise AnnotationError(f"{path}: no subset '{subset}': {suggest(subset, sorted(known))}")
+
+
+def read_manifest(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+    """Return the faces of `iterate_manifest`."""
+    return list(iterate_manifest(root, subsets, scheme))

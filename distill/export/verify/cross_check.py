@@ -117,7 +117,8 @@ def find_litert_torch() -> str:
         raise ConfigError(f"litert-torch is not installed; {remedy}")
     code = "import importlib.util as u, sys; sys.exit(u.find_spec('litert_torch') is None)"
     try:
-        present = subprocess.run([chosen, "-c", code], capture_output=True, timeout=60).returncode == 0
+        command = ending_with_parent([chosen, "-c", code])
+        present = subprocess.run(command, capture_output=True, timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         present = False
     if not present:
@@ -161,7 +162,7 @@ def convert(python: str, program: Path, target: Path) -> str:
         command = ending_with_parent([python, str(_WORKER), str(program), str(target)])
         done = subprocess.run(command, timeout=_SECONDS, **options)
         name = "import importlib.metadata as m; print('litert-torch', m.version('litert-torch'))"
-        version = subprocess.run([python, "-c", name], timeout=60, **options).stdout.strip()
+        version = subprocess.run(ending_with_parent([python, "-c", name]), timeout=60, **options).stdout.strip()
     except subprocess.TimeoutExpired as error:
         raise ExportError(f"litert-torch took more than {_SECONDS} s; try a smaller input") from error
     if done.returncode or not target.is_file():

@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from distill.data.augment import AugmentConfig
-from distill.errors import ConfigError
-from distill.files import atomic_path
+from distill.errors import CheckpointError, ConfigError
+from distill.files import atomic_path, remove_unfinished
 from distill.landmarks import load_scheme
 from distill.losses.distillation import distillation
 from distill.losses.reduction import inside_crop
@@ -20,6 +21,7 @@ from distill.metrics.functional import nme_per_face, normaliser
 from distill.spec import ModelSpec
 from distill.training.base_task import parameter_groups
 from distill.training.config import OptimConfig
+from distill.training.interrupt import StopRequest
 from distill.training.optimizers import lr_factor
 from distill.training.teacher import FrozenTeacher
 from scripts.studies.gpu.faces import Batch, DeviceFaces
@@ -78,12 +80,14 @@ class StageRun:
         roles: role -> indices of its faces, on the device.
         scheme: landmark scheme of the faces.
         folder: where the state is saved.
+        stop: request of a signal, after which the state is saved and the training ends.
     """
 
     def __init__(
         self, stage: Stage, net: nn.Module, loss: nn.Module, teacher: FrozenTeacher | None,
-        faces: DeviceFaces, roles: Mapping[str, Tensor], scheme: str, folder: Path,
+        faces: DeviceFaces, roles: Mapping[str, Tensor], scheme: str, folder: Path, stop: StopRequest | None = None,
     ):  # fmt: skip
+        self.stop = stop
         self.stage, self.loss, self.teacher, self.faces, self.roles = stage, loss, teacher, faces, roles
         self.scheme, self.path = load_scheme(scheme), folder / f"{stage.name}.state.pt"
         self.net = net.to(faces.device).to(memory_format=torch.channels_last).train()
@@ -101,11 +105,16 @@ class StageRun:
         """Continue from the saved state, if there is one.
 
         Raises:
+            CheckpointError: the state cannot be read.
             ConfigError: the state is of another network.
         """
+        remove_unfinished(self.path.parent, self.path.stem)
         if not self.path.is_file():
             return
-        state = torch.load(self.path, map_location=self.faces.device, weights_only=True)
+        try:
+            state = torch.load(self.path, map_location=self.faces.device, weights_only=True)
+        except (RuntimeError, EOFError, UnpicklingError, OSError) as error:
+            raise CheckpointError(f"{self.path}: not a whole state; remove it to start the stage again") from error
         try:
             self.net.load_state_dict(state["net"])
             self.average.load_state_dict(state["average"])
@@ -126,10 +135,11 @@ class StageRun:
             torch.save(state, temporary)
 
     def train(self, notify: Callable[[str], None]) -> None:
-        """Train until the time is over; save every minute.
+        """Train until the time is over; save every minute, and when a signal comes.
 
         Raises:
             ConfigError: the loss is not finite.
+            TrainingInterrupted: SIGINT or SIGTERM; the last step is saved.
         """
         budget = 60 * self.stage.minutes
         saved = last = time.perf_counter()
@@ -147,6 +157,10 @@ class StageRun:
                 self._log({name: float(value) for name, value in terms.items()}, notify)
                 self.save()
                 saved = last = time.perf_counter()
+            if self.stop is not None and self.stop.number:
+                self._require_finite(float(terms["loss"]))
+                self.save()
+                self.stop.raise_if_requested()
 
     def step(self) -> dict[str, Tensor]:
         """Do one optimiser step and return the terms of its loss, on the device."""
