@@ -45,6 +45,32 @@ class _Terminated(SystemExit):
     """SIGTERM to a command: temporary files and child processes go, as at any exit."""
 
 
+class _Interrupt:
+    """SIGINT to a command, remembered: NumPy and OpenCV turn it into an ImportError while they are imported."""
+
+    received = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _remembering(interrupt: _Interrupt) -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, as without this context, and be remembered."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into an exit; trainings put their own handler in front."""
@@ -76,8 +102,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _status(argv: list[str]) -> int:
     """Run one command and return its exit status; what a user can cause is one line on standard error."""
+    interrupt = _Interrupt()
     try:
-        with _exit_on_sigterm():
+        with _exit_on_sigterm(), _remembering(interrupt):
             return _run(argv)
     except _Terminated as stopped:
         complain("stopped by SIGTERM")
@@ -98,6 +125,9 @@ def _status(argv: list[str]) -> int:
         complain("stopped by SIGINT")
         return 130
     except Exception as error:
+        if interrupt.received:
+            complain("stopped by SIGINT")
+            return 130
         if (message := _used_up(error, argv[0] if argv else "")) is None:
             raise
         complain(f"error: {message}")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -155,6 +156,31 @@ def test_a_stopped_command_leaves_neither_processes_nor_temporary_files(
         assert errors.splitlines()[-1] == f"stopped by {number.name}"
         assert not list(tmp_path.rglob(".*"))
     assert no_process_of(process.pid)
+
+
+def test_an_interrupt_that_an_import_turns_into_another_error_is_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NumPy's C code reports Ctrl-C while it is imported as an ImportError without a cause."""
+
+    def interrupted_import(argv: list[str]) -> int:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise ImportError("numpy._core.multiarray failed to import")
+
+    monkeypatch.setattr("distill.cli.main._run", interrupted_import)
+    assert main(["predict"]) == 130
+    assert capsys.readouterr().err == "stopped by SIGINT\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_import_that_fails_without_an_interrupt_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_import(argv: list[str]) -> int:
+        raise ImportError("numpy._core.multiarray failed to import")
+
+    monkeypatch.setattr("distill.cli.main._run", broken_import)
+    with pytest.raises(ImportError, match="multiarray"):
+        main(["predict"])
 
 
 def no_process_of(group: int) -> bool:
