@@ -70,13 +70,6 @@ def _shares_conversion(path: str) -> bool:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than cores: a fifth of the tests' time is waiting for processes and servers."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + 1
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedFixtures | None:
     """Distribute tests as `SharedFixtures` does where pytest-xdist was called with `--dist loadgroup`."""
     config.option.loadscopereorder = False
