@@ -159,7 +159,7 @@ from distill.geometry import CropSpec
 root, batch, workers, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 faces = open_shards(root)
 data = FaceDataset(faces, CropSpec(128, 1.3), faces.scheme, AugmentConfig())
-sampler = StepSampler(len(data), batch, 1, 0, order=faces.order)
+sampler = StepSampler(len(data), batch, 1000, 0, order=faces.order)
 loader = iter(DataLoader(data, batch_sampler=sampler, num_workers=workers, worker_init_fn=init_worker))
 start, used, read = time.monotonic(), time.process_time(), 0
 while time.monotonic() - start < seconds:
