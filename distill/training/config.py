@@ -100,7 +100,7 @@ class TrainerConfig:
 
     Attributes:
         epochs: passes over the training faces.
-        precision: `32`, `bf16`, `16` (GPU only), or `auto`: bf16 where there is; losses stay in float32.
+        precision: `32`, `tf32` or `16` (GPU only), `bf16`, or `auto`: bf16 where there is; losses stay in float32.
         accumulate: parts that a batch is computed in, one after the other, so that it fits the memory.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.
@@ -115,7 +115,7 @@ class TrainerConfig:
     """
 
     epochs: int = 100
-    precision: Literal["auto", "32", "bf16", "16"] = "32"
+    precision: Literal["auto", "32", "tf32", "bf16", "16"] = "32"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int = 1
     num_nodes: int = 1

@@ -31,6 +31,7 @@ from distill.training.detector_task import VALIDATED, DetectorTask
 from distill.training.device import require_device
 from distill.training.loggers.csv import CsvLog, Tracking, plain_config
 from distill.training.memory import keep_freed_memory
+from distill.training.precision import set_precision
 from distill.training.session import Session, own_session
 
 # Locations, speed and logging may change between two starts; what decides the weights may not.
@@ -146,9 +147,7 @@ def _trainer(config: DetectorConfig, task: DetectorTask, checkpoints: RunCheckpo
     return pl.Trainer(
         accelerator=config.trainer.accelerator,
         devices=1,
-        precision={"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed", "auto": "32-true"}[
-            config.trainer.precision
-        ],  # type: ignore[arg-type]
+        precision=set_precision(config.trainer),
         max_epochs=1,  # all epochs are one stream of steps
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,

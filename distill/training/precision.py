@@ -1,4 +1,4 @@
-"""Choose the floating-point precision of a training: float32, bfloat16 or float16."""
+"""Choose the floating-point precision of a training: float32, TensorFloat-32, bfloat16 or float16."""
 
 import platform
 from functools import cache
@@ -10,20 +10,40 @@ from torch import Tensor, nn
 from distill.errors import ConfigError
 from distill.training.config import TrainerConfig
 
-Precision = Literal["32", "bf16", "16"]
+Precision = Literal["32", "tf32", "bf16", "16"]
+LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
+_LIGHTNING: dict[Precision, LightningPrecision] = {
+    "32": "32-true",
+    "tf32": "32-true",
+    "bf16": "bf16-mixed",
+    "16": "16-mixed",
+}
 
 
 def resolved(config: TrainerConfig) -> Precision:
     """Return the precision of a training here; `auto` is bfloat16 where the device computes in it.
 
     Raises:
-        ConfigError: float16 without a GPU.
+        ConfigError: float16 or TensorFloat-32 without a GPU.
     """
-    if config.precision == "16" and (config.accelerator == "cpu" or not torch.cuda.is_available()):
-        raise ConfigError("--trainer.precision 16 needs a GPU, whose gradients are scaled; take bf16 or 32")
+    if config.precision in ("16", "tf32") and (config.accelerator == "cpu" or not torch.cuda.is_available()):
+        raise ConfigError(f"--trainer.precision {config.precision} needs an NVIDIA GPU; take bf16 or 32")
     if config.precision != "auto":
         return config.precision
     return "bf16" if _computes_in_bfloat16(config) else "32"
+
+
+def set_precision(config: TrainerConfig) -> LightningPrecision:
+    """Allow TensorFloat-32 on a GPU or not, which is a switch of the process; return the precision's name in Lightning.
+
+    TensorFloat-32 rounds the factors of products to 10 bits of mantissa. torch uses it in convolutions by default.
+
+    Raises:
+        ConfigError: as `resolved`.
+    """
+    precision = resolved(config)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    return _LIGHTNING[precision]
 
 
 def slow_precision(config: TrainerConfig) -> str | None:

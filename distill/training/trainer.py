@@ -19,7 +19,7 @@ from distill.training.config import RunConfig
 from distill.training.loggers.csv import CsvLog, Tracking, is_first_process
 from distill.training.loggers.trackers import make_mirrors
 from distill.training.loggers.wandb import WandbLog
-from distill.training.precision import resolved
+from distill.training.precision import set_precision
 from distill.training.session import Session
 from distill.training.tasks import LandmarkTask
 
@@ -65,7 +65,7 @@ def make_trainer(
         num_nodes=config.trainer.num_nodes,
         # Heads of other schemes, spreads and pose nets take part in some losses only.
         strategy="ddp_find_unused_parameters_true" if several else "auto",
-        precision={"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[resolved(config.trainer)],  # type: ignore[arg-type]
+        precision=set_precision(config.trainer),
         max_epochs=1,  # all epochs are one stream of steps
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,

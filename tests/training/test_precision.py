@@ -1,5 +1,6 @@
 """The arithmetic of a training is what was requested, or what the device is fast in."""
 
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 
 import pytest
@@ -7,8 +8,14 @@ import torch
 from timm.layers import Conv2dSame
 from torch import nn
 
+from distill.errors import ConfigError
 from distill.training.config import TrainerConfig
-from distill.training.precision import keep_strided_depthwise_in_float32, resolved, slow_precision
+from distill.training.precision import (
+    keep_strided_depthwise_in_float32,
+    resolved,
+    set_precision,
+    slow_precision,
+)
 
 
 @pytest.fixture
@@ -40,6 +47,29 @@ def test_auto_is_what_the_device_is_fast_in(device: None, accelerator: str, fast
     assert bool(slow_precision(TrainerConfig(accelerator=accelerator, precision="bf16"))) == warned
     for requested in ("32", "bf16"):
         assert resolved(TrainerConfig(accelerator=accelerator, precision=requested)) == requested
+
+
+@pytest.fixture
+def switches() -> Iterator[Callable[[], tuple[bool, bool]]]:
+    """Read whether products and convolutions may use TensorFloat-32; both are as before afterwards."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    yield lambda: (matmul.allow_tf32, cudnn.allow_tf32)
+    matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+@pytest.mark.parametrize("device", [("x86_64", True, True)], indirect=True)
+def test_tensorfloat_32_is_used_where_requested_alone(device: None, switches: Callable[[], tuple[bool, bool]]) -> None:
+    expected = [("tf32", "32-true", True), ("32", "32-true", False), ("bf16", "bf16-mixed", False)]
+    for requested, name, allowed in expected:
+        assert set_precision(TrainerConfig(accelerator="gpu", precision=requested)) == name
+        assert switches() == (allowed, allowed)
+
+
+@pytest.mark.parametrize("precision", ["16", "tf32"])
+def test_what_needs_a_gpu_is_refused_without_one(precision: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--trainer.precision {precision} needs an NVIDIA GPU; take bf16 or 32"):
+        resolved(TrainerConfig(accelerator="cpu", precision=precision))
 
 
 def test_strided_depthwise_convolutions_compute_in_float32_and_return_bfloat16() -> None:
