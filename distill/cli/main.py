@@ -6,7 +6,7 @@ Nothing heavy is imported before the options are known to be right.
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -41,6 +41,9 @@ _OWN_PLUGINS = ("teacher", "student")
 _LESS_MEMORY = "close other programs, or give a smaller batch, fewer workers or smaller photos"
 
 
+_Handler = Callable[[int, FrameType | None], object]
+
+
 class _Terminated(SystemExit):
     """SIGTERM to a command: temporary files and child processes go, as at any exit."""
 
@@ -55,37 +58,22 @@ class _Interrupt:
         raise KeyboardInterrupt
 
 
-@contextmanager
-def _remembering(interrupt: _Interrupt) -> Iterator[None]:
-    """Let SIGINT raise KeyboardInterrupt, as without this context, and be remembered."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield
-        return
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
+def _terminate(number: int, frame: FrameType | None) -> None:
     """Turn SIGTERM into an exit; trainings put their own handler in front."""
+    raise _Terminated(128 + number)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise _Terminated(128 + number)
 
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+@contextmanager
+def _handled(number: signal.Signals, handler: _Handler, default: _Handler | signal.Handlers) -> Iterator[None]:
+    """Handle a signal, in the main thread and where nothing else than the default handles it."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(number) != default:
         yield
         return
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(number, default)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -104,7 +92,10 @@ def _status(argv: list[str]) -> int:
     """Run one command and return its exit status; what a user can cause is one line on standard error."""
     interrupt = _Interrupt()
     try:
-        with _exit_on_sigterm(), _remembering(interrupt):
+        with (
+            _handled(signal.SIGTERM, _terminate, signal.SIG_DFL),
+            _handled(signal.SIGINT, interrupt, signal.default_int_handler),
+        ):
             return _run(argv)
     except _Terminated as stopped:
         complain("stopped by SIGTERM")

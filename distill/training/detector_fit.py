@@ -30,8 +30,7 @@ from distill.training.detector_config import DetectorConfig
 from distill.training.detector_task import VALIDATED, DetectorTask
 from distill.training.device import require_device
 from distill.training.loggers.csv import CsvLog, Tracking, plain_config
-from distill.training.memory import keep_freed_memory
-from distill.training.precision import set_precision
+from distill.training.precision import prepare_cpu, set_precision
 from distill.training.session import Session, own_session
 
 # Locations, speed and logging may change between two starts; what decides the weights may not.
@@ -99,7 +98,7 @@ def _train(config: DetectorConfig, session: Session) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = _trainer(config, task, checkpoints, session)
     if trainer.strategy.root_device.type == "cpu":
-        keep_freed_memory()
+        prepare_cpu(config.trainer, task.net)
     started = time.monotonic()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")  # the sampler starts by itself

@@ -32,8 +32,7 @@ from distill.training.config import RunConfig, StudentConfig
 from distill.training.distillation_task import StudentTask
 from distill.training.lineage import record_training, training_facts, training_inputs
 from distill.training.loggers.csv import is_first_process, plain_config
-from distill.training.memory import keep_freed_memory
-from distill.training.precision import keep_strided_depthwise_in_float32, resolved, slow_precision
+from distill.training.precision import prepare_cpu, slow_precision
 from distill.training.resume import not_resumable, require_same_options
 from distill.training.session import Session, training_session
 from distill.training.summary import write_summary
@@ -113,9 +112,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"--trainer: Lightning does not take these options here ({reason})") from error
     if trainer.strategy.root_device.type == "cpu":
-        keep_freed_memory()
-        if resolved(config.trainer) == "bf16":
-            keep_strided_depthwise_in_float32(task.net)
+        prepare_cpu(config.trainer, task.net)
     with warnings.catch_warnings():
         # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")

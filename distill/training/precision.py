@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from distill.errors import ConfigError
 from distill.training.config import TrainerConfig
+from distill.training.memory import keep_freed_memory
 
 Precision = Literal["32", "tf32", "bf16", "16"]
 LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -79,6 +80,13 @@ def keep_strided_depthwise_in_float32(net: nn.Module) -> None:
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and max(module.stride) > 1:
             kind: type[nn.Module] = type(module)
             module.__class__ = _in_float32(kind)  # type: ignore[assignment,arg-type]
+
+
+def prepare_cpu(config: TrainerConfig, net: nn.Module) -> None:
+    """Let a training on a CPU reuse freed memory and, in bfloat16, avoid the layers that are slow in it."""
+    keep_freed_memory()
+    if resolved(config) == "bf16":
+        keep_strided_depthwise_in_float32(net)
 
 
 def _computes_in_bfloat16(config: TrainerConfig) -> bool | None:

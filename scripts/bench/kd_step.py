@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,6 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 PAIRS = (("128 px", "teacher", "student", 16, 1.0), ("authors, 256 px", "teacher_256", "student_256", 2, 0.5))
 WANTED = 2.0
 BARE = "network"
-# Tasks ask it for the precision.
-TRAINER = pl.Trainer(accelerator="cpu", barebones=True)
 TITLES = {
     "authors, 256 px": "published: SwinV2-B → MobileViT-v2-0.5, 256 px",
     "128 px": "`configs/teacher.yaml` → `configs/student.yaml`, 128 px",
@@ -118,6 +117,12 @@ def make_batch(faces: int, size: int, points: int) -> FaceSample:
     }
 
 
+@cache
+def trainer() -> pl.Trainer:
+    """Return what tasks ask for the precision; they refer to it weakly."""
+    return pl.Trainer(accelerator="cpu", barebones=True)
+
+
 def make_steps(pair: tuple[Any, ...], folder: Path) -> dict[str, Any]:
     """Return a function per form that takes one training step; each has a student of its own."""
     _, teacher_name, student_name, faces, _ = pair
@@ -161,7 +166,7 @@ def one_step(config: StudentConfig, teacher: Any, batch: FaceSample, form: str) 
     task = StudentTask(
         net, make_loss("maps", scheme), LandmarkMetrics(scheme), config.optim, 100, spec, teacher=teacher, kd=kd
     )
-    task.trainer = TRAINER
+    task.trainer = trainer()
     optimiser = task.configure_optimizers()["optimizer"]
 
     def step() -> float:

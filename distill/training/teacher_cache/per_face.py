@@ -39,7 +39,7 @@ class PerFaceLandmarks(CacheBase):
     ):
         super().__init__(frozen, store, identity)
         self.plain: ConcatDataset[FaceSample] = ConcatDataset([_plain(part, max(frozen.sizes)) for part in faces])
-        self.batch = _CPU_BATCH
+        self.batch, self.announced = _CPU_BATCH, False
         self.points: Float[Tensor, "n k 2"] = torch.zeros(0, len(frozen.order), 2, dtype=torch.float64)
 
     def blank(self, size: int) -> Prediction:
@@ -50,8 +50,6 @@ class PerFaceLandmarks(CacheBase):
         super().prepare(device)
         self.batch = _CPU_BATCH if device.type == "cpu" else _GPU_BATCH
         starts = range(0, len(self.plain), self.batch)
-        if is_first_process() and any(self.store.read(0, index) is None for index in range(len(self.plain))):
-            print(f"Teacher: landmarks of {len(self.plain)} faces, once each, kept in {self.store.folder}")
         points = [self._landmarks(start, device) for start in track(starts, "teacher's landmarks", transient=True)]
         self.points = torch.cat(points).double()
 
@@ -62,6 +60,7 @@ class PerFaceLandmarks(CacheBase):
         stored = [self.store.read(0, index) for index in indices]
         records = [record for record in stored if record is not None]
         if len(records) < len(indices):
+            self._announce()
             faces = [self.plain[index] for index in indices]
             images = as_floats(torch.stack([face["image"] for face in faces]).to(device))
             to_photo = torch.stack([face["to_photo"] for face in faces]).double()
@@ -71,6 +70,12 @@ class PerFaceLandmarks(CacheBase):
             for index, record in zip(indices, records, strict=True):
                 self.store.write(0, index, record)
         return codec.decode(records).landmarks
+
+    def _announce(self) -> None:
+        """Print, once and in one process, that a pass over all faces takes place."""
+        if not self.announced and is_first_process():
+            print(f"Teacher: landmarks of {len(self.plain)} faces, once each, kept in {self.store.folder}")
+        self.announced = True
 
     def outputs(self, images: Images, batch: FaceSample) -> Prediction:
         points = self.points[torch.as_tensor(batch["index"]).cpu()]
