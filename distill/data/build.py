@@ -16,7 +16,7 @@ from distill.data.crop_extent import resolve_crop
 from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
 from distill.data.detector_boxes import DETECTED_FACES, detected_crop, with_detector_boxes
-from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
+from distill.data.multi_dataset import MixedDataset, TrainingSet, derived_schemes, relabelled
 from distill.data.preflight import find_unfit, without_unfit
 from distill.data.presets import Split, official_split, official_test_subsets, preset_crop
 from distill.data.readers import parse_subsets, read_annotated, read_faces
@@ -140,11 +140,12 @@ def build_data(
         _further_set(data, item, seed + index, [*val, *test], progress, notify)
         for index, item in enumerate(data.sets, 1)
     ]
+    derived = derived_schemes(data.sets, heads)
     everything = [*train, *(record for part in further for record in part.faces.records)]
     require_disjoint(everything, val, "validation faces")
     require_disjoint(everything, test, "test faces")
     return FaceData(
-        MixedDataset([TrainingSet(faces, weights), *further], heads) if mixed else faces,
+        MixedDataset([TrainingSet(faces, weights), *further], heads, derived) if mixed else faces,
         FaceDataset(val, crop, data.scheme, None, data.boxes[:1], seed, data.cache),
         batch_size=data.batch_size,
         epochs=epochs,

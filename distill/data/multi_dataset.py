@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from distill.data.config import SetConfig
 from distill.data.dataset import FaceDataset, FaceSample, Target
 from distill.data.records import FaceRecord, Labels
 from distill.errors import ConfigError
-from distill.landmarks import convert, load_scheme
+from distill.landmarks import convert, load_scheme, scheme_name
 from distill.landmarks.convert import convert_visibility, is_exact
 
 # Default weight of a face, by the source of its points.
@@ -68,6 +69,17 @@ def teaches(scheme: str, head: str) -> bool:
         return False
 
 
+def derived_schemes(sets: Sequence[SetConfig], heads: Sequence[str]) -> tuple[str, ...]:
+    """Return the schemes of further sets that have no head and whose points follow exactly from the main head's.
+
+    Such a set (five points, where the network predicts 68) trains the main head through the map of the schemes; one
+    whose points the main head learns as they are is none of them.
+    """
+    named = dict.fromkeys(scheme_name(item.scheme) for item in sets if item.scheme and item.labels != "none")
+    without_head = (scheme for scheme in named if scheme not in heads and not teaches(scheme, heads[0]))
+    return tuple(scheme for scheme in without_head if teaches(heads[0], scheme))
+
+
 class MixedDataset(Dataset[FaceSample]):
     """The faces of several sets, one after the other.
 
@@ -76,17 +88,20 @@ class MixedDataset(Dataset[FaceSample]):
         heads: landmark schemes to give targets for, the main one first. A face has those of its own scheme and those
             that follow from it exactly (51 points from 68); the others are unknown. The main head takes what the main
             set can be converted to, exactly or not, as it does without further sets.
+        derived: schemes of `derived_schemes`, which have targets too: the faces annotated in this very scheme.
 
     Raises:
         ConfigError: an annotated set of which no head can learn.
     """
 
-    def __init__(self, sets: Sequence[TrainingSet], heads: Sequence[str]):
-        self.sets, self.heads = tuple(sets), tuple(heads)
+    def __init__(self, sets: Sequence[TrainingSet], heads: Sequence[str], derived: Sequence[str] = ()):
+        self.sets, self.heads, self.derived = tuple(sets), tuple(heads), tuple(derived)
         self._ends = list(accumulate(part.shown for part in sets))
         self._starts = list(accumulate((len(part.faces) for part in sets), initial=0))
         self._routes = [{head for head in heads if teaches(part.faces.scheme.name, head)} for part in sets]
         self._routes[0].add(heads[0])
+        for part, route in zip(sets, self._routes, strict=True):
+            route |= {part.faces.scheme.name} & set(self.derived)
         for part, route in zip(sets, self._routes, strict=True):
             if not route and any(record.labels != "none" for record in part.faces.records):
                 name = part.faces.scheme.name
@@ -111,7 +126,7 @@ class MixedDataset(Dataset[FaceSample]):
         if part.shown < len(part.faces):
             local = int(part.order[(epoch * part.shown + local) % len(part.faces)])
         face = part.faces[epoch, local]
-        targets = {head: self._target(face, position, head) for head in self.heads}
+        targets = {head: self._target(face, position, head) for head in (*self.heads, *self.derived)}
         main = targets[self.heads[0]]
         default = WEIGHTS[part.faces.records[local].labels]
         weight = default if part.weight is None else np.broadcast_to(part.weight, len(part.faces))[local]

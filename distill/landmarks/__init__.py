@@ -1,6 +1,6 @@
 """Landmark schemes and the conversions between them."""
 
-from distill.landmarks.convert import Bias, convert, is_exact, map_bias
+from distill.landmarks.convert import Bias, convert, is_exact, map_bias, map_weights
 from distill.landmarks.names import names_fault, require_names
 from distill.landmarks.parse import Edge
 from distill.landmarks.schemes import (
@@ -21,6 +21,7 @@ __all__ = [
     "list_schemes",
     "load_scheme",
     "map_bias",
+    "map_weights",
     "names_fault",
     "own_definition",
     "register_scheme",

@@ -90,6 +90,15 @@ def is_exact(source: str, target: str) -> bool:
     return source == target or _map(source, target)[1]
 
 
+def map_weights(source: str, target: str) -> NDArray[np.float32]:
+    """The map of `convert` as weights (k_target, 2, k_source), for x and y of each target point.
+
+    Raises:
+        ConfigError: there is no map between the two schemes.
+    """
+    return _map(scheme_name(source), scheme_name(target))[0]
+
+
 def map_bias(source: str, target: str) -> Bias | None:
     """The measured bias of a map, or None where no data holds both schemes.
 

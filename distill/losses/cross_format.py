@@ -1,6 +1,7 @@
 """Loss over one head per landmark scheme, for training on several data sets (EFLD, arXiv 2407.10228, sec. 3.4)."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,12 +17,15 @@ class CrossFormatLoss(nn.Module):
     landmarks is not louder in the few batches where it occurs.
 
     Args:
-        losses: the supervised loss of each scheme.
+        losses: the supervised loss of each head, by its scheme, that of the main head first.
+        derived: losses of annotations that follow from the main head's points, by their scheme.
     """
 
-    def __init__(self, losses: Mapping[str, nn.Module]):
+    def __init__(self, losses: Mapping[str, nn.Module], derived: Mapping[str, nn.Module] = MappingProxyType({})):
         super().__init__()
-        self.schemes, self.parts = tuple(losses), nn.ModuleList(losses.values())
+        self.main = next(iter(losses))
+        self.heads, self.schemes = frozenset(losses), (*losses, *derived)
+        self.parts = nn.ModuleList([*losses.values(), *derived.values()])
 
     def forward(
         self,
@@ -34,5 +38,6 @@ class CrossFormatLoss(nn.Module):
         for scheme, loss in zip(self.schemes, self.parts, strict=True):
             target = targets[scheme]
             counts = target["known"] * weight[:, None]
-            terms[scheme] = loss(predictions[scheme], target["landmarks"], counts)["loss"] * counts.mean()
+            prediction = predictions[scheme if scheme in self.heads else self.main]
+            terms[scheme] = loss(prediction, target["landmarks"], counts)["loss"] * counts.mean()
         return {**terms, "loss": sum(terms.values())}

@@ -9,11 +9,13 @@ from torch import nn
 
 from distill.data.build import build_data, fit_detector_crop, validation_normaliser
 from distill.data.datamodule import FaceData
+from distill.data.multi_dataset import derived_schemes
 from distill.data.splits import data_hash
 from distill.files import sha256
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme, own_definition, scheme_name
 from distill.losses.cross_format import CrossFormatLoss
+from distill.losses.derived import DerivedPointLoss
 from distill.losses.supervised import make_loss, require_loss_fits
 from distill.metrics import LandmarkMetrics
 from distill.models import create_model
@@ -127,12 +129,14 @@ def make_run_loss(config: RunConfig, net: nn.Module) -> nn.Module:
     name = config.loss.name
     name = zoo_entry(config.model.arch).loss if name == "default" else name
     options = config.loss.given_options
-    losses = {s: make_loss(name, load_scheme(s), **options) for s in schemes_of(net, config.data.scheme)}
+    heads = schemes_of(net, config.data.scheme)
+    losses = {s: make_loss(name, load_scheme(s), **options) for s in heads}
+    derived = {s: DerivedPointLoss(heads[0], s, name) for s in derived_schemes(config.data.sets, heads)}
     size = config.data.crop.size  # its extent may depend on faces that are not read yet
     assert size is not None  # see with_input_size
     require_loss_fits(name, blank_prediction(net, size))
     mixed = len(losses) > 1 or config.data.sets or config.data.balance
-    return CrossFormatLoss(losses) if mixed else losses[config.data.scheme]
+    return CrossFormatLoss(losses, derived) if mixed else losses[config.data.scheme]
 
 
 def detector_crop(config: RunConfig, data: FaceData) -> CropSpec | None:

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from distill.data.augment import AugmentConfig
+from distill.data.config import SetConfig
 from distill.data.dataset import FaceDataset
-from distill.data.multi_dataset import MixedDataset, TrainingSet, relabelled
+from distill.data.multi_dataset import MixedDataset, TrainingSet, derived_schemes, relabelled
 from distill.data.records import FaceRecord, make_record
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
@@ -97,6 +98,29 @@ def test_a_set_nobody_learns_from_is_refused(tmp_path: Path) -> None:
         MixedDataset([TrainingSet(_faces(main)), TrainingSet(_faces(odd))], ["inner51"])
     # Without labels there is nothing to learn but from the teacher.
     MixedDataset([TrainingSet(_faces(main)), TrainingSet(_faces(relabelled(odd, "none")))], ["inner51"])
+
+
+def _set(scheme: str | None, labels: str | None = None) -> SetConfig:
+    return SetConfig("csv", Path("faces"), scheme=scheme, labels=labels)  # type: ignore[arg-type]
+
+
+def test_schemes_that_follow_from_the_main_head() -> None:
+    sets = [_set("five"), _set("five", "none"), _set("inner51"), _set("muct76"), _set(None)]
+    assert derived_schemes(sets, ["ibug68"]) == ("five", "inner51")
+    assert derived_schemes(sets, ["ibug68", "five"]) == ("inner51",), "a head of its own learns it"
+    assert derived_schemes([_set("ibug68")], ["inner51"]) == (), "68 points teach the head of 51 as they are"
+    assert derived_schemes([_set("five", "none")], ["ibug68"]) == ()
+
+
+def test_fewer_points_have_a_target_of_their_own(tmp_path: Path) -> None:
+    main, five = _records(tmp_path, "ibug68", 2), _records(tmp_path, "five", 3)
+    mixed = MixedDataset([TrainingSet(_faces(main)), TrainingSet(_faces(five))], ["ibug68"], ["five"])
+    own, other = mixed[0, 3]["targets"], mixed[0, 1]["targets"]
+    assert own["five"]["known"].all()
+    assert not own["ibug68"]["known"].any()
+    assert torch.equal(own["five"]["landmarks"], mixed.sets[1].faces[0, 1]["landmarks"])
+    assert not other["five"]["known"].any(), "the main set trains its own points"
+    assert other["ibug68"]["known"].all()
 
 
 def test_batches_of_all_sets_are_one_tensor_each(mixed: MixedDataset) -> None:

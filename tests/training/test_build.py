@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from distill.data.build import build_data
+from distill.data.config import SetConfig
 from distill.data.dataset import FaceDataset
 from distill.detection.detector import Detection
 from distill.errors import ConfigError
@@ -14,6 +15,7 @@ from distill.geometry import Box
 from distill.losses.config import LossConfig
 from distill.models.checkpoint import load_model
 from distill.training.fit import train_teacher
+from distill.training.loggers.csv import read_rows
 
 
 def test_a_run_stores_how_to_cut_out_detected_boxes(
@@ -67,3 +69,11 @@ def test_a_loss_that_does_not_fit_is_refused_before_the_faces_are_read(
     monkeypatch.setattr("distill.training.build.build_data", lambda *_, **__: pytest.fail("read the faces"))
     with pytest.raises(ConfigError, match="star"):
         train_teacher(make_config("run", loss=LossConfig("wing", star=2.0)))
+
+
+def test_faces_with_fewer_points_train_a_network_of_maps(make_config: Any, faces: Path) -> None:
+    sets = [SetConfig("manifest", faces, "train", scheme="five")]
+    folder = train_teacher(make_config("run", data={"sets": sets}, trainer={"epochs": 1}))
+    terms = {name: value for step, name, value in read_rows(folder / "metrics.csv") if step == 1}
+    assert terms["train/five"] > 0
+    assert terms["train/loss"] == pytest.approx(terms["train/inner51"] + terms["train/five"], rel=1e-5)
