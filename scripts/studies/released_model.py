@@ -1,0 +1,94 @@
+"""All files of one released model on test faces and on hard ones: `python -m scripts.studies.released_model NAME DATA`.
+
+DATA holds the folders 300W and WFLW. Every file is measured over all of its points on the 554 faces of 300-W common,
+with the annotated boxes and with those of the detector, and its weights also over the 51 inner points of WFLW's faces.
+`--run FOLDER` adds the recipe and the validation errors of the training. Writes results/studies/NAME.json.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distill.evaluate.evaluate import evaluate
+from distill.evaluate.result import Evaluation
+from distill.provenance import write_result
+from distill.training.loggers.csv import read_rows
+from scripts.studies.common.split_300w import TEST
+
+FOLDER = Path("checkpoints")
+# What a stored run does not need to say: where it lay and how it was shown.
+_LOCAL = ("runs", "log", "resume", "plugin")
+
+
+def files_of(name: str) -> dict[str, Path]:
+    """Return the files of a model: its weights under an empty name, TFLite files under their kinds."""
+    tflite = sorted(FOLDER.glob(f"{name}_*.tflite"))
+    return {"": FOLDER / f"{name}.safetensors", **{path.stem.removeprefix(f"{name}_"): path for path in tflite}}
+
+
+def stored(result: Evaluation) -> dict[str, Any]:
+    """Return an evaluation without what differs from machine to machine."""
+    content = result.to_json()
+    return {key: content[key] for key in ("model", "protocol", "metrics", "groups")}
+
+
+def measured(name: str, data: Path) -> dict[str, Any]:
+    """Return the results of all files of a model by file and test."""
+    found: dict[str, Any] = {}
+    for kind, path in files_of(name).items():
+        for boxes in ("gt", "detector"):
+            result = evaluate(path, format="300w", root=data / "300W", subset=TEST, boxes=boxes)
+            found[", ".join(part for part in (kind, boxes) if part)] = stored(result)
+    hard = evaluate(
+        files_of(name)[""], format="wflw", root=data / "WFLW", subset="all", scheme="inner51", approximate=True
+    )
+    return {**found, "hard": stored(hard)}
+
+
+def training(run: Path) -> dict[str, Any]:
+    """Return what a finished run was: recipe, faces, time and validation errors by step."""
+    summary = json.loads((run / "summary.json").read_text())
+    recipe = yaml.safe_load((run / "config.yaml").read_text())
+    rows = read_rows(run / "metrics.csv")
+    kept = (
+        "commit",
+        "train_faces",
+        "val_faces",
+        "train_hash",
+        "val_hash",
+        "precision",
+        "seconds",
+        "best_step",
+        "steps",
+    )
+    return {
+        **{name: summary[name] for name in kept},
+        "recipe": {name: value for name, value in recipe.items() if name not in _LOCAL},
+        "val_nme_by_step": {str(step): round(value, 5) for step, name, value in rows if name == "val/nme"},
+    }
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("name")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--run", type=Path)
+    options = parser.parse_args()
+    out = Path(f"results/studies/{options.name}.json")
+    content = measured(options.name, options.data)
+    if options.run is not None:
+        content["training"] = training(options.run)
+    elif out.is_file() and "training" in (former := json.loads(out.read_text())):
+        content["training"] = former["training"]
+    write_result(out, content)
+    for test, result in content.items():
+        if test != "training":
+            print(f"{test}: {result['metrics']['ocular']['nme_percent']:.3f} %")
+
+
+if __name__ == "__main__":
+    main()
