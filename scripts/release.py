@@ -1,8 +1,7 @@
 """Put a trained and exported run into checkpoints/: `python -m scripts.release runs/student student_128`.
 
-Writes NAME.safetensors, NAME_fp16.tflite (or another --kind) with its .json, SHA256SUMS and the table of released
-files in the package; of a teacher only NAME.safetensors, in half precision (`--teacher`). The model card in
-checkpoints/README.md is written by hand.
+Writes NAME.safetensors in half precision, NAME_fp16.tflite (or another --kind) with its .json, SHA256SUMS and the table
+of released files in the package; of a teacher only the weights (`--teacher`). The model card is written by hand.
 """
 
 import argparse
@@ -44,7 +43,7 @@ def release(run: Path, name: str, kind: str, stem: str) -> None:
     )
     if found.failed:
         raise SystemExit(f"{exported} is not {run}/best.ckpt: {'; '.join(found.results[0].missed)}; export again")
-    save_model(FOLDER / f"{name}.safetensors", net, spec)
+    save_model(FOLDER / f"{name}.safetensors", net, spec, half=True)
     with atomic_path(target) as temporary:
         shutil.copyfile(exported, temporary)
     write_sidecar(target, spec)
