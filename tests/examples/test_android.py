@@ -1,6 +1,7 @@
 """The Android sample: its core on the JVM finds what Python finds, and its app compiles against stubs."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ CORE = SAMPLE / "core/src/main/kotlin"
 MODEL = ROOT / "checkpoints/student_68_128_fp16.tflite"
 PIXELS = 0.1
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Recorder:
@@ -202,3 +203,26 @@ def test_followed_faces_and_smoothed_points_are_those_of_python(results: Results
             np.testing.assert_allclose(box, face.box, atol=PIXELS)
             np.testing.assert_allclose(points, face.landmarks, atol=PIXELS)
             assert placed == face.placed
+
+
+def test_the_app_compiles_against_declarations_of_what_it_uses(jar: Path, tmp_path: Path) -> None:
+    """Against stubs of Android, CameraX and LiteRT, which are not here: names, types and overrides, not behaviour."""
+    for entry in (ROOT / "tests/support/android_stubs.txt").read_text().split("\n== ")[1:]:
+        name, _, content = entry.partition("\n")
+        (tmp_path / "stubs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "stubs" / name).write_text(content)
+    app = SAMPLE / "app/src/main/kotlin"
+    compile_kotlin([app, tmp_path / "stubs"], tmp_path / "classes", [jar])
+    assert (tmp_path / "classes/distill/app/MainActivity.class").is_file()
+
+
+def test_the_files_that_the_build_copies_are_in_the_repository() -> None:
+    build = (SAMPLE / "app/build.gradle.kts").read_text()
+    models = re.findall(r'"(\w+)"', re.findall(r"val models = listOf\((.*)\)", build)[0])
+    [detector] = re.findall(r'val detector = "(\w+)"', build)
+    assert f'DETECTOR = "{detector}"' in (SAMPLE / "app/src/main/kotlin/distill/app/Pipeline.kt").read_text()
+    stems = [ROOT / "distill/detection/models" / detector, *(ROOT / "checkpoints" / model for model in models)]
+    assert models
+    for stem in stems:
+        assert stem.with_suffix(".tflite").is_file()
+        assert stem.with_suffix(".json").is_file()

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 
-def compile_kotlin(sources: Sequence[Path], target: Path, classpath: Sequence[Path] = (), runnable: bool = False) -> None:
+def compile_kotlin(
+    sources: Sequence[Path], target: Path, classpath: Sequence[Path] = (), runnable: bool = False
+) -> None:
     """Compile files or folders to a .jar or a folder of classes; the test is skipped without kotlinc and java."""
     compiler = shutil.which("kotlinc")
     if compiler is None or shutil.which("java") is None:
@@ -18,7 +20,7 @@ def compile_kotlin(sources: Sequence[Path], target: Path, classpath: Sequence[Pa
         command += ["-classpath", ":".join(map(str, classpath))]
     if runnable:
         command.append("-include-runtime")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=420, check=False)
     assert done.returncode == 0, done.stderr
     assert "error:" not in done.stderr
 

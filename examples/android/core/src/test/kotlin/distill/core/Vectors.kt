@@ -26,17 +26,13 @@ private fun photoResult(folder: File, entry: Map<*, *>): Map<String, Any?> {
     val landmarkNet = Replay(folder, entry["landmark_calls"] as List<*>)
     val spec = readModelSpec(entry["model"] as String)
     val landmarker = Landmarker(landmarkNet::run, spec)
+    val placed = faces.map { landmarker.place(photo, it.box, it.score) }
     return mapOf(
-        "input_difference" to max(detectorNet.difference, 0),
-        "crop_difference" to run {
-            faces.forEach { landmarker.place(photo, it.box, it.score) }
-            landmarkNet.difference
-        },
+        "input_difference" to detectorNet.difference,
+        "crop_difference" to landmarkNet.difference,
         "detections" to faces.map { listOf(corners(it.box), it.score, it.points.map(::pair)) },
         "affines" to faces.map { cropAffine(it.box, spec.crop).let { m -> listOf(m.a, m.b, m.c, m.d, m.e, m.f) } },
-        "faces" to Replay(folder, entry["landmark_calls"] as List<*>).let { net ->
-            faces.map { face(Landmarker(net::run, spec).place(photo, it.box, it.score)) }
-        }
+        "faces" to placed.map(::face)
     )
 }
 
@@ -60,8 +56,8 @@ private fun image(folder: File, entry: Map<*, *>): Image {
 }
 
 private fun output(folder: File, entry: Map<*, *>): Output {
-    val bytes = ByteBuffer.wrap(File(folder, entry["file"] as String).readBytes()).order(ByteOrder.LITTLE_ENDIAN)
-    val floats = bytes.asFloatBuffer()
+    val bytes = File(folder, entry["file"] as String).readBytes()
+    val floats = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
     return Output((entry["shape"] as List<*>).map(::int).toIntArray(), FloatArray(floats.remaining()) { floats.get(it) })
 }
 
@@ -83,7 +79,7 @@ private fun scriptedDetections(frame: Map<*, *>): List<Detection> = (frame["dete
 /** The face nearest to a box; its landmarks depend a little on the crop, as those of a network do. */
 private fun scriptedFace(frame: Map<*, *>, box: Box, score: Double): Face {
     val faces = (frame["faces"] as List<*>).map { it as Map<*, *> }
-    val nearest = faces.minWith(compareBy { hypot(middle(it).x - box.centre.x, middle(it).y - box.centre.y) })!!
+    val nearest = faces.sortedBy { hypot(middle(it).x - box.centre.x, middle(it).y - box.centre.y) }.first()
     val middle = middle(nearest)
     val landmarks = points(nearest).map {
         Point(it.x + 0.02 * (box.centre.x - middle.x), it.y + 0.02 * (box.centre.y - middle.y))
