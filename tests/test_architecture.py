@@ -17,9 +17,9 @@ HEAVY = ["torch", "torchvision", "timm", "pytorch_lightning", "torchmetrics", "t
 LIGHT_MODULES = ["errors", "files", "geometry", "spec", "images", "landmarks"]
 LIGHT_MODULES += ["tflite.interpreter", "detection.detector", "inference.landmarker"]
 TRAINING_MODULES = ["data.datamodule", "models.heatmaps", "models", "losses.supervised", "metrics", "training.fit"]
-# `all` names other extras; the documentation site is built in an environment of its own; tests of optional trackers and
-# of sweeps are skipped without their packages.
-UNLOCKED_EXTRAS = ("all", "docs", "tensorboard", "mlflow", "trackio", "sweep", "s3", "s3-tests")
+# `all` names other extras; the documentation site is built in an environment of its own; tests of optional trackers,
+# sweeps and OpenVINO are skipped without their packages.
+UNLOCKED_EXTRAS = ("all", "docs", "tensorboard", "mlflow", "trackio", "sweep", "s3", "s3-tests", "openvino")
 NOT_FOR_TRAINING = ["tensorflow", "onnx2tf", "mediapipe", "wandb", "onnx", "ai_edge_litert", "tflite_runtime"]
 
 

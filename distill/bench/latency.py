@@ -30,6 +30,18 @@ class Measured(NamedTuple):
     ms: float
 
 
+class Loaded(NamedTuple):
+    """A model that is ready to be timed in an engine.
+
+    Attributes:
+        call: runs it once on random inputs; inputs and outputs stay where they are.
+        outputs: of these inputs, in the order of the file.
+    """
+
+    call: Call
+    outputs: list[NDArray[Any]]
+
+
 # Above this spread of the medians of five parts of a run, the machine was not quiet enough.
 STABLE = 0.05
 _PARTS = 5

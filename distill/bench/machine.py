@@ -14,7 +14,10 @@ from distill.tflite.builder import constant, single_op_model, variable
 from distill.tflite.flatbuffer import Table
 from distill.tflite.model import Operator
 
-_PACKAGES = ("ai-edge-litert", "tflite-runtime", "onnxruntime", "torch", "tensorflow", "mediapipe", "numpy")
+_PACKAGES = (
+    "ai-edge-litert", "tflite-runtime", "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "tensorflow",
+    "mediapipe", "numpy",
+)  # fmt: skip
 _ENVIRONMENT = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS")
 
 # Cores' worth of other processes from which a run is called disturbed.

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import distill
 from distill.errors import CheckpointError
@@ -26,7 +27,22 @@ def peak_memory(path: str | Path, timeout_s: float = 120, limit: int = 32 * 2**3
     Raises:
         CheckpointError: the model crashes or hangs its runtime, or cannot be run; nothing of it ran in this process.
     """
-    words = ["-m", "distill.bench.memory_worker", str(Path(path).resolve()), str(limit)]
+    rss: int | None = _in_child(path, timeout_s, [str(limit)])["rss_bytes"]
+    return rss
+
+
+def try_openvino(path: str | Path, timeout_s: float = 120, limit: int = 32 * 2**30) -> None:
+    """Load and run a model in OpenVINO once, in a child process.
+
+    Raises:
+        CheckpointError: see `peak_memory`.
+    """
+    _in_child(path, timeout_s, [str(limit), "openvino"])
+
+
+def _in_child(path: str | Path, timeout_s: float, options: list[str]) -> dict[str, Any]:
+    """Return what `distill.bench.memory_worker` prints about a model."""
+    words = ["-m", "distill.bench.memory_worker", str(Path(path).resolve()), *options]
     command = ending_with_parent([sys.executable, *words])
     package = str(Path(distill.__file__).parents[1])
     search = os.pathsep.join(part for part in (package, os.environ.get("PYTHONPATH")) if part)
@@ -43,5 +59,5 @@ def peak_memory(path: str | Path, timeout_s: float = 120, limit: int = 32 * 2**3
     lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
     if done.returncode:
         raise CheckpointError(lines[-1][:400])
-    rss: int | None = json.loads(done.stdout.strip().splitlines()[-1])["rss_bytes"]
-    return rss
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found

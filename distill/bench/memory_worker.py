@@ -1,7 +1,7 @@
-"""Load and run one model and print the memory it took: `python -m distill.bench.memory_worker MODEL`.
+"""Load and run one model and print the memory it took: `python -m distill.bench.memory_worker MODEL LIMIT`.
 
 A program of its own, because peak memory belongs to a process and because a broken model may crash it. Prints one
-line of JSON, or one error line and exits 3.
+line of JSON, or one error line and exits 3. With a third word `openvino` it only tries the model in OpenVINO.
 """
 
 import json
@@ -42,12 +42,20 @@ def measure(path: Path) -> dict[str, int | None]:
     return {"rss_bytes": used}
 
 
+def tried(path: Path) -> dict[str, int | None]:
+    """Run a model in OpenVINO."""
+    from distill.bench.openvino_engine import load_openvino
+
+    load_openvino(path)
+    return {}
+
+
 if __name__ == "__main__":
     memory = int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        print(json.dumps(measure(Path(sys.argv[1]))))
+        print(json.dumps(tried(Path(sys.argv[1])) if sys.argv[3:] == ["openvino"] else measure(Path(sys.argv[1]))))
     except (DistillError, MemoryError) as error:
         print(str(error) or "out of memory", file=sys.stderr)
         sys.exit(3)

@@ -12,12 +12,16 @@ from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS, busy_warning, convolution_macs
 from distill.bench.models import TimedModel
 from distill.bench.other_runtimes import slow_integer_lines
+from distill.bench.parity import Parity
 from distill.errors import ConfigError
 from distill.tflite.split import Shape
 
 INSIDE = (
     "network calls only: `invoke` of LiteRT, `run` of ONNX Runtime with bound inputs, forward of PyTorch; "
     "no copy of pixels or points; one untimed call before each timed one"
+)
+_INSIDE_ENGINE = (
+    "; `infer` of OpenVINO, its tensors set; on a GPU the time between two CUDA events around the same calls"
 )
 PEAK = "peak"
 
@@ -61,6 +65,7 @@ class BenchResult:
         machine, load: see `describe_machine` and `LoadMeter`.
         skipped: reason why a peer, a stage or a row was left out.
         device: of a run on a phone or board.
+        parity: of the rows of OpenVINO or a GPU, against the model's own engine.
     """
 
     settings: Settings
@@ -74,6 +79,7 @@ class BenchResult:
     load: dict[str, Any]
     skipped: dict[str, str]
     device: DeviceRun | None = None
+    parity: dict[Key, Parity] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return a line for each model and number of threads: median latency and ratio to the reference."""
@@ -99,7 +105,9 @@ class BenchResult:
     @property
     def inside(self) -> str:
         """What is inside a time."""
-        return INSIDE_DEVICE if self.device else INSIDE
+        if self.device:
+            return INSIDE_DEVICE
+        return INSIDE + _INSIDE_ENGINE * bool(self.parity)
 
     def peak_gmacs(self, threads: int) -> float | None:
         """Return the most GMAC/s a convolution reached in this run on so many threads; None on a device."""
@@ -117,20 +125,21 @@ class BenchResult:
 
     def peak_share(self, key: Key) -> float | None:
         """Return the GMAC/s of a model in percent of the peak, None where one of them is not known."""
-        rate, peak = self.gmacs(key), self.peak_gmacs(key.threads)
+        rate, peak = self.gmacs(key), None if key.on_gpu else self.peak_gmacs(key.threads)
         return None if rate is None or peak is None else 100 * rate / peak
 
     def energy_mj(self, key: Key) -> float | None:
-        """Return the energy of one inference: estimated on this machine, as reported by a device or None."""
+        """Return the energy of one inference: estimated for a processor, as reported by a device, or None."""
         if self.device:
             energy = self.device.energy.get(key)
             return energy.mj if energy else None
-        return energy_mj(self.timings[key].median_ms, self.settings.watts, key.threads)
+        # The power assumed is that of a core.
+        return None if key.on_gpu else energy_mj(self.timings[key].median_ms, self.settings.watts, key.threads)
 
     def score(self, key: Key) -> float | None:
         """Return the contest's score of a model with so many threads, None without an accuracy."""
         accuracy, model = self.accuracies.by_name.get(key.name), self.model(key.name)
-        if accuracy is None or accuracy.accuracy_percent is None or model.uncounted:
+        if accuracy is None or accuracy.accuracy_percent is None or model.uncounted or key.on_gpu:
             return None
         ms, energy = self.timings[key].median_ms, self.device.energy.get(key) if self.device else None
         watts = energy.mj / ms if energy else self.settings.watts * key.threads

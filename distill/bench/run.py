@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from distill.bench.accuracy import read_accuracies
+from distill.bench.engines import Engine, EngineRows, engine_rows, require_engine
 from distill.bench.key import Key
 from distill.bench.latency import Call, compare, tflite_call
 from distill.bench.machine import (
@@ -37,6 +38,7 @@ def bench(
     photo: Path | None = None,
     stages: bool = True,
     runtimes: Sequence[str] = (),
+    engine: Engine | None = None,
     progress: bool = False,
 ) -> BenchResult:
     """Time models, their parts, and the pipeline from photo to landmarks, interleaved in one run.
@@ -49,6 +51,7 @@ def bench(
         photo: an image with a face; a generated one by default.
         stages: also time detector, crop and whole photos.
         runtimes: further TFLite runtimes to time the files in, see `choose_runtimes`.
+        engine: also time the models in OpenVINO or on a GPU, see `engine_rows`.
         progress: show a bar on standard error.
 
     Raises:
@@ -57,20 +60,16 @@ def bench(
     """
     settings = settings or Settings()
     others = choose_runtimes(runtimes)
+    gpu = require_engine(engine, [_file(model) for model in models]) if engine else None
     opened, memory, skipped = _open(models, peers)
     if settings.reference is not None and settings.reference not in memory:
         raise ConfigError(f"unknown reference '{settings.reference}': {suggest(settings.reference, list(memory))}")
     accuracies = read_accuracies(opened, evaluations, nme, accuracy)
+    second = engine_rows(engine, opened, settings.threads, gpu) if engine else EngineRows({}, {}, {}, {})
     calls, maps = _model_calls(opened, settings.threads)
-    shown = None
-    if stages:
-        try:
-            shown, more = _stage_calls(opened, photo, settings.threads[0])
-            calls |= more
-        except ConfigError as error:
-            if photo is not None:
-                raise
-            skipped["photo"] = str(error)
+    calls |= second.calls
+    shown, parts = _stage_calls(opened, photo, settings.threads[0], skipped) if stages else (None, {})
+    calls |= parts
     meter = LoadMeter()
     with ExitStack() as stack:
         more, refused = runtime_calls(others, opened, settings.threads, stack)
@@ -81,8 +80,9 @@ def bench(
         found = compare(named, settings.rounds, settings.warmup, references, progress)
     timings = {key: found[str(key)] for key in calls}
     return BenchResult(
-        settings, opened, memory, timings, maps, accuracies, shown, describe_machine(), meter.read(), skipped | refused
-    )
+        settings, opened, memory, timings, maps, accuracies, shown, describe_machine() | second.machine, meter.read(),
+        skipped | refused | second.skipped, parity=second.parity,
+    )  # fmt: skip
 
 
 def _file(model: str | Path) -> Path:
@@ -141,8 +141,17 @@ def _model_calls(models: Sequence[TimedModel], threads: Sequence[int]) -> tuple[
     return calls, maps
 
 
-def _stage_calls(models: Sequence[TimedModel], photo: Path | None, threads: int) -> tuple[str, dict[Key, Call]]:
+def _stage_calls(
+    models: Sequence[TimedModel], photo: Path | None, threads: int, skipped: dict[str, str]
+) -> tuple[str | None, dict[Key, Call]]:
+    """Return what is shown and the calls of the stages; without a photo of the user, a failure is put in `skipped`."""
     pixels, name = bench_photo(photo)
-    calls, faces = photo_calls(models, pixels, threads)
+    try:
+        calls, faces = photo_calls(models, pixels, threads)
+    except ConfigError as error:
+        if photo is not None:
+            raise
+        skipped["photo"] = str(error)
+        return None, {}
     shown = f"{name}, {faces} face{'s' * (faces != 1)}"
     return shown, {Key(*key, threads): call for key, call in calls.items()}

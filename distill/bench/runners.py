@@ -69,19 +69,45 @@ def load_onnx(path: str | Path, threads: int) -> tuple[Any, Any]:
         ConfigError: ONNX Runtime is not installed.
     """
     session = open_session(path, threads, stop_spinning=True)
+    binding = bind_inputs(session, path)
     try:
-        binding = session.io_binding()
-        for entry in session.get_inputs():
-            binding.bind_cpu_input(entry.name, random_values(_fixed(entry.shape), _onnx_type(entry, path), str(path)))
-        for entry in session.get_outputs():
-            binding.bind_output(entry.name)
         session.run_with_iobinding(binding)
-    except CheckpointError:
-        raise
     except Exception as error:  # its errors share no base class but Exception
         reason = first_line(error)
         raise CheckpointError(f"{path}: ONNX Runtime cannot run it ({reason})") from error
     return session, binding
+
+
+def bind_inputs(session: Any, path: str | Path, device: str = "cpu") -> Any:
+    """Return a binding of random inputs to a session of ONNX Runtime, with all outputs on the same device.
+
+    Raises:
+        CheckpointError: an input that cannot be fed.
+    """
+    binding = session.io_binding()
+    for entry in session.get_inputs():
+        values = random_values(_fixed(entry.shape), _onnx_type(entry, path), str(path))
+        if device == "cpu":
+            binding.bind_cpu_input(entry.name, values)
+        else:
+            import onnxruntime
+
+            binding.bind_ortvalue_input(entry.name, onnxruntime.OrtValue.ortvalue_from_numpy(values, device, 0))
+    for entry in session.get_outputs():
+        binding.bind_output(entry.name, device)
+    return binding
+
+
+def tflite_outputs(path: str | Path) -> list[NDArray[Any]]:
+    """Return the outputs of a TFLite file for its random inputs, in the order of the file."""
+    interpreter = load_tflite(path, 1)
+    return [interpreter.get_tensor(entry["index"]) for entry in interpreter.get_output_details()]
+
+
+def onnx_outputs(path: str | Path) -> list[NDArray[Any]]:
+    """Return the outputs of an ONNX file for its random inputs, in the order of the file."""
+    outputs: list[NDArray[Any]] = load_onnx(path, 1)[1].copy_outputs_to_cpu()
+    return outputs
 
 
 def _fixed(shape: list[int | str | None]) -> tuple[int, ...]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = (
     "Time models (.tflite, .onnx, .ckpt, .safetensors) interleaved in one run, together with those of MediaPipe, "
-    "with MACs, size, memory, energy and the contest's score, on this machine or with --target on a phone or board. "
+    "with MACs, size, memory, energy and the contest's score, on this machine or with --target in OpenVINO, on a GPU, "
+    "on a phone or a board. "
     "Numbers of different runs are never compared."
 )
 
@@ -60,7 +61,7 @@ def bench(
         photo: photo for the stages instead of a generated one.
         stages: also time detector, crop and the whole pipeline; not on a device.
         runtimes: further TFLite runtimes of this machine, such as tflite-runtime-2.11.0, or all.
-        target: phone or board to time .tflite files on: adb, adb:SERIAL or ssh:[USER@]HOST[:PORT].
+        target: openvino or cuda (this machine), or a phone or board: adb, adb:SERIAL or ssh:[USER@]HOST[:PORT].
         benchmark_model: LiteRT's program of that name, built for the device.
         delegates: on the device: cpu, xnnpack, gpu, nnapi, nnapi:ACCELERATOR, hexagon, external:LIBRARY.
         watts: assumed power of one busy core, for energy and score.

@@ -7,6 +7,7 @@ from distill.bench.key import Key
 from distill.bench.latency import Timing
 from distill.bench.machine import PEAK_CONVOLUTIONS
 from distill.bench.models import TimedModel
+from distill.bench.parity import Parity
 from distill.bench.result import BenchResult
 from distill.report.bench_device import device_lines, operator_table
 
@@ -172,8 +173,16 @@ def footer(bench: BenchResult) -> list[str]:
         )
     if bench.photo:
         lines.append(f"photo: {bench.photo}")
+    if "gpu" in machine:
+        lines.append(f"GPU: {machine['gpu']}; --threads concerns the rows of the processor")
+    lines += [f"outputs of {key.name} in {key.engine}: {parity}" for key, parity in _first_parity(bench).items()]
     lines += [f"skipped {name}: {reason}" for name, reason in bench.skipped.items()]
     return lines + [f"WARNING: {line}" for line in bench.warnings]
+
+
+def _first_parity(bench: BenchResult) -> dict[Key, Parity]:
+    """Return the differences of outputs on the first number of threads, which do not depend on it."""
+    return {key: parity for key, parity in bench.parity.items() if key.threads == bench.settings.threads[0]}
 
 
 def _local_lines(bench: BenchResult) -> list[str]:
@@ -186,7 +195,7 @@ def _local_lines(bench: BenchResult) -> list[str]:
     ]
 
 
-_SHOWN = ("ai-edge-litert", "tflite-runtime", "onnxruntime", "torch")
+_SHOWN = ("ai-edge-litert", "tflite-runtime", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 
 
 def _references(bench: BenchResult) -> str:

@@ -72,6 +72,7 @@ def _time_json(bench: BenchResult, key: Key) -> dict[str, Any]:
     return (
         row
         | _device_json(bench, key)
+        | ({"parity": asdict(bench.parity[key])} if key in bench.parity else {})
         | {
             "gmacs_per_s": bench.gmacs(key),
             "peak_percent": bench.peak_share(key),

@@ -6,7 +6,7 @@ from typing import Literal
 
 from distill.errors import ConfigError
 
-_FORMS = "adb, adb:SERIAL or ssh:[USER@]HOST[:PORT]"
+_FORMS = "adb, adb:SERIAL, ssh:[USER@]HOST[:PORT], openvino or cuda"
 # An address that begins with a dash would be an option of adb or ssh.
 _SERIAL = re.compile(r"[A-Za-z0-9][\w.:\[\]-]*")
 _HOST = re.compile(r"(?P<host>(?:[\w.-]+@)?(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:]+\]))(?::(?P<port>\d{1,5}))?")

@@ -20,8 +20,8 @@ def test_forms_of_targets(text: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "adb:", "ssh", "ssh:", "usb", "ssh:-oProxyCommand=x", "adb:-s", "ssh:a b", "ssh:h:port", "cuda"]
+    "text", ["", "adb:", "ssh", "ssh:", "usb", "ssh:-oProxyCommand=x", "adb:-s", "ssh:a b", "ssh:h:port", "cuda:1"]
 )
 def test_other_forms_and_options_in_disguise_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="unknown device; give adb, adb:SERIAL or ssh:"):
+    with pytest.raises(ConfigError, match="unknown device; give adb, adb:SERIAL, ssh:"):
         parse_target(text)

@@ -1,0 +1,33 @@
+"""Compile Kotlin files with the compiler on PATH and run them on the JVM."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+
+def compile_kotlin(
+    sources: Sequence[Path], target: Path, classpath: Sequence[Path] = (), runnable: bool = False
+) -> None:
+    """Compile files or folders to a .jar or a folder of classes; the test is skipped without kotlinc and java."""
+    compiler = shutil.which("kotlinc")
+    if compiler is None or shutil.which("java") is None:
+        pytest.skip("kotlinc and java are not on PATH (Debian: apt-get install kotlin default-jre-headless)")
+    command = [compiler, *map(str, sources), "-d", str(target)]
+    if classpath:
+        command += ["-classpath", ":".join(map(str, classpath))]
+    if runnable:
+        command.append("-include-runtime")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=420, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "error:" not in done.stderr
+
+
+def run_jar(jar: Path, main: str, *arguments: str) -> str:
+    """Return what the main function of a class prints."""
+    command = ["java", "-cp", str(jar), main, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
