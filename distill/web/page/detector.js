@@ -47,7 +47,8 @@ export class Detector {
     const faces = suppress(found, IOU, views.length > 2 ? INSIDE : 1);
     const refined = [];
     for (const face of faces) refined.push({ ...face, ...(await this.refine(photo, face.box)) });
-    return refined.map((face) => ({ ...face, box: calibrated(face, this.spec.to_box) }));
+    // Once more: the refinement moves several boxes of a large, blurred face onto each other.
+    return suppress(refined, IOU, 1).map((face) => ({ ...face, box: calibrated(face, this.spec.to_box) }));
   }
 
   async view(photo, [left, top, right, bottom], size) {
