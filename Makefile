@@ -39,7 +39,7 @@ DISTILLED = $(if $(BASELINE),--kd.kind none,--teacher "$(TEACHER)" $(OTHER_KD))
 # `make teacher RESUME=1` continues a training that was stopped.
 CONTINUE = $(if $(RESUME),--resume)
 
-.PHONY: help setup demo test lint format lock docs doctor faces teacher student detector export check evaluate submission clean
+.PHONY: help setup demo test pytest lint style types format lock docs doctor faces teacher student detector export check evaluate submission clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,15 +50,22 @@ setup: ## make .venv from the lock (PYTHON=…, TORCH_INDEX=… for CUDA)
 demo: setup ## everything on generated faces, in minutes: runs/demo/report.html
 	@$(BIN)/python -m scripts.demo
 
-test: setup lint ## lint, then every test (no network)
+test: style ## lint and every test (no network); types are checked beside the tests
+	@$(MAKE) --no-print-directory -j 2 -o setup types pytest
+
+pytest: setup
 	$(BIN)/pytest -q -n auto --dist loadgroup
 
-lint: setup ## style, types, direction of imports, words
+lint: style types ## style, types, direction of imports, words
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell distill docs README.md CONTRIBUTING.md configs tests scripts
+
+types: setup
+	$(BIN)/mypy
 
 format: setup ## format the code and fix what ruff can
 	$(BIN)/ruff check --fix .

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -30,16 +31,18 @@ if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
     os.environ |= dict.fromkeys(THREADS, "1")
 for secret in ("WANDB_API_KEY", "HF_TOKEN"):
     os.environ.pop(secret, None)
-# Hundreds of processes are started here: without bytecode, each would compile the package again.
+# Hundreds of processes are started here: without bytecode, each would compile the package again; this one, the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Time limits of single examples only measure how busy the machine is.
 settings.register_profile("distill", deadline=None, print_blob=True)
 settings.load_profile("distill")
 
-pytest_plugins = [
-    f"tests.support.{name}" for name in ("command_processes", "evaluation", "exported", "fake_devices", "tflite_files")
-]
+# Modules of tests/support with fixtures.
+FIXTURES = ("command_processes", "evaluation", "exported", "fake_devices", "tflite_files")
+# What makes tests share a worker: the conversion of tests/support/exported.py, the server of command_processes.py.
+SHARED = {"exported": r"exported: ExportResult|\breuse_exported\b", "server": r"\bserver: ForkServerContext"}
 
 ROOT = Path(__file__).resolve().parents[1]
 # Their tests train, build environments or start processes.
@@ -53,20 +56,28 @@ def _is_local(host: Any) -> bool:
 
 
 class SharedFixtures(LoadGroupScheduling):
-    """Tests of a class or a file run on one worker, those on the shared conversion on one as well.
+    """Tests of a class or a file run on one worker, and all on a fixture of `SHARED`.
 
     `loadgroup` alone sends consecutive tests to different workers, each of which makes the fixtures of their file, and
     since pytest 9.2 it disregards marked groups: pytest-xdist 3.8 cannot add their names to the ids of tests.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "exported" if _shares_conversion(nodeid.partition("::")[0]) else nodeid.rsplit("::", 1)[0]
+        return _shared_fixture(nodeid.partition("::")[0]) or nodeid.rsplit("::", 1)[0]
 
 
 @cache
-def _shares_conversion(path: str) -> bool:
-    """Whether a file has tests on the conversion of tests/support/exported.py."""
-    return re.search(r"exported: ExportResult|\breuse_exported\b", (ROOT / path).read_text()) is not None
+def _shared_fixture(path: str) -> str:
+    """Return the fixture of `SHARED` that tests of a file use, or an empty string."""
+    text = (ROOT / path).read_text()
+    return next((name for name, pattern in SHARED.items() if re.search(pattern, text)), "")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Import the fixtures where tests run: without torch, the controller of pytest-xdist starts its workers at once."""
+    if "PYTEST_XDIST_WORKER" in os.environ or config.option.collectonly or config.getvalue("dist") == "no":
+        for name in FIXTURES:
+            config.pluginmanager.import_plugin(f"tests.support.{name}")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -81,11 +92,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """On workers, start with what takes longest."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         slow = {item.parent for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: (_is_shared(item), item.parent in slow, _is_long(item)), reverse=True)
+        items.sort(key=lambda item: (_rank(item), item.parent in slow, _is_long(item)), reverse=True)
 
 
-def _is_shared(item: pytest.Item) -> bool:
-    return _shares_conversion(item.nodeid.partition("::")[0])
+def _rank(item: pytest.Item) -> int:
+    """Rank the fixtures of `SHARED` above other tests, so that each worker starts with one of them."""
+    return ["", *SHARED].index(_shared_fixture(item.nodeid.partition("::")[0]))
 
 
 def _is_long(item: pytest.Item) -> bool:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
 
-import timm
 import torch
 from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
 from distill.errors import ConfigError, nearest_name
 from distill.files import sha256
+from distill.system.timm_package import timm
 
 Pretrained = bool | Literal["auto"]
 

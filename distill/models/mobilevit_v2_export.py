@@ -14,12 +14,16 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from timm.models.mobilevit import LinearSelfAttention, LinearTransformerBlock, MobileVitV2Block
 from torch import Tensor, nn
 
 from distill.errors import ExportError
 from distill.models.plain_norm import PlainNorm
 from distill.models.rewrite import register_rewrite
+from distill.system.timm_package import timm
+
+LinearSelfAttention = timm.models.mobilevit.LinearSelfAttention
+LinearTransformerBlock = timm.models.mobilevit.LinearTransformerBlock
+MobileVitV2Block = timm.models.mobilevit.MobileVitV2Block
 
 # exp(-30) is 1e-13 of a weight: nothing in float32. Larger values such as -1e4 would wreck an int8 range later.
 _OUTSIDE = -30.0

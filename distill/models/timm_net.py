@@ -3,11 +3,10 @@
 from functools import partial
 from typing import Any
 
-import timm
-
 from distill.models.backbone import Pretrained, require_backbone
 from distill.models.heatmap_net import HeatmapNet, build_heatmap_net
 from distill.models.zoo import ZooEntry, register_family
+from distill.system.timm_package import timm
 
 _PREFIX = "timm:"
 _SIZE = 256

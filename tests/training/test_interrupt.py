@@ -1,6 +1,5 @@
 """Real signals to real trainings: what they save, print and return, and that resuming gives the same curve."""
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -34,14 +33,6 @@ MOMENTS = {
         1,
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> ForkServerContext:
-    """Processes that start in milliseconds because torch and Lightning are imported already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["distill.training.fit", "distill.cli.student", "albumentations"])
-    return context
 
 
 class Trainings:

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from timm.models.efficientnet import _gen_mobilenet_v2
 from torch import Tensor, nn
 
 from distill.detection.retinaface.anchors import AnchorConfig
 from distill.detection.retinaface.blocks import ContextModule, FeaturePyramid
 from distill.errors import ConfigError
+from distill.system.timm_package import timm
 
 # Channels of pyramid and heads by width multiplier of the backbone.
 PYRAMID_WIDTHS = {1.0: 64, 0.5: 40, 0.35: 32, 0.25: 24}
@@ -112,4 +112,4 @@ def mobilenet_v2(width: float, features: bool = True) -> nn.Module:
     timm registers no name for the width 0.25, so its generator is called directly.
     """
     options = {"features_only": True, "out_indices": (2, 3, 4)} if features else {}
-    return _gen_mobilenet_v2("mobilenetv2_100", width, pretrained=False, **options)
+    return timm.models.efficientnet._gen_mobilenet_v2("mobilenetv2_100", width, pretrained=False, **options)

@@ -132,6 +132,8 @@ def save_program(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
     Raises:
         ExportError: torch.export cannot trace the network.
     """
+    from torch._export.verifier import SpecViolationError
+
     shipped = LandmarksOnly(export_form(net).cpu().float()).eval()
     size = spec.crop.size
     try:
@@ -140,7 +142,7 @@ def save_program(net: nn.Module, spec: ModelSpec, path: str | Path) -> Path:
             program = torch.export.export(shipped, (torch.zeros(1, size, size, 3),))
             # Inlines the regions without autocast, which a saved program cannot hold.
             torch.export.save(program.run_decompositions({}), str(path))
-    except (RuntimeError, ValueError, TypeError, torch._export.verifier.SpecViolationError) as error:
+    except (RuntimeError, ValueError, TypeError, SpecViolationError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ExportError(
             f"{spec.arch} has no torch form to export: {reason}; "
