@@ -166,8 +166,8 @@ def test_what_is_wrong_in_a_later_part_is_named_by_its_place(
     (root / FILE_NAME).write_text(f'{{"format":"{FORMAT}","faces":[{faces}{end}')
     with pytest.raises(AnnotationError, match=message) as caught:
         list(manifest._faces(root / FILE_NAME))
-    if place := re.search(r"char ([0-9]+)", str(caught.value)):
-        assert int(place[1]) > 60, "counted from the start of the file"
+    if position := re.search(r"char ([0-9]+)", str(caught.value)):
+        assert int(position[1]) > 60, "counted from the start of the file"
 
 
 def test_manifest_lists_its_subsets(root: Path) -> None:
