@@ -20,7 +20,7 @@ class Spilled(Sequence[Item], Generic[Item]):
     """Sequence that grows at its end and is read in any order, such as a million faces in bounded memory.
 
     Objects beyond the first are pickled into a file in the folder for temporary files (`TMPDIR`), which has no name
-    and goes with the process, and are made anew at every access.
+    and goes with the process, and are made again at every access.
 
     Args:
         items: the first objects.

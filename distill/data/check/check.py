@@ -142,7 +142,7 @@ def check_data(
         progress: called with the name and length of each long step; returns what is called after each item.
 
     Returns:
-        The report, and the faces that could be read; of those beyond 20,000 each is made anew when it is accessed.
+        The report, and the faces that could be read; of those beyond 20,000 each is made when it is accessed.
 
     Raises:
         ConfigError: unknown format or a scheme that does not fit.
