@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import ConfigError
+from distill.system.processes import cores
 from distill.tflite.builder import constant, single_op_model, variable
 from distill.tflite.flatbuffer import Table
 from distill.tflite.model import Operator
@@ -22,11 +23,6 @@ _ENVIRONMENT = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM
 
 # Cores' worth of other processes from which a run is called disturbed.
 BUSY = 0.1
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_counts(texts: Sequence[str], available: int | None = None) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Splits into training, validation and test faces that keep the faces of one scene together."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -59,17 +59,20 @@ def photo_hash(path: Path) -> str:
     return _file_hash(path, status.st_size, status.st_mtime_ns)
 
 
-def data_hash(records: Sequence[FaceRecord]) -> str:
+def data_hash(records: Sequence[FaceRecord], hash_of: Callable[[Path], str] = photo_hash) -> str:
     """Return a SHA-256 (hex) over names, points, boxes and photos; neither order nor folder matters.
 
     It goes into results, so that numbers of the same faces can be recognised. That of shards is of their index, so that
-    no photo is read, and differs from that of the faces they were packed from.
+    no photo is read, and differs from that of the faces they were packed from. `hash_of` returns the SHA-256 (hex) of a
+    photo.
     """
     if isinstance(records, ShardFaces):
         return records.data_hash()
     total = hashlib.sha256()
-    for record in sorted(records, key=lambda record: record.name):
-        total.update(f"{record.name}\0{record.scheme}\0{photo_hash(record.image)}".encode())
+    names = [record.name for record in records]
+    for index in sorted(range(len(names)), key=names.__getitem__):
+        record = records[index]
+        total.update(f"{record.name}\0{record.scheme}\0{hash_of(record.image)}".encode())
         total.update(np.ascontiguousarray(record.landmarks, "<f4").tobytes())
         total.update(np.packbits(record.visible).tobytes())
         for source in sorted(record.boxes):

@@ -44,17 +44,26 @@ class _Parser(ArgumentParser):
         (file or sys.stdout).write(message)
 
 
+_WIDTH = 130
+
+
 class _OneLinePerOption(DefaultHelpFormatter):
     """Shows `--name  what it is [default]` on one line, so that the help of a training fits two screens."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "width": 130, "max_help_position": 30})
+        super().__init__(*args, **{**kwargs, "width": _WIDTH, "max_help_position": 30})
 
     def format_help(self) -> str:
-        """Return the help without blank lines and without headings inside a group, such as that of `--data.crop.`."""
+        """Return the help without blank lines and without headings inside a group, such as that of `--data.crop.`.
+
+        The first line holds usage and description where both fit.
+        """
         head, options, groups = super().format_help().partition("\noptions:\n")
         if not options:
             return head
+        usage, _, description = head.rstrip("\n").partition("\n\n")
+        if "\n" not in description and len(usage) + len(description) < _WIDTH:
+            head = f"{usage}: {description}\n"
         lines = f"{head}\n{groups}".replace("\n\n", "\n").splitlines(keepends=True)
         following = [*lines[1:], ""]
         return "".join(line for line, below in zip(lines, following, strict=True) if not _heads_inner(line, below))

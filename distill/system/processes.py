@@ -23,6 +23,11 @@ except OSError as error:
 """
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def end_with_parent(number: int = signal.SIGKILL) -> None:
     """Have the system send this process a signal when its parent ends, in whatever way; without effect but on Linux."""
     if sys.platform == "linux":

@@ -106,6 +106,7 @@ class TrainerConfig:
         devices: devices per machine.
         num_nodes: machines.
         sync_batchnorm: statistics of batch norms over the batches of all GPUs, instead of each GPU's own.
+        compile: compile the network (`torch.compile`).
         recompute: compute blocks of the backbone twice instead of keeping them, for less memory.
         validate_every: epochs between validations.
         checkpoint_every: steps between saves of the last checkpoint.
@@ -120,6 +121,7 @@ class TrainerConfig:
     devices: int = 1
     num_nodes: int = 1
     sync_batchnorm: bool = False
+    compile: bool = False
     recompute: bool = False
     validate_every: int = 2
     checkpoint_every: int = 100

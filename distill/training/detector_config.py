@@ -56,7 +56,14 @@ class DetectorConfig:
 
     def __post_init__(self) -> None:
         require_run(self.name, self.runs, self.seed)
-        single = {"accumulate": 1, "devices": 1, "num_nodes": 1, "sync_batchnorm": False, "patience": 0}
+        single = {
+            "accumulate": 1,
+            "devices": 1,
+            "num_nodes": 1,
+            "sync_batchnorm": False,
+            "patience": 0,
+            "compile": False,
+        }
         for name, value in single.items():
             if getattr(self.trainer, name) != value:
                 raise ConfigError(f"--trainer.{name} has no effect on the training of a detector: leave it {value}")

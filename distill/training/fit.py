@@ -28,6 +28,7 @@ from distill.training.build import (
     with_input_size,
 )
 from distill.training.callbacks.checkpointing import RunCheckpoints, remove_leftovers
+from distill.training.compilation import compile_network
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.distillation_task import StudentTask
 from distill.training.lineage import record_training, training_facts, training_inputs
@@ -113,11 +114,14 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         raise ConfigError(f"--trainer: Lightning does not take these options here ({reason})") from error
     if trainer.strategy.root_device.type == "cpu":
         prepare_cpu(config.trainer, task.net)
+    if config.trainer.compile:
+        compile_network(task)
     with warnings.catch_warnings():
         # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # frozen stages and backbones
+        warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # torchmetrics has summed over all processes
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name
         _run(trainer, task, data, session, checkpoints)
     try:

@@ -11,6 +11,7 @@ from distill.errors import ConfigError
 from distill.files import remove_unfinished
 from distill.system.locks import folder_lock
 from distill.system.processes import end_with_parent
+from distill.training.compilation import require_compiler
 from distill.training.config import RunConfig
 from distill.training.device import require_device
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
@@ -43,6 +44,7 @@ def training_session(config: RunConfig) -> AbstractContextManager[Session]:
         TrainingInterrupted: SIGINT or SIGTERM.
     """
     require_device(config.trainer)
+    require_compiler(config.trainer)
     folder = config.runs / config.name
     started = partial(require_started, folder, config)
     return own_session(folder, config.resume, started, partial(checkpoint_to_resume, folder, config))

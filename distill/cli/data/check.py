@@ -20,7 +20,7 @@ def check(
     sheets: Path | None = None,
     json: Path | None = None,
     show: int = 3,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> int:
     """Find errors in a data set; the exit status is 1 when there is one.
 
@@ -34,7 +34,7 @@ def check(
         sheets: folder for contact sheets with numbered points.
         json: write every finding here.
         show: findings of each check on the screen.
-        workers: threads, of shards processes.
+        workers: processes; one for each core unless given.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -45,12 +45,14 @@ def check(
     from distill.data.check.tables import tables
     from distill.data.readers import parse_subsets
     from distill.files import require_writable, write_json
+    from distill.system.processes import cores
 
     if data.format == SHARDS:
         _require_none(subset=data.subset, scheme=scheme, manifest=manifest, sheets=sheets)
     unwritten = manifest if manifest is not None and not manifest.is_file() else None
     require_writable(json, unwritten, *([] if sheets is None else [sheets / name for name in SHEETS]))
-    options = CheckOptions(smallest=smallest, test=parse_subsets(test), hashes=manifest, workers=workers)
+    processes = cores() if workers is None else workers
+    options = CheckOptions(smallest=smallest, test=parse_subsets(test), hashes=manifest, workers=processes)
     console = Console()
     errors = Console(stderr=True)
     with Progress(console=errors, disable=not errors.is_terminal) as progress:  # where there is no bar, no blank line

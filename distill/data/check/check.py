@@ -1,17 +1,18 @@
 """Run all checks of a data set folder."""
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from distill.data.check.duplicates import find_group_leaks, find_near_duplicates, find_same_bytes, is_test
-from distill.data.check.finding import Finding, Report, SubsetCounts, worst_first
+from distill.data.check.columns import FaceColumns, find_repeated
+from distill.data.check.duplicates import find_group_leaks, find_near_duplicates, find_same_bytes, tested_faces
+from distill.data.check.finding import Finding, Report, worst_first
 from distill.data.check.hashes import compare_hashes, hash_folder, read_hashes, write_hashes
-from distill.data.check.photos import PhotoFacts, scan_photos
+from distill.data.check.photos import Photos, photos_below, scan_photos
 from distill.data.check.points import (
     find_coinciding,
     find_outside,
@@ -21,12 +22,14 @@ from distill.data.check.points import (
     find_unmarked,
 )
 from distill.data.check.shape import find_odd_shapes
-from distill.data.check.tolerant import photos_below, read_all_sound
-from distill.data.readers import FORMATS, require_root
+from distill.data.check.tolerant import read_all_sound
+from distill.data.readers import FORMATS, STREAMED, require_root
 from distill.data.records import FaceRecord
+from distill.data.spilled import Selected
 from distill.data.splits import data_hash
 from distill.data.store_sums import store_list
 from distill.errors import ConfigError, suggest
+from distill.system.processes import cores
 
 Progress = Callable[[str, int], Callable[[], None]]
 
@@ -44,13 +47,13 @@ class CheckOptions:
         smallest: a longer side of the face box below this many pixels is a tiny face.
         test: subsets that are tested on; None takes those with `test` or `val` in their names.
         hashes: list of SHA-256 sums, verified if it exists, else written; None: that of a prepared store is verified.
-        workers: threads.
+        workers: processes that read photos; a small data set takes fewer.
     """
 
     smallest: float = 32
     test: Sequence[str] | None = None
     hashes: Path | None = None
-    workers: int = 2
+    workers: int = field(default_factory=cores)
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -62,48 +65,27 @@ def _silent(name: str, total: int) -> Callable[[], None]:
     return lambda: None
 
 
-def _count(records: Sequence[FaceRecord]) -> SubsetCounts:
-    boxes = [box for r in records if (box := r.boxes.get("gt") or r.boxes.get("dataset")) is not None]
-    sides = [max(box.width, box.height) for box in boxes]
-    low, middle, high = (round(float(v), 1) for v in np.percentile(sides, (5, 50, 95))) if sides else (0.0, 0.0, 0.0)
-    return SubsetCounts(
-        faces=len(records),
-        photos=len({record.image for record in records}),
-        groups=len({record.group for record in records}),
-        scheme="+".join(sorted({Path(record.scheme).stem for record in records})),
-        labels=dict(sorted(Counter(record.labels for record in records).items())),
-        unmarked_points=int(sum((~record.known).sum() for record in records)),
-        hidden_points=int(sum((record.known & ~record.visible).sum() for record in records)),
-        face_px=(low, middle, high) if sides else None,
-    )
+def _broken_photos(photos: Photos, root: Path) -> Iterator[Finding]:
+    for index, fault in sorted(photos.faults.items()):
+        yield Finding("error", "broken photo", _below(photos.paths[index], root), fault, _REPLACE)
 
 
-def count_subsets(records: Sequence[FaceRecord]) -> dict[str, SubsetCounts]:
-    """Return the counts of each subset by name, and of `all` last."""
-    by_subset: dict[str, list[FaceRecord]] = defaultdict(list)
-    for record in records:
-        by_subset[record.subset].append(record)
-    return {**{name: _count(faces) for name, faces in sorted(by_subset.items())}, "all": _count(records)}
-
-
-def _broken_photos(facts: Mapping[Path, PhotoFacts], root: Path) -> Iterator[Finding]:
-    for path, fact in facts.items():
-        if fact.fault is not None:
-            yield Finding("error", "broken photo", path.relative_to(root).as_posix(), fact.fault, _REPLACE)
-
-
-def _unused_photos(photos: Sequence[Path], records: Sequence[FaceRecord], root: Path) -> Iterator[Finding]:
+def _unused_photos(photos: Photos, columns: FaceColumns, root: Path) -> Iterator[Finding]:
     """Photos without a face, counted by folder: there may be thousands."""
-    used = {record.image for record in records}
-    folders = Counter(path.parent.relative_to(root).as_posix() for path in photos if path not in used)
+    unused = np.ones(len(photos), bool)
+    unused[photos.positions(columns["image"])] = False
+    folders = Counter(_below(str(Path(photos.paths[index]).parent), root) for index in np.flatnonzero(unused))
     for folder, count in sorted(folders.items()):
         yield Finding("note", "no annotation", folder, f"{count} photos have no face in this reading", _UNUSED)
 
 
-def _names(records: Sequence[FaceRecord]) -> Iterator[Finding]:
-    for name, count in Counter(record.name for record in records).items():
-        if count > 1:
-            yield Finding("error", "same name", name, f"{count} faces have this name", _NAME)
+def _below(path: str, root: Path) -> str:
+    return Path(path).relative_to(root).as_posix()
+
+
+def _names(columns: FaceColumns, records: Sequence[FaceRecord]) -> Iterator[Finding]:
+    for name, count in find_repeated(columns, records):
+        yield Finding("error", "same name", name, f"{count} faces have this name", _NAME)
 
 
 def _verify(root: Path, options: CheckOptions, progress: Progress) -> list[Finding]:
@@ -119,26 +101,26 @@ def _verify(root: Path, options: CheckOptions, progress: Progress) -> list[Findi
 
 
 def _findings(
-    root: Path, records: Sequence[FaceRecord], options: CheckOptions, progress: Progress
-) -> Iterator[Finding]:
-    photos = photos_below(root)
-    test = options.test
-    facts = scan_photos(photos, records, options.workers, progress("reading photos", len(photos)))
-    yield from _broken_photos(facts, root)
-    yield from _names(records)
-    if records and not any(is_test(record.subset, test) for record in records):
+    root: Path, records: Sequence[FaceRecord], columns: FaceColumns, photos: Photos, options: CheckOptions,
+    progress: Progress,
+) -> Iterator[Finding]:  # fmt: skip
+    hashes = scan_photos(photos, columns, options.workers, progress("reading photos", len(photos)))
+    tested = tested_faces(columns, options.test)
+    yield from _broken_photos(photos, root)
+    yield from _names(columns, records)
+    if len(records) and not tested.any():
         yield Finding("note", "leak", ".", "no subset is named as a test or validation set", _SPLIT)
-    yield from find_group_leaks(records, test)
-    yield from find_same_bytes(facts, records, root, test)
-    yield from find_near_duplicates(facts, records, test)
+    yield from find_group_leaks(columns, records, tested)
+    yield from find_same_bytes(photos, columns, root, tested)
+    yield from find_near_duplicates(photos, columns, records, hashes, tested, options.workers)
     yield from find_turned(records)
-    yield from find_unclear_orientation(facts, records)
-    yield from find_outside(facts, records)
+    yield from find_unclear_orientation(photos, records)
+    yield from find_outside(photos, records)
     yield from find_odd_shapes(records)
     yield from find_coinciding(records)
     yield from find_tiny(records, options.smallest)
     yield from find_unmarked(records)
-    yield from _unused_photos(photos, records, root)
+    yield from _unused_photos(photos, columns, root)
 
 
 def check_data(
@@ -148,7 +130,7 @@ def check_data(
     scheme: str | None = None,
     options: CheckOptions = CheckOptions(),
     progress: Progress = _silent,
-) -> tuple[Report, list[FaceRecord]]:
+) -> tuple[Report, Sequence[FaceRecord]]:
     """Check the faces of a folder and every photo in it.
 
     Args:
@@ -160,7 +142,7 @@ def check_data(
         progress: called with the name and length of each long step; returns what is called after each item.
 
     Returns:
-        The report, and the faces that could be read.
+        The report, and the faces that could be read; of those beyond 20,000 each is made when it is accessed.
 
     Raises:
         ConfigError: unknown format or a scheme that does not fit.
@@ -173,19 +155,19 @@ def check_data(
     for name in options.test or ():
         if not name:
             raise ConfigError("a test subset without name: write names joined by '+'")
-    records, findings = read_all_sound(FORMATS[format], root, subsets, scheme)
+    records, findings = read_all_sound(STREAMED.get(format, FORMATS[format]), root, subsets, scheme)
+    columns = FaceColumns(records)
     for name in options.test or ():
-        if records and not any(is_test(record.subset, [name]) for record in records):
-            present = sorted({record.subset for record in records})
-            raise ConfigError(f"--test {name}: no face is of such a subset: {suggest(name, present)}")
-    findings += _findings(root, records, options, progress)
+        if len(records) and not tested_faces(columns, [name]).any():
+            raise ConfigError(f"--test {name}: no face is of such a subset: {suggest(name, sorted(columns.subsets))}")
+    photos = Photos({*photos_below(root), *(str(record.image) for record in records)})
+    findings += _findings(root, records, columns, photos, options, progress)
     findings += _verify(root, options, progress)
-    unread = {finding.file for finding in findings if finding.check == "broken photo"}
-    whole = [record for record in records if record.image.relative_to(root).as_posix() not in unread]
+    whole = Selected(records, np.flatnonzero(~photos.broken[photos.positions(columns["image"])]))
     report = Report(
-        subsets=count_subsets(records) if records else {},
+        subsets=columns.counts() if len(records) else {},
         findings=worst_first(findings),
-        data_hash=data_hash(whole) if whole else None,
+        data_hash=data_hash(whole, lambda path: photos[path].sha256.hex()) if len(whole) else None,
         seconds=time.monotonic() - start,
     )
     return report, records

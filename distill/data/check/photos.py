@@ -1,126 +1,171 @@
-"""One pass over the photos: each is read once, decoded whole, and its faces are turned into perceptual hashes."""
+"""One pass over the photos in several processes: each is read once, decoded whole, and its faces are hashed."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.data.records import FaceRecord
+from distill.data.check.columns import FaceColumns, number_of
+from distill.data.check.face_hash import HASH_BITS, face_hash
+from distill.data.readers.tables import PHOTO_SUFFIXES
+from distill.data.shards.processes import map_in_processes
 from distill.errors import ImageError
 from distill.files import read_regular
-from distill.geometry import CropSpec, crop_affine
-from distill.images import Layout, Photo, decode_image, image_layout, warp
+from distill.geometry import Box
+from distill.images import Layout, decode_image, image_layout
 
-HASH_BITS = 256
-_CROP = CropSpec(size=64, scale=1.3)
-_DETAIL = 32
-
-
-class FaceHash(NamedTuple):
-    """Perceptual hash of a face: 256 bits that find candidates, and a (1024,) unit vector that compares them."""
-
-    bits: NDArray[np.bool_]
-    detail: NDArray[np.float32]
+# Photos of one task, and so many tasks that a further process is worth its start.
+_TOGETHER = 32
+_PER_PROCESS = 8
 
 
-@dataclass(frozen=True)
-class PhotoFacts:
-    """Facts of one photo file: SHA-256 of its bytes, (width, height), the fault if it cannot be decoded, its faces.
+class PhotoFacts(NamedTuple):
+    """Facts of one photo file.
 
-    `layout` is the size and orientation in its header, None where it cannot be decoded.
+    Attributes:
+        sha256: of its bytes; empty where it cannot be read.
+        size: (width, height), None where it cannot be decoded.
+        layout: size and orientation in its header, None where it cannot be decoded.
+        fault: why it cannot be read or decoded.
     """
 
-    sha256: str
-    size: tuple[int, int] | None
-    fault: str | None
-    hashes: Mapping[str, FaceHash] = field(default_factory=dict)
+    sha256: bytes
+    size: tuple[int, int] | None = None
     layout: Layout | None = None
+    fault: str | None = None
 
 
-def face_hash(photo: Photo, record: FaceRecord) -> FaceHash | None:
-    """Return a hash that is robust to scaling, cropping, brightness and compression; None without a box.
+class _Task(NamedTuple):
+    paths: Sequence[str]
+    boxes: Sequence[NDArray[np.float64]]  # of each photo, (faces, 4)
 
-    It is taken of the face's crop, not of the photo, as the same photo is often cut differently in two data sets.
-    Bit (row, column) is set where the face gets brighter from one cell of a 16 x 17 grid to the next ("difference
-    hash"); the details are the crop's Laplacian at 32 x 32 pixels.
+
+class _Read(NamedTuple):
+    facts: PhotoFacts
+    bits: NDArray[np.uint8]  # (faces, HASH_BITS / 8)
+
+
+class Photos(Mapping[Path, PhotoFacts]):
+    """Facts of the photos of a data set by path, sorted; as arrays, about 200 bytes a photo.
+
+    Attributes:
+        paths: of the photos.
+        sha256: (n, 32) of their bytes, 0 where they cannot be read.
+        faults: by position in `paths`.
     """
-    box = record.boxes.get("gt") or record.boxes.get("dataset")
-    if box is None:
-        return None
-    grey = cv2.cvtColor(warp(photo, crop_affine(box, _CROP), _CROP.size), cv2.COLOR_RGB2GRAY)
-    cells = cv2.resize(grey, (17, 16), interpolation=cv2.INTER_AREA).astype(np.int16)
-    small = cv2.resize(grey, (_DETAIL, _DETAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
-    detail = cv2.Laplacian(cv2.GaussianBlur(small, (0, 0), 1), cv2.CV_32F).reshape(-1)
-    detail -= detail.mean()
-    bits = (cells[:, 1:] > cells[:, :-1]).reshape(HASH_BITS)
-    return FaceHash(bits, detail / max(1e-6, float(np.linalg.norm(detail))))
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = sorted(paths, key=lambda path: path.split("/"))
+        self.sha256 = np.zeros((len(self.paths), 32), np.uint8)
+        self.faults: dict[int, str] = {}
+        self._sizes = np.zeros((len(self.paths), 5), np.int32)  # width, height, stored width, height, orientation
+        numbers = np.fromiter(map(number_of, self.paths), np.uint64, len(self.paths))
+        self._order = np.argsort(numbers)
+        self._sorted = numbers[self._order]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Path]:
+        return map(Path, self.paths)
+
+    def __getitem__(self, path: Path) -> PhotoFacts:
+        return self.facts(int(self.positions(np.array([number_of(str(path))], np.uint64))[0]))
+
+    @property
+    def broken(self) -> NDArray[np.bool_]:
+        """(n,) whether the photo cannot be read or decoded."""
+        return np.isin(np.arange(len(self)), list(self.faults))
+
+    def positions(self, numbers: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the positions in `paths` of photos by the numbers of their paths."""
+        return self._order[np.searchsorted(self._sorted, numbers)]
+
+    def facts(self, index: int) -> PhotoFacts:
+        """Return the facts of the photo at a position."""
+        digest = self.sha256[index].tobytes() if self.sha256[index].any() else b""
+        if index in self.faults:
+            return PhotoFacts(digest, fault=self.faults[index])
+        width, height, stored_width, stored_height, orientation = self._sizes[index].tolist()
+        return PhotoFacts(digest, (width, height), Layout((stored_width, stored_height), orientation))
+
+    def store(self, index: int, facts: PhotoFacts) -> None:
+        """Enter the facts of the photo at a position."""
+        if facts.sha256:
+            self.sha256[index] = np.frombuffer(facts.sha256, np.uint8)
+        if facts.size is None or facts.layout is None:
+            self.faults[index] = facts.fault or ""
+        else:
+            self._sizes[index] = (*facts.size, *facts.layout.stored, facts.layout.orientation)
 
 
-def _facts(path: Path, faces: Sequence[FaceRecord]) -> PhotoFacts:
+def photos_below(root: Path) -> Iterator[str]:
+    """Yield every file below a folder with the suffix of a photo, without hidden ones."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            if path.suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".") and path.is_file():
+                yield str(path)
+
+
+def scan_photos(
+    photos: Photos, columns: FaceColumns, workers: int, progress: Callable[[], None] = lambda: None
+) -> NDArray[np.uint8]:
+    """Read every photo and enter its facts; return the hashes of the faces, (n, HASH_BITS / 8).
+
+    Args:
+        photos: photos to read, those of the faces among them.
+        columns: the faces.
+        workers: processes at most; for a few hundred photos it is fewer.
+        progress: called after each photo.
+    """
+    hashes = np.zeros((len(columns.rows), HASH_BITS // 8), np.uint8)
+    image = photos.positions(columns["image"])
+    faces = np.argsort(image, kind="stable")
+    ends = np.searchsorted(image[faces], np.arange(len(photos) + 1))
+    starts = range(0, len(photos), _TOGETHER)
+
+    def of_photo(index: int) -> NDArray[np.int64]:
+        return faces[ends[index] : ends[index + 1]]
+
+    def tasks() -> Iterator[_Task]:
+        for start in starts:
+            paths = photos.paths[start : start + _TOGETHER]
+            yield _Task(paths, [columns["box"][of_photo(start + number)] for number in range(len(paths))])
+
+    processes = max(1, min(workers, len(starts) // _PER_PROCESS))
+    index = 0
+    for results in map_in_processes(_read_photos, tasks(), processes):
+        for facts, bits in results:
+            photos.store(index, facts)
+            hashes[of_photo(index)] = bits
+            index += 1
+            progress()
+    return hashes
+
+
+def _read_photos(task: _Task) -> list[_Read]:
+    return [_read_photo(Path(path), boxes) for path, boxes in zip(task.paths, task.boxes, strict=True)]
+
+
+def _read_photo(path: Path, boxes: NDArray[np.float64]) -> _Read:
+    bits = np.zeros((len(boxes), HASH_BITS // 8), np.uint8)
     try:
         data = read_regular(path)
     except OSError as error:
-        return PhotoFacts("", None, f"cannot be read ({error.strerror})")
-    digest = hashlib.sha256(data).hexdigest()
+        return _Read(PhotoFacts(b"", fault=f"cannot be read ({error.strerror})"), bits)
+    digest = hashlib.sha256(data).digest()
     try:
         photo = decode_image(data, path.name)
         layout = image_layout(path)
     except ImageError as error:
-        return PhotoFacts(digest, None, str(error).removeprefix(f"{path.name}: "))
-    hashes = {record.name: face_hash(photo, record) for record in faces}
-    hashed = {name: value for name, value in hashes.items() if value is not None}
-    return PhotoFacts(digest, (photo.shape[1], photo.shape[0]), None, hashed, layout)
-
-
-def scan_photos(
-    paths: Sequence[Path], records: Sequence[FaceRecord], workers: int = 2, progress: Callable[[], None] | None = None
-) -> dict[Path, PhotoFacts]:
-    """Read every photo; threads share the work, as decoding and hashing let other threads run.
-
-    Args:
-        paths: photos to read; those of the records are read too.
-        records: faces to hash.
-        workers: threads.
-        progress: called after each photo.
-    """
-    faces: dict[Path, list[FaceRecord]] = defaultdict(list)
-    for record in records:
-        faces[record.image].append(record)
-    files = sorted({*paths, *faces})
-
-    def inspect(path: Path) -> PhotoFacts:
-        facts = _facts(path, faces.get(path, ()))
-        if progress is not None:
-            progress()
-        return facts
-
-    with ThreadPoolExecutor(workers) as pool:
-        return dict(zip(files, pool.map(inspect, files), strict=True))
-
-
-def close_pairs(hashes: NDArray[np.bool_], limit: int, block: int = 1024) -> list[tuple[int, int, int]]:
-    """Return (i, j, differing bits) with i < j of all pairs of hashes (n, bits) that differ in at most `limit` bits.
-
-    A product of +-1 vectors counts equal minus differing bits, so all pairs of 8,000 faces take about a second.
-    """
-    pairs = []
-    for start in range(0, len(hashes), block):
-        for row, column, bits in pairs_between(hashes[start : start + block], hashes[start:], limit):
-            if row < column:
-                pairs.append((start + row, start + column, bits))
-    return pairs
-
-
-def pairs_between(first: NDArray[np.bool_], second: NDArray[np.bool_], limit: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (i, j, differing bits) of all hashes of two arrays (n, bits), (m, bits) that differ in at most `limit`."""
-    signs = [hashes.astype(np.float32) * 2 - 1 for hashes in (first, second)]
-    distance = (first.shape[1] - signs[0] @ signs[1].T) / 2
-    rows, columns = np.nonzero(distance <= limit)
-    yield from zip(rows.tolist(), columns.tolist(), distance[rows, columns].astype(int).tolist(), strict=True)
+        return _Read(PhotoFacts(digest, fault=str(error).removeprefix(f"{path.name}: ")), bits)
+    for index, corners in enumerate(boxes.tolist()):
+        hashed = face_hash(photo, None if np.isnan(corners[0]) else Box(*corners))
+        if hashed is not None:
+            bits[index] = np.packbits(hashed.bits)
+    return _Read(PhotoFacts(digest, (photo.shape[1], photo.shape[0]), layout), bits)

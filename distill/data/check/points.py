@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distill.data.check.finding import Finding
 from distill.data.check.photos import PhotoFacts
@@ -94,15 +95,18 @@ def find_coinciding(records: Sequence[FaceRecord]) -> Iterator[Finding]:
 
 def find_unmarked(records: Sequence[FaceRecord]) -> Iterator[Finding]:
     """Points that no face of a scheme has, and faces without points."""
-    without = [record for record in records if record.labels == "none"]
+    without: list[str] = []
+    marked: dict[str, NDArray[np.bool_]] = {}
+    for record in records:
+        if record.labels == "none":
+            without.append(record.name)
+        else:
+            marked[record.scheme] = marked.get(record.scheme, False) | record.known
     if without:
         what = f"{len(without)} of {len(records)} faces have no points"
-        yield Finding("note", "no points", without[0].name, what, _NO_POINTS)
-    for scheme in sorted({record.scheme for record in records}):
-        faces = [record for record in records if record.scheme == scheme and record.labels != "none"]
-        if not faces:
-            continue
-        never = np.flatnonzero(~np.stack([record.known for record in faces]).any(0)).tolist()
+        yield Finding("note", "no points", without[0], what, _NO_POINTS)
+    for scheme, known in sorted(marked.items()):
+        never = np.flatnonzero(~known).tolist()
         if never:
             what = f"points {_ranges(never)} of {load_scheme(scheme).n_points} are marked in no face"
             yield Finding("warning", "never marked", scheme, what, _NEVER)

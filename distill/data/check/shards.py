@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from distill.data.box_sources import BOX_SOURCES
 from distill.data.check.check import CheckOptions
-from distill.data.check.duplicates import LEAK, NEAR, NEAR_BITS, NEAR_DETAIL, SAME, is_test
+from distill.data.check.columns import box_of
+from distill.data.check.duplicates import LEAK, NEAR, NEAR_BITS, SAME, is_test, similar_pairs
+from distill.data.check.face_hash import HASH_BITS, FaceHash, face_hash
 from distill.data.check.finding import Finding, Report, SubsetCounts, worst_first
-from distill.data.check.photos import HASH_BITS, face_hash, pairs_between
+from distill.data.check.pairs import Hashes, close_pairs
 from distill.data.check.points import find_coinciding, find_tiny
 from distill.data.check.shape import find_odd_shapes
 from distill.data.records import FaceRecord
@@ -35,7 +37,6 @@ Progress = Callable[[str, int], Callable[[], None]]
 _REPORTED = 20
 _AGAIN = "copy the shard again, or run `distill data pack` again"
 _SPLIT = "name the test subsets (--test a+b), otherwise leaks are not checked"
-_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class _Task:
     root: Path
     shard: int
     smallest: float
+
+
+class _Face(NamedTuple):
+    root: Path
+    position: int
 
 
 class _Checked(NamedTuple):
@@ -77,7 +83,7 @@ def check_shards(root: Path, options: CheckOptions, progress: Progress) -> Repor
     tested = _tested(faces, options)
     if tested.any():
         findings += _few(_leaks(faces, tested))
-        findings += _few(_near_duplicates(faces, hashes, tested))
+        findings += _few(_near_duplicates(faces, hashes, tested, options.workers))
     else:
         findings.append(Finding("note", "leak", ".", "no subset is named as a test or validation set", _SPLIT))
     return Report(_count_subsets(faces), worst_first(findings), faces.data_hash(), time.monotonic() - start)
@@ -115,7 +121,7 @@ def _hash_faces(faces: ShardFaces, records: list[FaceRecord], hashes: NDArray[np
     """Fill in the perceptual hash of each face; yield those whose photo cannot be read."""
     for index, record in enumerate(records):
         try:
-            hashed = face_hash(faces.read_photo(record), record)
+            hashed = face_hash(faces.read_photo(record), box_of(record))
         except DistillError as error:
             yield Finding("error", "broken photo", record.name, str(error), _AGAIN)
             continue
@@ -148,26 +154,25 @@ def _leaks(faces: ShardFaces, tested: NDArray[np.bool_]) -> Iterator[Finding]:
         yield Finding("error", "same file", faces[int(index)].name, "the bytes of a photo of the test side", SAME)
 
 
-def _near_duplicates(faces: ShardFaces, hashes: NDArray[np.uint8], tested: NDArray[np.bool_]) -> Iterator[Finding]:
+def _near_duplicates(
+    faces: ShardFaces, hashes: NDArray[np.uint8], tested: NDArray[np.bool_], workers: int
+) -> Iterator[Finding]:
     """Training faces that look like a face of the test side of another group."""
-    groups = faces.column("group")
     hashed = hashes.any(1)
     test, train = (np.flatnonzero(side & hashed) for side in (tested, ~tested))
-    test_bits = np.unpackbits(hashes[test], axis=1).astype(bool)
-    for start in range(0, len(train), _BLOCK):
-        block = train[start : start + _BLOCK]
-        bits = np.unpackbits(hashes[block], axis=1).astype(bool)
-        for row, column, differing in pairs_between(bits, test_bits, NEAR_BITS):
-            first, second = int(block[row]), int(test[column])
-            if groups[first] != groups[second] and _look_alike(faces, first, second):
-                what = f"looks like {faces[second].name} ({differing} of {HASH_BITS} bits differ) of the test side"
-                yield Finding("warning", "near duplicate, leaks", faces[first].name, what, NEAR)
+    groups = faces.column("group")[:, None]
+    pairs = close_pairs(Hashes(hashes[train], groups[train]), Hashes(hashes[test], groups[test]), NEAR_BITS)
+    candidates = ((int(train[i]), int(test[j]), bits) for i, j, bits in pairs)
+    root = faces.shards.storage.root
+    for first, second, bits in similar_pairs(candidates, lambda index: _Face(root, index), _hash_of, workers):
+        what = f"looks like {faces[second].name} ({bits} of {HASH_BITS} bits differ) of the test side"
+        yield Finding("warning", "near duplicate, leaks", faces[first].name, what, NEAR)
 
 
-def _look_alike(faces: ShardFaces, first: int, second: int) -> bool:
-    hashes = [face_hash(faces.read_photo(faces[index]), faces[index]) for index in (first, second)]
-    details = [hashed.detail for hashed in hashes if hashed is not None]
-    return 1 - float(details[0] @ details[1]) <= NEAR_DETAIL
+def _hash_of(face: _Face) -> FaceHash | None:
+    faces = _opened(face.root)
+    record = faces[face.position]
+    return face_hash(faces.read_photo(record), box_of(record))
 
 
 def _count_subsets(faces: ShardFaces) -> dict[str, SubsetCounts]:

@@ -6,14 +6,13 @@ the error is reported and no faces are returned.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from distill.data.check.finding import Finding
-from distill.data.readers import Reader
-from distill.data.readers.tables import PHOTO_SUFFIXES
 from distill.data.records import FaceRecord
+from distill.data.spilled import Spilled
 from distill.errors import AnnotationError, ConfigError, DistillError
 
 _TODO = "fix, replace or remove the file"
@@ -52,8 +51,12 @@ def _without(root: Path, view: Path, left_out: set[Path]) -> None:
 
 
 def read_all_sound(
-    reader: Reader, root: Path, subsets: Sequence[str] | None, scheme: str | None, limit: int = 20
-) -> tuple[list[FaceRecord], list[Finding]]:
+    reader: Callable[[Path, Sequence[str] | None, str | None], Iterable[FaceRecord]],
+    root: Path,
+    subsets: Sequence[str] | None,
+    scheme: str | None,
+    limit: int = 20,
+) -> tuple[Sequence[FaceRecord], list[Finding]]:
     """Return the faces that can be read and a finding of severity error for each file, at most `limit`, that cannot.
 
     Raises:
@@ -68,8 +71,7 @@ def read_all_sound(
                 view = Path(folder)
                 _without(root, view, left_out)
             try:
-                records = reader(view, subsets, scheme)
-                return [_at(record, view, root) for record in records], findings
+                return Spilled(_at(record, view, root) for record in reader(view, subsets, scheme)), findings
             except ConfigError:
                 raise
             except DistillError as error:
@@ -95,12 +97,3 @@ def _nothing_left(error: DistillError, message: str) -> bool:
 
 def _at(record: FaceRecord, view: Path, root: Path) -> FaceRecord:
     return record if view == root else replace(record, image=root / record.image.relative_to(view))
-
-
-def photos_below(root: Path) -> list[Path]:
-    """Every file below a folder with the suffix of a photo, sorted, without hidden ones."""
-    return sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )

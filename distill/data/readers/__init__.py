@@ -2,14 +2,14 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from distill.data.readers.aflw import read_aflw
 from distill.data.readers.coco import read_coco
 from distill.data.readers.cofw import read_cofw
-from distill.data.readers.csv_points import read_csv_points
+from distill.data.readers.csv_points import iterate_csv_points, read_csv_points
 from distill.data.readers.dlib_xml import read_dlib_xml
 from distill.data.readers.face_synthetics import read_face_synthetics
 from distill.data.readers.lapa import read_lapa
@@ -47,9 +47,14 @@ _FORMATS: dict[str, Reader] = {
     "wider": read_wider,
 }
 FORMATS: Mapping[str, Reader] = MappingProxyType(_FORMATS)
+# Formats of millions of faces: the same faces, one by one.
+STREAMED: Mapping[str, Callable[[Path, Sequence[str] | None, str | None], Iterator[FaceRecord]]] = MappingProxyType(
+    {"csv": iterate_csv_points, "manifest": iterate_manifest}
+)
 
 __all__ = [
     "FORMATS",
+    "STREAMED",
     "Reader",
     "iterate_faces",
     "parse_subsets",
@@ -133,15 +138,15 @@ def read_faces(
 def iterate_faces(
     format: str, root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None
 ) -> Iterator[FaceRecord]:
-    """Yield the faces of `read_faces` in its order; a manifest of millions is never held in memory as records.
+    """Yield the faces of `read_faces` in its order; millions in a manifest or a CSV are never held in memory.
 
     Raises:
-        As `read_faces`; of a manifest, two faces of one name are accepted.
+        As `read_faces`; of a manifest or CSV, two faces of one name are accepted.
     """
-    if format != "manifest" or store_list(root) is not None or not root.is_dir():
+    if format not in STREAMED or store_list(root) is not None or not root.is_dir():
         yield from read_faces(format, root, subsets, scheme)
         return
-    for record in iterate_manifest(root, subsets, scheme if scheme is None else scheme_name(scheme)):
+    for record in STREAMED[format](root, subsets, scheme if scheme is None else scheme_name(scheme)):
         yield record if scheme is None else record.in_scheme(scheme)
 
 

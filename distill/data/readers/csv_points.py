@@ -17,9 +17,10 @@ the second numbers them in `face`. Semicolons or tabs may separate the cells, wi
 `scheme.yaml` in the folder defines the points; without it the number of points must fit one known scheme.
 """
 
+import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from distill.data.annotation_size import positive_size
 from distill.data.readers.scheme_choice import choose_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_csv_rows, to_number
 from distill.data.records import FaceRecord, make_record
+from distill.data.spilled import Spilled
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import Box
 from distill.images import image_size
@@ -84,15 +86,12 @@ def _rest(row: dict[str, str], source: Path) -> tuple[Box | None, str, str, tupl
     return _box(row, source), row.get("subset", ""), row.get("group", ""), _stated_size(row, source)
 
 
-def _read_wide(path: Path, k: int) -> list[CsvFace]:
-    faces = []
+def _read_wide(path: Path, k: int) -> Iterator[CsvFace]:
     for line, row in read_csv_rows(path, ["image", *(f"{axis}{i}" for i in range(k) for axis in "xy")]):
         source = Path(f"{path} line {line}")
         points = np.array([_parse_point(row[f"x{i}"], row[f"y{i}"], f"point {i}", source) for i in range(k)])
         visible = np.array([_flag(row.get(f"visible{i}", ""), source) for i in range(k)])
-        face = CsvFace(row["image"], points, visible, *_rest(row, source))
-        faces.append(face)
-    return faces
+        yield CsvFace(row["image"], points, visible, *_rest(row, source))
 
 
 def _read_long(path: Path) -> list[CsvFace]:
@@ -125,8 +124,8 @@ def _read_long(path: Path) -> list[CsvFace]:
     return faces
 
 
-def read_csv_faces(path: Path) -> list[CsvFace]:
-    """Read one CSV of either form, faces in file order.
+def read_csv_faces(path: Path) -> Sequence[CsvFace]:
+    """Read one CSV of either form, faces in file order; with a line for each face, few of a million are in memory.
 
     Raises:
         AnnotationError: unreadable, another header, cells that are no numbers, or no face.
@@ -141,14 +140,17 @@ def read_csv_faces(path: Path) -> list[CsvFace]:
     k = sum(1 for name in columns if re.fullmatch(r"x[0-9]{1,4}", name))
     if not k:
         raise AnnotationError(f"{path}: no columns x0, y0, ... or point, x, y; move other tables out of the folder")
-    return _read_wide(path, k)
+    return Spilled(_read_wide(path, k))
 
 
 def _require_pixels(faces: Sequence[CsvFace], path: Path) -> None:
     """Refuse coordinates that are shares of the photo, which would be read as points of its first pixel."""
-    values = np.concatenate([face.points.ravel() for face in faces])
-    known = values[np.isfinite(values)]
-    if len(known) > 2 and known.min() >= 0 and known.max() <= 1:
+    count, low, high = 0, np.inf, -np.inf
+    for face in faces:
+        known = face.points[np.isfinite(face.points)]
+        if len(known):
+            count, low, high = count + len(known), min(low, known.min()), max(high, known.max())
+    if count > 2 and low >= 0 and high <= 1:
         raise AnnotationError(
             f"{path}: every x and y lies in 0 ... 1; give pixels: x times the photo's width, y times its height"
         )
@@ -156,9 +158,10 @@ def _require_pixels(faces: Sequence[CsvFace], path: Path) -> None:
 
 def _require_distinct(faces: Sequence[CsvFace], path: Path) -> None:
     """Refuse a face that is there twice; it would count twice, on both sides of a split as well."""
-    known: set[tuple[str, bytes]] = set()
+    known: set[bytes] = set()
     for face in faces:
-        key = (face.image, face.points.tobytes())
+        content = face.image.encode(errors="surrogatepass") + b"\0" + face.points.tobytes()
+        key = hashlib.blake2b(content, digest_size=16).digest()
         if key in known and np.isfinite(face.points).any():
             raise AnnotationError(f"{path}: two equal faces in {face.image}; remove one of the two")
         known.add(key)
@@ -177,8 +180,10 @@ def _scheme_of(root: Path, k: int, requested: str | None, source: Path) -> str:
         raise ConfigError(f"{error}; or add {SCHEME_FILE} to the folder") from error
 
 
-def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
-    """Read every `*.csv` of a folder, faces in file order.
+def iterate_csv_points(
+    root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None
+) -> Iterator[FaceRecord]:
+    """Yield the faces of every `*.csv` of a folder, in file order.
 
     Raises:
         AnnotationError: no or a broken CSV, a photo that is not there, a face that is there twice, another number of
@@ -190,9 +195,8 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
     if not paths:
         raise AnnotationError(f"{root}: no .csv file in it; write image,x0,y0,x1,y1,... and a line for each face")
     tables = {path: read_csv_faces(path) for path in paths}
-    known = [face.subset or path.stem for path, faces in tables.items() for face in faces]
-    chosen = set(check_subsets(root, subsets, known))
-    records = []
+    known = (face.subset or path.stem for path, faces in tables.items() for face in faces)
+    chosen = set(check_subsets(root, subsets, dict.fromkeys(known)))
     for path, faces in tables.items():
         actual = _scheme_of(root, len(faces[0].points), scheme, path)
         _require_pixels(faces, path)
@@ -207,7 +211,7 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
                 continue
             image = photo_within(root, face.image, path)
             name = face.image if total[face.image] == 1 else f"{face.image}#{index}"
-            record = make_record(
+            yield make_record(
                 name=name,
                 image=image,
                 landmarks=face.points,
@@ -221,5 +225,8 @@ def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: st
                 size=None if face.size else image_size(image),
                 stated=face.size,
             )
-            records.append(record)
-    return records
+
+
+def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:
+    """Return the faces of `iterate_csv_points`."""
+    return list(iterate_csv_points(root, subsets, scheme))

@@ -18,7 +18,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -37,46 +37,87 @@ _NO_FACES = '"faces" is not a list of at least one face; write it again'
 _HEAD = re.compile(rf'\s*\{{\s*"format"\s*:\s*"{FORMAT}"\s*,\s*"faces"\s*:\s*\[\s*(?=\{{)')
 _SEPARATOR = re.compile(r"\s*,\s*")
 _TAIL = re.compile(r"\s*\]\s*\}\s*")
+_DECODER = json.JSONDecoder()
+# Characters that are read at a time, at least.
+_CHUNK = 1 << 20
+
+
+class _Text:
+    """Text of a file of which a part is in memory, from a position on."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.part = file.read(_CHUNK)
+        self.position = 0
+
+    def extend(self) -> bool:
+        """Drop what lies before the position and read as much again as is left; False at the end of the file."""
+        more = self._file.read(max(_CHUNK, len(self.part) - self.position))
+        self.part = self.part[self.position :] + more
+        self.position = 0
+        return bool(more)
+
+    def skip(self, pattern: re.Pattern[str]) -> bool:
+        """Move behind what matches at the position; False where nothing does."""
+        match = pattern.match(self.part, self.position)
+        while self._undecided(match) and self.extend():
+            match = pattern.match(self.part, self.position)
+        match = pattern.match(self.part, self.position)
+        if match is not None:
+            self.position = match.end()
+        return match is not None
+
+    def _undecided(self, match: re.Match[str] | None) -> bool:
+        """Whether what follows in the file may lengthen a match or make one."""
+        return not self.part[self.position if match is None else match.end() :].strip()
+
+    def decode(self) -> Any:
+        """Return the JSON value at the position and move behind it.
+
+        Raises:
+            ValueError: there is none.
+            RecursionError: it is nested too deeply.
+        """
+        while True:
+            try:
+                value, self.position = _DECODER.raw_decode(self.part, self.position)
+            except (ValueError, RecursionError):
+                # A value that is cut short, or a fault.
+                if not self.extend():
+                    raise
+                continue
+            return value
 
 
 def _faces(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the faces of a manifest one by one; of a million only the text is held in memory."""
-    text = _text(path)
-    head = _HEAD.match(text)
-    if head is None:  # other keys, or in another order
-        yield from _parsed(path, text)
-        return
-    decode = json.JSONDecoder().raw_decode
-    position = head.end()
-    while True:
-        try:
-            face, position = decode(text, position)
-        except (ValueError, RecursionError) as error:
-            raise AnnotationError(f"{path}: not JSON ({error}); write it again") from error
-        if not isinstance(face, dict):
-            raise AnnotationError(f"{path}: {_NO_FACES}")
-        yield face
-        separator = _SEPARATOR.match(text, position)
-        if separator is None:
-            break
-        position = separator.end()
-    if not _TAIL.fullmatch(text, position):
-        _parsed(path, text)  # names what is wrong with it, unless there are further keys
-
-
-def _text(path: Path) -> str:
+    """Yield the faces of a manifest one by one; of a million only a few are held in memory."""
     if not path.is_file():
         raise AnnotationError(f"{path}: no such file; give the folder that holds {FILE_NAME}")
     try:
-        return path.read_text(encoding="utf-8")
-    except (ValueError, OSError) as error:
-        raise AnnotationError(f"{path}: not JSON ({error}); write it again") from error
+        with path.open(encoding="utf-8") as file:
+            text = _Text(file)
+            if not text.skip(_HEAD):  # other keys, or in another order
+                yield from _parsed(path)
+                return
+            while True:
+                face = text.decode()
+                if not isinstance(face, dict):
+                    raise AnnotationError(f"{path}: {_NO_FACES}")
+                yield face
+                if not text.skip(_SEPARATOR):
+                    break
+            if not (text.skip(_TAIL) and text.position == len(text.part) and not text.extend()):
+                _parsed(path)  # names what is wrong with it, unless there are further keys
+    except (ValueError, OSError, RecursionError):
+        _parsed(path)  # names the place in the whole file
+        raise
 
 
-def _parsed(path: Path, text: str) -> list[dict[str, Any]]:
+def _parsed(path: Path) -> list[dict[str, Any]]:
+    """Return the faces of a manifest that is read whole."""
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
         raise AnnotationError(f"{path}: not JSON ({error}); write it again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         actual = content.get("format") if isinstance(content, dict) else type(content).__name__

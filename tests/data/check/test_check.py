@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,11 +16,12 @@ from PIL import Image
 
 from distill.data.check import CheckOptions, Finding, Report, check_data
 from distill.data.check.duplicates import is_test
-from distill.data.check.photos import close_pairs
+from distill.data.check.hashes import hash_folder, write_hashes
 from distill.data.check.shape import complex_shapes, lay_on, mean_shape
 from distill.data.readers import read_faces
 from distill.data.readers.pts import read_pts
 from distill.data.records import FaceRecord
+from distill.data.spilled import Spilled
 from distill.data.synthetic import render_face
 from distill.errors import AnnotationError, ConfigError
 from distill.images import image_size
@@ -277,16 +279,23 @@ def test_fit_undoes_turning_and_scaling_but_not_mirroring(made: Path) -> None:
     assert (lay_on(np.conj(shapes), mean).error > 2 * turned.error).all()
 
 
-def test_close_pairs_equals_counting_bits_one_by_one() -> None:
-    hashes = np.random.default_rng(0).random((70, 32)) < 0.5
-    slow = [
-        (i, j, int((hashes[i] != hashes[j]).sum()))
-        for i in range(70)
-        for j in range(i + 1, 70)
-        if (hashes[i] != hashes[j]).sum() <= 10
-    ]
-    assert slow
-    assert sorted(close_pairs(hashes, 10, block=16)) == slow
+def test_processes_and_faces_on_disk_change_nothing(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for copy, original in (("a", 19), ("b", 2)):
+        shutil.copy(faces / f"a/{'testset' if original > 15 else 'trainset'}/face{original}.pts", faces / f"{copy}.pts")
+        picture = cv2.imread(str(next(faces.rglob(f"face{original}.jpg"))))
+        cv2.imwrite(str(faces / f"{copy}.jpg"), np.clip(picture * 0.8 + 20, 0, 255))
+    (faces / "a/testset/face20.jpg").write_bytes(b"")
+    _change(faces, "face5", lambda points: points[_FLIP])
+    _change(faces, "face7", lambda points: points - [0, 40])
+    write_hashes(faces / "sums.txt", hash_folder(faces, faces / "sums.txt"))
+    expected = _check(faces, hashes=faces / "sums.txt")
+    assert {"near duplicate", "near duplicate, leaks", "left and right"} <= {f.check for f in expected.findings}
+    monkeypatch.setattr("distill.data.check.tolerant.Spilled", partial(Spilled, in_memory=3))
+    for name, count in {"photos._TOGETHER": 4, "duplicates._TOGETHER": 2, "shape._BLOCK": 5, "pairs._ROWS": 7}.items():
+        monkeypatch.setattr(f"distill.data.check.{name}", count)
+    for name in ("photos", "duplicates"):
+        monkeypatch.setattr(f"distill.data.check.{name}._PER_PROCESS", 1)
+    assert _check(faces, hashes=faces / "sums.txt", workers=2) == expected
 
 
 def test_report_is_json_without_paths_of_the_machine(faces: Path) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from distill.cli.data import run
-from distill.data.check.check import CheckOptions, count_subsets
+from distill.data.check.check import CheckOptions
+from distill.data.check.columns import count_subsets
 from distill.data.check.finding import Finding
 from distill.data.check.shards import check_shards
 from distill.data.prepare import StoreSpec

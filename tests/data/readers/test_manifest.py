@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from distill.data.readers import read_faces
+from distill.data.readers import manifest, read_faces
 from distill.data.readers.manifest import FILE_NAME, FORMAT, format_manifest
 from distill.errors import AnnotationError, DistillError
 from distill.geometry import Box, box_of_points
@@ -141,6 +141,33 @@ def test_what_is_no_manifest_is_named(root: Path, content: str, message: str) ->
     (root / FILE_NAME).write_text(content)
     with pytest.raises(AnnotationError, match=message):
         read_faces("manifest", root)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_manifest_is_read_in_parts(root: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None) -> None:
+    """Parts end anywhere: in a face, in a number of it, between two faces, in the white space behind the last."""
+    faces = [{"name": f"{'é' * index}{index}", "points": [index, -1.25e-3]} for index in range(30)]
+    (root / FILE_NAME).write_text(json.dumps({"format": FORMAT, "faces": faces}, indent=indent) + "\n \n")
+    monkeypatch.setattr(manifest, "_parsed", None)  # reads all at once
+    for size in range(60, 90):
+        monkeypatch.setattr(manifest, "_CHUNK", size)
+        assert list(manifest._faces(root / FILE_NAME)) == faces
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [("]", "line 1 column"), ("]}]", "Extra data"), (",]}", "line 1 column"), (", 3]}", "not a list")],
+)
+def test_what_is_wrong_in_a_later_part_is_named_by_its_place(
+    root: Path, monkeypatch: pytest.MonkeyPatch, end: str, message: str
+) -> None:
+    monkeypatch.setattr(manifest, "_CHUNK", 60)
+    faces = ",".join(json.dumps({"name": f"{index}"}) for index in range(30))
+    (root / FILE_NAME).write_text(f'{{"format":"{FORMAT}","faces":[{faces}{end}')
+    with pytest.raises(AnnotationError, match=message) as caught:
+        list(manifest._faces(root / FILE_NAME))
+    if position := re.search(r"char ([0-9]+)", str(caught.value)):
+        assert int(position[1]) > 60, "counted from the start of the file"
 
 
 def test_manifest_lists_its_subsets(root: Path) -> None:
