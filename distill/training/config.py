@@ -102,7 +102,7 @@ class TrainerConfig:
 
     Attributes:
         epochs: passes over the training faces.
-        precision: `32`, `tf32` or `16` (GPU only), `bf16`, `auto` (bf16 where there is), or `int8`, simulated in floats.
+        precision: `32`, `tf32` or `16` (GPU only), `bf16`, `auto` (bf16 where there is), or `int8`, simulated.
         accumulate: parts that a batch is computed in, one after the other, so that it fits the memory.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.

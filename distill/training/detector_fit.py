@@ -122,6 +122,7 @@ def _train(config: DetectorConfig, session: Session) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")  # the sampler starts by itself
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # batch norms, with int8
         trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
     write_json(
         folder / "summary.json",

@@ -5,9 +5,9 @@ asymmetrically with one range per tensor (Jacob et al., arXiv 1712.05877). Gradi
 of the range and are 0 outside. The batch norms keep their statistics, so that they are a scale per output channel,
 which changes nothing about the rounding of weights: no folding is needed.
 
-Rounded are the results of layers (after batch norm and ReLU, which TFLite fuses), sums, products, concatenations and
-pointwise functions. Not simulated: what stays in floats (`decoder_of`), integer biases, and rounding inside of an
-operator, such as the table of a sigmoid.
+Rounded are, when an operator reads them, the results of layers (after batch norm and ReLU, which TFLite fuses), sums,
+products, concatenations and pointwise functions. Not simulated: the decoder, which stays in floats, integer biases, and
+rounding inside of an operator, such as the table of a sigmoid.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -143,8 +143,7 @@ class _Rounding(TorchFunctionMode):
         if func in _METADATA or getattr(func, "__name__", "") == "__get__":
             return func(*args, **kwargs)
         if func in _LAYERS:
-            weight = rounded_weights(args[1], _LAYERS[func]) if self._simulation else args[1]
-            return _mark(func(self._read(args[0]), weight, *args[2:], **kwargs), _Value(True, True))
+            return _mark(self._layer(func, *args, **kwargs), _Value(True, True))
         free = frozenset[int]().union(*(_known(each).free for each in _tensors((args, kwargs))))
         if func in _FUSED:
             before = _known(args[0])
@@ -159,6 +158,10 @@ class _Rounding(TorchFunctionMode):
         for each in _tensors(result):
             _mark(each, _Value(free=free))
         return result
+
+    def _layer(self, func: Callable[..., Tensor], input: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        weight = weight if self._simulation is None else rounded_weights(weight, _LAYERS[func])
+        return func(self._read(input), weight, *args, **kwargs)
 
     def _read(self, given: Any) -> Any:
         """Return what an operator reads: every tensor rounded that is not yet."""
