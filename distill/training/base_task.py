@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from distill.errors import ConfigError
 from distill.training.config import OptimConfig
+from distill.training.int8_simulation import Int8Simulation, freeze_statistics
 from distill.training.nonfinite import buffers_of, describe_step, diverged, require_rare, restore_buffers
 from distill.training.optimizers import make_optimizer, make_schedule
 
@@ -36,6 +38,7 @@ class BaseTask(pl.LightningModule):
         batch: of this step, where its faces are named in errors.
         photos: names of the training faces by index, for error texts.
         weights: record of the pretrained weights that the run started from.
+        int8: rounds what the network computes, in quantization-aware training.
     """
 
     def __init__(self, net: nn.Module, optim: OptimConfig, total_steps: int, spec: Any):
@@ -52,6 +55,23 @@ class BaseTask(pl.LightningModule):
         self.batch: Any = None
         self.name_of: Callable[[int], str] = str
         self.weights: dict[str, Any] | None = getattr(net, "loaded_weights", None)
+        self.int8: Int8Simulation | None = None
+
+    def simulate_int8(self, inputs: Tensor, decoded: Callable[[Any], Tensor] | None = None) -> None:
+        """Train with rounded weights and activations from here on; arguments are those of `Int8Simulation`."""
+        self.int8 = Int8Simulation(self.net, inputs, decoded)
+        freeze_statistics(self.net.modules())
+
+    def rounding(self) -> AbstractContextManager[Any]:
+        """Return the context in which the network computes."""
+        return nullcontext() if self.int8 is None else self.int8.rounding()
+
+    def train(self, mode: bool = True) -> "BaseTask":
+        """In quantization-aware training the statistics of batch norms stay as they are."""
+        super().train(mode)
+        if self.int8 is not None:
+            freeze_statistics(self.net.modules())
+        return self
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         """Clip, and keep the norm so that it is computed once."""

@@ -11,6 +11,7 @@ from distill.data.build import build_data, fit_detector_crop, validation_normali
 from distill.data.datamodule import FaceData
 from distill.data.multi_dataset import derived_schemes
 from distill.data.splits import data_hash
+from distill.errors import ConfigError
 from distill.files import sha256
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme, own_definition, scheme_name
@@ -27,11 +28,11 @@ from distill.models.zoo import input_size, zoo_entry
 from distill.plugins import plugin_list
 from distill.spec import ModelSpec
 from distill.training.callbacks.seeding import step_seed
-from distill.training.config import RunConfig, StudentConfig
+from distill.training.config import NEEDS_INIT, RunConfig, StudentConfig
 from distill.training.loggers.csv import is_first_process
 from distill.training.precision import resolved
 from distill.training.pretrained import start_from
-from distill.training.tasks import blank_prediction
+from distill.training.tasks import LandmarkTask, blank_prediction
 from distill.training.teacher_cache.factory import parts_of
 
 Config = TypeVar("Config", bound=RunConfig)
@@ -58,6 +59,8 @@ def make_net(config: RunConfig) -> nn.Module:
     """
     torch.manual_seed(step_seed(config.seed, 0))
     model = config.model
+    if resolved(config.trainer) == "int8" and model.init is None:
+        raise ConfigError(f"--trainer.precision int8 {NEEDS_INIT}")
     options = without_pretrained(model.options) if config.resume else model.options
     net = create_model(model.arch, config.data.scheme, **options)
     if config.trainer.recompute:
@@ -81,6 +84,13 @@ def make_data(config: RunConfig, net: nn.Module) -> FaceData:
     heads = schemes_of(net, config.data.scheme)
     progress = is_first_process()
     return build_data(config.data, heads, config.seed, config.trainer.epochs, progress=progress, notify=notify)
+
+
+def simulate_int8(config: RunConfig, task: LandmarkTask) -> None:
+    """Let a task train with rounded weights and activations, if the run is a quantization-aware one."""
+    if resolved(config.trainer) == "int8":
+        size = task.spec.crop.size
+        task.simulate_int8(torch.zeros(1, 3, size, size), lambda prediction: prediction.landmarks)
 
 
 def with_crop(config: Config, crop: CropSpec) -> Config:

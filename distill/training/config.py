@@ -18,6 +18,8 @@ _READ_BY = {
 }
 
 
+NEEDS_INIT = "fine-tunes a trained network: give its checkpoint, --model.init best.ckpt"
+
 # Rates and decays above it are mistyped: no optimiser here trains with them.
 _MOST_RATE = 100
 
@@ -100,7 +102,7 @@ class TrainerConfig:
 
     Attributes:
         epochs: passes over the training faces.
-        precision: `32`, `tf32` or `16` (GPU only), `bf16`, or `auto`: bf16 where there is; losses stay in float32.
+        precision: `32`, `tf32` or `16` (GPU only), `bf16`, `auto` (bf16 where there is), or `int8`, simulated.
         accumulate: parts that a batch is computed in, one after the other, so that it fits the memory.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
         devices: devices per machine.
@@ -116,7 +118,7 @@ class TrainerConfig:
     """
 
     epochs: int = 100
-    precision: Literal["auto", "32", "tf32", "bf16", "16"] = "32"
+    precision: Literal["auto", "32", "tf32", "bf16", "16", "int8"] = "32"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int = 1
     num_nodes: int = 1
@@ -137,6 +139,11 @@ class TrainerConfig:
         for name in ("patience", "threads"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"--trainer.{name} {getattr(self, name)} must be at least 0")
+        if self.precision == "int8" and (self.devices * self.num_nodes > 1 or self.recompute):
+            raise ConfigError(
+                "--trainer.precision int8 tracks the ranges of activations in each forward pass of one process: not "
+                "with several devices or --trainer.recompute"
+            )
         if self.epochs % self.validate_every:
             fitting = math.gcd(self.epochs, self.validate_every)
             raise ConfigError(

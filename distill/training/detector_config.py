@@ -7,7 +7,7 @@ from distill.data.photos.config import PhotoDataConfig
 from distill.detection.retinaface.loss import DetectionLossConfig
 from distill.detection.retinaface.net import RetinaFaceConfig
 from distill.errors import ConfigError
-from distill.training.config import LogConfig, OptimConfig, TrainerConfig, require_run
+from distill.training.config import NEEDS_INIT, LogConfig, OptimConfig, TrainerConfig, require_run
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,16 @@ class DetectorModelConfig(RetinaFaceConfig):
     Attributes:
         weights: file of MobileNetV2's ImageNet weights for width 1.0, as published by torchvision or timm; a thinner
             backbone starts from the channels whose batch norms scale the most.
+        init: trained detector of the same architecture to start from.
     """
 
     weights: Path | None = None
+    init: Path | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weights is not None and self.init is not None:
+            raise ConfigError("--model.weights contradicts --model.init: give one of them")
 
     def net(self) -> RetinaFaceConfig:
         """Return the architecture alone."""
@@ -67,6 +74,8 @@ class DetectorConfig:
         for name, value in single.items():
             if getattr(self.trainer, name) != value:
                 raise ConfigError(f"--trainer.{name} has no effect on the training of a detector: leave it {value}")
+        if self.trainer.precision == "int8" and self.model.init is None:
+            raise ConfigError(f"--trainer.precision int8 {NEEDS_INIT}")
         if self.log.wandb != "disabled" or self.log.to or self.log.pictures or self.log.gradients:
             raise ConfigError(
                 "--log: a detector's training writes metrics.csv alone; leave to, wandb, pictures, gradients"

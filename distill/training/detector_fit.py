@@ -16,10 +16,11 @@ from distill.data.photos.build import build_photos
 from distill.data.photos.datamodule import PhotoData
 from distill.detection.retinaface.loss import DetectionLoss
 from distill.detection.retinaface.net import RetinaFace, mobilenet_v2
+from distill.detection.retinaface.priors import MULTIPLE
 from distill.detection.retinaface.thin import thin_weights
 from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256, write_json, write_text
-from distill.models.detector_checkpoint import DetectorSpec
+from distill.models.detector_checkpoint import DetectorSpec, load_detector
 from distill.models.weights import match_by_name, match_by_order, read_tensors
 from distill.provenance import commit
 from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
@@ -30,7 +31,7 @@ from distill.training.detector_config import DetectorConfig
 from distill.training.detector_task import VALIDATED, DetectorTask
 from distill.training.device import require_device
 from distill.training.loggers.csv import CsvLog, Tracking, plain_config
-from distill.training.precision import prepare_cpu, set_precision
+from distill.training.precision import prepare_cpu, resolved, set_precision
 from distill.training.session import Session, own_session
 
 # Locations, speed and logging may change between two starts; what decides the weights may not.
@@ -39,12 +40,30 @@ _FREE_TRAINER = ("threads", "checkpoint_every", "accelerator")
 
 
 def make_detector(config: DetectorConfig) -> RetinaFace:
-    """Build the network of a run; a new run starts from `model.weights`, if given."""
+    """Build the network of a run; a new run starts from `model.weights` or `model.init`, if given."""
     torch.manual_seed(step_seed(config.seed, 0))
     net = RetinaFace(config.model.net())
     if config.model.weights is not None and not config.resume:
         load_wide_weights(net, config.model.weights)
+    if config.model.init is not None and not config.resume:
+        load_trained(net, config.model.init)
     return net
+
+
+def load_trained(net: RetinaFace, path: Path) -> None:
+    """Start from a trained detector, in `net.loaded_weights` which.
+
+    Raises:
+        CheckpointError: no detector.
+        ConfigError: a detector of another architecture.
+    """
+    trained, spec = load_detector(path)
+    own = net.config
+    if (spec.width, spec.pyramid, spec.anchors) != (own.width, own.pyramid_or_default, own.anchors):
+        given = f"width {spec.width}, pyramid {spec.pyramid}"
+        raise ConfigError(f"--model.init {path} is a detector of {given}: give the same --model options and anchors")
+    net.load_state_dict(trained.state_dict())
+    net.loaded_weights = {"file": str(path), "sha256": sha256(path), "width": spec.width}  # type: ignore[assignment]
 
 
 def load_wide_weights(net: RetinaFace, path: Path) -> None:
@@ -103,6 +122,7 @@ def _train(config: DetectorConfig, session: Session) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")  # the sampler starts by itself
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # batch norms, with int8
         trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
     write_json(
         folder / "summary.json",
@@ -133,6 +153,8 @@ def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData) -> DetectorT
         len(data.sampler()),
         spec,
     )
+    if resolved(config.trainer) == "int8":
+        task.simulate_int8(torch.zeros(1, 3, 2 * MULTIPLE, 2 * MULTIPLE))
     task.origin = {**data.hashes, "scene": asdict(config.data.scene), "model": asdict(spec)}
     return task
 

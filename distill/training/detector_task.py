@@ -53,7 +53,8 @@ class DetectorTask(BaseTask):
         self._matches: list[PhotoMatch] = []
 
     def forward(self, images: Tensor) -> RawDetections:
-        raw: RawDetections = self.net(images)
+        with self.rounding():
+            raw: RawDetections = self.net(images)
         return raw
 
     def training_step(self, batch: PhotoBatch, batch_idx: int) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from distill.training.build import (
     make_net,
     notify,
     origin,
+    simulate_int8,
     task_parts,
     with_crop,
     with_input_size,
@@ -93,6 +94,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         torch.set_num_threads(config.trainer.threads)
     if line := slow_precision(config.trainer):
         notify(line)
+    simulate_int8(config, task)
     task.origin = origin(config, data)
     task.accumulate = config.trainer.accumulate
     task.accept_data = config.accept_data

@@ -1,4 +1,4 @@
-"""Choose the floating-point precision of a training: float32, TensorFloat-32, bfloat16 or float16."""
+"""Choose the floating-point precision of a training: float32, TensorFloat-32, bfloat16, float16, simulated int8."""
 
 import platform
 from functools import cache
@@ -11,13 +11,14 @@ from distill.errors import ConfigError
 from distill.training.config import TrainerConfig
 from distill.training.memory import keep_freed_memory
 
-Precision = Literal["32", "tf32", "bf16", "16"]
+Precision = Literal["32", "tf32", "bf16", "16", "int8"]
 LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 _LIGHTNING: dict[Precision, LightningPrecision] = {
     "32": "32-true",
     "tf32": "32-true",
     "bf16": "bf16-mixed",
     "16": "16-mixed",
+    "int8": "32-true",  # see `int8_simulation`
 }
 
 

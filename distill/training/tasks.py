@@ -59,7 +59,8 @@ class LandmarkTask(BaseTask):
         self.accumulate = 1
 
     def forward(self, images: Tensor) -> Prediction:
-        return self.net(images)
+        with self.rounding():
+            return self.net(images)
 
     def losses(self, batch: FaceSample) -> dict[str, Tensor]:
         """Return the weighted terms of the loss by name, and their sum as `loss`."""
@@ -68,7 +69,8 @@ class LandmarkTask(BaseTask):
     def supervised(self, images: Float[Tensor, "b 3 h w"], batch: FaceSample) -> tuple[Prediction, dict[str, Tensor]]:
         """Return the prediction of the main head, and its loss terms as in `losses`."""
         if isinstance(self.loss, CrossFormatLoss):
-            predictions = every_head(self.net, self.spec.scheme, images)
+            with self.rounding():
+                predictions = every_head(self.net, self.spec.scheme, images)
             return predictions[self.spec.scheme], self.loss(predictions, batch["targets"], batch["weight"])
         prediction = self(images)
         return prediction, self.loss(prediction, batch["landmarks"], batch["known"])

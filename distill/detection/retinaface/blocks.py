@@ -7,23 +7,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def conv_bn(inputs: int, outputs: int, kernel: int = 1, activate: bool = True) -> nn.Sequential:
-    """Return a convolution without bias, batch norm and, unless told otherwise, ReLU."""
-    layers: list[nn.Module] = [
+def conv_bn(inputs: int, outputs: int, kernel: int = 1) -> nn.Sequential:
+    """Return a convolution without bias, batch norm and ReLU."""
+    return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
-    ]
-    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if activate else nn.Sequential(*layers)
+        nn.ReLU(inplace=True),
+    )
 
 
-def separable(inputs: int, outputs: int, activate: bool = True) -> nn.Sequential:
-    """Return a depthwise 3x3 convolution and a pointwise one, each with batch norm; the last ReLU is optional."""
+def separable(inputs: int, outputs: int) -> nn.Sequential:
+    """Return a depthwise 3x3 convolution and a pointwise one, each with batch norm and ReLU."""
     depthwise = nn.Sequential(
         nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
     )
-    return nn.Sequential(depthwise, conv_bn(inputs, outputs, activate=activate))
+    return nn.Sequential(depthwise, conv_bn(inputs, outputs))
 
 
 def doubled(x: Tensor) -> Tensor:
@@ -70,11 +70,12 @@ class ContextModule(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         quarter = width // 4
-        self.field_3 = separable(width, width - 2 * quarter, activate=False)
+        self.field_3 = separable(width, width - 2 * quarter)
         self.shared = separable(width, quarter)
-        self.field_5 = separable(quarter, quarter, activate=False)
-        self.field_7 = nn.Sequential(separable(quarter, quarter), separable(quarter, quarter, activate=False))
+        self.field_5 = separable(quarter, quarter)
+        self.field_7 = nn.Sequential(separable(quarter, quarter), separable(quarter, quarter))
 
     def forward(self, x: Tensor) -> Tensor:
         shared = self.shared(x)
-        return torch.relu(torch.cat([self.field_3(x), self.field_5(shared), self.field_7(shared)], dim=1))
+        # ReLU before the concatenation: TFLite fuses it into the convolutions, and 8 bits cover positive values alone.
+        return torch.cat([self.field_3(x), self.field_5(shared), self.field_7(shared)], dim=1)

@@ -4,6 +4,7 @@ TensorFlow 2.19 is the newest release whose files the old runtimes take: 2.21 wr
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
 from distill.export.quantize import float_names
+from distill.tflite.activation_ranges import activation_ranges, with_ranges
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import run_converter
@@ -74,6 +76,7 @@ def _quantize(job: Job, saved_model: Path, python: str) -> dict[str, bytes]:
         work |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
     _work({"saved_model": str(saved_model), **work}, job, python)
     if crops is not None:
+        _measure_ranges(folder / "calibrated.tflite", (crop[None] for crop in crops))
         model = read_model(folder / "calibrated.tflite")
         names = float_names(model, job.onnx, crops[0], job.modes, job.config)
         integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
@@ -87,7 +90,12 @@ def _quantize(job: Job, saved_model: Path, python: str) -> dict[str, bytes]:
 
 
 def quantize_unnamed(
-    saved_model: Path, inputs: NDArray[np.float32], folder: Path, timeout_s: float, python: str
+    saved_model: Path,
+    side: int,
+    inputs: Iterable[NDArray[np.float32]],
+    folder: Path,
+    timeout_s: float,
+    python: str,
 ) -> Path:
     """Make an int8 file of every operator that has an 8-bit form, with outputs in floats; return its path.
 
@@ -95,7 +103,8 @@ def quantize_unnamed(
 
     Args:
         saved_model: what onnx2tf made.
-        inputs: (n, h, w, 3) float32 to find the ranges of activations with.
+        side: of the square input that the graph was traced with.
+        inputs: each (1, h, w, 3) float32 of any size, to find the ranges of activations with.
         folder: for the files.
         timeout_s: for each of two runs of TensorFlow.
         python: interpreter of the classic environment.
@@ -103,13 +112,20 @@ def quantize_unnamed(
     Raises:
         ExportError: TensorFlow failed or took too long.
     """
-    np.save(folder / "crops.npy", inputs)
+    np.save(folder / "crops.npy", np.zeros((1, side, side, 3), np.float32))  # only notes that there are ranges
     calibrated, made = folder / "calibrated.tflite", folder / "int8.tflite"
     job = Job(saved_model, folder, (), timeout_s=timeout_s)
     work = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
     _work(work, job, python)
+    _measure_ranges(calibrated, inputs)
     _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": []}]}, job, python)
     return made
+
+
+def _measure_ranges(calibrated: Path, inputs: Iterable[NDArray[np.float32]]) -> None:
+    """Replace the ranges that TensorFlow noted in a file by those of `activation_ranges`."""
+    ranges = activation_ranges(calibrated, inputs)
+    calibrated.write_bytes(with_ranges(calibrated.read_bytes(), ranges))
 
 
 def _work(work: dict[str, Any], job: Job, python: str) -> None:

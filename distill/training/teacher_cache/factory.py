@@ -67,7 +67,7 @@ def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[s
         "seeds": [None if once and len(part.boxes) == 1 else part.seed for part in sets],
         "augment": None if once else asdict(config.data.augment),
         "stream": None if once else {"seed": config.seed, **batch},
-        "precision": "32" if once else resolved(config.trainer),
+        "precision": "32" if once or (precision := resolved(config.trainer)) == "int8" else precision,
         "device": [config.trainer.accelerator, torch.cuda.is_available()],
     }
 
