@@ -67,7 +67,7 @@ class RawMaps(nn.Module):
         self.net = copy.deepcopy(net)
         # The division by `std` as a part of the first weights: one operator and one rounding to 8 bits less.
         stem = self.net.backbone.conv_stem
-        stem.weight = nn.Parameter(stem.weight.detach() / self.net.std)  # type: ignore[union-attr, operator, arg-type]
+        stem.weight = nn.Parameter(stem.weight.detach() / self.net.std)  # type: ignore[union-attr, operator]
 
     def forward(self, image: Tensor) -> list[Tensor]:
         net = self.net

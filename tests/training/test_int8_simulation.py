@@ -104,7 +104,7 @@ def test_it_rounds_as_the_exported_file_does(net: Net, tmp_path: Path) -> None:
     step = (ends[-1][1] - ends[-1][0]) / 255
     apart = np.abs(exported - simulated) / step
     assert apart.max() < 1.01
-    assert (apart > 0.5).mean() < 0.02
+    assert (apart > 0.5).mean() < 0.05
 
 
 def test_weights_have_one_scale_per_output_channel() -> None:
