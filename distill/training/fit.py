@@ -120,8 +120,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         compile_network(task)
     with warnings.catch_warnings():
         # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
-        warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*(dataloader is not resumable|does not have many workers).*")
         warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # frozen stages and backbones
         warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # torchmetrics has summed over all processes
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name

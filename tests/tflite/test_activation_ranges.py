@@ -22,8 +22,8 @@ def noted(name: str, shape: tuple[int, ...] = (1, 1, 2, 1)) -> Tensor:
 def blob() -> bytes:
     """x + 1, doubled by adding it to itself: the second sum may lie in the memory of the first."""
     image, first, second = noted("image"), noted("first"), noted("second")
-    one = constant("FLOAT32", (1,), [1.0])
-    operators = [Operator("ADD", [image, one], [first]), Operator("ADD", [first, first], [second])]
+    bias = constant("FLOAT32", (1,), [1.0])
+    operators = [Operator("ADD", [image, bias], [first]), Operator("ADD", [first, first], [second])]
     return write_model(Model([SubGraph([image], [second], operators)]))
 
 

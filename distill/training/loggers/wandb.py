@@ -128,7 +128,7 @@ class WandbLog(Logger):
         except Exception as error:  # noqa: BLE001  the training goes on, whatever the tracker does
             self.lost = True
             if isinstance(error, ConnectionError):
-                _forget_service()
+                _close_service()
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             print(f"W&B failed ({reason}): the training goes on; later: distill sync {self.folder}")
 
@@ -178,7 +178,7 @@ class WandbLog(Logger):
             self.run.summary.update({f"best/{name}": value for name, value in best_metrics(self.folder).items()})
 
 
-def _forget_service() -> None:
+def _close_service() -> None:
     """Let W&B not speak to its ended process at exit: a scheduler's signal reaches all processes of a job."""
     import wandb
 
