@@ -12,7 +12,6 @@ import io
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -127,8 +126,6 @@ class WandbLog(Logger):
             action()
         except Exception as error:  # noqa: BLE001  the training goes on, whatever the tracker does
             self.lost = True
-            if isinstance(error, ConnectionError):
-                _close_service()
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             print(f"W&B failed ({reason}): the training goes on; later: distill sync {self.folder}")
 
@@ -176,14 +173,6 @@ class WandbLog(Logger):
         if model is not None:
             log_artifact(self.run, model)
             self.run.summary.update({f"best/{name}": value for name, value in best_metrics(self.folder).items()})
-
-
-def _close_service() -> None:
-    """Let W&B not speak to its ended process at exit: a scheduler's signal reaches all processes of a job."""
-    import wandb
-
-    with suppress(Exception):
-        wandb.teardown(exit_code=1)
 
 
 def sweep_run_id() -> str | None:

@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,31 +106,6 @@ def test_a_failing_tracker_is_one_line(
     log.finalize("success")
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("W&B failed (the service is gone): the training goes on; later: distill sync ")
-
-
-_SIGNALLED = """
-import os, signal, sys
-from pathlib import Path
-from distill.training.config import LogConfig, RunConfig
-from distill.training.loggers.wandb import WandbLog
-log = WandbLog(RunConfig(log=LogConfig("offline")), Path("run"))
-for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-    os.kill(int(child), signal.SIGKILL)
-    os.waitpid(int(child), 0)
-for step in range(1, 100):
-    log.log_metrics({"train/loss": 1.0}, step=step)
-log.finalize("failed")
-"""
-
-
-def test_no_traceback_follows_the_end_of_the_service(tmp_path: Path) -> None:
-    """SLURM signals all processes of a job, the service of W&B among them."""
-    command = [sys.executable, "-c", _SIGNALLED]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
-    assert "W&B failed" in done.stdout
-    assert "Traceback" not in done.stderr, done.stderr
-    assert done.returncode == 0
 
 
 def test_a_service_that_does_not_start_is_one_line(
