@@ -2,6 +2,7 @@
 
 import pickle
 import tempfile
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -16,7 +17,24 @@ Item = TypeVar("Item")
 _IN_MEMORY = 20_000
 
 
-class Spilled(Sequence[Item], Generic[Item]):
+class _Indexed(Sequence[Item], ABC):
+    """Sequence whose items are made one at a time, by `_at`."""
+
+    @abstractmethod
+    def _at(self, index: int) -> Item:
+        """Return an item by its position from the beginning."""
+
+    @overload
+    def __getitem__(self, item: int) -> Item: ...
+    @overload
+    def __getitem__(self, item: slice) -> Sequence[Item]: ...
+    def __getitem__(self, item: int | slice) -> Item | Sequence[Item]:
+        if isinstance(item, slice):
+            return [self._at(index) for index in range(*item.indices(len(self)))]
+        return self._at(range(len(self))[item])
+
+
+class Spilled(_Indexed[Item], Generic[Item]):
     """Sequence that grows at its end and is read in any order, such as a million faces in bounded memory.
 
     Objects beyond the first are pickled into a file in the folder for temporary files (`TMPDIR`), which has no name
@@ -51,14 +69,7 @@ class Spilled(Sequence[Item], Generic[Item]):
     def __len__(self) -> int:
         return len(self._kept) + len(self._starts) - 1
 
-    @overload
-    def __getitem__(self, item: int) -> Item: ...
-    @overload
-    def __getitem__(self, item: slice) -> Sequence[Item]: ...
-    def __getitem__(self, item: int | slice) -> Item | Sequence[Item]:
-        if isinstance(item, slice):
-            return [self[index] for index in range(*item.indices(len(self)))]
-        index = range(len(self))[item]
+    def _at(self, index: int) -> Item:
         if index < len(self._kept):
             return self._kept[index]
         start, end = self._starts[index - len(self._kept)], self._starts[index - len(self._kept) + 1]
@@ -67,7 +78,7 @@ class Spilled(Sequence[Item], Generic[Item]):
         return read
 
 
-class Selected(Sequence[Item], Generic[Item]):
+class Selected(_Indexed[Item], Generic[Item]):
     """Some items of a sequence, by their ascending positions, looked up when they are needed."""
 
     def __init__(self, items: Sequence[Item], positions: NDArray[np.int64]) -> None:
@@ -76,11 +87,5 @@ class Selected(Sequence[Item], Generic[Item]):
     def __len__(self) -> int:
         return len(self.positions)
 
-    @overload
-    def __getitem__(self, item: int) -> Item: ...
-    @overload
-    def __getitem__(self, item: slice) -> Sequence[Item]: ...
-    def __getitem__(self, item: int | slice) -> Item | Sequence[Item]:
-        if isinstance(item, slice):
-            return [self._items[position] for position in self.positions[item].tolist()]
-        return self._items[int(self.positions[item])]
+    def _at(self, index: int) -> Item:
+        return self._items[int(self.positions[index])]
