@@ -42,7 +42,12 @@ TEACHER = [
 
 
 def labelled_store(
-    data: Path, folder: Path, held_out: float = 1 - LABELLED, multiple: int = 1, validated: int | None = 100
+    data: Path,
+    folder: Path,
+    held_out: float = 1 - LABELLED,
+    multiple: int = 1,
+    validated: int | None = 100,
+    scheme: str = "inner51",
 ) -> tuple[Path, list[FaceRecord]]:
     """Write a store of labelled training faces (`train`) and of held-out ones (`val`); return it and the former.
 
@@ -50,9 +55,10 @@ def labelled_store(
         held_out: share of the training faces, by photo group, whose labels are not trained on.
         multiple: the number of labelled faces is cut down to a multiple of this.
         validated: at most this many of the held-out faces.
+        scheme: the points that are read.
     """
-    test = read_faces("300w", data, parse_subsets(TEST), "inner51")
-    faces = without_groups_of(read_faces("300w", data, parse_subsets(TRAIN), "inner51"), test)
+    test = read_faces("300w", data, parse_subsets(TEST), scheme)
+    faces = without_groups_of(read_faces("300w", data, parse_subsets(TRAIN), scheme), test)
     labelled, rest = split_by_group(faces, held_out, 0)
     labelled = labelled[: len(labelled) // multiple * multiple]
     subsets = [
