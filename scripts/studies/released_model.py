@@ -2,7 +2,8 @@
 
 DATA holds the folders 300W and WFLW. Every file is measured over all of its points on the 554 faces of 300-W common,
 with the annotated boxes and with those of the detector, and its weights also over the 51 inner points of WFLW's faces.
-`--run FOLDER` adds the recipe and the validation errors of the training. Writes results/studies/NAME.json.
+`--run FOLDER` adds the recipe and the validation errors of the training, `--before FILE` how much the NME differs from
+that of other weights, such as the former ones of this name, paired by face. Writes results/studies/NAME.json.
 """
 
 import argparse
@@ -14,13 +15,17 @@ import yaml
 
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation
+from distill.files import sha256
 from distill.provenance import write_result
 from distill.training.loggers.csv import read_rows
+from scripts.studies.common.arms import difference
 from scripts.studies.common.split_300w import TEST
 
 FOLDER = Path("checkpoints")
 # What a stored run does not need to say: where it lay and how it was shown.
 _LOCAL = ("runs", "log", "resume", "plugin")
+# Parts of a former result that stay unless they are made again.
+_KEPT = ("training", "before")
 
 
 def files_of(name: str) -> dict[str, Path]:
@@ -35,17 +40,33 @@ def stored(result: Evaluation) -> dict[str, Any]:
     return {key: content[key] for key in ("model", "protocol", "metrics", "groups")}
 
 
-def measured(name: str, data: Path) -> dict[str, Any]:
-    """Return the results of all files of a model by file and test."""
-    found: dict[str, Any] = {}
-    for kind, path in files_of(name).items():
-        for boxes in ("gt", "detector"):
-            result = evaluate(path, format="300w", root=data / "300W", subset=TEST, boxes=boxes)
-            found[", ".join(part for part in (kind, boxes) if part)] = stored(result)
-    hard = evaluate(
-        files_of(name)[""], format="wflw", root=data / "WFLW", subset="all", scheme="inner51", approximate=True
-    )
-    return {**found, "hard": stored(hard)}
+def common_faces(model: Path, data: Path) -> dict[str, Evaluation]:
+    """Evaluate a file on the test faces of 300-W, with the annotated boxes and with those of the detector."""
+    return {
+        boxes: evaluate(model, format="300w", root=data / "300W", subset=TEST, boxes=boxes)
+        for boxes in ("gt", "detector")
+    }
+
+
+def all_faces(weights: Path, data: Path) -> dict[str, Evaluation]:
+    """Evaluate weights on the test faces of 300-W and on hard faces of WFLW."""
+    hard = evaluate(weights, format="wflw", root=data / "WFLW", subset="all", scheme="inner51", approximate=True)
+    return {**common_faces(weights, data), "hard": hard}
+
+
+def measured(name: str, data: Path, before: Path | None) -> dict[str, Any]:
+    """Return the results of all files of a model by file and test, and how its weights differ from others."""
+    files = files_of(name)
+    own = all_faces(files.pop(""), data)
+    found = {test: stored(result) for test, result in own.items()}
+    for kind, path in files.items():
+        found |= {f"{kind}, {boxes}": stored(result) for boxes, result in common_faces(path, data).items()}
+    if before is not None:
+        former = all_faces(before, data)
+        differences = {test: difference([own[test]], [former[test]]) for test in own}
+        results = {test: stored(result) for test, result in former.items()}
+        found["before"] = {"sha256": sha256(before), "results": results, "difference": differences}
+    return found
 
 
 def training(run: Path) -> dict[str, Any]:
@@ -77,16 +98,17 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("data", type=Path)
     parser.add_argument("--run", type=Path)
+    parser.add_argument("--before", type=Path)
     options = parser.parse_args()
     out = Path(f"results/studies/{options.name}.json")
-    content = measured(options.name, options.data)
+    content = measured(options.name, options.data, options.before)
     if options.run is not None:
         content["training"] = training(options.run)
-    elif out.is_file() and "training" in (former := json.loads(out.read_text())):
-        content["training"] = former["training"]
+    former = json.loads(out.read_text()) if out.is_file() else {}
+    content = {**{part: former[part] for part in _KEPT if part in former}, **content}
     write_result(out, content)
     for test, result in content.items():
-        if test != "training":
+        if test not in _KEPT:
             print(f"{test}: {result['metrics']['ocular']['nme_percent']:.3f} %")
 
 
