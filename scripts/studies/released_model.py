@@ -8,6 +8,7 @@ that of other weights, such as the former ones of this name, paired by face. Wri
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ from distill.evaluate.result import Evaluation
 from distill.files import sha256
 from distill.provenance import write_result
 from distill.training.loggers.csv import read_rows
-from scripts.studies.common.arms import difference
+from scripts.studies.common.arms import difference, with_interval
 from scripts.studies.common.split_300w import TEST
 
 FOLDER = Path("checkpoints")
+TITLES = {
+    "gt": "of 300-W common, annotated boxes",
+    "detector": "of 300-W common, boxes of the detector",
+    "hard": "hard faces of WFLW, for development",
+}
 # What a stored run does not need to say: where it lay and how it was shown.
 _LOCAL = ("runs", "log", "resume", "plugin")
 # Parts of a former result that stay unless they are made again.
@@ -90,6 +96,18 @@ def training(run: Path) -> dict[str, Any]:
         "recipe": {name: value for name, value in recipe.items() if name not in _LOCAL},
         "val_nme_by_step": {str(step): round(value, 5) for step, name, value in rows if name == "val/nme"},
     }
+
+
+def table(study: Mapping[str, Any]) -> str:
+    """Return how the weights differ from those before as a Markdown table."""
+    before = study["before"]
+    lines = ["| faces | points | NME % before | after | difference, points (95 %) |", "|---|---:|---:|---:|---|"]
+    for test, change in before["difference"].items():
+        protocol = study[test]["protocol"]
+        values = (result["metrics"]["ocular"]["nme_percent"] for result in (before["results"][test], study[test]))
+        cells = [f"{protocol['n_faces']} {TITLES[test]}", protocol["points"], *(f"{value:.2f}" for value in values)]
+        lines.append(f"| {' | '.join(map(str, cells))} | {with_interval(change)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
