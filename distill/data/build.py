@@ -18,7 +18,13 @@ from distill.data.dataset import FaceDataset
 from distill.data.detector_boxes import DETECTED_FACES, detected_crop, with_detector_boxes
 from distill.data.multi_dataset import MixedDataset, TrainingSet, derived_schemes, relabelled
 from distill.data.preflight import find_unfit, without_unfit
-from distill.data.presets import Split, official_split, official_test_subsets, preset_crop
+from distill.data.presets import (
+    Split,
+    official_split,
+    official_test_subsets,
+    preset_crop,
+    require_no_test_subset,
+)
 from distill.data.readers import parse_subsets, read_annotated, read_faces
 from distill.data.records import FaceRecord, known_normalisers, with_boxes, with_points
 from distill.data.shards.build import build_shard_data
@@ -54,25 +60,13 @@ def split_of(data: DataConfig) -> Split:
 
 def _require_no_test_subset(data: DataConfig) -> None:
     """Refuse training subsets that hold official test faces; with test faces named, those are left out."""
-    if data.test_subset is not None:
+    if data.test_subset is not None or data.subset is None:
         return
-    names = parse_subsets(data.subset)
-    if names is None:  # every face
-        test = official_split(data.format, data.root, data.preset, data.scheme).test
-        found = [] if test is None else test.split("+")
+    if parse_subsets(data.subset) is None:  # every face
+        test = (official_split(data.format, data.root, data.preset, data.scheme).test or "").split("+")
     else:
-        official = official_test_subsets(data.format, data.preset)
-        found = [test for name in names for test in official if _overlap(name, test)]
-    if found:
-        raise ConfigError(
-            f"--data.subset {data.subset} trains on the test faces '{found[0]}': leave them out, or name the faces "
-            "to test on with --data.test_subset"
-        )
-
-
-def _overlap(subset: str, other: str) -> bool:
-    """Say whether one of two subsets is the other or a part of it: `helen` holds `helen/testset`."""
-    return f"{subset}/".startswith(f"{other}/") or f"{other}/".startswith(f"{subset}/")
+        test = [*official_test_subsets(data.format, data.preset)]
+    require_no_test_subset(data.subset, [name for name in test if name])
 
 
 def read_split(

@@ -1,13 +1,13 @@
 """Official splits of public data sets, and the splits that a data set of one's own declares."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from distill.data.readers import read_annotated
+from distill.data.readers import parse_subsets, read_annotated
 from distill.errors import ConfigError, suggest
 
 _TABLE = Path(__file__).with_name("presets.yaml")
@@ -90,6 +90,30 @@ def official_test_subsets(format: str, name: str | None = None) -> tuple[str, ..
     """
     public = _table().get(name or format, {"test": "+".join(SUBSET_NAMES["test"])})
     return tuple(filter(None, public.get("test", "").split("+")))
+
+
+def require_no_test_subset(subset: str, test: Sequence[str]) -> None:
+    """Refuse training subsets that hold test faces.
+
+    Args:
+        subset: names joined by `+`, or `all`.
+        test: names of the test subsets.
+
+    Raises:
+        ConfigError: they do.
+    """
+    names = parse_subsets(subset)
+    found = test if names is None else [other for name in names for other in test if _overlap(name, other)]
+    if found:
+        raise ConfigError(
+            f"--data.subset {subset} trains on the test faces '{found[0]}': leave them out, or name the faces "
+            "to test on with --data.test_subset"
+        )
+
+
+def _overlap(subset: str, other: str) -> bool:
+    """Say whether one of two subsets is the other or a part of it: `helen` holds `helen/testset`."""
+    return f"{subset}/".startswith(f"{other}/") or f"{other}/".startswith(f"{subset}/")
 
 
 def preset_crop(format: str, scheme: str, name: str | None = None) -> dict[str, float]:

@@ -30,6 +30,7 @@ from distill.training.callbacks.stop_on_signal import StopOnSignal
 from distill.training.detector_config import DetectorConfig
 from distill.training.detector_task import VALIDATED, DetectorTask
 from distill.training.device import require_device
+from distill.training.failure import ending_together
 from distill.training.loggers.csv import CsvLog, Tracking, plain_config
 from distill.training.precision import prepare_cpu, resolved, set_precision
 from distill.training.session import Session, own_session
@@ -123,7 +124,8 @@ def _train(config: DetectorConfig, session: Session) -> None:
         warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")  # the sampler starts by itself
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # batch norms, with int8
-        trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
+        with ending_together(trainer, data):
+            trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
     write_json(
         folder / "summary.json",
         {

@@ -2,7 +2,6 @@
 
 import logging
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import yaml
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from distill.data.datamodule import FaceData
+from distill.data.shards.faces import full_name
 from distill.data.trained_photos import photo_fingerprints
 from distill.errors import ConfigError
 from distill.files import write_text
@@ -32,6 +32,7 @@ from distill.training.callbacks.checkpointing import RunCheckpoints, remove_left
 from distill.training.compilation import compile_network
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.distillation_task import StudentTask
+from distill.training.failure import ending_together
 from distill.training.lineage import record_training, training_facts, training_inputs
 from distill.training.loggers.csv import is_first_process, plain_config
 from distill.training.precision import prepare_cpu, slow_precision
@@ -41,7 +42,7 @@ from distill.training.summary import write_summary
 from distill.training.tasks import LandmarkTask
 from distill.training.teacher import FrozenTeacher
 from distill.training.teacher_cache.factory import with_cache
-from distill.training.trainer import make_loggers, make_trainer
+from distill.training.trainer import make_loggers, make_trainer, without_known_warnings
 
 
 def train_teacher(config: RunConfig) -> Path:
@@ -100,7 +101,9 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     task.accept_data = config.accept_data
     task.skip_nonfinite = config.trainer.nonfinite == "skip"
     records = data.train.records
-    task.name_of = lambda face: records[face].name  # a function, as the averaged weights are a deep copy of the task
+    task.name_of = lambda face: full_name(
+        records, face
+    )  # a function, as the averaged weights are a deep copy of the task
     trained_on = photo_fingerprints(data.train.records)
     task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()
@@ -118,12 +121,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         prepare_cpu(config.trainer, task.net)
     if config.trainer.compile:
         compile_network(task)
-    with warnings.catch_warnings():
-        # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
-        warnings.filterwarnings("ignore", message=".*(dataloader is not resumable|does not have many workers).*")
-        warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # frozen stages and backbones
-        warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # torchmetrics has summed over all processes
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name
+    with without_known_warnings():
         _run(trainer, task, data, session, checkpoints)
     try:
         if trainer.is_global_zero:
@@ -142,7 +140,8 @@ def _run(
         CheckpointError: what the checkpoint stores is not what Lightning restores.
     """
     try:
-        trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
+        with ending_together(trainer, data):
+            trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if session.resume_from is None or checkpoints.training:
             raise

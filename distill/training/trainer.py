@@ -1,6 +1,8 @@
 """The Lightning trainer of a run: loggers, callbacks, precision and devices."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,15 @@ def make_trainer(
         enable_progress_bar=False,  # `Progress` is its own
         default_root_dir=folder,
     )
+
+
+@contextmanager
+def without_known_warnings() -> Iterator[None]:
+    """Hide warnings of Lightning about what is meant so in these trainings."""
+    with warnings.catch_warnings():
+        # The stream of batches starts at the right step by itself (see StepSampler); Lightning cannot know.
+        warnings.filterwarnings("ignore", message=".*(dataloader is not resumable|does not have many workers).*")
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # frozen stages and backbones
+        warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # torchmetrics has summed over all processes
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of an old torch name
+        yield

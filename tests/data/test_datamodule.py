@@ -1,5 +1,6 @@
 """What Lightning is served: the right batches from the right step on, and every validation face in order."""
 
+from multiprocessing import active_children
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,14 +69,17 @@ def test_processes_share_the_validation(data: Any, world: int, shares: list[list
 
 
 def test_validation_keeps_its_workers_between_epochs(data: Any) -> None:
-    loader = data(workers=2).val_dataloader()
-    assert loader.num_workers == 2
+    faces = data(workers=2)
+    loader = faces.val_dataloader()
+    before = set(active_children())
     processes = []
     for _ in range(2):
-        iterator = iter(loader)
-        assert torch.cat([batch["index"] for batch in iterator]).tolist() == [0, 1, 2]
-        processes.append([worker.pid for worker in iterator._workers])
+        assert torch.cat([batch["index"] for batch in loader]).tolist() == [0, 1, 2]
+        processes.append(set(active_children()) - before)
     assert processes[0] == processes[1]
+    assert len(processes[0]) == 2
+    faces.close()
+    assert not processes[0] & set(active_children())
 
 
 def test_memory_is_page_locked_for_a_gpu(data: Any) -> None:

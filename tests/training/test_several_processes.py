@@ -2,116 +2,28 @@
 
 import os
 import signal
-import socket
 import time
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
-from pytorch_lightning.utilities import rank_zero_only
 
 from distill.data.config import ShardConfig
 from distill.data.prepare import StoreSpec
 from distill.data.readers import read_faces
 from distill.data.shards.write import write_shards
 from distill.files import sha256
-from distill.models.config import ModelConfig
-from distill.training.config import OptimConfig
-from distill.training.loggers.csv import plain_config
-from distill.training.loggers.metrics_csv import read_rows
-from tests.support.command_processes import run_command
+from tests.support.plain_runs import WORLD, PlainRuns
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-WORLD = 2
-# A batch norm has the statistics of its process's part of the batch; a network without one trains alike in any number.
-PLUGIN = """
-from torch import nn
-
-from distill.landmarks import load_scheme
-from distill.models.regression import DenseHead, RegressionNet
-from distill.models.zoo import register
-
-
-@register("plain", size=64, loss="l1")
-def plain(name, scheme, *, image_size=64):
-    body = nn.Sequential(nn.Conv2d(3, 8, 5, 4), nn.GELU(), nn.AdaptiveAvgPool2d(4), nn.Flatten())
-    return RegressionNet(body, [DenseHead(128, load_scheme(scheme).n_points, layers=0)], [scheme], image_size)
-"""
-
-
-def train_as(rank: int, port: int, argv: list[str], log: Path) -> None:
-    """Run a command as one of the processes of torchrun."""
-    os.environ |= {
-        "RANK": f"{rank}", "LOCAL_RANK": f"{rank}", "WORLD_SIZE": f"{WORLD}", "LOCAL_WORLD_SIZE": f"{WORLD}",
-        "GROUP_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "TORCHELASTIC_RUN_ID": "test",
-    }  # fmt: skip
-    rank_zero_only.rank = rank  # Lightning reads it when it is imported, here long before
-    run_command(argv, log)
-
-
-class Runs:
-    """Trainings of one configuration in a folder."""
-
-    def __init__(self, server: ForkServerContext, folder: Path, make_config: Any) -> None:
-        self.server, self.folder, self.make_config = server, folder, make_config
-        (folder / "plain.py").write_text(PLUGIN)
-
-    def write(self, name: str, processes: int, data: dict[str, Any]) -> list[str]:
-        config = self.make_config(
-            name,
-            plugin=Path("plain.py"),
-            model=ModelConfig("plain"),
-            data={"batch_size": 8 // processes, **data},
-            # AdamW would make steps of full size out of rounding errors, where a gradient is 0.
-            optim=OptimConfig(name="sgd", lr=0.1, head_lr=0.1, warmup=0.1),
-            trainer={"epochs": 6, "validate_every": 2, "devices": processes, "precision": "32"},
-        )
-        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(plain_config(config) | {"runs": "runs"}))
-        return ["teacher", "--config", f"{name}.yaml", "--plugin", "plain.py"]
-
-    def start(self, name: str, argv: list[str]) -> list[ForkServerProcess]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        log = self.folder / f"{name}.log"
-        started = [
-            self.server.Process(target=train_as, args=(rank, port, argv, log), daemon=True) for rank in range(WORLD)
-        ]
-        for process in started:
-            process.start()
-        return started
-
-    def finish(self, name: str, argv: list[str]) -> None:
-        started = self.start(name, argv)
-        for process in started:
-            process.join(100)
-        statuses = [process.exitcode for process in started]
-        for process in started:
-            process.kill()  # one that waits for the other
-        assert statuses == [0] * WORLD, (self.folder / f"{name}.log").read_text()[-3000:]
-
-    def numbers(self, name: str) -> dict[str, float]:
-        rows = read_rows(self.folder / "runs" / name / "metrics.csv")
-        return {f"{metric}@{step}": value for step, metric, value in rows}
-
-    def last_step(self, name: str) -> int:
-        path = self.folder / "runs" / name / "metrics.csv"
-        return max((step for step, _, _ in read_rows(path)), default=0) if path.is_file() else 0
-
-    def weights(self, name: str) -> dict[str, torch.Tensor]:
-        state: dict[str, torch.Tensor] = torch.load(self.folder / "runs" / name / "last.ckpt", weights_only=True)[
-            "state_dict"
-        ]
-        return state
 
 
 @pytest.fixture
-def runs(server: ForkServerContext, tmp_path: Path, make_config: Any, monkeypatch: pytest.MonkeyPatch) -> Runs:
+def runs(server: ForkServerContext, tmp_path: Path, make_config: Any, monkeypatch: pytest.MonkeyPatch) -> PlainRuns:
     monkeypatch.chdir(tmp_path)
-    return Runs(server, tmp_path, make_config)
+    return PlainRuns(server, tmp_path, make_config)
 
 
 @pytest.fixture(params=["manifest", "shards"])
@@ -125,9 +37,8 @@ def data(request: pytest.FixtureRequest, faces: Path, tmp_path: Path) -> dict[st
     return {"format": "shards", "root": tmp_path / "shards", "shards": ShardConfig(window=2)}
 
 
-def test_two_processes_equal_one_and_resume_to_the_bit(runs: Runs, data: dict[str, Any]) -> None:
-    single = runs.server.Process(target=run_command, args=(runs.write("one", 1, data), runs.folder / "one.log"))
-    single.start()
+def test_two_processes_equal_one_and_resume_to_the_bit(runs: PlainRuns, data: dict[str, Any]) -> None:
+    single = runs.start_one("one", runs.write("one", 1, data))
     single.join()
     assert single.exitcode == 0, (runs.folder / "one.log").read_text()[-3000:]
     runs.finish("two", runs.write("two", WORLD, data))
@@ -149,12 +60,10 @@ def test_two_processes_equal_one_and_resume_to_the_bit(runs: Runs, data: dict[st
             os.kill(process.pid or 0, signal.SIGKILL)
             process.join()
         argv = [*argv[:5], "--resume"]
-    alone_again = runs.folder / "alone.log"
-    fewer = runs.server.Process(target=run_command, args=([*argv, "--trainer.devices", "1"], alone_again))
-    fewer.start()
+    fewer = runs.start_one("alone", [*argv, "--trainer.devices", "1"])
     fewer.join()
     assert fewer.exitcode == 2
-    assert "--trainer.devices" in alone_again.read_text(), alone_again.read_text()
+    assert "--trainer.devices" in (runs.folder / "alone.log").read_text()
     runs.finish("killed", argv)
     assert runs.numbers("killed") == together
     for kind in ("last", "best"):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from distill.data.config import DataConfig
+from distill.errors import ConfigError
 
 
 def pack(
@@ -60,6 +61,9 @@ def _pack_shards(out: Path, data: DataConfig, shards: int, crops: tuple[int, flo
     from distill.data.shards.write import write_shards
     from distill.landmarks import scheme_name
 
+    for name, value in {"val_subset": data.val_subset, "test_subset": data.test_subset}.items():
+        if value is not None:
+            raise ConfigError(f"--data.{name} has no effect on --shards: give it to the training, which splits them")
     scheme = scheme_name(data.scheme)
     faces = iterate_faces(data.format, data.root, parse_subsets(data.subset), scheme)
     about = {"source": data.format, "preset": data.preset}

@@ -28,7 +28,7 @@ from distill.data.records import FaceRecord
 from distill.data.shards.faces import ShardFaces, open_shards
 from distill.data.shards.processes import map_in_processes
 from distill.data.shards.rows import LABELS
-from distill.errors import DistillError
+from distill.errors import ConfigError, DistillError, suggest
 from distill.files import sha256
 
 Progress = Callable[[str, int], Callable[[], None]]
@@ -66,10 +66,12 @@ def check_shards(root: Path, options: CheckOptions, progress: Progress) -> Repor
 
     Raises:
         AnnotationError: no shards, or files of it are missing.
+        ConfigError: no face is of a subset of `options.test`.
     """
     start = time.monotonic()
     _opened.cache_clear()  # of shards that were written again since
     faces = open_shards(root)
+    tested = _tested(faces, options)
     count = len(faces.shards.rows)
     advance = progress("checking shards", count)
     findings: list[Finding] = []
@@ -80,18 +82,26 @@ def check_shards(root: Path, options: CheckOptions, progress: Progress) -> Repor
         first = int(faces.shards.starts[shard])
         hashes[first : first + len(checked.hashes)] = checked.hashes
         advance()
-    tested = _tested(faces, options)
     if tested.any():
-        findings += _few(_leaks(faces, tested))
-        findings += _few(_near_duplicates(faces, hashes, tested, options.workers))
+        findings += _few(faces, _leaks(faces, tested))
+        findings += _few(faces, _near_duplicates(faces, hashes, tested, options.workers))
     else:
         findings.append(Finding("note", "leak", ".", "no subset is named as a test or validation set", _SPLIT))
     return Report(_count_subsets(faces), worst_first(findings), faces.data_hash(), time.monotonic() - start)
 
 
 def _tested(faces: ShardFaces, options: CheckOptions) -> NDArray[np.bool_]:
+    """Return which faces are tested on.
+
+    Raises:
+        ConfigError: no face is of one of the subsets that are named.
+    """
     subsets, of_face = np.unique(faces.column("subset"), return_inverse=True)
-    return np.array([is_test(bytes(subset).decode(), options.test) for subset in subsets])[of_face]
+    texts = [bytes(subset).decode() for subset in subsets]
+    for name in options.test or ():
+        if not any(is_test(text, [name]) for text in texts):
+            raise ConfigError(f"--test {name}: no face is of such a subset: {suggest(name, texts)}")
+    return np.array([is_test(text, options.test) for text in texts])[of_face]
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +123,7 @@ def _check_shard(task: _Task) -> _Checked:
     hashes = np.zeros((len(records), HASH_BITS // 8), np.uint8)
     faults = list(_hash_faces(faces, records, hashes))
     for check in (faults, find_odd_shapes(records), find_coinciding(records), find_tiny(records, task.smallest)):
-        findings += _few(check)
+        findings += _few(faces, check)
     return _Checked(findings, hashes)
 
 
@@ -129,19 +139,24 @@ def _hash_faces(faces: ShardFaces, records: list[FaceRecord], hashes: NDArray[np
             hashes[index] = np.packbits(hashed.bits)
 
 
-def _few(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the first findings of each check, and one that counts the others."""
+def _few(faces: ShardFaces, findings: Iterable[Finding]) -> list[Finding]:
+    """Return the first findings of each check, with the names that the faces had before, and one that counts others."""
     checks: dict[str, list[Finding]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for finding in findings:
         key = f"{finding.severity} {finding.check}"
         counts[key] += 1
         if counts[key] <= _REPORTED:
-            checks[key].append(finding)
+            checks[key].append(replace(finding, file=_full_name(faces, finding.file)))
     for key, reported in checks.items():
         if counts[key] > _REPORTED:
             reported.append(replace(reported[-1], what=f"and {counts[key] - _REPORTED} more like these"))
     return [finding for reported in checks.values() for finding in reported]
+
+
+def _full_name(faces: ShardFaces, name: str) -> str:
+    shard, face = (int(part) for part in name.rpartition("/")[2].split("-"))
+    return faces.full_name(faces[int(faces.shards.starts[shard]) + face])
 
 
 def _leaks(faces: ShardFaces, tested: NDArray[np.bool_]) -> Iterator[Finding]:
@@ -165,7 +180,7 @@ def _near_duplicates(
     candidates = ((int(train[i]), int(test[j]), bits) for i, j, bits in pairs)
     root = faces.shards.storage.root
     for first, second, bits in similar_pairs(candidates, lambda index: _Face(root, index), _hash_of, workers):
-        what = f"looks like {faces[second].name} ({bits} of {HASH_BITS} bits differ) of the test side"
+        what = f"looks like {faces.full_name(faces[second])} ({bits} of {HASH_BITS} bits differ) of the test side"
         yield Finding("warning", "near duplicate, leaks", faces[first].name, what, NEAR)
 
 

@@ -10,12 +10,13 @@ from distill.data.config import CropConfig, DataConfig
 from distill.data.crop_extent import resolve_crop
 from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
-from distill.data.presets import Split, packed_split, preset_crop
+from distill.data.presets import Split, packed_split, preset_crop, require_no_test_subset
 from distill.data.readers import parse_subsets
 from distill.data.records import known_normalisers
 from distill.data.shards.faces import ShardFaces, open_shards
+from distill.data.shards.storage import INDEX
 from distill.data.splits import position_of_group
-from distill.errors import AnnotationError, ConfigError
+from distill.errors import AnnotationError, ConfigError, suggest
 from distill.landmarks import load_scheme
 
 # Faces that the extent of the crop is chosen by.
@@ -69,11 +70,14 @@ def split_shards(faces: ShardFaces, data: DataConfig, seed: int) -> tuple[ShardF
     Subsets that the configuration leaves open are those of the data set that was packed.
 
     Raises:
-        ConfigError: unknown subsets, or a side without faces.
+        AnnotationError: unknown subsets.
+        ConfigError: test faces are trained on by name, without naming other test faces, or a side without faces.
     """
     named = Split(data.subset, data.val_subset, data.test_subset)
     about = faces.shards.about
     declared = packed_split(about["source"], about["preset"], about["subsets"])
+    if data.subset is not None and data.test_subset is None and declared.test is not None:
+        require_no_test_subset(data.subset, declared.test.split("+"))
     split = Split(*(own if own is not None else packed for own, packed in zip(named, declared, strict=True)))
     groups = faces.column("group")
     train = _in_subsets(faces, split.train) & (faces.has_points() | faces.has_box(data.boxes))
@@ -99,7 +103,7 @@ def _in_subsets(faces: ShardFaces, text: str | None) -> NDArray[np.bool_]:
     """Return which faces are of subsets `a+b`, or of folders that hold theirs.
 
     Raises:
-        ConfigError: a subset that no face has.
+        AnnotationError: a subset that no face has.
     """
     names = parse_subsets(text)
     if names is None:
@@ -110,7 +114,8 @@ def _in_subsets(faces: ShardFaces, text: str | None) -> NDArray[np.bool_]:
     for name in names:
         found = [subset == name or subset.startswith(f"{name}/") for subset in texts]
         if not any(found):
-            raise ConfigError(f"no subset '{name}' in the shards: valid: {', '.join(texts)}")
+            where = faces.shards.storage.url or faces.shards.storage.root
+            raise AnnotationError(f"{where}/{INDEX}: no subset '{name}': {suggest(name, texts)}")
         chosen |= found
     return np.asarray(chosen[of_face])
 
@@ -128,8 +133,8 @@ def _require_measurable(val: ShardFaces, scheme: str) -> None:
         unfit = np.flatnonzero(~(np.isfinite(distances) & (distances > 0)))
         if len(unfit):
             raise AnnotationError(
-                f"{len(unfit)} validation faces have no {normaliser} distance, {faces[unfit[0]].name} among them; fix "
-                "them and pack again"
+                f"{len(unfit)} validation faces have no {normaliser} distance, {val.full_name(faces[unfit[0]])} among "
+                "them; fix them and pack again"
             )
 
 

@@ -1,7 +1,9 @@
 """Faces of shards: a sequence of records that are made of rows of the index when they are needed."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from distill.data.box_sources import BOX_SOURCES
 from distill.data.records import FaceRecord
-from distill.data.shards.index import AGAIN, ShardIndex, key_of, open_index, release
+from distill.data.shards.index import ShardIndex, key_of, open_index, release
 from distill.data.shards.rows import CONTENT, LABELS, Rows, boxes_of
 from distill.data.shards.storage import INDEX
 from distill.errors import AnnotationError
@@ -22,6 +24,7 @@ from distill.landmarks.convert import convert_visibility
 
 # Rows that are hashed at once.
 _BLOCK = 1 << 16
+_LONGEST_NAME = 100  # characters of a name in a message
 
 
 def open_shards(root: Path, window: int = 8, max_gb: float = 100.0) -> "ShardFaces":
@@ -75,9 +78,9 @@ class ShardFaces(Sequence[FaceRecord]):
         if stored != self.scheme:
             points = convert(points, stored, self.scheme)
             flags = [convert_visibility(values, stored, self.scheme) for values in flags]
-        key = key_of(shard, face)
+        key, tar = key_of(shard, face), self.shards.about["shards"][shard]["name"]
         return FaceRecord(
-            name=key, image=self.shards.storage.root / self.shards.about["shards"][shard]["name"] / f"{key}.jpg",
+            name=f"{tar}/{key}", image=self.shards.storage.root / tar / f"{key}.jpg",
             landmarks=points, known=flags[0], visible=flags[1], scheme=self.scheme, boxes=boxes_of(row),
             group=f"{int(row['group']):016x}", subset=bytes(row["subset"]).decode(), labels=LABELS[row["labels"]],
         )  # fmt: skip
@@ -152,20 +155,56 @@ class ShardFaces(Sequence[FaceRecord]):
             AnnotationError: its shard is missing, or was damaged or changed.
             ImageError: it cannot be decoded.
         """
-        return decode_image(self.photo_bytes(record), str(record.image))
+        return decode_image(self.photo_bytes(record), self._place(record))
 
     def photo_bytes(self, record: FaceRecord) -> bytes:
         """Return the encoded photo of one of the faces.
 
         Raises:
-            AnnotationError: its shard is missing, or was damaged or changed.
+            AnnotationError: its shard is missing, cannot be read, or was damaged or changed.
         """
-        shard, face = (int(part) for part in record.image.stem.split("-"))
-        row, about = self.shards.rows[shard][face], self.shards.about["shards"][shard]
-        content = self.shards.storage.read(about["name"], about["sha256"], int(row["offset"]), int(row["length"]))
+        shard, row = self._row(record)
+        try:
+            content = self._read(shard, int(row["offset"]), int(row["length"]))
+        except AnnotationError as error:
+            raise AnnotationError(f"face {record.image.stem}: {error}") from error
         if hashlib.sha256(content).digest() != row["sha256"].tobytes():
-            raise AnnotationError(f"{record.image}: damaged, its SHA-256 is not that of {INDEX}; {AGAIN}")
+            again = self.shards.storage.again(shard["name"])
+            raise AnnotationError(f"{self._place(record)}: damaged, its SHA-256 is not that of {INDEX}; {again}")
         return content
+
+    def packed_name(self, record: FaceRecord) -> str | None:
+        """Return the name that one of the faces had before it was packed; None where its entry cannot be read."""
+        shard, row = self._row(record)
+        blocks = -(-(int(row["offset"]) + int(row["length"])) // tarfile.BLOCKSIZE)
+        start = blocks * tarfile.BLOCKSIZE  # of the header of the entry, which follows the photo
+        try:
+            header = tarfile.TarInfo.frombuf(self._read(shard, start, tarfile.BLOCKSIZE), "utf-8", "strict")
+            entry = json.loads(self._read(shard, start + tarfile.BLOCKSIZE, header.size))
+            return str(entry["name"])
+        except (AnnotationError, tarfile.HeaderError, ValueError, KeyError, TypeError):
+            return None
+
+    def full_name(self, record: FaceRecord) -> str:
+        """Return the shard and the key of one of the faces, and its name before it was packed."""
+        return f"{record.name}{self._before(record)}"
+
+    def _place(self, record: FaceRecord) -> str:
+        """Return where one of the faces lies, for a message: folder, shard, file in it, and its name before."""
+        storage = self.shards.storage
+        return f"{storage.url or storage.root}/{record.name}.jpg{self._before(record)}"
+
+    def _before(self, record: FaceRecord) -> str:
+        name = self.packed_name(record)
+        return "" if name is None else f" ({name[:_LONGEST_NAME]!r})"
+
+    def _row(self, record: FaceRecord) -> tuple[Mapping[str, Any], Any]:
+        """Return the entry of the shard of one of the faces in the index, and the row of the face."""
+        shard, face = (int(part) for part in record.image.stem.split("-"))
+        return self.shards.about["shards"][shard], self.shards.rows[shard][face]
+
+    def _read(self, shard: Mapping[str, Any], offset: int, length: int) -> bytes:
+        return self.shards.storage.read(shard["name"], shard["sha256"], offset, length)
 
     def extract(self, positions: Iterable[int], folder: Path) -> list[FaceRecord]:
         """Write photos of some faces into a folder; return these faces as records of files."""
@@ -176,3 +215,9 @@ class ShardFaces(Sequence[FaceRecord]):
             write_bytes(path, self.photo_bytes(record))
             extracted.append(replace(record, image=path))
         return extracted
+
+
+def full_name(faces: Sequence[FaceRecord], index: int) -> str:
+    """Return the name of a face for a message; of shards with the name that it had before it was packed."""
+    record = faces[index]
+    return faces.full_name(record) if isinstance(faces, ShardFaces) else record.name

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.data.shards.rows import Rows, row_type
-from distill.data.shards.storage import INDEX, ShardStorage
+from distill.data.shards.storage import AGAIN, INDEX, ShardStorage
 from distill.errors import AnnotationError
 from distill.files import sha256
 from distill.landmarks import load_scheme, register_scheme
 
 FORMAT = "distill-shards/1"
-AGAIN = "copy it again, or run `distill data pack` again"
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,10 @@ def open_index(root: Path, max_gb: float) -> ShardIndex:
 def _require_complete(storage: ShardStorage, shards: Sequence[tuple[str, int, str]]) -> None:
     sizes = storage.sizes()
     for name, size, _ in shards:
-        if sizes.get(name) != size:
-            actual = "missing" if name not in sizes else f"{sizes[name]} bytes where {INDEX} has {size}"
+        if missing := next((file for file in (name, rows_name(name)) if file not in sizes), None):
+            raise AnnotationError(f"{storage.url or storage.root}/{missing}: missing; {AGAIN}")
+        if sizes[name] != size:
+            actual = f"{sizes[name]} bytes where {INDEX} has {size}"
             raise AnnotationError(f"{storage.url or storage.root}/{name}: {actual}; {AGAIN}")
 
 

@@ -5,13 +5,16 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from distill.errors import AnnotationError, ConfigError
+from distill.errors import AnnotationError, ConfigError, first_line
 from distill.files import atomic_path, cache_folder, read_regular, sha256
 
 INDEX = "shards.json"
+AGAIN = "copy it again, or run `distill data pack` again"
 _URL = re.compile(r"([a-z][a-z0-9+.-]*):/+(.+)")
 _EXTRAS = {"s3": "s3"}
 
@@ -57,10 +60,8 @@ class ShardStorage:
         if self.url is None:
             return {entry.name: entry.stat().st_size for entry in os.scandir(self.root) if entry.is_file()}
         files, path = self._files()
-        try:
+        with _reading(self.url):
             listed = files.ls(path, detail=True)
-        except OSError as error:
-            raise _unreachable(self.url, error) from error
         return {entry["name"].rpartition("/")[2]: entry["size"] for entry in listed}
 
     def path(self, name: str, digest: str) -> Path:
@@ -83,7 +84,7 @@ class ShardStorage:
         """Return a part of a file.
 
         Raises:
-            AnnotationError: the file is missing, or could not be copied.
+            AnnotationError: the file is missing, cannot be read, or could not be copied.
         """
         path = self.path(name, digest)
         try:
@@ -95,7 +96,13 @@ class ShardStorage:
         except FileNotFoundError as error:
             if self.url is not None:  # removed to make room, since `path` found it
                 return self.read(name, digest, offset, length)
-            raise AnnotationError(f"{path}: missing; copy it again, or run `distill data pack` again") from error
+            raise AnnotationError(f"{path}: missing; {AGAIN}") from error
+        except OSError as error:
+            raise AnnotationError(f"{path}: cannot be read ({error.strerror}); {self.again(name)}") from error
+
+    def again(self, name: str) -> str:
+        """Return what to do about a file that is damaged."""
+        return AGAIN if self.url is None else f"remove the copy {self.folder / name}, it is made again"
 
     def _files(self) -> tuple[Any, str]:
         """Return the file system of the URL and the path in it; of this process's own, as threads do not survive forks.
@@ -117,10 +124,8 @@ class ShardStorage:
     def _fetch(self, name: str, path: Path, digest: str | None = None) -> None:
         files, root = self._files()
         with atomic_path(path) as temporary:
-            try:
+            with _reading(f"{self.url}/{name}"):
                 files.get_file(f"{root}/{name}", str(temporary))
-            except OSError as error:
-                raise _unreachable(f"{self.url}/{name}", error) from error
             if digest is not None and sha256(temporary) != digest:
                 raise AnnotationError(
                     f"{self.url}/{name}: damaged, its SHA-256 is not that of {INDEX}; upload it again"
@@ -138,6 +143,13 @@ class ShardStorage:
                 total -= size
 
 
-def _unreachable(url: str, error: OSError) -> AnnotationError:
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return AnnotationError(f"{url}: cannot be read ({reason}); check the URL, the credentials and the network")
+@contextmanager
+def _reading(url: str) -> Iterator[None]:
+    """Turn what a file system of fsspec raises into one line; each has errors of its own packages beside OSError."""
+    try:
+        yield
+    except Exception as error:
+        reason = first_line(error)
+        raise AnnotationError(
+            f"{url}: cannot be read ({reason}); check the URL, the credentials and the network"
+        ) from error

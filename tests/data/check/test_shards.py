@@ -20,6 +20,7 @@ from distill.data.records import FaceRecord, make_record
 from distill.data.shards.faces import open_shards
 from distill.data.shards.write import write_shards
 from distill.data.synthetic import render_face
+from distill.errors import ConfigError
 from tests.support.damage import flip_byte
 
 PER_SHARD = 5
@@ -64,27 +65,40 @@ def _about(findings: list[Finding], check: str) -> list[tuple[str, str]]:
 
 def test_a_near_duplicate_across_the_split_is_found(check: Any, faces: list[FaceRecord]) -> None:
     findings = check(faces)
-    assert _about(findings, "near duplicate, leaks") == [("warning", "000000-000002")]
-    assert {finding.check for finding in findings if finding.severity != "note"} == {"near duplicate, leaks"}
+    assert _about(findings, "near duplicate, leaks") == [("warning", "shard-000000.tar/000000-000002 ('2')")]
+    (finding,) = (finding for finding in findings if finding.severity != "note")
+    assert "looks like shard-000002.tar/000002-000000 ('10')" in finding.what
     same_group = [replace(face, group="2") if face.name == "10" else face for face in faces]
     assert _about(check(same_group), "near duplicate, leaks") == []
-    assert _about(check(same_group), "leak") == [("error", "000000-000002")]
+    assert _about(check(same_group), "leak") == [("error", "shard-000000.tar/000000-000002 ('2')")]
 
 
 def test_the_same_photo_on_both_sides_is_an_error(check: Any, faces: list[FaceRecord]) -> None:
     copied = [replace(face, image=faces[9].image) if face.name == "4" else face for face in faces]
-    assert _about(check(copied), "same file") == [("error", "000000-000004")]
+    assert _about(check(copied), "same file") == [("error", "shard-000000.tar/000000-000004 ('4')")]
 
 
 def test_without_test_faces_leaks_are_not_searched_for(check: Any, faces: list[FaceRecord]) -> None:
     assert _about(check(faces[:9]), "leak") == [("note", ".")]
-    assert _about(check(faces, test=["train"]), "near duplicate, leaks") == [("warning", "000002-000000")]
+    assert _about(check(faces, test=["train"]), "near duplicate, leaks") == [
+        ("warning", "shard-000002.tar/000002-000000 ('10')")
+    ]
 
 
 def test_damage_and_faults_of_single_faces_are_reported(check: Any, faces: list[FaceRecord]) -> None:
-    findings = check(faces, lambda root: flip_byte(root / "shard-000001.tar", 0.5), smallest=500)
+    def damage(root: Path) -> None:
+        path = root / "shard-000001.tar"
+        flip_byte(path, (int(np.load(path.with_suffix(".npy"))[2]["offset"]) + 40) / path.stat().st_size)
+
+    findings = check(faces, damage, smallest=500)
     assert _about(findings, "damaged shard") == [("error", "shard-000001.tar")]
     assert len(_about(findings, "tiny face")) == len(faces)
+    assert _about(findings, "broken photo") == [("error", "shard-000001.tar/000001-000002 ('7')")]
+
+
+def test_a_test_subset_that_no_face_has_is_refused(check: Any, faces: list[FaceRecord]) -> None:
+    with pytest.raises(ConfigError, match="--test tset: no face is of such a subset: did you mean 'test'"):
+        check(faces, test=["test", "tset"])
 
 
 def test_many_findings_of_a_check_are_counted(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from distill.cli.data import run
 from distill.data.augment import AugmentConfig
 from distill.data.build import build_data
 from distill.data.config import CropConfig, DataConfig, SetConfig, ShardConfig
@@ -111,8 +112,13 @@ def test_the_crop_is_chosen_from_the_faces(pack: Pack) -> None:
         ({"balance": ["occlusion"]}, ("inner51",), "--data.balance"),
         ({"sets": [SetConfig("csv", Path("more"))]}, ("inner51",), "--data.sets"),
         ({}, ("inner51", "wflw98"), "one head"),
-        ({"subset": "trian"}, ("inner51",), "no subset 'trian'.*train"),
-        ({"subset": "test"}, ("inner51",), "0 faces to train"),
+        ({"subset": "trian"}, ("inner51",), "no subset 'trian': did you mean 'train'"),
+        ({"val_subset": "vla"}, ("inner51",), r"shards/shards\.json: no subset 'vla': did you mean 'val'"),
+        ({"test_subset": "tset"}, ("inner51",), "no subset 'tset': did you mean 'test'"),
+        ({"subset": "train", "test_subset": "tset"}, ("inner51",), "no subset 'tset'"),
+        ({"subset": "train+test"}, ("inner51",), "trains on the test faces 'test'"),
+        ({"subset": "all"}, ("inner51",), "trains on the test faces 'test'"),
+        ({"val_subset": "train"}, ("inner51",), "0 faces to train"),
         ({"boxes": ["dataset"], "subset": "train"}, ("inner51",), "no dataset box"),
     ],
 )
@@ -122,6 +128,13 @@ def test_options_that_shards_do_not_have_are_refused(
     with pytest.raises(Exception, match=message) as error:
         _build(_config(pack(), **changes), heads)
     assert_one_line(error)
+
+
+def test_a_pack_takes_no_subsets_that_only_a_training_has() -> None:
+    for name in ("val_subset", "test_subset"):
+        words = ["pack", "out", "--shards", "10", "--data.format", "csv", "--data.root", "none", f"--data.{name}", "x"]
+        with pytest.raises(ConfigError, match=f"--data.{name} has no effect on --shards"):
+            run(words)
 
 
 def test_options_of_shards_are_refused_elsewhere() -> None:

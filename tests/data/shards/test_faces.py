@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.data.records import FaceRecord
-from distill.data.shards.faces import ShardFaces, open_shards
+from distill.data.shards.faces import ShardFaces, full_name, open_shards
 from distill.data.shards.index import ShardIndex
 from distill.data.shards.rows import row_type
 from distill.data.shards.storage import ShardStorage
@@ -29,7 +29,7 @@ def test_columns_and_photos_are_those_of_the_records(pack: Pack, drawn: list[Fac
     assert faces.has_box(["dataset"]).tolist() == [False, True, True, True, True]
     assert faces.has_box(["dataset", "gt"]).all()
     assert faces.has_points().all()
-    assert [face.name for face in faces[1:3]] == ["000000-000002", "000000-000003"]
+    assert [face.name for face in faces[1:3]] == [f"shard-000000.tar/000000-00000{face}" for face in (2, 3)]
     assert count_photos(faces) == 4
     originals = [drawn[index] for index in (0, 2, 3, 9, 21)]
     assert photo_fingerprints(faces) == photo_fingerprints(originals), "a model is not measured on them unnoticed"
@@ -90,12 +90,24 @@ def test_damaged_photos_are_named(pack: Pack) -> None:
     shard = root / "shard-000001.tar"
     flip_byte(shard, (int(faces.shards.rows[1][2]["offset"]) + 40) / shard.stat().st_size)
     faces.read_photo(faces[5])
-    with pytest.raises(AnnotationError, match=r"shard-000001\.tar/000001-000002\.jpg: damaged") as error:
+    with pytest.raises(AnnotationError, match=r"shard-000001\.tar/000001-000002\.jpg \('face/6'\): damaged") as error:
         faces.read_photo(faces[6])
     assert_one_line(error)
     shard.unlink()
-    with pytest.raises(AnnotationError, match="missing"):
+    with pytest.raises(AnnotationError, match=r"face 000001-000001: .*shard-000001\.tar: missing"):
         faces.read_photo(faces[5])
+
+
+def test_messages_lead_back_to_the_face_that_was_packed(pack: Pack, drawn: list[FaceRecord]) -> None:
+    root = pack()
+    faces = open_shards(root)
+    for index in (0, 5, FACES - 1):
+        assert faces.packed_name(faces[index]) == drawn[index].name
+    assert full_name(faces, 5) == "shard-000001.tar/000001-000001 ('face/5')"
+    assert full_name(drawn, 5) == "face/5"
+    shard = root / "shard-000001.tar"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    assert full_name(faces, 5) == "shard-000001.tar/000001-000001", "without an entry the place is left"
 
 
 def test_extracted_faces_are_records_of_files(pack: Pack, tmp_path: Path) -> None:

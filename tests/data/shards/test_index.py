@@ -23,7 +23,7 @@ def _spoil_index(root: Path, **changes: object) -> None:
         (lambda root: (root / "shard-000002.tar").unlink(), "shard-000002.tar: missing"),
         (lambda root: (root / "shard-000002.tar").write_bytes(b"short"), "shard-000002.tar: 5 bytes where"),
         (lambda root: flip_byte(root / "shard-000001.npy"), "shard-000001.npy: damaged"),
-        (lambda root: (root / "shard-000001.npy").unlink(), "shard-000001.npy: damaged"),
+        (lambda root: (root / "shard-000001.npy").unlink(), "shard-000001.npy: missing; copy it again"),
         (lambda root: (root / "shards.json").unlink(), "no shards.json in it"),
         (lambda root: (root / "shards.json").write_text("{"), "not the index of shards"),
         (lambda root: _spoil_index(root, format="distill-shards/9"), "format 'distill-shards/9'"),

@@ -86,6 +86,33 @@ def test_missing_files_of_a_url_are_named(bucket: Any) -> None:
         open_shards(Path("memory://bucket/faces"))
 
 
+def test_errors_of_the_packages_of_file_systems_are_one_line(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of botocore, for example, are no OSError."""
+    faces = open_shards(Path("memory://bucket/faces"))
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("could not connect to the endpoint\nand more")
+
+    monkeypatch.setattr(type(bucket), "get_file", fail)
+    with pytest.raises(AnnotationError, match=r"face 000001-000001: .*shard-000001\.tar: cannot be read") as error:
+        faces.photo_bytes(faces[5])
+    assert_one_line(error, "could not connect to the endpoint")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bucket), "ls", fail)
+        with pytest.raises(AnnotationError, match="could not connect"):
+            open_shards(Path("memory://bucket/faces"))
+
+
+def test_a_copy_that_was_damaged_since_is_named(bucket: Any, cache: Path) -> None:
+    faces = open_shards(Path("memory://bucket/faces"))
+    faces.photo_bytes(faces[5])
+    (copy,) = cache.rglob("shard-000001.tar")
+    copy.write_bytes(bytes(copy.stat().st_size))
+    with pytest.raises(AnnotationError, match=r"memory://bucket/faces/shard-000001\.tar/.*damaged") as error:
+        faces.photo_bytes(faces[5])
+    assert f"remove the copy {copy}" in str(error.value)
+
+
 def test_unknown_file_systems_are_refused() -> None:
     with pytest.raises(ConfigError, match="cannot be opened") as error:
         open_shards(Path("nothing://bucket/faces"))
