@@ -184,11 +184,19 @@ def read_regular(path: str | Path) -> bytes:
     Raises:
         OSError: missing, unreadable, or a pipe or device: opening the one may wait and reading the other may not end.
     """
-    path = Path(path)
-    mode = path.stat().st_mode
+    require_regular(path)
+    return Path(path).read_bytes()
+
+
+def require_regular(path: str | Path) -> None:
+    """Check that a path is a file, or a folder, which cannot be opened anyway.
+
+    Raises:
+        OSError: missing, or a pipe or device.
+    """
+    mode = Path(path).stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EINVAL, "a pipe or device, not a file", str(path))
-    return path.read_bytes()
 
 
 def sha256(path: str | Path) -> str:

@@ -6,10 +6,12 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from distill.errors import AnnotationError, suggest
-from distill.files import read_regular
+from distill.files import read_regular, require_regular
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif")
 
@@ -31,24 +33,35 @@ def read_bytes(path: Path, max_bytes: int = _MAX_BYTES) -> bytes:
         AnnotationError: missing, unreadable or larger than `max_bytes`.
     """
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise AnnotationError(f"{path}: {size} bytes are too many for {path.suffix or 'such'} labels; check it")
+        _require_size(path, max_bytes)
         return read_regular(path)
     except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        raise _unreadable(path, error) from error
+
+
+def _require_size(path: Path, max_bytes: int) -> None:
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise AnnotationError(f"{path}: {size} bytes are too many for {path.suffix or 'such'} labels; check it")
+
+
+def _unreadable(path: Path, error: OSError) -> AnnotationError:
+    return AnnotationError(f"{path}: cannot be read ({error.strerror}); check the path")
 
 
 def read_text(path: Path, max_bytes: int = _MAX_BYTES) -> str:
     """Read an annotation file as UTF-8 text, or as UTF-16 with a byte order mark; raises AnnotationError."""
     data = read_bytes(path, max_bytes)
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        return data.decode(encoding).removeprefix("\ufeff")
+        return data.decode(_encoding(data)).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         if b"\0" in data:
             raise AnnotationError(f"{path}: binary data, not text; copy or download it again") from error
         raise AnnotationError(f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8") from error
+
+
+def _encoding(beginning: bytes) -> str:
+    return "utf-16" if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
 def read_csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -60,10 +73,14 @@ def read_csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dic
     Raises:
         AnnotationError: unreadable, another header, a column twice, or a row of another length.
     """
-    text = read_text(path)
-    separator = _separator(text, columns)
-    # Splitlines would break at characters that are no line ends in CSV.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    with _open_text(path) as lines:
+        yield from _rows(lines, columns, path)
+
+
+def _rows(lines: Iterator[str], columns: Sequence[str], path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    above = _to_header(lines)
+    separator = _separator("".join(above[-1:]), columns)
+    reader = csv.reader(chain(above, lines), delimiter=separator, strict=True)
     header: list[str] | None = None
     try:
         for row in reader:
@@ -87,10 +104,42 @@ def read_csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dic
         _checked_header([], columns, path)
 
 
-def _separator(text: str, columns: Sequence[str]) -> str:
+@contextmanager
+def _open_text(path: Path) -> Iterator[Iterator[str]]:
+    """Open an annotation file as lines with their ends, in the encodings of `read_text`; none of it is kept in memory.
+
+    Raises:
+        AnnotationError: as `read_text`, also while lines are read.
+    """
+    try:
+        require_regular(path)
+        _require_size(path, _MAX_BYTES)
+        with path.open("rb") as file:
+            encoding = _encoding(file.read(len(codecs.BOM_UTF16_LE)))
+            file.seek(0)
+            # Not `splitlines`, which breaks at characters that are no line ends in CSV.
+            lines = io.TextIOWrapper(file, encoding, newline="")
+            first = next(lines, "").removeprefix("\ufeff")
+            yield chain([first], lines)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except UnicodeDecodeError:
+        read_text(path)  # names the place in the whole file
+        raise
+
+
+def _to_header(lines: Iterator[str]) -> list[str]:
+    """Return the lines of a table up to its header, or all where there is none."""
+    above: list[str] = []
+    for line in lines:
+        above.append(line)
+        if line.strip(",;\t \r\n") and not _SEPARATOR_LINE.match(line):
+            break
+    return above
+
+
+def _separator(header: str, columns: Sequence[str]) -> str:
     """Return what separates the cells of a table: the separator that leaves most of `columns` in its header."""
-    lines = (line for line in io.StringIO(text) if line.strip(",;\t \r\n") and not _SEPARATOR_LINE.match(line))
-    header = next(lines, "")
 
     def known(separator: str) -> int:
         names = {name.strip().strip('"') for name in header.rstrip("\r\n").split(separator)}

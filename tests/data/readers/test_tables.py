@@ -1,5 +1,6 @@
 """Tables of text."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,33 @@ def test_two_photos_of_one_stem_are_refused_where_one_is_needed(tmp_path: Path) 
     for read in (photos.get, photos.__getitem__):
         with pytest.raises(AnnotationError, match=r"a\.jpg: a\.png has the same name"):
             read("a")
+
+
+def test_a_table_is_read_line_by_line(tmp_path: Path) -> None:
+    """The text of a CSV of 100,000 faces took 600 MB."""
+    path = tmp_path / "faces.csv"
+    path.write_text("image,x0\n" + "".join(f"{index}.jpg,{'7' * 90}\n" for index in range(100_000)))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_csv_rows(path, ["image", "x0"])) == 100_000
+        assert tracemalloc.get_traced_memory()[1] < 1e6, f"peak, of a file of {path.stat().st_size} bytes"
+    finally:
+        tracemalloc.stop()
+
+
+def test_text_that_is_no_utf_8_is_named_by_its_place_in_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "faces.csv"
+    path.write_bytes(b"image,x0\n" + b"photo.jpg,7\n" * 5000 + b"caf\xe9.jpg,7\n")
+    rows = read_csv_rows(path, ["image", "x0"])
+    with pytest.raises(AnnotationError, match="not UTF-8 text at byte 60012"):
+        list(rows)
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(AnnotationError, match="binary data"):
+        list(read_csv_rows(path, ["image", "x0"]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_byte_order_marks_are_no_part_of_the_first_column(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "faces.csv"
+    path.write_bytes("image;x0\r\nmüller.jpg;7,5\r\n".encode(encoding))
+    assert list(read_csv_rows(path, ["image", "x0"])) == [(2, {"image": "müller.jpg", "x0": "7.5"})]
