@@ -69,11 +69,12 @@ class DetectorConfig:
             "num_nodes": 1,
             "sync_batchnorm": False,
             "patience": 0,
-            "compile": False,
         }
         for name, value in single.items():
             if getattr(self.trainer, name) != value:
                 raise ConfigError(f"--trainer.{name} has no effect on the training of a detector: leave it {value}")
+        if self.trainer.compile:
+            raise ConfigError("--trainer.compile: the training of a detector is not compiled; leave the option out")
         if self.trainer.precision == "int8" and self.model.init is None:
             raise ConfigError(f"--trainer.precision int8 {NEEDS_INIT}")
         if self.log.wandb != "disabled" or self.log.to or self.log.pictures or self.log.gradients:

@@ -120,7 +120,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     if trainer.strategy.root_device.type == "cpu":
         prepare_cpu(config.trainer, task.net)
     if config.trainer.compile:
-        compile_network(task)
+        compile_network(task, notify)
     with without_known_warnings():
         _run(trainer, task, data, session, checkpoints)
     try:

@@ -1,5 +1,6 @@
 """A compiled training has the files of any other and resumes to the bit; what cannot work is refused."""
 
+import logging
 import signal
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,9 @@ from distill.errors import ConfigError
 from distill.losses.config import KDConfig
 from distill.models.checkpoint import load_model
 from distill.models.config import ModelConfig
+from distill.training.compilation import require_compiler
 from distill.training.config import TrainerConfig
+from distill.training.detector_config import DetectorConfig
 from distill.training.fit import train_student, train_teacher
 from tests.support.training_runs import numbers, same_weights
 
@@ -32,11 +35,15 @@ def no_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("distill.training.compilation._BACKEND", _counting)
 
 
-def test_a_compiled_training_resumes_to_the_bit_and_has_the_usual_weights(make_config: Any) -> None:
+def test_a_compiled_training_resumes_to_the_bit_and_has_the_usual_weights(
+    make_config: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     options = {"model": ModelConfig("efld"), "trainer": {"epochs": 2, "validate_every": 1, "compile": True}}
     plain = train_teacher(make_config("plain", **{**options, "trainer": {"epochs": 2, "validate_every": 1}}))
     assert not _CALLS
+    assert "may take minutes" not in capfd.readouterr().out
     whole = train_teacher(make_config("whole", **options))
+    assert capfd.readouterr().out.count("compile the network, which may take minutes") == 1
     assert len(_CALLS) > 1, "the arithmetic that tries the compiler, and the network"
     assert numbers(whole).keys() == numbers(plain).keys()
     state = torch.load(whole / "last.ckpt", weights_only=True)["state_dict"]
@@ -80,7 +87,21 @@ def test_features_within_the_network_are_refused(make_config: Any, teacher: Any)
 
 
 def test_an_apple_gpu_is_refused() -> None:
-    from distill.training.compilation import require_compiler
-
     with pytest.raises(ConfigError, match="for CPUs and NVIDIA GPUs"):
         require_compiler(TrainerConfig(accelerator="mps", compile=True))
+
+
+def test_torchs_line_about_cuda_is_hidden_on_a_cpu_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """It came at the first compilation on machines with a CUDA toolkit and without a GPU."""
+    require_compiler(TrainerConfig(accelerator="cpu", compile=True))
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    logger.warning("No CUDA runtime is found, using CUDA_HOME='%s'", "/usr/local/cuda")
+    logger.warning("an error of the compiler")
+    assert [record.getMessage() for record in caplog.records if record.name == logger.name] == [
+        "an error of the compiler"
+    ]
+
+
+def test_a_detector_is_not_compiled() -> None:
+    with pytest.raises(ConfigError, match="the training of a detector is not compiled; leave the option out"):
+        DetectorConfig(trainer=TrainerConfig(compile=True))
