@@ -1,4 +1,4 @@
-"""Console of the tables: as wide as they need where the output is not a terminal."""
+"""What commands print: tables as wide as they need where the output is not a terminal, counts and sizes."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -14,3 +14,13 @@ def wide_console() -> "Console":
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else _COLUMNS)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def shown_size(size: int) -> str:
+    """Return a number of bytes for a line: `12 kB` below a megabyte, else `1.2 MB`."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from distill.cli.console import counted, shown_size
 from distill.options.parser import options_of, parse
 
 _DESCRIPTION = "Show all runs below a folder on one HTML page: curves, accuracy, parity, latency, lineage."
@@ -34,7 +35,7 @@ def dashboard(
     require_writable(out)
     entries, problems = collect(runs)
     write_text(out, build(entries, title, problems).html())
-    print(f"{out}  {len(entries)} runs, {out.stat().st_size / 1e6:.1f} MB")
+    print(f"{out}  {counted(len(entries), 'run')}, {shown_size(out.stat().st_size)}")
     if wandb:
         print("\n".join(publish(entity, project, title, list(training_series(entries)))))
     return 0

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from distill.cli.console import shown_size
 from distill.data.config import FacesConfig
 from distill.options.parser import options_of, parse
 
@@ -45,7 +46,7 @@ def report(
     page.write(out)
     if wandb != "disabled":
         log_report(page, out.parent, wandb, project)
-    Console().print(f"{out}  {out.stat().st_size / 1e6:.1f} MB")
+    Console().print(f"{out}  {shown_size(out.stat().st_size)}")
     return 0
 
 

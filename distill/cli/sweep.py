@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from distill.cli.console import counted
 from distill.errors import ConfigError
 from distill.options.parser import options_of, parse
 from distill.options.recipes import merge, nested
@@ -36,7 +37,7 @@ def run(argv: list[str]) -> int:
     Console(width=None if Console().is_terminal else 200).print(trial_table(trials, objective))
     best = best_trial(trials, objective)
     assert best is not None  # run_sweep raises otherwise
-    print(f"{config.folder / NAME}  {len(trials)} trials")
+    print(f"{config.folder / NAME}  {counted(len(trials), 'trial')}")
     print(f"best: {best.folder}, {objective.label} {100 * (best.value or 0):.3f} %; the same training again:")
     print(f"  distill {config.command} --config {config.folder / best.folder / 'config.yaml'} --name best")
     return 0

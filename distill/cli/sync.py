@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from distill.cli.console import counted
 from distill.options.parser import options_of, parse
 
 _DESCRIPTION = "Upload W&B runs recorded offline, the oldest first; run it in the folder that they were recorded from."
@@ -18,7 +19,7 @@ def sync(runs: Path = Path("runs"), dry_run: bool = False) -> int:
 
     waiting = offline_runs(runs)
     if dry_run or not waiting:
-        print("\n".join([*map(str, waiting), f"{len(waiting)} runs wait for an upload"]))
+        print("\n".join([*map(str, waiting), f"{counted(len(waiting), 'run')} to upload"]))
         return 0
     require_key()
     for number, folder in enumerate(upload(waiting), 1):

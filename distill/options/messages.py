@@ -10,6 +10,9 @@ from distill.errors import nearest_name
 _MAX_LENGTH = 400
 # Likeness of names without a group: of a hundred short ones, some other is always half alike.
 _CUTOFF = 0.7
+# How all other commands name their data, and how a detector's training does.
+_FOLDER = ("data.format", "data.root", "data.subset", "data.val_subset", "data.test_subset", "data.preset")
+_SETS = "--data.sets '[{labels: FILE, images: FOLDER, format: wider_label}]'"
 _TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "dict": "a mapping"}
 _GROUP = re.compile(r"Group '([\w.]+)' does not accept option '([\w.]+)'")
 _UNKNOWN = re.compile(r"Option '([\w.]+)' is not accepted|[Uu]nrecognized arguments: --([\w.]+)")
@@ -81,6 +84,8 @@ def _unknown_option(wrong: str, parser: ArgumentParser) -> str:
     valid = [action.dest for action in parser._actions if action.dest not in ("help", "config")]
     if wrong == "pretrained" and "model.options" in valid:
         return f"unknown option '{wrong}': it is one of the network, --model.options '{{pretrained: true}}'"
+    if wrong in _FOLDER and "data.sets" in valid:  # of a detector
+        return f"unknown option '{wrong}': photos and boxes are named by {_SETS}"
     same = [name for name in valid if name.endswith(f".{wrong}")]
     near = min(same, key=len) if same else nearest_name(wrong, valid, _CUTOFF if "." not in wrong else None)
     hint = "see --help" if near is None else f"did you mean '{near}'?"

@@ -6,6 +6,7 @@ from distill.errors import ConfigError, suggest
 from distill.options.messages import describe_type
 from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig
+from distill.training.detector_config import DetectorConfig
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,17 @@ def test_a_wrong_value_is_answered_in_words(words: list[str], message: str) -> N
     with pytest.raises(ConfigError) as caught:
         parse(options_of("teacher", "", RunConfig), words)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", ["format", "root", "subset", "preset"])
+def test_options_of_faces_lead_a_detector_to_its_sets(name: str) -> None:
+    """The nearest name was `data.paste`."""
+    with pytest.raises(ConfigError) as caught:
+        parse(options_of("detector", "", DetectorConfig), [f"--data.{name}", "csv"])
+    assert str(caught.value) == (
+        f"unknown option 'data.{name}': photos and boxes are named by --data.sets '[{{labels: FILE, images: FOLDER, "
+        "format: wider_label}]'"
+    )
 
 
 def _convert(model: str) -> None:

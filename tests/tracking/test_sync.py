@@ -41,13 +41,13 @@ def test_the_oldest_first_and_each_once(
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
     assert main(["sync", str(runs), "--dry_run"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "3 runs wait for an upload"
+    assert capsys.readouterr().out.splitlines()[-1] == "3 runs to upload"
     assert main(["sync", str(runs)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.rpartition("-")[2] for line in lines] == ["aaa", "bbb", "ccc"]
     assert lines[0].startswith("1/3  ")
     assert main(["sync", str(runs)]) == 0
-    assert capsys.readouterr().out == "0 runs wait for an upload\n"
+    assert capsys.readouterr().out == "0 runs to upload\n"
 
 
 def test_a_failure_is_one_line_and_the_rest_is_kept(

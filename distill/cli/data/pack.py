@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from distill.cli.console import counted, shown_size
 from distill.data.config import DataConfig
 from distill.errors import ConfigError
 
@@ -49,7 +50,7 @@ def pack(
 
         written = write_pack(out, faces, crop, StoreSpec(size, margin, quality), data.boxes[0], workers, show)
     counts = ", ".join(f"{sum(role == name for role, _ in faces)} {name}" for name in ROLES)
-    print(f"{out}: {counts} faces, {written / 2**20:.1f} MiB")
+    print(f"{out}: {counts} faces, {shown_size(written)}")
     return 0
 
 
@@ -77,5 +78,5 @@ def _pack_shards(out: Path, data: DataConfig, shards: int, crops: tuple[int, flo
         index = write_shards(out, faces, scheme, shards, StoreSpec(*crops), about, workers, leave_out, show)
     subsets = ", ".join(f"{count} {name or 'faces'}" for name, count in index["subsets"].items())
     size = sum(shard["bytes"] for shard in index["shards"])
-    print(f"{out}: {subsets}; {len(index['shards'])} shards, {size / 2**20:.1f} MiB")
+    print(f"{out}: {subsets}; {counted(len(index['shards']), 'shard')}, {shown_size(size)}")
     return 0
