@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from distill.data.check.points import (
     find_unmarked,
 )
 from distill.data.check.shape import find_odd_shapes
-from distill.data.check.tolerant import read_all_sound
-from distill.data.readers import FORMATS, STREAMED, require_root
+from distill.data.check.tolerant import read_sound
+from distill.data.readers import FORMATS, require_root
 from distill.data.records import FaceRecord
 from distill.data.spilled import Selected
 from distill.data.splits import data_hash
@@ -70,10 +71,11 @@ def _broken_photos(photos: Photos, root: Path) -> Iterator[Finding]:
         yield Finding("error", "broken photo", _below(photos.paths[index], root), fault, _REPLACE)
 
 
-def _unused_photos(photos: Photos, columns: FaceColumns, root: Path) -> Iterator[Finding]:
-    """Photos without a face, counted by folder: there may be thousands."""
+def _unused_photos(photos: Photos, columns: FaceColumns, root: Path, faulty: AbstractSet[Path]) -> Iterator[Finding]:
+    """Photos without a face, counted by folder: there may be thousands. `faulty` are photos of faces with faults."""
     unused = np.ones(len(photos), bool)
     unused[photos.positions(columns["image"])] = False
+    unused[[index for index, path in enumerate(photos.paths) if Path(path) in faulty] if faulty else []] = False
     folders = Counter(_below(str(Path(photos.paths[index]).parent), root) for index in np.flatnonzero(unused))
     for folder, count in sorted(folders.items()):
         yield Finding("note", "no annotation", folder, f"{count} photos have no face in this reading", _UNUSED)
@@ -120,7 +122,6 @@ def _findings(
     yield from find_coinciding(records)
     yield from find_tiny(records, options.smallest)
     yield from find_unmarked(records)
-    yield from _unused_photos(photos, columns, root)
 
 
 def check_data(
@@ -155,13 +156,16 @@ def check_data(
     for name in options.test or ():
         if not name:
             raise ConfigError("a test subset without name: write names joined by '+'")
-    records, findings = read_all_sound(STREAMED.get(format, FORMATS[format]), root, subsets, scheme)
+    sound = read_sound(format, root, subsets, scheme)
+    records, findings = sound.faces, sound.findings
     columns = FaceColumns(records)
     for name in options.test or ():
         if len(records) and not tested_faces(columns, [name]).any():
             raise ConfigError(f"--test {name}: no face is of such a subset: {suggest(name, sorted(columns.subsets))}")
     photos = Photos({*photos_below(root), *(str(record.image) for record in records)})
     findings += _findings(root, records, columns, photos, options, progress)
+    if sound.complete:
+        findings += _unused_photos(photos, columns, root, sound.photos)
     findings += _verify(root, options, progress)
     whole = Selected(records, np.flatnonzero(~photos.broken[photos.positions(columns["image"])]))
     report = Report(

@@ -1,21 +1,25 @@
 """Read a data set that has errors: return all valid faces and a finding for each invalid one.
 
-Readers stop at the first fault, as training must. Here the file that was named is left out and the rest read again,
-from a folder of links, as often as needed. Where one file holds many faces, as a CSV does, that is not possible: then
-the error is reported and no faces are returned.
+Readers stop at the first fault, as training must. Those of manifests and CSVs report single faces here and go on. For
+other formats the file that was named is left out and the rest read again, from a folder of links, as often as needed.
+Where one file holds many faces, as that of COCO does, that is not possible: then the error is reported and no faces are
+returned.
 """
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from distill.data.check.finding import Finding
+from distill.data.readers import FORMATS, STREAMED, StreamedReader
 from distill.data.records import FaceRecord
 from distill.data.spilled import Spilled
 from distill.errors import AnnotationError, ConfigError, DistillError
 
 _TODO = "fix, replace or remove the file"
+_FACE = "fix the face, or remove it and its photo"
 _MORE = "fix the first ones and check again: there may be more"
 # One file of many faces is not left out with all of them.
 _TABLES = (".csv", ".json", ".xml", ".mat", ".sqlite", ".yaml", ".yml")
@@ -50,13 +54,68 @@ def _without(root: Path, view: Path, left_out: set[Path]) -> None:
             (view / relative).symlink_to(path.resolve())
 
 
+class SoundFaces(NamedTuple):
+    """What could be read of a data set.
+
+    Attributes:
+        faces: valid faces.
+        findings: one for each fault.
+        photos: of faces that are not valid.
+        complete: whether it was read to its end.
+    """
+
+    faces: Sequence[FaceRecord]
+    findings: list[Finding]
+    photos: frozenset[Path] = frozenset()
+    complete: bool = True
+
+
+def read_sound(format: str, root: Path, subsets: Sequence[str] | None, scheme: str | None) -> SoundFaces:
+    """Read the valid faces of a data set, with a finding of severity error for each fault.
+
+    Raises:
+        ConfigError: the requested scheme or format is invalid: not the fault of a file.
+    """
+    if format in STREAMED:
+        return _read_streamed(STREAMED[format], root, subsets, scheme)
+    return read_all_sound(FORMATS[format], root, subsets, scheme)
+
+
+def _read_streamed(reader: StreamedReader, root: Path, subsets: Sequence[str] | None, scheme: str | None) -> SoundFaces:
+    findings: list[Finding] = []
+    photos: set[Path] = set()
+
+    def report(name: str, photo: Path | None, error: DistillError) -> None:
+        text = str(error).replace(f"{root}/", "")
+        if photo is not None:
+            photos.add(photo)
+        findings.append(Finding("error", "unreadable", name, text.removeprefix(f"{name}: "), _FACE))
+
+    try:
+        faces = Spilled(reader(root, subsets, scheme, report))
+    except ConfigError:
+        raise
+    except DistillError as error:
+        text = str(error).replace(f"{root}/", "")
+        file = text.partition(":")[0]
+        findings.append(Finding("error", "unreadable", file, text.removeprefix(f"{file}: "), _TODO))
+        return _stopped(findings)
+    return SoundFaces(faces, findings, frozenset(photos))
+
+
+def _stopped(findings: list[Finding]) -> SoundFaces:
+    return SoundFaces(
+        [], [*findings, Finding("error", "unreadable", ".", "reading stopped here", _MORE)], complete=False
+    )
+
+
 def read_all_sound(
     reader: Callable[[Path, Sequence[str] | None, str | None], Iterable[FaceRecord]],
     root: Path,
     subsets: Sequence[str] | None,
     scheme: str | None,
     limit: int = 20,
-) -> tuple[Sequence[FaceRecord], list[Finding]]:
+) -> SoundFaces:
     """Return the faces that can be read and a finding of severity error for each file, at most `limit`, that cannot.
 
     Raises:
@@ -71,7 +130,9 @@ def read_all_sound(
                 view = Path(folder)
                 _without(root, view, left_out)
             try:
-                return Spilled(_at(record, view, root) for record in reader(view, subsets, scheme)), findings
+                return SoundFaces(
+                    Spilled(_at(record, view, root) for record in reader(view, subsets, scheme)), findings
+                )
             except ConfigError:
                 raise
             except DistillError as error:
@@ -79,14 +140,13 @@ def read_all_sound(
                 path = _named(str(error), view)
                 text = message.replace(f"{view}/", "")
                 if findings and _nothing_left(error, message):
-                    return [], findings
+                    return SoundFaces([], findings)
                 file = path.relative_to(view).as_posix() if path else text.partition(":")[0]
                 # A table that names a photo which was left out is no further fault.
                 if path is not None or not left_out:
                     findings.append(Finding("error", "unreadable", file, text.removeprefix(f"{file}: "), _TODO))
                 if path is None or len(findings) >= limit:
-                    findings.append(Finding("error", "unreadable", ".", "reading stopped here", _MORE))
-                    return [], findings
+                    return _stopped(findings)
                 left_out.add(path.relative_to(view))
 
 

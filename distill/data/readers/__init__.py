@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ from distill.data.readers.face_synthetics import read_face_synthetics
 from distill.data.readers.lapa import read_lapa
 from distill.data.readers.manifest import iterate_manifest, read_manifest
 from distill.data.readers.muct import read_muct
-from distill.data.readers.reader import Reader, with_own_scheme
+from distill.data.readers.reader import FaceFault, Reader, StreamedReader, with_own_scheme
 from distill.data.readers.udacity import read_udacity
 from distill.data.readers.w300 import read_300w
 from distill.data.readers.webmorph import read_webmorph
@@ -48,14 +48,14 @@ _FORMATS: dict[str, Reader] = {
 }
 FORMATS: Mapping[str, Reader] = MappingProxyType(_FORMATS)
 # Formats of millions of faces: the same faces, one by one.
-STREAMED: Mapping[str, Callable[[Path, Sequence[str] | None, str | None], Iterator[FaceRecord]]] = MappingProxyType(
-    {"csv": iterate_csv_points, "manifest": iterate_manifest}
-)
+STREAMED: Mapping[str, StreamedReader] = MappingProxyType({"csv": iterate_csv_points, "manifest": iterate_manifest})
 
 __all__ = [
     "FORMATS",
     "STREAMED",
+    "FaceFault",
     "Reader",
+    "StreamedReader",
     "iterate_faces",
     "parse_subsets",
     "read_annotated",

@@ -28,11 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.data.annotation_size import positive_size
+from distill.data.readers.reader import FaceFault
 from distill.data.readers.scheme_choice import choose_scheme
 from distill.data.readers.tables import check_subsets, photo_within, read_csv_rows, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.data.spilled import Spilled
-from distill.errors import AnnotationError, ConfigError
+from distill.errors import AnnotationError, ConfigError, ImageError
 from distill.geometry import Box
 from distill.images import image_size
 from distill.landmarks import load_scheme, scheme_name
@@ -181,15 +182,18 @@ def _scheme_of(root: Path, k: int, requested: str | None, source: Path) -> str:
 
 
 def iterate_csv_points(
-    root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None
+    root: Path,
+    subsets: Sequence[str] | None = None,
+    scheme: str | None = None,
+    on_fault: FaceFault | None = None,
 ) -> Iterator[FaceRecord]:
     """Yield the faces of every `*.csv` of a folder, in file order.
 
     Raises:
-        AnnotationError: no or a broken CSV, a photo that is not there, a face that is there twice, another number of
-            points than in `scheme.yaml`, or coordinates that are no pixels.
+        AnnotationError: no or a broken CSV, a face that is there twice, another number of points than in `scheme.yaml`,
+            or coordinates that are no pixels; without `on_fault`, a photo that is not there.
         ConfigError: a number of points that fits no scheme or several, and no `scheme.yaml`.
-        ImageError: a photo that cannot be opened.
+        ImageError: without `on_fault`, a photo that cannot be opened.
     """
     paths = sorted(root.glob("*.csv"))
     if not paths:
@@ -209,22 +213,39 @@ def iterate_csv_points(
             counts[face.image] += 1
             if subset not in chosen:
                 continue
-            image = photo_within(root, face.image, path)
             name = face.image if total[face.image] == 1 else f"{face.image}#{index}"
-            yield make_record(
-                name=name,
-                image=image,
-                landmarks=face.points,
-                known=np.isfinite(face.points).all(1),
-                visible=face.visible,
-                scheme=actual,
-                source=Path(f"{path} {name}"),
-                boxes=None if face.box is None else {"dataset": face.box},
-                group=face.group or face.image,
-                subset=subset,
-                size=None if face.size else image_size(image),
-                stated=face.size,
-            )
+            try:
+                record = _record(root, face, name, subset, actual, path)
+            except (AnnotationError, ImageError) as error:
+                if on_fault is None:
+                    raise
+                on_fault(name, root / face.image, error)
+                continue
+            yield record
+
+
+def _record(root: Path, face: CsvFace, name: str, subset: str, scheme: str, path: Path) -> FaceRecord:
+    """Return the record of a face of a CSV.
+
+    Raises:
+        AnnotationError: its photo is not there, or its points make no sense.
+        ImageError: its photo cannot be opened.
+    """
+    image = photo_within(root, face.image, path)
+    return make_record(
+        name=name,
+        image=image,
+        landmarks=face.points,
+        known=np.isfinite(face.points).all(1),
+        visible=face.visible,
+        scheme=scheme,
+        source=Path(f"{path} {name}"),
+        boxes=None if face.box is None else {"dataset": face.box},
+        group=face.group or face.image,
+        subset=subset,
+        size=None if face.size else image_size(image),
+        stated=face.size,
+    )
 
 
 def read_csv_points(root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None) -> list[FaceRecord]:

@@ -24,8 +24,9 @@ import numpy as np
 
 from distill.data.annotation_size import positive_size
 from distill.data.box_sources import source_from_file
+from distill.data.readers.reader import FaceFault
 from distill.data.records import FaceRecord, make_record
-from distill.errors import AnnotationError, suggest
+from distill.errors import AnnotationError, ImageError, suggest
 from distill.geometry import Box, box_of_points
 from distill.images import image_size
 from distill.landmarks import load_scheme, scheme_name
@@ -206,14 +207,31 @@ def format_manifest(records: Sequence[FaceRecord], root: Path) -> str:
     return json.dumps({"format": FORMAT, "faces": faces}, separators=(",", ":"), allow_nan=False)
 
 
+def _read_face(root: Path, face: Mapping[str, Any], scheme: str | None, source: Path) -> FaceRecord:
+    """Return the record of a face.
+
+    Raises:
+        AnnotationError: points, boxes or visibility make no sense.
+        ImageError: its photo cannot be opened.
+    """
+    try:
+        return _record(root, face, scheme, source)
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError) as error:
+        raise AnnotationError(f"{source}: not a face as the format describes it ({error!r}); fix it") from error
+
+
 def iterate_manifest(
-    root: Path, subsets: Sequence[str] | None = None, scheme: str | None = None
+    root: Path,
+    subsets: Sequence[str] | None = None,
+    scheme: str | None = None,
+    on_fault: FaceFault | None = None,
 ) -> Iterator[FaceRecord]:
     """Yield the faces of `faces.json`, in file order, with the points of `scheme` where the face has them.
 
     Raises:
-        AnnotationError: not such a manifest, or a face whose points, boxes or visibility make no sense.
-        ImageError: a photo that cannot be opened.
+        AnnotationError: not such a manifest, or, without `on_fault`, a face whose points, boxes or visibility make no
+            sense.
+        ImageError: without `on_fault`, a photo that cannot be opened.
     """
     path = root / FILE_NAME
     known = set()
@@ -222,11 +240,15 @@ def iterate_manifest(
         known.add(subset)
         if subsets is not None and subset not in subsets:
             continue
-        source = Path(f"{path} face {face.get('name', index)}")
+        name = str(face.get("name", index))
         try:
-            record = _record(root, face, scheme, source)
-        except (KeyError, TypeError, ValueError, AttributeError, StopIteration, IndexError) as error:
-            raise AnnotationError(f"{source}: not a face as the format describes it ({error!r}); fix it") from error
+            record = _read_face(root, face, scheme, Path(f"{path} face {name}"))
+        except (AnnotationError, ImageError) as error:
+            if on_fault is None:
+                raise
+            image = face.get("image")
+            on_fault(name, root / image if isinstance(image, str) else None, error)
+            continue
         yield record
     for subset in subsets or ():
         if subset not in known:

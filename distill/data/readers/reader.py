@@ -1,11 +1,12 @@
 """Interface of a data format's reader."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Protocol
 
 from distill.data.records import FaceRecord
+from distill.errors import DistillError
 
 
 class Reader(Protocol):
@@ -24,6 +25,31 @@ class Reader(Protocol):
             subsets: names as the format defines them; None reads everything.
             scheme: scheme requested by the user, a hint for formats that do not define their own. Records may be in
                 any scheme; `read_faces` converts them.
+        """
+
+
+# Receives a face that cannot be read: its name, its photo (None where it has none), and what is wrong.
+FaceFault = Callable[[str, Path | None, DistillError], object]
+
+
+class StreamedReader(Protocol):
+    """Function that yields the faces of a data set one by one, of which a million are never in memory."""
+
+    def __call__(
+        self,
+        root: Path,
+        subsets: Sequence[str] | None = None,
+        scheme: str | None = None,
+        on_fault: FaceFault | None = None,
+    ) -> Iterator[FaceRecord]:
+        """Yield the faces below `root`.
+
+        Args:
+            root: folder of the data set, which exists.
+            subsets: as of `Reader`.
+            scheme: as of `Reader`.
+            on_fault: is called with each face that cannot be read, which is left out; by default the first one is
+                raised.
         """
 
 
