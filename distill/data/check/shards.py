@@ -4,6 +4,7 @@ Near duplicates are searched between the faces that are tested on and all others
 to a number, and a million faces have half a million million pairs.
 """
 
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +36,7 @@ Progress = Callable[[str, int], Callable[[], None]]
 
 # Findings of one check that a shard reports; the others are counted.
 _REPORTED = 20
+_FACE = re.compile(r".+/(\d{6,})-(\d{6,})")
 _AGAIN = "copy the shard again, or run `distill data pack` again"
 _SPLIT = "name the test subsets (--test a+b), otherwise leaks are not checked"
 
@@ -155,8 +157,11 @@ def _few(faces: ShardFaces, findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _full_name(faces: ShardFaces, name: str) -> str:
-    shard, face = (int(part) for part in name.rpartition("/")[2].split("-"))
-    return faces.full_name(faces[int(faces.shards.starts[shard]) + face])
+    """Return the name of a face with the one that it had before; findings of a whole shard name no face."""
+    match = _FACE.fullmatch(name)
+    if match is None:
+        return name
+    return faces.full_name(faces[int(faces.shards.starts[int(match[1])]) + int(match[2])])
 
 
 def _leaks(faces: ShardFaces, tested: NDArray[np.bool_]) -> Iterator[Finding]:

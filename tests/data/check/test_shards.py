@@ -101,6 +101,12 @@ def test_a_test_subset_that_no_face_has_is_refused(check: Any, faces: list[FaceR
         check(faces, test=["test", "tset"])
 
 
+def test_a_finding_of_a_whole_shard_names_no_face(check: Any, faces: list[FaceRecord]) -> None:
+    mirrored = [replace(face, landmarks=face.landmarks * np.float32([-1, 1]) + np.float32([95, 0])) for face in faces]
+    whole = [item for item in check(mirrored, test=["test"]) if item.check in ("wrong scheme", "left and right")]
+    assert {finding.file for finding in whole} == {"inner51"}
+
+
 def test_many_findings_of_a_check_are_counted(
     check: Any, faces: list[FaceRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
