@@ -69,7 +69,6 @@ TESTED_ELSEWHERE = {
     "data/check/points.py": "data/check/test_check.py",
     "data/check/shape.py": "data/check/test_check.py",
     "data/check/tables.py": "cli/test_data.py",
-    "data/check/tolerant.py": "data/check/test_check.py",
     "data/crops.py": "export/test_calibration.py",
     "data/photos/box_files.py": "data/photos/test_readers.py",
     "data/photos/config.py": "data/photos/test_build.py",
@@ -190,7 +189,6 @@ CALLED_AS = {
     "data/check/hashes.py": "hashes=",
     "data/check/points.py": "tiny face",
     "data/check/tables.py": "nothing found",
-    "data/check/tolerant.py": "check_data",
     "export/lanes/classic_worker.py": 'lane="classic"',  # a child process
     "inference/torch_backend.py": "open_backend",  # imported when a checkpoint is opened
     "models/heatmap_net.py": "create_model",  # networks are created by name

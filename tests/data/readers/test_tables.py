@@ -96,9 +96,9 @@ def test_a_table_is_read_line_by_line(tmp_path: Path) -> None:
 
 def test_text_that_is_no_utf_8_is_named_by_its_place_in_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "faces.csv"
-    path.write_bytes(b"image,x0\n" + b"photo.jpg,7\n" * 5000 + b"caf\xe9.jpg,7\n")
+    path.write_bytes(b"image,x0\n" + b"photo.jpg,7\n" * 5000 + b"na\xefve.jpg,7\n")
     rows = read_csv_rows(path, ["image", "x0"])
-    with pytest.raises(AnnotationError, match="not UTF-8 text at byte 60012"):
+    with pytest.raises(AnnotationError, match="not UTF-8 text at byte 60011"):
         list(rows)
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(AnnotationError, match="binary data"):
