@@ -42,6 +42,7 @@ from scripts.studies.common.training_faces import at_scales, nearest, training_f
 
 NAME = "retinaface_035"
 CHECKPOINTS = Path("checkpoints")
+WEIGHTS = CHECKPOINTS / f"{NAME}.safetensors"
 REPORT = f"results/checks/{NAME}.json"
 RELEASED = ("fp16", "int8")
 SIZE = 320  # chosen by scripts/studies/detector_sizes.py
@@ -114,11 +115,8 @@ def described(path: Path, data: Path, spec: DetectorFileSpec, photos: MaskBoxes)
     }
 
 
-def install(weights: Path, files: Iterable[Path]) -> None:
-    """Put the weights and the TFLite files in their places and renew SHA256SUMS."""
-    target = CHECKPOINTS / weights.name
-    if not target.exists() or sha256(target) != sha256(weights):
-        write_bytes(target, weights.read_bytes())
+def install(files: Iterable[Path]) -> None:
+    """Put TFLite files and their descriptions in their places and renew the lists of released files."""
     for path in files:
         for source in (path, path.with_suffix(".json")):
             write_bytes(bundled_detector().with_name(source.name), source.read_bytes())
@@ -139,9 +137,9 @@ def release(checkpoint: Path, data: Path, modes: Sequence[str]) -> dict[str, Any
         shown = [read_image(photo.image) for photo in photos.measured_on[:PARITY_PHOTOS]]
         parity = {mode: box_parity(net, path, trained.anchors, shown, SIZE, 0.5) for mode, path in made.files.items()}
         measured = {mode: described(made.files[mode], data, spec, photos) for mode in modes}
-        weights = folder / f"{NAME}.safetensors"
-        save_detector(weights, net, trained)
-        install(weights, [made.files[mode] for mode in modes])
+        if checkpoint.resolve() != WEIGHTS.resolve():
+            save_detector(WEIGHTS, net, trained)
+        install([made.files[mode] for mode in modes])
     return {
         "weights": {"file": checkpoint.name, "parameters": sum(value.numel() for value in net.parameters())},
         "files": measured,
