@@ -67,6 +67,22 @@ def errors(data: Path, model: str, detector: str) -> dict[str, Evaluation]:
     }
 
 
+def differences(found: dict[str, Evaluation], first: dict[str, Evaluation]) -> dict[str, dict[str, Any]]:
+    """Return how errors differ, paired by face; with boxes of another detector it is that of the means alone."""
+    changes = {}
+    for test, result in found.items():
+        if result.protocol.data_hash == first[test].protocol.data_hash:
+            changes[test] = difference([result], [first[test]])
+        else:
+            changes[test] = {"mean": 100 * (result.summary()["nme"] - first[test].summary()["nme"])}
+    return changes
+
+
+def changed(difference: dict[str, Any]) -> str:
+    """Return a difference as the table shows it."""
+    return with_interval(difference, 3) if "low" in difference else f"{difference['mean']:+.3f}"
+
+
 def jitter(clips: Sequence[Path], landmarkers: dict[str, Landmarker]) -> dict[str, dict[str, float]]:
     """Return the jitter by arm and by the way in which faces are found."""
     rows = video.run(clips, landmarkers, peers=False)
@@ -112,7 +128,7 @@ def measured(data: Path) -> dict[str, Any]:
         arm: {
             "sha256": {path.name: sha256(path) for path in files(arm)},
             "nme_percent": {test: 100 * result.summary()["nme"] for test, result in found.items()},
-            "difference": {test: difference([result], [results["neither"][test]]) for test, result in found.items()},
+            "difference": differences(found, results["neither"]),
             "protocol": {test: result.protocol.to_dict() for test, result in found.items()},
             "jitter_percent": shaken[arm],
             "time_ratio_photo": ratios[arm],
@@ -144,7 +160,7 @@ def table(study: dict[str, Any]) -> str:
             if test not in row["nme_percent"]:
                 cells.append(f"{row['jitter_percent'][test]:.3f}")
                 continue
-            change = "" if arm == "neither" else f", {with_interval(row['difference'][test], 3)}"
+            change = "" if arm == "neither" else f", {changed(row['difference'][test])}"
             cells.append(f"{row['nme_percent'][test]:.3f}{change}")
         lines.append(f"| {title} | {' | '.join(cells)} |")
     times = " | ".join(f"{row['time_ratio_photo']:.2f}" for row in arms.values())
