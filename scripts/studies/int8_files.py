@@ -7,17 +7,19 @@ What decides which files are the defaults. DATA holds the folders 300W, WFLW and
 * Time: ratios of CPU time, the files in turns; of a photo from file to landmarks in LiteRT, and of the networks alone
   in every TFLite runtime of this machine.
 
-Writes results/studies/int8_files.json and its table in the documentation.
+Writes results/studies/int8_files.json and its table in the documentation; `--networks` renews the ratios of the
+networks alone.
 """
 
 import argparse
+import json
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 from PIL import Image
 
 from distill.data.box_sources import DETECTOR
@@ -29,8 +31,7 @@ from distill.files import sha256
 from distill.inference.landmarker import Landmarker
 from distill.pretrained.registry import DEFAULT_DETECTOR, DEFAULT_MODEL, resolve_model
 from distill.provenance import write_result
-from distill.tflite.runtime_timer import RuntimeTimer
-from distill.tflite.runtimes import Runtime, list_runtimes
+from distill.tflite.runtimes import Runtime, child_environment, list_runtimes
 from scripts.bench.photos import in_turns
 from scripts.studies import video
 from scripts.studies.common.arms import difference, with_interval
@@ -52,7 +53,25 @@ TITLES = {
     "tracked": "jitter %, followed",
     "tracked and smoothed": "jitter %, followed and smoothed",
 }
-CALLS = 40
+CALLS = 20
+# Runs in the Python of a runtime, which need not have this package: CPU time of two files in turns.
+TIMER = """
+import importlib, sys, time
+import numpy as np
+made = importlib.import_module(sys.argv[1]).Interpreter
+nets = [made(model_path=path, num_threads=1) for path in sys.argv[3:]]
+for net in nets:
+    net.allocate_tensors()
+    net.invoke()
+times = []
+for call in range(int(sys.argv[2])):
+    for net in nets:
+        start = time.process_time()
+        net.invoke()
+        times.append(time.process_time() - start)
+low, high = np.median(np.reshape(times, (-1, 2)), axis=0)
+print(round(high / low, 2))
+"""
 ROUNDS = 4
 
 
@@ -105,11 +124,10 @@ def photo_ratios(clips: Sequence[Path], landmarkers: dict[str, Landmarker]) -> d
 
 
 def runtime_ratio(runtime: Runtime, fp16: Path, int8: Path) -> float:
-    """Return the time of an int8 file over that of an fp16 file, in one runtime and on one thread."""
-    with RuntimeTimer(runtime) as timer:
-        numbers = [timer.load(path, 1) for path in (fp16, int8)]
-        times = np.array([[timer.milliseconds(number) for number in numbers] for _ in range(CALLS)])
-    return round(float(np.divide(*np.median(times, axis=0)[::-1])), 2)
+    """Return the CPU time of an int8 file over that of an fp16 file, in one runtime and on one thread."""
+    command = [runtime.python, "-c", TIMER, runtime.module, str(CALLS), str(fp16), str(int8)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=child_environment())
+    return float(done.stdout.split()[-1])
 
 
 def files(arm: str) -> list[Path]:
@@ -175,9 +193,14 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
+    parser.add_argument("--networks", action="store_true")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    study = measured(options.data)
+    if options.networks:
+        study = json.loads(Path(OUT).read_text()) | {"time_ratio_network": network_ratios()}
+        study.pop("provenance")
+    else:
+        study = measured(options.data)
     write_result(OUT, study)
     update_block(OUT, table(study))
     print(table(study))
