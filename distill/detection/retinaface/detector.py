@@ -1,6 +1,6 @@
 """RetinaFace on photos, without torch: letterbox or tiles, network, decoding, suppression, box calibration."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +9,14 @@ from distill.detection.boxes import group, tile_windows
 from distill.detection.detection import Detection
 from distill.detection.retinaface.box_calibration import calibrated
 from distill.detection.retinaface.decode_maps import Candidates, concatenate, decode_maps
-from distill.detection.retinaface.letterbox import Letterboxed, halved, letterbox, to_photo
+from distill.detection.retinaface.letterbox import letterbox, to_photo
 from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.priors import MULTIPLE
 from distill.detection.retinaface.refine import refined
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.errors import ConfigError
 from distill.geometry import Box
-from distill.images import AnyPhoto, Photo, coarse_level
+from distill.images import AnyPhoto, coarse_level
 from distill.images.scaled import Level
 
 # Photos with an aspect ratio above this, or a longer side above this many inputs, are searched in tiles as well.
@@ -91,8 +91,7 @@ class RetinaFaceDetector:
         whole = (0, 0, width, height)
         windows = list(self.tiles(width, height))
         level = coarse_level(photo)
-        views = self._inputs(level, self._views(whole, windows))
-        parts = [self._view(level, window, inputs) for window, inputs in views]
+        parts = [self._view(level, window, size) for window, size in self._views(whole, windows)]
         return _suppressed(concatenate(parts), _INSIDE if windows else 1.0)
 
     def tiles(self, width: int, height: int) -> Iterator[Window]:
@@ -107,43 +106,22 @@ class RetinaFaceDetector:
         if self.input_size(whole) > _SMALL_VIEW:
             yield whole, _SMALL_VIEW
 
-    def _inputs(self, level: Level, views: Iterable[tuple[Window, int]]) -> Iterator[tuple[Window, Letterboxed]]:
-        """Yield each part of the photo that is searched with what the network is shown of it.
-
-        A second view of the first part at half the size is made of the first one, where it is the same.
-        """
-        first: tuple[Window, int, Letterboxed] | None = None
-        for window, size in views:
-            half = halved(first[2]) if first is not None and first[:2] == (window, 2 * size) else None
-            inputs = half or letterbox(_part(level, window), size)
-            first = first or (window, size, inputs)
-            yield window, inputs
-
     def input_size(self, window: Window) -> int:
         """Return the longer side of the input for a part of a photo, a multiple of 32."""
         longer = max(window[2] - window[0], window[3] - window[1])
         return min(self.size, -(-int(_ENLARGE * longer) // MULTIPLE) * MULTIPLE)
 
-    def _view(self, level: Level, window: Window, inputs: Letterboxed) -> Candidates:
+    def _view(self, level: Level, window: Window, size: int) -> Candidates:
         """Return what the network finds in a part of the photo; window and results are in pixels of the whole photo."""
-        left, top, _, _ = _edges(level, window)
+        edges = np.array(window, np.float64).reshape(2, 2) * level.scale
+        left, top, right, bottom = (int(edge) for edge in np.rint(edges).ravel())
+        inputs = letterbox(level.pixels[top:bottom, left:right], size)
         height, width = inputs.image.shape[:2]
         found = decode_maps(self._net(inputs.image), self.spec.anchors, width, height, self.min_score)
         origin = np.array([left, top], np.float64)
         boxes = level.to_whole(to_photo(found.boxes, inputs.scale).reshape(-1, 2, 2) + origin)
         points = level.to_whole(to_photo(found.points, inputs.scale) + origin)
         return Candidates(boxes.reshape(-1, 4), found.scores, points)
-
-
-def _edges(level: Level, window: Window) -> Window:
-    """Return a part of the photo in pixels of a level."""
-    left, top, right, bottom = np.rint(np.array(window, np.float64) * level.scale).astype(int).tolist()
-    return left, top, right, bottom
-
-
-def _part(level: Level, window: Window) -> Photo:
-    left, top, right, bottom = _edges(level, window)
-    return level.pixels[top:bottom, left:right]
 
 
 def _suppressed(found: Candidates, inside: float) -> Candidates:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from distill.detection.retinaface.letterbox import FILL, halved, letterbox, to_photo
+from distill.detection.retinaface.letterbox import FILL, letterbox, to_photo
 
 
 @pytest.mark.parametrize(
@@ -26,20 +26,3 @@ def test_positions_return_to_the_photo() -> None:
     y, x = np.nonzero(result.image[:240, :, 0] > 127)
     corners = np.array([x.min() - 0.5, y.min() - 0.5, x.max() + 0.5, y.max() + 0.5])
     assert np.allclose(to_photo(corners, result.scale), [99.5, 39.5, 139.5, 59.5], atol=0.5)
-
-
-@pytest.mark.parametrize("shape", [(288, 360), (750, 1000), (1920, 1080), (320, 320), (427, 640)])
-def test_half_of_a_view_is_the_view_of_half_the_size(shape: tuple[int, int]) -> None:
-    """But for rounding twice to 8 bits; a wrong filling or a shift by half a pixel would show."""
-    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
-    found, expected = halved(letterbox(photo, 320)), letterbox(photo, 160)
-    assert found is not None
-    assert (found.scale, found.inner) == (expected.scale, expected.inner)
-    assert found.image.shape == expected.image.shape
-    assert np.abs(found.image.astype(int) - expected.image).max() <= 1
-
-
-@pytest.mark.parametrize("shape", [(100, 120), (426, 640)])
-def test_enlarged_photos_and_odd_sides_are_not_halved(shape: tuple[int, int]) -> None:
-    """Bilinear samples of an enlarged photo are no means; half of 213 rows is no number of rows."""
-    assert halved(letterbox(np.zeros((*shape, 3), np.uint8), 320)) is None
