@@ -1,18 +1,19 @@
 """Release a trained face detector: export, calibration, threshold, and the files in their places.
 
-    python -m scripts.release_detector CHECKPOINT DATA
+    python -m scripts.release_detector CHECKPOINT DATA [--modes fp16 int8]
     python -m scripts.studies.detectors DATA
 
 CHECKPOINT is `best.ckpt` of `distill detector`; DATA holds the folders `300W` and `mask_boxes`. The calibration is
 fitted on training faces of 300-W, the operating score chosen on half of the photos that the training held out; the
 other half is measured here and in the study (the training chose the checkpoint on both). Writes the weights to
-checkpoints/, the fp16 file with its description to distill/detection/models/, and results/checks/retinaface_035.json.
-The int8 file is measured and not released: it moves some boxes by many pixels.
+checkpoints/, the files of `--modes` with their descriptions to distill/detection/models/, and
+results/checks/retinaface_035.json; files and results of other modes stay as they are.
 """
 
 import argparse
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,9 @@ from scripts.studies.common.training_faces import at_scales, nearest, training_f
 
 NAME = "retinaface_035"
 CHECKPOINTS = Path("checkpoints")
+WEIGHTS = CHECKPOINTS / f"{NAME}.safetensors"
 REPORT = f"results/checks/{NAME}.json"
-MODES = ("fp32", "fp16", "int8")
+RELEASED = ("fp16", "int8")
 SIZE = 320  # chosen by scripts/studies/detector_sizes.py
 CHECKED_FACES = 200
 CALIBRATION_PHOTOS = 100
@@ -113,41 +115,31 @@ def described(path: Path, data: Path, spec: DetectorFileSpec, photos: MaskBoxes)
     }
 
 
-def undescribed(path: Path, spec: DetectorFileSpec, photos: MaskBoxes) -> dict[str, Any]:
-    """Return what was measured of a file that is not released."""
-    write_detector_sidecar(path, spec)
-    return {"bytes": path.stat().st_size, "measured_on": found_on(photos.measured_on, path)}
-
-
-def install(weights: Path, folder: Path) -> None:
-    """Put the weights and the default TFLite file in their places and renew SHA256SUMS."""
-    write_bytes(CHECKPOINTS / f"{NAME}.safetensors", weights.read_bytes())
-    for suffix in (".tflite", ".json"):
-        target = bundled_detector().with_suffix(suffix)
-        write_bytes(target, (folder / target.name).read_bytes())
+def install(files: Iterable[Path]) -> None:
+    """Put TFLite files and their descriptions in their places and renew the lists of released files."""
+    for path in files:
+        for source in (path, path.with_suffix(".json")):
+            write_bytes(bundled_detector().with_name(source.name), source.read_bytes())
     released = sorted(p for p in CHECKPOINTS.iterdir() if p.suffix in (".safetensors", ".tflite", ".json"))
     write_text(CHECKPOINTS / "SHA256SUMS", "".join(f"{sha256(path)}  {path.name}\n" for path in released))
     write_table()
 
 
-def release(checkpoint: Path, data: Path) -> dict[str, Any]:
-    """Make all files and return what was measured."""
+def release(checkpoint: Path, data: Path, modes: Sequence[str]) -> dict[str, Any]:
+    """Make the files of some modes and return what was measured."""
     net, trained = load_detector(checkpoint)
     photos = mask_boxes(data)
     spec = DetectorFileSpec(anchors=trained.anchors, size=SIZE)
     with tempfile.TemporaryDirectory(prefix="release-") as name:
         folder = Path(name)
         ranges = [read_image(photo.image) for photo in photos.train[:CALIBRATION_PHOTOS]]
-        made: DetectorExport = export_detector(net, folder, NAME, MODES, ranges)
+        made: DetectorExport = export_detector(net, folder, NAME, ("fp32", *modes), ranges)
         shown = [read_image(photo.image) for photo in photos.measured_on[:PARITY_PHOTOS]]
         parity = {mode: box_parity(net, path, trained.anchors, shown, SIZE, 0.5) for mode, path in made.files.items()}
-        measured = {
-            "fp16": described(made.files["fp16"], data, spec, photos),
-            "int8": undescribed(made.files["int8"], spec, photos),
-        }
-        weights = folder / f"{NAME}.safetensors"
-        save_detector(weights, net, trained)
-        install(weights, folder)
+        measured = {mode: described(made.files[mode], data, spec, photos) for mode in modes}
+        if checkpoint.resolve() != WEIGHTS.resolve():
+            save_detector(WEIGHTS, net, trained)
+        install([made.files[mode] for mode in modes])
     return {
         "weights": {"file": checkpoint.name, "parameters": sum(value.numel() for value in net.parameters())},
         "files": measured,
@@ -158,14 +150,22 @@ def release(checkpoint: Path, data: Path) -> dict[str, Any]:
     }
 
 
+def with_other_modes(result: dict[str, Any], former: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with the entries of a former one about modes that were not made now."""
+    by_mode = ("files", "parity", "min_runtime")
+    return result | {part: former.get(part, {}) | result[part] for part in by_mode}
+
+
 def main() -> None:
     """Release a checkpoint."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--modes", nargs="+", choices=RELEASED, default=list(RELEASED))
     options = parser.parse_args()
-    result = release(options.checkpoint, options.data)
-    write_result(REPORT, result)
+    result = release(options.checkpoint, options.data, options.modes)
+    former = json.loads(Path(REPORT).read_text()) if Path(REPORT).is_file() else {}
+    write_result(REPORT, with_other_modes(result, former))
     print(result)
 
 

@@ -1,5 +1,6 @@
 """Models in OpenVINO on the CPU: it reads `.tflite` and `.onnx` files without a conversion."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from distill.bench.latency import Loaded
 from distill.bench.runners import random_values
 from distill.errors import CheckpointError, ConfigError
+from distill.tflite.scalar_axes import scalar_axes
 
 SUFFIXES = (".tflite", ".onnx")
 
@@ -48,7 +50,7 @@ def load_openvino(path: str | Path, threads: int = 1) -> Loaded:
         "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False,
     }  # fmt: skip
     try:
-        model = core.read_model(str(path))
+        model = _read(core, Path(path))
         if model.is_dynamic():
             model.reshape({port: _fixed(port.partial_shape) for port in model.inputs})
         compiled = core.compile_model(model, "CPU", settings)
@@ -63,6 +65,16 @@ def load_openvino(path: str | Path, threads: int = 1) -> Loaded:
     except Exception as error:  # its errors share no base class but Exception
         raise CheckpointError(f"{path}: OpenVINO cannot run it ({_reason(error)})") from error
     return Loaded(request.infer, outputs)
+
+
+def _read(core: Any, path: Path) -> Any:
+    """Read a model; of a TFLite file a copy whose SPLIT operators have scalar axes, if it has none."""
+    if path.suffix != ".tflite":
+        return core.read_model(str(path))
+    with tempfile.TemporaryDirectory(prefix="openvino-") as folder:
+        copy = Path(folder) / path.name
+        copy.write_bytes(scalar_axes(path.read_bytes()))
+        return core.read_model(str(copy))
 
 
 def _fixed(shape: Any) -> list[int]:

@@ -43,6 +43,7 @@ def check(
     from distill.export.check import check as check_api
     from distill.files import require_writable, write_json
     from distill.opcheck.report import render, render_matrix, sentences
+    from distill.tflite.metadata import sentences as metadata_lines
 
     if (file is None) == (model is None):
         raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
@@ -55,6 +56,8 @@ def check(
     if matrix:
         console.print(render_matrix(report))
     for line in (*sentences(report), *(f"{name}: {outcome}" for name, outcome in loads.items())):
+        console.print(line, markup=False, highlight=False)
+    for line in metadata_lines(result.metadata or {}):
         console.print(line, markup=False, highlight=False)
     if result.note is not None:
         console.print(f"not loaded in {runtime}: {result.note}", markup=False, highlight=False, soft_wrap=True)

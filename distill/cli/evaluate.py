@@ -38,7 +38,7 @@ def evaluate(
         model: the file; `facemesh` for the network of MediaPipe.
         data: the faces; the official test faces of the data set by default.
         boxes: source of the face boxes: gt (annotation), dataset (come with the data) or detector (run now).
-        detector: with `boxes detector`, retinaface, blazeface, or a RetinaFace .tflite or .onnx file.
+        detector: with `boxes detector`, retinaface, retinaface_int8, blazeface, or a RetinaFace .tflite or .onnx file.
         scheme: measure in this landmark scheme instead of the model's.
         flip_tta: average with the prediction for the mirrored image.
         limit: at most this many faces, evenly spread.

@@ -10,7 +10,9 @@ from distill.opcheck.check import OpReport, check_model
 from distill.opcheck.report import verdict
 from distill.pretrained.registry import require_known, resolve_model
 from distill.tflite.load_everywhere import load_everywhere
+from distill.tflite.metadata import read_metadata, sentences
 from distill.tflite.runtimes import provide_runtime
+from distill.tflite.serialization import read_model
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,13 @@ class CheckResult:
         ops: every operator against the runtime.
         loads: for each runtime installed that is new enough, `runs` or why it does not.
         note: why the file was not loaded in the requested release, where that could be remedied.
+        metadata: TFLite metadata of the file as the fields of their schema, None where it has none.
     """
 
     ops: OpReport
     loads: dict[str, str]
     note: str | None = None
+    metadata: dict[str, Any] | None = None
 
     @property
     def ok(self) -> bool:
@@ -33,7 +37,8 @@ class CheckResult:
         return self.ops.passed and all(outcome == "runs" for outcome in self.loads.values())
 
     def to_dict(self) -> dict[str, Any]:
-        return self.ops.to_dict() | {"loads": self.loads, "runs": self.ok, "verdict": str(self)}
+        about = sentences(self.metadata or {})
+        return self.ops.to_dict() | {"loads": self.loads, "runs": self.ok, "verdict": str(self), "metadata": about}
 
     def __str__(self) -> str:
         return verdict(self.ops, self.loads)
@@ -83,8 +88,10 @@ def check(
     if is_architecture:
         from distill.export.architecture import check_architecture  # needs torch and onnx, which a file does not
 
-        report = check_architecture(str(model), runtime, **of_model)
-        return CheckResult(report.ops, report.loads, note)
+        built = check_architecture(str(model), runtime, **of_model)
+        return CheckResult(built.ops, built.loads, note)
     if of_model:
         raise ConfigError(f"--{', --'.join(of_model)}: for an architecture (--model) only; {model} is a file")
-    return CheckResult(check_model(path, runtime, onnx, sha256), load_everywhere(path, runtime), note)
+    report = check_model(path, runtime, onnx, sha256)
+    metadata = read_metadata(read_model(path).metadata)
+    return CheckResult(report, load_everywhere(path, runtime), note, metadata)

@@ -98,6 +98,7 @@ class ExportConfig:
         confidence: second output with the confidence of each point; without effect on networks without heatmaps.
         lane: converter, `modern` (onnx2tf 2.6, litert-quantizer) or `classic` (onnx2tf 1.28, TensorFlow 2.19).
         environment: interpreter or virtual environment that has the converter; made on first use by default.
+        license: of the weights, for the metadata of the TFLite files; by default they state none.
         integer_parts: also write the int8 file as two, integers in and out and a decoder in floats, for DSPs and NPUs.
     """
 
@@ -114,6 +115,7 @@ class ExportConfig:
     lane: Lane = "modern"
     environment: Path | None = None
     integer_parts: bool = False
+    license: str = ""
 
     def __post_init__(self) -> None:
         if self.integer_parts and "int8" not in self.modes:

@@ -206,7 +206,7 @@ def convert(
         faces = None if calibration is None else calibration.crops
         files |= export_tflite(
             files["onnx"], spec, folder, config.modes, config.stem, faces, quantize,
-            lane=config.lane, environment=config.environment,
+            lane=config.lane, environment=config.environment, license=config.license,
         )  # fmt: skip
         ops = {mode: check_model(files[mode], config.runtime) for mode in config.modes}
         for report in ops.values():

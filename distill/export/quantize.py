@@ -19,7 +19,7 @@ from distill.export.config import QuantizeConfig
 from distill.export.quantization_modes import MODES
 from distill.opcheck.module_map import module_map
 from distill.tflite.complexity import LAYERS
-from distill.tflite.model import Model, Operator
+from distill.tflite.model import Model, Operator, Tensor
 
 _WEIGHTLESS = ("ADD", "SUB", "MUL", "DIV", "RSQRT", "SQRT", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
 
@@ -66,6 +66,22 @@ def decoder_of(operators: Sequence[Operator]) -> set[Operator]:
         if operator.op not in LAYERS:
             before = [writers[tensor] for tensor in operator.present_inputs if tensor in writers]
             open_ends += [each for each in before if each.op not in LAYERS or prod(each.outputs[-1].shape) == size]
+    return found
+
+
+def stem_of(operators: Sequence[Operator], image: Tensor) -> list[Operator]:
+    """Return the operators from the image to the first layer with weights.
+
+    At the size of the image the steps before that layer take longer in integers than in floats: XNNPACK folds a PAD
+    into the convolution behind it in floats alone.
+    """
+    found, known = list[Operator](), {image}
+    for operator in operators:
+        if known.intersection(operator.present_inputs):
+            found.append(operator)
+            known.update(operator.outputs)
+            if operator.op in LAYERS:
+                break
     return found
 
 

@@ -11,6 +11,7 @@ from distill.errors import ConfigError, ExportError
 from distill.export.config import Lane, QuantizeConfig
 from distill.export.lanes import Job, convert
 from distill.export.quantization_modes import MODES, require_modes
+from distill.export.tflite_metadata import with_landmark_metadata
 from distill.files import write_bytes
 from distill.spec import ModelSpec, write_sidecar
 from distill.tflite.outputs import landmarks_first
@@ -29,6 +30,7 @@ def export_tflite(
     timeout_s: float = 1800,
     lane: Lane = "modern",
     environment: Path | None = None,
+    license: str = "",
 ) -> dict[str, Path]:
     """Convert a graph of `export_onnx` and return one file per mode, `out_dir/STEM_MODE.tflite` with its sidecar.
 
@@ -43,6 +45,7 @@ def export_tflite(
         timeout_s: for each converter.
         lane: which converter.
         environment: interpreter or virtual environment that has it; the cached one by default.
+        license: of the weights, for the metadata of the files.
 
     Raises:
         ConfigError: a mode that needs calibration, without crops, or the environment of the lane cannot be made.
@@ -63,6 +66,7 @@ def export_tflite(
         content = {mode: separate_pads(landmarks_first(blob)) for mode, blob in convert(job).items()}
     for mode, blob in content.items():
         check_interface(blob, spec, f"{stem}_{mode}.tflite")
+        content[mode] = with_landmark_metadata(blob, spec, f"{stem}_{mode}", license)
     paths = {mode: Path(out_dir) / f"{stem}_{mode}.tflite" for mode in modes}
     for mode, path in paths.items():
         write_bytes(path, content[mode])

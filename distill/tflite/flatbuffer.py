@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from distill.errors import CheckpointError
-from distill.tflite.schema import SCALARS, Field, schema
+from distill.tflite.schema import SCALARS, Field, Schema, schema
 
 IDENTIFIER = b"TFL3"
 Fields = dict[str, Any]
@@ -39,14 +39,32 @@ class Table:
     fields: Fields = field(default_factory=dict)
 
 
-def decode(data: bytes) -> Fields:
-    """Return the root table of a TFLite file; vectors of bytes are views of `data`.
+@dataclass(frozen=True)
+class Format:
+    """Kind of a flatbuffer.
+
+    Attributes:
+        identifier: four bytes after the first offset.
+        root: name of its first table.
+        schema: file beside schema.py that describes it.
+    """
+
+    identifier: bytes
+    root: str
+    schema: str
+
+
+TFLITE = Format(IDENTIFIER, "Model", "schema.fbs")
+
+
+def decode(data: bytes, kind: Format = TFLITE) -> Fields:
+    """Return the root table of a flatbuffer; vectors of bytes are views of `data`.
 
     Raises:
         DamagedError: not a flatbuffer, or a damaged one.
     """
     try:
-        return _Decoder(data).table(_U32.unpack_from(data)[0], "Model")
+        return _Decoder(data, schema(kind.schema)).table(_U32.unpack_from(data)[0], kind.root)
     except struct.error as error:
         raise DamagedError from error
 
@@ -58,8 +76,9 @@ class _Decoder:
     times the file, and a table takes at least twelve bytes of it.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, described: Schema) -> None:
         self.data = data
+        self.schema = described
         self.bytes_left = 4 * len(data) + 1024
         self.tables_left = min(len(data) // 12, _MAX_TABLES) + 64
         # Tables share vtables, so that most layouts are known already.
@@ -75,7 +94,7 @@ class _Decoder:
             layout = self.layouts[vtable, name] = self._layout(vtable, name)
         fields: Fields = {}
         for item, offset, read in layout:
-            if item.type in schema().unions:
+            if item.type in self.schema.unions:
                 fields[item.name] = self._union(item, start + offset, fields.pop(f"{item.name}_type", 0))
             else:
                 fields[item.name] = read(item, start + offset)
@@ -86,7 +105,7 @@ class _Decoder:
         if vtable < 0:
             raise DamagedError
         size, layout = _U16.unpack_from(self.data, vtable)[0], []
-        for item in schema().tables[name].values():
+        for item in self.schema.tables[name].values():
             entry = 4 + 2 * item.slot
             offset = _U16.unpack_from(self.data, vtable + entry)[0] if entry + 2 <= size else 0
             if offset:
@@ -95,6 +114,8 @@ class _Decoder:
 
     def _reader(self, item: Field) -> Callable[[Field, int], Any]:
         if item.is_vector:
+            if item.type == "string":
+                return self._strings
             return self._bytes if item.type == "ubyte" else self._scalars if item.type in SCALARS else self._tables
         if item.type in SCALARS:
             unpack = SCALARS[item.type].unpack_from
@@ -123,6 +144,13 @@ class _Decoder:
         start, length = self._vector(position, SCALARS[item.type].size)
         return struct.unpack_from(_format(item, length), self.data, start)
 
+    def _strings(self, item: Field, position: int) -> list[str]:
+        start, length = self._vector(position, 4)
+        if length > self.tables_left:
+            raise DamagedError
+        ends = range(start, start + 4 * length, 4)
+        return [str(self._bytes(item, each), "utf-8", "replace") for each in ends]
+
     def _tables(self, item: Field, position: int) -> list[Fields]:
         start, length = self._vector(position, 4)
         if length > self.tables_left:
@@ -131,7 +159,7 @@ class _Decoder:
 
     def _union(self, item: Field, position: int, number: int) -> Table | None:
         """Return the table of a union; one of a newer schema has no fields."""
-        names = schema().unions[item.type]
+        names = self.schema.unions[item.type]
         if number == 0:
             return None
         if number > len(names):
@@ -139,24 +167,25 @@ class _Decoder:
         return Table(names[number - 1], self.table(self._target(position), names[number - 1]))
 
 
-def encode(root: Mapping[str, Any]) -> bytes:
-    """Return the TFLite file of a root table; fields that are None are left out.
+def encode(root: Mapping[str, Any], kind: Format = TFLITE) -> bytes:
+    """Return the flatbuffer of a root table; fields that are None are left out.
 
     Raises:
         KeyError: a field that the schema does not have.
         CheckpointError: a table of a union that the schema does not have.
     """
-    encoder = _Encoder()
-    encoder.data += _U32.pack(0) + IDENTIFIER
-    encoder.point(0, encoder.table("Model", root))
+    encoder = _Encoder(schema(kind.schema))
+    encoder.data += _U32.pack(0) + kind.identifier
+    encoder.point(0, encoder.table(kind.root, root))
     return bytes(encoder.data)
 
 
 class _Encoder:
     """Writer of a file: a table comes first and what it refers to behind it, because offsets lead forward."""
 
-    def __init__(self) -> None:
+    def __init__(self, described: Schema) -> None:
         self.data = bytearray()
+        self.schema = described
         self.vtables: dict[bytes, int] = {}
 
     def point(self, position: int, target: int) -> None:
@@ -168,10 +197,10 @@ class _Encoder:
         return len(self.data)
 
     def table(self, name: str, values: Mapping[str, Any]) -> int:
-        known = schema().tables[name]
+        known = self.schema.tables[name]
         values = {key: value for key, value in values.items() if value is not None}
         types = {
-            f"{key}_type": _number(known[key].type, value.name)
+            f"{key}_type": _number(self.schema, known[key].type, value.name)
             for key, value in values.items()
             if isinstance(value, Table)
         }
@@ -206,15 +235,19 @@ class _Encoder:
             return self.table(value.name, value.fields)
         if isinstance(value, Mapping):
             return self.table(item.type, value)
-        if item.type == "string":
-            return self._vector(len(value.encode()), value.encode() + b"\0", 1)
+        if item.type == "string" and not item.is_vector:
+            return self._string(value)
         if item.type in SCALARS:
             content = value if item.type == "ubyte" else struct.pack(_format(item, len(value)), *value)
             return self._vector(len(value), content, max(SCALARS[item.type].size, item.align))
         start = self._vector(len(value), bytes(4 * len(value)), 4)
-        for index, fields in enumerate(value):
-            self.point(start + 4 + 4 * index, self.table(item.type, fields))
+        for index, entry in enumerate(value):
+            target = self._string(entry) if item.type == "string" else self.table(item.type, entry)
+            self.point(start + 4 + 4 * index, target)
         return start
+
+    def _string(self, text: str) -> int:
+        return self._vector(len(text.encode()), text.encode() + b"\0", 1)
 
     def _vector(self, length: int, content: bytes, align: int) -> int:
         start = self.align(max(4, align), 4)
@@ -227,8 +260,8 @@ def _format(item: Field, length: int) -> str:
     return f"<{length}{SCALARS[item.type].format[1:]}"
 
 
-def _number(union: str, table: str) -> int:
-    names = schema().unions[union]
+def _number(described: Schema, union: str, table: str) -> int:
+    names = described.unions[union]
     if table not in names:
         raise CheckpointError(f"a TFLite file with '{table}' cannot be changed: schema.fbs does not describe it")
     return names.index(table) + 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from distill.tflite.metadata import NAME as METADATA
 from distill.tflite.model import Model, Operator, Tensor
 from distill.tflite.serialization import read_model, write_model
 
@@ -20,7 +21,10 @@ def landmarks_only(blob: bytes, name: str = "model") -> bytes:
     """Return a file without the confidence of the landmarks and what only that needs; one without it as it is."""
     model = read_model(blob, name)
     kept = [tensor for tensor in model.main.outputs if len(tensor.shape) == LANDMARK_AXES]
-    return blob if len(kept) in (0, len(model.main.outputs)) else write_model(with_outputs(model, kept))
+    if len(kept) in (0, len(model.main.outputs)):
+        return blob
+    model.metadata.pop(METADATA, None)  # they describe the confidence as well
+    return write_model(with_outputs(model, kept))
 
 
 def with_outputs(model: Model, outputs: Sequence[Tensor]) -> Model:

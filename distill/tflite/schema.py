@@ -55,9 +55,9 @@ class Schema:
 
 
 @lru_cache
-def schema() -> Schema:
-    """Return the schema of TFLite files, version 3."""
-    text = re.sub(r"//.*", "", Path(__file__).with_name("schema.fbs").read_text())
+def schema(file: str = "schema.fbs") -> Schema:
+    """Return the schema of TFLite files, version 3, or that of another file beside it."""
+    text = re.sub(r"//.*", "", Path(__file__).with_name(file).read_text())
     found: dict[str, dict[str, str]] = {"enum": {}, "union": {}, "table": {}}
     for kind, name, body in re.findall(r"(enum|union|table)\s+(\w+)[^{]*\{([^}]*)\}", text):
         found[kind][name] = body

@@ -3,10 +3,12 @@
 CHECKPOINT is what FILE was exported from. Box corners and scores of the file against its checkpoint in float32, at
 320 px on 20 photos; average precision and recall of faces from 24 px on, at one unlabelled box a photo, of the file
 alone. The first half of the photos of DATA/mask_boxes that the training held out serves to choose; the other half and
-the 135 photos of WIDER FACE are measured. Writes results/studies/detector_int8.json and its table.
+the 135 photos of WIDER FACE are measured. Writes results/studies/detector_int8.json and its table; rows of files that
+are not given stay.
 """
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,10 @@ def main() -> None:
     named = (entry.partition("=") for entry in options.files)
     pairs = {name: paths.split(",", 1) for name, _, paths in named}
     study = studied(options.data, {name: (Path(pair[0]), Path(pair[1])) for name, pair in pairs.items()})
+    former = json.loads(Path(OUT).read_text()) if Path(OUT).is_file() else study
+    if former["data_hash"] != study["data_hash"]:
+        raise SystemExit(f"{OUT} is of other photos; give all files, and remove it first")
+    study["files"] = former["files"] | study["files"]
     write_result(OUT, study)
     update_block(OUT, table(study))
     print(table(study))

@@ -9,7 +9,9 @@ from distill.bench.memory import try_openvino
 from distill.bench.openvino_engine import load_openvino, openvino_name
 from distill.bench.runners import tflite_outputs
 from distill.errors import CheckpointError, ConfigError
+from distill.tflite.serialization import read_model
 from tests.support.fake_openvino import FakeOpenVino
+from tests.support.split_model import halves
 from tests.support.tiny_models import write_tiny_tflite
 
 REAL = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
@@ -66,6 +68,21 @@ def test_the_cause_of_a_refusal_is_shown_without_places_in_openvino(
     monkeypatch.setitem(sys.modules, "openvino", FakeOpenVino(refused=ERROR))
     with pytest.raises(CheckpointError, match=r"OpenVINO cannot run it \('axis' input must be a scalar. Got: \[1\]\)"):
         load_openvino(tiny)
+
+
+def test_the_axis_of_a_split_is_a_scalar_in_what_openvino_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files exported before, the released ones among them, have a vector there, which OpenVINO refuses."""
+    fake = FakeOpenVino()
+    monkeypatch.setitem(sys.modules, "openvino", fake)
+    path = tmp_path / "halves.tflite"
+    path.write_bytes(halves())
+    load_openvino(path)
+    (read,) = fake.read
+    axis = read_model(read).operators[0].inputs[0]
+    assert axis is not None
+    assert axis.shape == ()
 
 
 @REAL

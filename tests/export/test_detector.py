@@ -12,6 +12,7 @@ from distill.errors import CheckpointError, ConfigError, ExportError
 from distill.export.detector import box_parity, export_detector, torch_maps
 from distill.models.checkpoint import load_model
 from distill.models.detector_checkpoint import DetectorSpec, is_detector, load_detector, save_detector
+from distill.tflite.serialization import read_model
 from tests.support.environments import require_lane
 
 CONFIG = RetinaFaceConfig(width=0.25, pyramid=8)
@@ -42,6 +43,20 @@ def test_one_file_runs_at_every_size(net: RetinaFace, tmp_path: Path) -> None:
     assert parity["max_px"] < 1e-2
     with pytest.raises(ExportError, match="no box above score"):
         box_parity(net, made.files["fp32"], CONFIG.anchors, photos, 160, 1.0)
+
+
+@pytest.mark.slow
+def test_int8_has_its_first_and_last_layers_in_floats(net: RetinaFace, tmp_path: Path) -> None:
+    """In integers the first PAD takes longer than the convolution behind it, and outputs have 256 values."""
+    require_lane("classic")
+    photos = [np.random.default_rng(0).integers(0, 255, (160, 160, 3)).astype(np.uint8)]
+    graph = read_model(export_detector(net, tmp_path, "net", ("int8",), photos).files["int8"]).main
+    layers = [node for node in graph.operators if node.op == "CONV_2D"]
+    ends = [node for node in layers if node.outputs[0] in graph.outputs]
+    assert len(ends) == len(graph.outputs) == 9
+    floats = {node for node in layers if node.outputs[0].dtype == "FLOAT32"}
+    assert floats == {layers[0], *ends}
+    assert all(node.op != "PAD" or node.outputs[0].dtype == "INT8" for node in graph.operators[4:])
 
 
 def test_options_are_checked(net: RetinaFace, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 from distill.errors import ConfigError
 from distill.export.config import QuantizeConfig
 from distill.export.pipeline import ExportResult
-from distill.export.quantize import decoder_of, float_operators
+from distill.export.quantize import decoder_of, float_operators, stem_of
 from distill.tflite.model import Operator, Tensor
 from distill.tflite.serialization import read_model
 from distill.tflite.weight_quantization import quantize_weights
@@ -49,6 +49,16 @@ def test_the_layer_that_gives_coordinates_is_part_of_the_decoder() -> None:
     """In 8 bits its result has steps of 1/256 of the crop."""
     operators = [operator for operator, _ in regression_net()]
     assert decoder_of(operators) == set(operators[3:])
+
+
+def test_the_stem_ends_with_the_first_layer_and_has_what_is_computed_from_the_image_alone() -> None:
+    image = Tensor("FLOAT32", (1, 16, 16, 3))
+    shifted = Operator("SUB", [image], [Tensor("FLOAT32", (1, 16, 16, 3))])
+    constant = Operator("DEQUANTIZE", [Tensor("FLOAT16", (4,))], [Tensor("FLOAT32", (4,))])
+    padded = Operator("PAD", [shifted.outputs[0]], [Tensor("FLOAT32", (1, 18, 18, 3))])
+    first = Operator("CONV_2D", [padded.outputs[0], constant.outputs[0]], [Tensor("FLOAT32", (1, 8, 8, 4))])
+    second = Operator("CONV_2D", [first.outputs[0]], [Tensor("FLOAT32", (1, 8, 8, 4))])
+    assert stem_of([shifted, constant, padded, first, second], image) == [shifted, padded, first]
 
 
 def test_modules_are_matched_whole_and_hybrids_keep_more() -> None:

@@ -1,6 +1,7 @@
 """A stand-in for the module `openvino`: LiteRT behind the calls that `distill.bench.openvino_engine` makes."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,7 @@ class FakeOpenVino:
         self.refused = refused
         self.open_batch = open_batch
         self.settings: list[dict[str, Any]] = []
+        self.read: list[bytes] = []
 
     def Core(self) -> "FakeOpenVino":  # noqa: N802  a name of OpenVINO
         return self
@@ -121,6 +123,7 @@ class FakeOpenVino:
     def read_model(self, path: str) -> _Model:
         if self.refused:
             raise RuntimeError(self.refused)
+        self.read.append(Path(path).read_bytes())
         return _Model(path, self.wrong, self.open_batch)
 
     def compile_model(self, model: _Model, device: str, settings: dict[str, Any]) -> _Model:

@@ -16,7 +16,7 @@ from distill.environments import ensure_environment
 from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
-from distill.export.quantize import float_names
+from distill.export.quantize import decoder_of, float_names, stem_of
 from distill.tflite.activation_ranges import activation_ranges, with_ranges
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
@@ -97,9 +97,10 @@ def quantize_unnamed(
     timeout_s: float,
     python: str,
 ) -> Path:
-    """Make an int8 file of every operator that has an 8-bit form, with outputs in floats; return its path.
+    """Make an int8 file whose first layer, last layers and outputs are in floats; return its path.
 
-    For networks with several outputs, which are decoded outside of the graph.
+    For networks with several outputs, which are decoded outside of the graph. The first layer is in floats for its
+    time (`stem_of`), the last ones because an output in 8 bits has 256 values for what a wide map holds.
 
     Args:
         saved_model: what onnx2tf made.
@@ -118,7 +119,10 @@ def quantize_unnamed(
     work = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
     _work(work, job, python)
     _measure_ranges(calibrated, inputs)
-    _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": []}]}, job, python)
+    graph = read_model(calibrated).main
+    floats = [*stem_of(graph.operators, graph.inputs[0]), *decoder_of(graph.operators)]
+    names = sorted(operator.outputs[-1].name for operator in floats)
+    _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": names}]}, job, python)
     return made
 
 

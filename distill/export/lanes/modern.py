@@ -16,6 +16,7 @@ from distill.export.quantization_modes import MODES
 from distill.export.quantize import float_names
 from distill.opcheck.check import oldest_release
 from distill.tflite.fuse_activations import fuse_relu
+from distill.tflite.scalar_axes import scalar_axes
 from distill.tflite.serialization import read_model, write_model
 from distill.tflite.subprocesses import run_converter
 from distill.tflite.weight_quantization import half_weights, quantize_weights
@@ -35,7 +36,7 @@ def convert(job: Job) -> dict[str, bytes]:
     rest = [mode for mode in job.modes if mode not in content]
     if rest:
         content |= _quantize(job, float_file, rest, python)
-    return {mode: _with_min_runtime(content[mode]) for mode in job.modes}
+    return {mode: _with_min_runtime(scalar_axes(content[mode])) for mode in job.modes}
 
 
 def _with_min_runtime(blob: bytes) -> bytes:
