@@ -10,11 +10,10 @@ Writes results/studies/all_labels.json and its table in the documentation.
 
 import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.studies.common.arms import steps_of, train_arms, with_interval
+from scripts.studies.common.arms import steps_of, train_arms
 from scripts.studies.few_labels import REFERENCE, labelled_store, photo_count, schedule, write_study
 
 RUNS = Path("runs/all_labels")
@@ -37,16 +36,6 @@ def arguments(store: Path, labelled: int, photos: Path) -> dict[str, list[str]]:
             *["--data.sets", json.dumps([unlabelled])],
         ],
     }
-
-
-def gain(study: Mapping[str, Any]) -> str:
-    """Return the gain with both kinds of boxes, with intervals, as two lines of text."""
-    points = {
-        boxes: with_interval(study[boxes][f"difference_to_{REFERENCE}"]["unlabelled"]) for boxes in ("dataset", "gt")
-    }
-    seeds = len(study["steps"])
-    first = f"With all labels and the same photos, {seeds} seeds, the teachers change EFLD's NME by"
-    return f"{first}\n{points['dataset']} points with `dataset` boxes, {points['gt']} with `gt` boxes."
 
 
 def main() -> None:
