@@ -121,22 +121,20 @@ def draw(count: int, augment: AugmentConfig, draws: int | None = None) -> Draws:
 
 
 def needed_scale(shapes: Shapes, draws: Draws, shift_y: float) -> NDArray[np.float64]:
-    """Return the scale (n, d) that just holds every landmark of each augmented face."""
-    return _needed(shapes, draws, shift_y).max(-1)
-
-
-def _needed(shapes: Shapes, draws: Draws, shift_y: float) -> NDArray[np.float64]:
-    """Return the scale (n, d, k) that just holds each landmark; 0 for those that are not annotated.
+    """Return the scale (n, d) that just holds every landmark of each augmented face; 0 for one without landmarks.
 
     In units of the box, the crop of scale s covers |R (p - c) - s R t| <= s z / 2 for points p around the crop's
-    centre c, rotation R, shift t and zoom z; solved for s on each side of both axes.
+    centre c, rotation R, shift t and zoom z; solved for s on each side of both axes. Only the outermost landmarks
+    decide.
     """
-    around = shapes.points - [0, shift_y]
-    turned = np.einsum("ndab,nkb->ndka", draws.rotation, around)
-    moved = np.einsum("ndab,ndb->nda", draws.rotation, draws.shift)[:, :, None]
-    half = draws.zoom[:, :, None, None] / 2
-    needed = np.maximum(turned / (half + moved), -turned / (half - moved)).max(-1)
-    return np.where(shapes.known[:, None], needed, 0.0)
+    faces, count = draws.zoom.shape
+    around = np.where(shapes.known[:, None], (shapes.points - [0, shift_y]).swapaxes(1, 2), 0.0)
+    turned = draws.rotation.reshape(faces, 2 * count, 2) @ around
+    outer = np.stack([turned.max(-1), turned.min(-1)]).reshape(2, faces, count, 2)
+    moved = np.einsum("ndab,ndb->nda", draws.rotation, draws.shift)
+    half = draws.zoom[:, :, None] / 2
+    needed: NDArray[np.float64] = np.maximum(outer / (half + moved), -outer / (half - moved)).max((0, -1))
+    return needed
 
 
 def _smallest(
@@ -154,8 +152,9 @@ def _smallest(
 
 def _require_inside(crop: CropConfig, shapes: Shapes, sample: Shapes, augment: AugmentConfig, scheme: Scheme) -> None:
     """Refuse a crop that, unaugmented, ends before the landmarks of more faces than `INSIDE` allows."""
-    plain = draw(len(shapes.points), AugmentConfig.none(), 1)
-    outside = _needed(shapes, plain, crop.shift_y or 0.0)[:, 0] > (crop.scale or 0.0)
+    single = Shapes(shapes.points.reshape(-1, 1, 2), shapes.known.reshape(-1, 1))
+    plain = draw(len(single.points), AugmentConfig.none(), 1)
+    outside = (needed_scale(single, plain, crop.shift_y or 0.0) > (crop.scale or 0.0)).reshape(shapes.known.shape)
     share = float(outside.any(-1).mean())
     if share <= 1 - INSIDE:
         return

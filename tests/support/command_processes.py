@@ -27,7 +27,9 @@ def run_command(argv: list[str], log: Path | None = None) -> None:
 def server() -> ForkServerContext:
     """Context whose processes have the environment of a user with secrets, and the current folder of the test."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["distill.training.fit", "distill.cli.student", "albumentations", "wandb"])
+    context.set_forkserver_preload(
+        ["distill.training.fit", "distill.cli.student", "albumentations", "wandb", "tests.support.preloaded"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             **SECRETS,
