@@ -6,7 +6,7 @@ The server imports this module before it forks. It starts no thread and computes
 import ai_edge_litert.interpreter  # noqa: F401  of the face detector
 from PIL import Image
 
-import distill.cli.teacher  # noqa: F401
+import distill.cli.teacher
 import distill.data.synthetic.write  # noqa: F401
 from distill.landmarks import load_scheme
 from distill.losses.registry import supervised_losses

@@ -31,8 +31,10 @@ def _compose_one(graph: onnx.GraphProto) -> bool:
     outputs = {value.name for value in graph.output}
     for producer in graph.node:
         made = producer.output[0]
+        if made in outputs or not _pointwise(producer, constants):
+            continue
         readers = [node for node in graph.node if made in node.input]
-        if not readers or made in outputs or not all(_pointwise(node, constants) for node in (producer, *readers)):
+        if not readers or not all(_pointwise(node, constants) for node in readers):
             continue
         first = _weights(producer, constants)[0]
         second = [_weights(reader, constants)[0] for reader in readers]

@@ -1,18 +1,23 @@
 """Workspace and report are valid objects of wandb-workspaces and show what the jobs record; no server is used."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from distill.cli.main import main
 from distill.report.dashboard import workspace as module
 
-ws = pytest.importorskip("wandb_workspaces.workspaces", reason="wandb-workspaces is not installed")
-
 VALUES = ("train/loss", "train/kd", "train/lr", "train/grad_norm", "train/grad_norm_kd", "val/nme")
 
 
-def test_a_workspace_survives_the_form_it_is_saved_in() -> None:
+@pytest.fixture(autouse=True)
+def ws() -> Any:
+    """Imported where the tests run: it takes three seconds, which every worker would spend when it collects them."""
+    return pytest.importorskip("wandb_workspaces.workspaces", reason="wandb-workspaces is not installed")
+
+
+def test_a_workspace_survives_the_form_it_is_saved_in(ws: Any) -> None:
     made = module.workspace("lab", "faces", VALUES)
     again = ws.Workspace._from_model(made._to_model())
     assert (again.entity, again.project, again.name) == ("lab", "faces", "distill")
