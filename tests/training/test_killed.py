@@ -101,8 +101,9 @@ def _check(runs: Runs, seed: int, workers: int, expected: dict[str, Any] | None 
     shutil.rmtree(runs.folder / "kept", ignore_errors=True)
     data = {**changes.get("data", {}), "workers": workers, "cache": False}
     argv = runs.write("killed", **{**changes, "data": data})
-    for step in sorted(rng.sample(range(1, STEPS - 3), 3)):  # early enough that the training has not ended
-        runs.kill_at("killed", argv, step, delay=rng.uniform(0, 0.15))
+    for step in sorted(rng.sample(range(1, STEPS), 3)):
+        # The last steps and the end take less than the longest delay.
+        runs.kill_at("killed", argv, step, delay=rng.uniform(0, 0.15 if step < STEPS - 3 else 0.01))
     found = runs.finish("killed", [*argv, "--resume"])
     different = [key for key in expected if found.get(key) != expected[key]]
     assert found.keys() == expected.keys()
