@@ -112,6 +112,12 @@ def check_modules(package: Path, python: Path, contest: Contest) -> None:
         )
 
 
+def listed(python: Path) -> tuple[str, ...]:
+    """Return the distributions of an environment (`name==version`), not those that PYTHONPATH adds."""
+    options = ["--format=freeze", "--disable-pip-version-check"]
+    return tuple(_call([python, "-I", "-m", "pip", "list", *options], "pip list", 60).split())
+
+
 def check_installed(installed: Sequence[str], contest: Contest) -> None:
     """Hold the installed distributions (`name==version`) against the forbidden ones.
 
@@ -252,8 +258,7 @@ def dry_run(
         with zipfile.ZipFile(package_zip) as archive:
             archive.extractall(package)
         inside = make_environment(folder / "env", package / "requirements.txt", wheels, python)
-        listed = _call([inside, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"], "pip list", 60)
-        installed = tuple(listed.split())
+        installed = listed(inside)
         check_installed(installed, contest)
         check_modules(package, inside, contest)
         limit = time_limit(len(photos), contest)

@@ -12,6 +12,9 @@ from distill.system.processes import ending_with_parent
 # Words before the folder of a run.
 UPLOAD: Sequence[str] = (sys.executable, "-m", "wandb", "sync")
 _STARTED = re.compile(r"offline-run-(\d{8}_\d{6})-")
+# What `wandb sync` prints of a run: the address of the server, entity (may be empty), project and run.
+_ADDRESS = re.compile(r"([\w.-]*)/([\w.-]+)/runs/([\w.-]+)")
+_TIMEOUT_S = 20
 
 
 def offline_runs(root: Path) -> list[Path]:
@@ -60,4 +63,27 @@ def upload(folders: Sequence[Path]) -> Iterator[Path]:
         if done.returncode:
             lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no reason given"]
             raise ConfigError(f"{folder}: not uploaded ({lines[-1][:200]}); the same command continues here")
+        try:
+            require_arrival(done.stdout + done.stderr)
+        except ConfigError as error:
+            for mark in folder.glob("*.wandb.synced"):
+                mark.unlink()
+            raise ConfigError(f"{folder}: not uploaded ({error}); the same command continues here") from error
         yield folder
+
+
+def require_arrival(output: str) -> None:
+    """Check that the server has the run that `wandb sync` names; it reports success without a server, too.
+
+    Raises:
+        ConfigError: no answer, a key that is not valid, or no such run.
+    """
+    import wandb
+
+    found = _ADDRESS.search(output)
+    if found is None:
+        raise ConfigError("`wandb sync` named no run")
+    try:
+        wandb.Api(timeout=_TIMEOUT_S).run("/".join(filter(None, found.groups())))
+    except Exception as error:  # of wandb, of what it connects with, or ValueError
+        raise ConfigError(f"the server does not show the run: {str(error).splitlines()[0][:200]}") from error

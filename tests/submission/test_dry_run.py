@@ -146,6 +146,18 @@ def test_time_limits() -> None:
     assert trial.time_limit(3, limits(None, 1000)) == 1000
 
 
+def test_distributions_on_pythonpath_are_not_those_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "elsewhere-1.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = trial.listed(Path(sys.executable))
+    assert any(line.startswith("numpy==") for line in found)
+    assert "elsewhere==1.0" not in found
+
+
 def test_forbidden_packages_are_found_however_they_are_written() -> None:
     rules = replace(PAIR, forbidden_packages=("Tensor_Flow", "torch"))
     trial.check_installed(["numpy==1.26.4", "torchmetrics==1.0"], rules)

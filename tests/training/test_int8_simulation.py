@@ -95,7 +95,7 @@ def test_it_rounds_as_the_exported_file_does(net: Net, tmp_path: Path) -> None:
         opset_version=16, dynamo=False,
     )  # fmt: skip
     saved = run_onnx2tf(tmp_path / "net.onnx", tmp_path, 600, python)
-    path = quantize_unnamed(saved, SIDE, photos, tmp_path, 600, python)
+    path = quantize_unnamed(saved, SIDE, photos, tmp_path, 600, python, float_ends=False)
     made, ends = Int8Simulation(net, images[:1]).eval(), ranges(path)
     made.low, made.high = torch.tensor(ends).T
     exported = np.concatenate([TFLiteNet(path)(photo)[0] for photo in photos])

@@ -96,6 +96,7 @@ def quantize_unnamed(
     folder: Path,
     timeout_s: float,
     python: str,
+    float_ends: bool = True,
 ) -> Path:
     """Make an int8 file whose first layer, last layers and outputs are in floats; return its path.
 
@@ -109,6 +110,8 @@ def quantize_unnamed(
         folder: for the files.
         timeout_s: for each of two runs of TensorFlow.
         python: interpreter of the classic environment.
+        float_ends: False computes every operator that has an 8-bit form in integers, as quantization-aware training
+            simulates.
 
     Raises:
         ExportError: TensorFlow failed or took too long.
@@ -120,7 +123,7 @@ def quantize_unnamed(
     _work(work, job, python)
     _measure_ranges(calibrated, inputs)
     graph = read_model(calibrated).main
-    floats = [*stem_of(graph.operators, graph.inputs[0]), *decoder_of(graph.operators)]
+    floats = [*stem_of(graph.operators, graph.inputs[0]), *decoder_of(graph.operators)] if float_ends else []
     names = sorted(operator.outputs[-1].name for operator in floats)
     _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": names}]}, job, python)
     return made

@@ -99,7 +99,7 @@ class WandbLog(Logger):
     def _describe(self, inputs: Sequence[Artifact]) -> None:
         """Define the summaries (best values) and log the inputs of the run."""
         for name, best in _BEST.items():
-            self.run.define_metric(name, summary=f"{best},last")
+            self.run.define_metric(name, summary=f"{best},last", goal=f"{best}imize")
         for artifact in inputs:
             use_artifact(self.run, artifact)
 
