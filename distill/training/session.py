@@ -16,6 +16,7 @@ from distill.training.config import RunConfig
 from distill.training.device import require_device
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
 from distill.training.loggers.csv import is_first_process
+from distill.training.loggers.trackers import require_trackers
 from distill.training.resume import checkpoint_to_resume, require_started
 
 
@@ -39,12 +40,14 @@ def training_session(config: RunConfig) -> AbstractContextManager[Session]:
 
     Raises:
         ConfigError: the run exists and is not to be resumed, it was started with other options, another process trains
-            in its folder, or this machine has no such device.
+            in its folder, this machine has no such device, or the package of a tracker is not installed.
         CheckpointError: it is to be resumed and was never started, or its last checkpoint cannot be loaded.
         TrainingInterrupted: SIGINT or SIGTERM.
     """
     require_device(config.trainer)
     require_compiler(config.trainer)
+    if is_first_process():
+        require_trackers(config)
     folder = config.runs / config.name
     started = partial(require_started, folder, config)
     return own_session(folder, config.resume, started, partial(checkpoint_to_resume, folder, config))

@@ -29,10 +29,14 @@ def test_workers_change_nothing(make_config: Any) -> None:
     assert same_weights(folders[0] / "last.ckpt", folders[2] / "last.ckpt")
 
 
-def test_what_is_not_there_is_one_line(make_config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_there_is_one_line(make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
+    nowhere = {"root": tmp_path / "nowhere"}  # it is said before the faces are read
     with pytest.raises(ConfigError, match=r"--log\.wandb offline needs wandb, which is not installed .*disabled"):
-        train_teacher(make_config("run", log={"wandb": "offline"}))
+        train_teacher(make_config("run", log={"wandb": "offline"}, data=nowhere))
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(ConfigError, match=r"--log\.to mlflow needs a package that is not installed"):
+        train_teacher(make_config("mirrored", log={"to": ["mlflow"]}, data=nowhere))
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match=r"--trainer\.accelerator gpu: torch finds none here"):
             train_teacher(make_config("other", trainer={"accelerator": "gpu"}))

@@ -21,7 +21,7 @@ from distill.files import write_text
 from distill.training.config import RunConfig
 from distill.training.lineage import job_type
 from distill.training.loggers.mirror import PATIENCE_S, Mirror, Sink
-from distill.training.loggers.wandb import public_config, without_folders
+from distill.training.loggers.wandb import public_config, require_wandb, without_folders
 
 # Seconds that the end of a training waits for a store on this machine, whose first use makes its tables.
 _LOCAL_PATIENCE_S = 120.0
@@ -36,7 +36,7 @@ class TensorBoardSink:
     name = "tensorboard"
 
     def __init__(self, config: RunConfig, folder: Path, facts: Mapping[str, Any]):
-        require_package("torch.utils.tensorboard", self.name)
+        require_package(_PACKAGES[self.name], self.name)
         self.folder, self.content = folder, described(config, facts)
         self.log: Any = None
 
@@ -69,7 +69,7 @@ class MlflowSink:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(_REQUEST_S))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        require_package("mlflow", self.name)
+        require_package(_PACKAGES[self.name], self.name)
         self.config, self.folder, self.content = config, folder, described(config, facts)
         self.uri = os.environ.get(_SERVER) or f"sqlite:///{(folder / 'mlflow.db').absolute()}"
         self.log: Any = None
@@ -117,7 +117,7 @@ class TrackioSink:
         os.environ.setdefault("TRACKIO_DIR", str((config.runs / self.name).absolute()))
         for name in ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL", "TRACKIO_BUCKET_ID", "TRACKIO_DATASET_ID"):
             os.environ.pop(name, None)  # nothing leaves the machine
-        require_package("trackio", self.name)
+        require_package(_PACKAGES[self.name], self.name)
         self.config, self.content = config, described(config, facts)
         self.run: Any = None
         # Here and not in `open`: it prints, and the output of a process is redirected for all threads.
@@ -162,6 +162,22 @@ _SINKS: dict[str, Callable[[RunConfig, Path, Mapping[str, Any]], Sink]] = {
     "mlflow": MlflowSink,
     "trackio": TrackioSink,
 }
+
+
+_PACKAGES = {"tensorboard": "torch.utils.tensorboard", "mlflow": "mlflow", "trackio": "trackio"}
+
+
+def require_trackers(config: RunConfig) -> None:
+    """Import the packages of all trackers of a run.
+
+    Raises:
+        ConfigError: one is not installed.
+    """
+    for name in config.log.trackers:
+        if name == "wandb":
+            require_wandb(config)
+        else:
+            require_package(_PACKAGES[name], name)
 
 
 def make_mirrors(config: RunConfig, folder: Path, facts: Mapping[str, Any]) -> list[Logger]:

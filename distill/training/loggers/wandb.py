@@ -40,6 +40,21 @@ _PRIVATE = ("runs", "log")
 _BEST = {"val/nme": "min", "val/fr8": "min", "val/fr10": "min", "val/auc8": "max", "val/auc10": "max"}
 
 
+def require_wandb(config: RunConfig) -> None:
+    """Import wandb.
+
+    Raises:
+        ConfigError: it is not installed, with the command that installs it.
+    """
+    try:
+        import wandb  # noqa: F401  fails where it is not installed
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--log.wandb {config.log.wandb} needs wandb, which is not installed ({error}): "
+            "pip install 'distill-landmarks[track]', or --log.wandb disabled"
+        ) from error
+
+
 class WandbLog(Logger):
     """Opens the W&B run of a training, or continues it under the id it had.
 
@@ -61,14 +76,7 @@ class WandbLog(Logger):
         inputs: Sequence[Artifact] = (),
     ):
         super().__init__()
-        try:
-            import wandb  # noqa: F401  fails where it is not installed
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"--log.wandb {config.log.wandb} needs wandb, which is not installed ({error}): "
-                "pip install 'distill[track]', or --log.wandb disabled"
-            ) from error
-
+        require_wandb(config)
         self.folder, self.lost = folder, False
         drop_logs(folder)
         run_id = stored_id(folder, sweep_run_id() or uuid.uuid4().hex[:12])
