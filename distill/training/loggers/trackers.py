@@ -6,6 +6,7 @@ model, picture or machine data.
 
 import contextlib
 import importlib
+import importlib.util
 import io
 import logging
 import os
@@ -36,7 +37,7 @@ class TensorBoardSink:
     name = "tensorboard"
 
     def __init__(self, config: RunConfig, folder: Path, facts: Mapping[str, Any]):
-        require_package(_PACKAGES[self.name], self.name)
+        require_package("torch.utils.tensorboard", self.name)
         self.folder, self.content = folder, described(config, facts)
         self.log: Any = None
 
@@ -69,7 +70,7 @@ class MlflowSink:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(_REQUEST_S))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        require_package(_PACKAGES[self.name], self.name)
+        require_package("mlflow", self.name)
         self.config, self.folder, self.content = config, folder, described(config, facts)
         self.uri = os.environ.get(_SERVER) or f"sqlite:///{(folder / 'mlflow.db').absolute()}"
         self.log: Any = None
@@ -117,7 +118,7 @@ class TrackioSink:
         os.environ.setdefault("TRACKIO_DIR", str((config.runs / self.name).absolute()))
         for name in ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL", "TRACKIO_BUCKET_ID", "TRACKIO_DATASET_ID"):
             os.environ.pop(name, None)  # nothing leaves the machine
-        require_package(_PACKAGES[self.name], self.name)
+        require_package("trackio", self.name)
         self.config, self.content = config, described(config, facts)
         self.run: Any = None
         # Here and not in `open`: it prints, and the output of a process is redirected for all threads.
@@ -164,11 +165,10 @@ _SINKS: dict[str, Callable[[RunConfig, Path, Mapping[str, Any]], Sink]] = {
 }
 
 
-_PACKAGES = {"tensorboard": "torch.utils.tensorboard", "mlflow": "mlflow", "trackio": "trackio"}
-
-
 def require_trackers(config: RunConfig) -> None:
-    """Import the packages of all trackers of a run.
+    """Check that the packages of all trackers of a run are installed.
+
+    Nothing but wandb is imported: Trackio and MLflow read on import the environment that their sinks set.
 
     Raises:
         ConfigError: one is not installed.
@@ -176,8 +176,8 @@ def require_trackers(config: RunConfig) -> None:
     for name in config.log.trackers:
         if name == "wandb":
             require_wandb(config)
-        else:
-            require_package(_PACKAGES[name], name)
+        elif importlib.util.find_spec(name) is None:
+            raise _not_installed(name, f"No module named '{name}'")
 
 
 def make_mirrors(config: RunConfig, folder: Path, facts: Mapping[str, Any]) -> list[Logger]:
@@ -219,7 +219,11 @@ def require_package(module: str, tracker: str) -> None:
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"--log.to {tracker} needs a package that is not installed ({error}): "
-            f"pip install 'distill-landmarks[{tracker}]', or leave {tracker} out"
-        ) from error
+        raise _not_installed(tracker, str(error)) from error
+
+
+def _not_installed(tracker: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"--log.to {tracker} needs a package that is not installed ({reason}): "
+        f"pip install 'distill-landmarks[{tracker}]', or leave {tracker} out"
+    )

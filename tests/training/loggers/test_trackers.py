@@ -18,7 +18,7 @@ from distill.options.parser import options_of, parse
 from distill.training.config import LogConfig, RunConfig
 from distill.training.fit import train_teacher
 from distill.training.loggers.metrics_csv import Row, read_rows
-from distill.training.loggers.trackers import make_mirrors
+from distill.training.loggers.trackers import make_mirrors, require_trackers
 
 TRACKERS = {"tensorboard": "tensorboard", "mlflow": "mlflow", "trackio": "trackio"}
 INSTALLED = [name for name, module in TRACKERS.items() if importlib.util.find_spec(module) is not None]
@@ -158,6 +158,15 @@ def test_an_unreachable_server_is_one_line(
     assert [line.partition(" (")[0] for line in lines] == ["mlflow failed"]
 
 
+def test_asking_for_a_package_does_not_import_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On import it would read an environment in which telemetry and the folder of its store are not set yet."""
+    for name in TRACKERS:
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('imported')")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    require_trackers(RunConfig(log=LogConfig(to=list(TRACKERS))))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", INSTALLED)
 def test_nothing_leaves_the_machine(name: str, make_config: Any, tmp_path: Path) -> None:
@@ -167,7 +176,7 @@ def test_nothing_leaves_the_machine(name: str, make_config: Any, tmp_path: Path)
     code = f"""
 from pathlib import Path
 from distill.training.config import LogConfig, RunConfig
-from distill.training.loggers.trackers import make_mirrors
+from distill.training.loggers.trackers import make_mirrors, require_trackers
 config = RunConfig(runs=Path("runs"), log=LogConfig(to=[{name!r}]))
 Path("runs/teacher").mkdir(parents=True)
 (mirror,) = make_mirrors(config, Path("runs/teacher"), {{}})
