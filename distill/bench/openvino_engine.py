@@ -68,7 +68,7 @@ def load_openvino(path: str | Path, threads: int = 1) -> Loaded:
 
 
 def _read(core: Any, path: Path) -> Any:
-    """Read a model; of a TFLite file a copy whose SPLIT operators have scalar axes, if it has none."""
+    """Read a model; of a TFLite file a copy in which the axis of every SPLIT is a scalar: vectors are refused."""
     if path.suffix != ".tflite":
         return core.read_model(str(path))
     with tempfile.TemporaryDirectory(prefix="openvino-") as folder:

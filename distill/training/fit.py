@@ -101,9 +101,8 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     task.accept_data = config.accept_data
     task.skip_nonfinite = config.trainer.nonfinite == "skip"
     records = data.train.records
-    task.name_of = lambda face: full_name(
-        records, face
-    )  # a function, as the averaged weights are a deep copy of the task
+    # A function, as the averaged weights are a deep copy of the task.
+    task.name_of = lambda face: full_name(records, face)
     trained_on = photo_fingerprints(data.train.records)
     task.spec = replace(task.spec, detected=detector_crop(config, data), trained_on=trained_on)
     started = time.monotonic()

@@ -24,7 +24,6 @@ from PIL import Image
 
 from distill.data.box_sources import DETECTOR
 from distill.detection.detector import FaceDetector, bundled_detector
-from distill.evaluate.evaluate import evaluate
 from distill.evaluate.jitter import read_video
 from distill.evaluate.result import Evaluation
 from distill.files import sha256
@@ -35,8 +34,8 @@ from distill.tflite.runtimes import Runtime, child_environment, list_runtimes
 from scripts.bench.photos import in_turns
 from scripts.studies import video
 from scripts.studies.common.arms import difference, with_interval
+from scripts.studies.common.evaluation_faces import all_faces
 from scripts.studies.common.marked_blocks import update_block
-from scripts.studies.common.split_300w import TEST
 
 OUT = "results/studies/int8_files.json"
 # What is in 8 bits -> file of the model, name of the detector. The first is the default.
@@ -73,17 +72,6 @@ low, high = np.median(np.reshape(times, (-1, 2)), axis=0)
 print(round(high / low, 2))
 """
 ROUNDS = 4
-
-
-def errors(data: Path, model: str, detector: str) -> dict[str, Evaluation]:
-    """Evaluate a model on the test faces of 300-W with both boxes, and on hard faces of WFLW."""
-    path, photos = resolve_model(model), data / "300W"
-    find = FaceDetector(detector)
-    return {
-        "gt": evaluate(path, format="300w", root=photos, subset=TEST, boxes="gt"),
-        DETECTOR: evaluate(path, format="300w", root=photos, subset=TEST, boxes=DETECTOR, detector=find),
-        "hard": evaluate(path, format="wflw", root=data / "WFLW", subset="all", scheme="inner51", approximate=True),
-    }
 
 
 def differences(found: dict[str, Evaluation], first: dict[str, Evaluation]) -> dict[str, dict[str, Any]]:
@@ -141,7 +129,7 @@ def measured(data: Path) -> dict[str, Any]:
     landmarkers = {arm: Landmarker(model, FaceDetector(found)) for arm, (model, found) in ARMS.items()}
     clips = sorted((data / "grid_video").glob("*.mpg"))
     shaken, ratios = jitter(clips, landmarkers), photo_ratios(clips, landmarkers)
-    results = {arm: errors(data, *names) for arm, names in ARMS.items()}
+    results = {arm: all_faces(resolve_model(model), data, FaceDetector(found)) for arm, (model, found) in ARMS.items()}
     arms = {
         arm: {
             "sha256": {path.name: sha256(path) for path in files(arm)},

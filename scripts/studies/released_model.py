@@ -14,13 +14,12 @@ from typing import Any
 
 import yaml
 
-from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation
 from distill.files import sha256
 from distill.provenance import write_result
 from distill.training.loggers.csv import read_rows
 from scripts.studies.common.arms import difference, with_interval
-from scripts.studies.common.split_300w import TEST
+from scripts.studies.common.evaluation_faces import all_faces, common_faces
 
 FOLDER = Path("checkpoints")
 TITLES = {
@@ -44,20 +43,6 @@ def stored(result: Evaluation) -> dict[str, Any]:
     """Return an evaluation without what differs from machine to machine."""
     content = result.to_json()
     return {key: content[key] for key in ("model", "protocol", "metrics", "groups")}
-
-
-def common_faces(model: Path, data: Path) -> dict[str, Evaluation]:
-    """Evaluate a file on the test faces of 300-W, with the annotated boxes and with those of the detector."""
-    return {
-        boxes: evaluate(model, format="300w", root=data / "300W", subset=TEST, boxes=boxes)
-        for boxes in ("gt", "detector")
-    }
-
-
-def all_faces(weights: Path, data: Path) -> dict[str, Evaluation]:
-    """Evaluate weights on the test faces of 300-W and on hard faces of WFLW."""
-    hard = evaluate(weights, format="wflw", root=data / "WFLW", subset="all", scheme="inner51", approximate=True)
-    return {**common_faces(weights, data), "hard": hard}
 
 
 def measured(name: str, data: Path, before: Path | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from distill.evaluate.result import Evaluation
 from distill.files import sha256, write_json
 from distill.provenance import write_result
 from scripts.studies.common.arms import compared, steps_of, train_arms, with_interval
+from scripts.studies.common.evaluation_faces import hard_faces
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.few_labels import labelled_store
 
@@ -53,10 +54,7 @@ def measured(runs: Mapping[str, Sequence[Path]], data: Path, store: Path) -> dic
     """Compare both arms on each set of faces that was not trained on."""
     tests: dict[str, dict[str, Any]] = {
         "validation": {"format": "manifest", "root": store, "subset": "val"},
-        "hard": {
-            **{"format": "wflw", "root": data / "WFLW", "subset": "all"},
-            **{"scheme": "inner51", "approximate": True},
-        },
+        "hard": hard_faces(data),
     }
     return {
         test: compared({arm: [scored(path, test, options) for path in paths] for arm, paths in runs.items()}, REFERENCE)
