@@ -1,11 +1,13 @@
-"""Teacher and student at full size in limited time on one GPU: `python -m scripts.studies.full_size PACK --out DIR`.
+"""Teachers and students at full size in limited time on one GPU: `python -m scripts.studies.full_size PACK --out DIR`.
 
-PACK is a file of `distill data pack`. The teacher is trained first, then the student under the annotations and the
-teacher's landmarks, with the pack's unlabelled faces. Crops are augmented on the device. The schedules follow the
-clock: the rates have come down when the time is over. Every minute, and when SIGINT or SIGTERM comes, the state is
-saved; the same command continues.
-Writes `teacher.safetensors` and `student.safetensors` (half precision, in parts of 15 MB where they are larger) and
-`full_size.json` with images per second, the share of the device's peak, the time of every part and the error curves.
+PACK is a file of `distill data pack`. The teachers are trained first, then the students, each under the annotations and
+the landmarks that all networks before it (and those of `--released`) predict for the faces of the pack, unlabelled ones
+too. Landmarks are predicted once, as the mean over several crops. Crops are augmented on the device. The schedules
+follow the clock: the rates have come down when the time is over. Every minute, and when SIGINT or SIGTERM comes, the
+state is saved; the same command continues.
+Writes the weights of each stage (`teacher.safetensors`, `student.safetensors`; `teacher_2` and so on where several are
+given) in half precision, in parts of 15 MB where they are larger, and `full_size.json` with images per second, the
+share of the device's peak, the time of every part and the error curves.
 
     distill data pack faces.safetensors --data.preset 300w --data.scheme ibug68
     python -m scripts.studies.full_size faces.safetensors --out runs/full_size --minutes 10
@@ -17,7 +19,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,10 @@ from distill.data.prepare import StoreSpec
 from distill.data.readers import read_faces
 from distill.data.synthetic import write_faces
 from distill.errors import DistillError
+from distill.files import sha256
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
+from distill.models.checkpoint import load_model
 from distill.options.parser import options_of, parse
 from distill.provenance import write_result
 from distill.spec import ModelSpec
@@ -42,6 +46,7 @@ from distill.training.teacher import FrozenTeacher
 from scripts.studies.gpu.faces import DeviceFaces
 from scripts.studies.gpu.output import save_half, share_of_peak
 from scripts.studies.gpu.stage import Stage, StageRun, seconds_of_parts
+from scripts.studies.gpu.targets import predicted_landmarks
 
 TEACHER = (
     "teacher_256 --model.options.backbone swinv2_tiny_window16_256 --model.options.neck pyramid "
@@ -85,36 +90,51 @@ def prepare_stage(
     return stage, net, make_run_loss(config, net)
 
 
-def train_stage(
-    prepared: tuple[Stage, torch.nn.Module, torch.nn.Module],
-    teacher: FrozenTeacher | None,
-    faces: DeviceFaces,
-    packed: PackedFaces,
-    folder: Path,
-    stop: StopRequest,
-) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Train a stage, write its weights and return the averaged network and what was measured.
+@dataclass
+class Course:
+    """What the stages share: the faces, the networks that teach, and where results go."""
 
-    Raises:
-        TrainingInterrupted: SIGINT or SIGTERM; the last step is saved.
-    """
-    stage, net, loss = prepared
-    roles = {name: torch.from_numpy(packed.indices(name)).to(faces.device) for name in ROLES}
-    run = StageRun(stage, net, loss.to(faces.device), teacher, faces, roles, packed.scheme, folder, stop)
-    run.resume()
-    parts = seconds_of_parts(run) if run.progress.steps == 0 else {}
-    stop.defer()
-    stop.raise_if_requested()
-    run.train(lambda line: print(line, flush=True))
-    speed = run.progress.steps * stage.batch_size / max(run.progress.seconds, 1e-9)
-    return run.average, {
-        "arch": stage.spec.arch, "options": stage.spec.options, "size": stage.spec.crop.size,
-        "batch_size": stage.batch_size, "unlabelled": stage.unlabelled, "steps": run.progress.steps,
-        "seconds": run.progress.seconds, "images_per_second": speed,
-        "share_of_peak": share_of_peak(run.average, stage.spec.crop.size, speed, faces.device),
-        "seconds_of_parts": parts, "log": run.progress.log, "nme": run.validate(),
-        "weights": save_half(folder, stage.name, run.average, stage.spec),
-    }  # fmt: skip
+    faces: DeviceFaces
+    packed: PackedFaces
+    folder: Path
+    views: int
+    stop: StopRequest
+    networks: list[tuple[torch.nn.Module, ModelSpec]]
+
+    def train(self, prepared: tuple[Stage, torch.nn.Module, torch.nn.Module]) -> tuple[torch.nn.Module, dict[str, Any]]:
+        """Train a stage, write its weights and return the averaged network and what was measured.
+
+        Raises:
+            TrainingInterrupted: SIGINT or SIGTERM; the last step is saved.
+        """
+        stage, net, loss = prepared
+        device = self.faces.device
+        roles = {name: torch.from_numpy(self.packed.indices(name)).to(device) for name in ROLES}
+        run = StageRun(stage, net, loss.to(device), self.faces, roles, self.packed.scheme, self.folder, self.stop)
+        run.resume()
+        seconds = 0.0 if run.finished else self._predict_targets()
+        parts = seconds_of_parts(run) if run.progress.steps == 0 else {}
+        self.stop.defer()
+        self.stop.raise_if_requested()
+        run.train(lambda line: print(line, flush=True))
+        speed = run.progress.steps * stage.batch_size / max(run.progress.seconds, 1e-9)
+        return run.average, {
+            "arch": stage.spec.arch, "options": stage.spec.options, "size": stage.spec.crop.size,
+            "batch_size": stage.batch_size, "unlabelled": stage.unlabelled, "steps": run.progress.steps,
+            "seconds_of_targets": seconds, "seconds": run.progress.seconds, "images_per_second": speed,
+            "share_of_peak": share_of_peak(run.average, stage.spec.crop.size, speed, device),
+            "seconds_of_parts": parts, "log": run.progress.log, "nme": run.validate(),
+            "weights": save_half(self.folder, stage.name, run.average, stage.spec),
+        }  # fmt: skip
+
+    def _predict_targets(self) -> float:
+        """Predict the landmarks of all faces with the networks there are and return the seconds this took."""
+        start = time.perf_counter()
+        if self.networks:
+            frozen = FrozenTeacher([net for net, _ in self.networks], [spec for _, spec in self.networks], flip=True)
+            frozen.prepare(self.faces.device)
+            self.faces.targets = predicted_landmarks(frozen, self.faces, self.views)
+        return time.perf_counter() - start
 
 
 def tiny_pack(folder: Path) -> Path:
@@ -133,66 +153,89 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("pack", type=Path, nargs="?", help="file of `distill data pack`")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=10.0, help="of training, both stages together")
-    parser.add_argument("--teacher_share", type=float, default=0.6, help="of the time")
-    parser.add_argument("--teacher", default=TEACHER, help="recipe and options of the teacher")
-    parser.add_argument("--student", default=STUDENT, help="recipe and options of the student")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training, all stages together")
+    parser.add_argument("--teacher", action="append", help="recipe and options of a teacher; may be repeated")
+    parser.add_argument("--student", action="append", help="recipe and options of a student; may be repeated")
+    parser.add_argument("--shares", type=float, nargs="+", help="of the time, one a stage; default: 0.6 for teachers")
+    parser.add_argument("--released", type=Path, nargs="*", default=[], help="trained networks that teach every stage")
+    parser.add_argument(
+        "--views", type=int, default=4, help="crops of a face that targets are the mean of"
+    )
     parser.add_argument("--teacher_batch", type=int, default=128)
     parser.add_argument("--student_batch", type=int, default=256)
-    parser.add_argument("--unlabelled", type=float, default=0.5, help="share of the student's batches")
+    parser.add_argument("--unlabelled", type=float, default=0.5, help="share of batches, where a network teaches")
     parser.add_argument("--stored", type=int, default=STORED, help="side of the crops in device memory")
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available())
+    parser.add_argument("--compile", action="store_true", help="torch.compile, which takes about a minute per network")
     parser.add_argument("--tiny", action="store_true", help="small networks and generated faces, on a CPU")
     arguments = parser.parse_args(argv)
     if (arguments.pack is None) != arguments.tiny:
         parser.error("give PACK, or --tiny for generated faces")
     if arguments.tiny:
-        arguments.teacher, arguments.student = TINY_TEACHER, TINY_STUDENT
+        arguments.teacher, arguments.student = [TINY_TEACHER], [TINY_STUDENT]
         arguments.teacher_batch = arguments.student_batch = 16
-        arguments.stored, arguments.compile = 128, False
+        arguments.stored, arguments.compile, arguments.views = 128, False, 2
+    arguments.teacher, arguments.student = arguments.teacher or [TEACHER], arguments.student or [STUDENT]
+    counts = len(arguments.teacher), len(arguments.student)
+    arguments.shares = arguments.shares or [0.6 / counts[0]] * counts[0] + [0.4 / counts[1]] * counts[1]
+    if len(arguments.shares) != sum(counts) or min(arguments.shares) <= 0:
+        parser.error(f"--shares has {len(arguments.shares)} numbers: give one above 0 for each of {sum(counts)} stages")
+    if arguments.views < 1:
+        parser.error("--views must be at least 1")
     return arguments
 
 
-def train_both(arguments: argparse.Namespace, stop: StopRequest) -> tuple[dict[str, Any], str]:
-    """Train teacher and student and return what was measured, and the hash of the faces."""
+def prepare_stages(
+    arguments: argparse.Namespace, packed: PackedFaces
+) -> list[tuple[Stage, torch.nn.Module, torch.nn.Module]]:
+    """Return all stages, built before anything is trained, so that a mistake in an option costs no time."""
+    share = arguments.unlabelled if len(packed.indices("unlabelled")) else 0.0
+    stages = [("teacher", words, arguments.teacher_batch) for words in arguments.teacher]
+    stages += [("student", words, arguments.student_batch) for words in arguments.student]
+    names: list[str] = []
+    prepared = []
+    for (role, words, batch_size), part in zip(stages, arguments.shares, strict=True):
+        before = sum(name.startswith(role) for name in names)
+        names.append(f"{role}_{before + 1}" if before else role)
+        minutes = arguments.minutes * part / sum(arguments.shares)
+        # The first stage has targets for unlabelled faces only where a released network predicts them.
+        unlabelled = share if len(names) > len(arguments.teacher) or arguments.released else 0.0
+        prepared.append(prepare_stage(names[-1], words, packed, minutes, batch_size, unlabelled, arguments.compile))
+    return prepared
+
+
+def train_all(arguments: argparse.Namespace, stop: StopRequest) -> tuple[dict[str, Any], str]:
+    """Train teachers and students and return what was measured, and the hash of the faces."""
     start = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
     packed = read_pack(arguments.pack or tiny_pack(arguments.out))
-    unlabelled = arguments.unlabelled if len(packed.indices("unlabelled")) else 0.0
-    minutes = {"teacher": arguments.minutes * arguments.teacher_share}
-    minutes["student"] = arguments.minutes - minutes["teacher"]
-    # Both are built before anything is trained, so that a mistake in an option costs no time.
-    prepared = {
-        "teacher": prepare_stage(
-            "teacher", arguments.teacher, packed, minutes["teacher"], arguments.teacher_batch, 0.0, arguments.compile
-        ),
-        "student": prepare_stage(
-            "student", arguments.student, packed, minutes["student"], arguments.student_batch, unlabelled,
-            arguments.compile,
-        ),
-    }  # fmt: skip
+    prepared = prepare_stages(arguments, packed)
+    released = [load_model(path) for path in arguments.released]
     faces = DeviceFaces(packed, arguments.stored, device)
+    course = Course(faces, packed, arguments.out, arguments.views, stop, list(released))
     ready = time.perf_counter() - start
-    net, teacher = train_stage(prepared["teacher"], None, faces, packed, arguments.out, stop)
-    frozen = FrozenTeacher([net], [prepared["teacher"][0].spec], flip=True)
-    student = train_stage(prepared["student"], frozen, faces, packed, arguments.out, stop)[1]
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    counts = {role: len(packed.indices(role)) for role in ROLES}
-    whole = time.perf_counter() - start
-    result = {
-        "device": name, "faces": counts, "scheme": packed.scheme, "seconds_before_training": ready,
-        "seconds": whole, "teacher": teacher, "student": student,
+    result: dict[str, Any] = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "faces": {role: len(packed.indices(role)) for role in ROLES}, "scheme": packed.scheme,
+        "released": [sha256(path) for path in arguments.released], "seconds_before_training": ready,
     }  # fmt: skip
-    return result, packed.origin["data_hash"]
+    trained: list[tuple[torch.nn.Module, ModelSpec]] = []
+    for entry in prepared:
+        stage = entry[0]
+        if stage.name.startswith("student"):  # teachers do not teach each other, so that their errors differ
+            course.networks = [*released, *trained]
+        net, result[stage.name] = course.train(entry)
+        trained.append((net, stage.spec))
+    return result | {"seconds": time.perf_counter() - start}, packed.origin["data_hash"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train teacher and student and write what was measured."""
+    """Train teachers and students and write what was measured."""
     arguments = parse_arguments(argv)
     try:
         with stop_on_signal() as stop, folder_lock(arguments.out, "is training in", "--out"):
-            result, faces_hash = train_both(arguments, stop)
+            result, faces_hash = train_all(arguments, stop)
             write_result(arguments.out / "full_size.json", result, faces_hash)
     except DistillError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -200,12 +243,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrainingInterrupted as interrupted:
         print(f"stopped by {interrupted.signal}: the same command continues", file=sys.stderr)
         raise
-    for name in ("teacher", "student"):
-        stage = result[name]
-        print(
-            f"{name}: validation NME {100 * stage['nme']:.2f} %, {stage['images_per_second']:.0f} images/s, "
-            f"{', '.join(stage['weights']['files'])}"
-        )
+    for name, stage in result.items():
+        if isinstance(stage, dict) and "nme" in stage:
+            print(
+                f"{name}: validation NME {100 * stage['nme']:.2f} %, {stage['images_per_second']:.0f} images/s, "
+                f"{', '.join(stage['weights']['files'])}"
+            )
     return 0
 
 

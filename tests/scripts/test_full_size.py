@@ -122,7 +122,7 @@ def course(faces: list[FaceRecord], tmp_path: Path) -> list[str]:
     write_pack(tmp_path / "faces.safetensors", [("train", face) for face in faces], CROP, StoreSpec(96, 1.9, 85))
     words = [str(tmp_path / "faces.safetensors"), "--out", str(tmp_path / "out"), "--minutes", "5", "--stored", "96"]
     nets = ["--teacher", full_size.TINY_TEACHER, "--student", full_size.TINY_STUDENT]
-    return [*words, *nets, "--teacher_batch", "2", "--student_batch", "2", "--no-compile"]
+    return [*words, *nets, "--teacher_batch", "2", "--student_batch", "2"]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -25,12 +25,23 @@ from scripts.studies.gpu.augment import (
 
 @dataclass
 class Batch:
-    """Crops (b, 3, size, size) in [0, 1], landmarks (b, k, 2) normalised to them, which are known, and box sides."""
+    """Augmented crops.
+
+    Attributes:
+        images: (b, 3, size, size) in [0, 1].
+        landmarks: (b, k, 2), normalised to the crops.
+        known: (b, k), which of them are annotated.
+        box_size: (b, 2), sides of the face boxes, normalised to the crops.
+        matrices: (b, 2, 3), from stored pixels to pixels of the crops.
+        targets: (b, k, 2), landmarks that a teacher predicted, normalised to the crops; None without a teacher.
+    """
 
     images: Tensor
     landmarks: Tensor
     known: Tensor
     box_size: Tensor
+    matrices: Tensor
+    targets: Tensor | None
 
 
 class DeviceFaces:
@@ -58,6 +69,7 @@ class DeviceFaces:
         self.boxes = torch.from_numpy((packed.boxes + 0.5) * factors[:, None] - 0.5).to(device)
         self.images = torch.from_numpy(images).to(device)
         self.known = torch.from_numpy(packed.known).to(device)
+        self.targets: Tensor | None = None
         self.crop, self.device = packed.crop, device
         self.order = torch.tensor(load_scheme(packed.scheme).flip, device=device)
 
@@ -80,11 +92,24 @@ class DeviceFaces:
         images = warp_batch(self.images[indices], fine, size * factor)
         if factor > 1:
             images = torch.nn.functional.avg_pool2d(images, factor)
-        points = move_points(self.landmarks[indices], affines(squares, radians, flip, size), size)
+        matrices = affines(squares, radians, flip, size)
+
+        def moved(landmarks: Tensor) -> Tensor:
+            points = move_points(landmarks[indices], matrices, size)
+            return torch.where(flip[:, None, None], points[:, self.order], points)
+
         known = self.known[indices]
-        points = torch.where(flip[:, None, None], points[:, self.order], points)
         known = torch.where(flip[:, None], known[:, self.order], known)
         if augment is not None:
             images = change_colours(cover(images, augment.occlusion, generator), augment.pixels, generator)
         boxes = self.boxes[indices]
-        return Batch(images, points, known, (boxes[:, 2:] - boxes[:, :2]) / squares[:, :1])
+        sides = (boxes[:, 2:] - boxes[:, :2]) / squares[:, :1]
+        targets = None if self.targets is None else moved(self.targets)
+        return Batch(images, moved(self.landmarks), known, sides, matrices, targets)
+
+    @staticmethod
+    def stored(landmarks: Tensor, batch: Batch, size: int) -> Tensor:
+        """Return landmarks (b, k, 2), normalised to crops of `size` pixels that are not mirrored, in stored pixels."""
+        pixels = landmarks * size - 0.5
+        linear = torch.linalg.inv(batch.matrices[:, :, :2])
+        return (pixels - batch.matrices[:, None, :, 2]) @ linear.transpose(1, 2)

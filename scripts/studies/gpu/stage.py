@@ -18,12 +18,12 @@ from distill.landmarks import load_scheme
 from distill.losses.distillation import distillation
 from distill.losses.reduction import inside_crop
 from distill.metrics.functional import nme_per_face, normaliser
+from distill.models import Prediction
 from distill.spec import ModelSpec
 from distill.training.base_task import parameter_groups
 from distill.training.config import OptimConfig
 from distill.training.interrupt import StopRequest
 from distill.training.optimizers import lr_factor
-from distill.training.teacher import FrozenTeacher
 from scripts.studies.gpu.faces import Batch, DeviceFaces
 
 # Progress is measured in thousandths of the time, so that `lr_factor` serves as it does for steps.
@@ -41,8 +41,8 @@ class Stage:
         spec: of the network.
         minutes: of training; starting, measuring and saving come on top.
         batch_size: crops per step.
-        unlabelled: share of a batch without labels; needs a teacher.
-        kd_weight: weight of the distance to the teacher's landmarks.
+        unlabelled: share of a batch without labels; needs targets.
+        kd_weight: weight of the distance to the landmarks that a teacher predicted; without effect where none did.
         optim: optimiser.
         augment: of the crops.
         compile: run the network through `torch.compile`.
@@ -75,7 +75,6 @@ class StageRun:
         stage: what and how.
         net: network to be trained, on the device.
         loss: supervised loss.
-        teacher: of the student, or None.
         faces: the faces.
         roles: role -> indices of its faces, on the device.
         scheme: landmark scheme of the faces.
@@ -84,11 +83,11 @@ class StageRun:
     """
 
     def __init__(
-        self, stage: Stage, net: nn.Module, loss: nn.Module, teacher: FrozenTeacher | None,
+        self, stage: Stage, net: nn.Module, loss: nn.Module,
         faces: DeviceFaces, roles: Mapping[str, Tensor], scheme: str, folder: Path, stop: StopRequest | None = None,
     ):  # fmt: skip
         self.stop = stop
-        self.stage, self.loss, self.teacher, self.faces, self.roles = stage, loss, teacher, faces, roles
+        self.stage, self.loss, self.faces, self.roles = stage, loss, faces, roles
         self.scheme, self.path = load_scheme(scheme), folder / f"{stage.name}.state.pt"
         self.net = net.to(faces.device).to(memory_format=torch.channels_last).train()
         self.average = deepcopy(self.net).eval().requires_grad_(False)
@@ -99,7 +98,7 @@ class StageRun:
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.generator = torch.Generator(faces.device).manual_seed(0)
         self.progress = Progress()
-        self.size = max([stage.spec.crop.size, *(teacher.sizes if teacher is not None else [])])
+        self.size = stage.spec.crop.size
 
     def resume(self) -> None:
         """Continue from the saved state, if there is one.
@@ -124,6 +123,11 @@ class StageRun:
         self.generator.set_state(state["generator"].cpu())
         self.progress = Progress(**state["progress"])
 
+    @property
+    def finished(self) -> bool:
+        """Whether the time is over."""
+        return self.progress.seconds >= 60 * self.stage.minutes
+
     def save(self) -> None:
         """Write the whole state."""
         state = {
@@ -143,7 +147,7 @@ class StageRun:
         """
         budget = 60 * self.stage.minutes
         saved = last = time.perf_counter()
-        while self.progress.seconds < budget:
+        while not self.finished:
             self._set_rates(self.progress.seconds / budget)
             terms = self.step()
             self.progress.steps += 1
@@ -153,7 +157,7 @@ class StageRun:
             now = time.perf_counter()
             self.progress.seconds += now - last
             last = now
-            if now - saved > _SAVE_SECONDS or self.progress.seconds >= budget:
+            if now - saved > _SAVE_SECONDS or self.finished:
                 self._log({name: float(value) for name, value in terms.items()}, notify)
                 self.save()
                 saved = last = time.perf_counter()
@@ -177,22 +181,13 @@ class StageRun:
         """Return the terms of the loss of a batch and their sum as `loss`."""
         images = batch.images.contiguous(memory_format=torch.channels_last)
         with self._autocast():
-            prediction = self.run(self._own_size(images))
+            prediction = self.run(images)
         terms: dict[str, Tensor] = dict(self.loss(prediction, batch.landmarks, batch.known))
-        if self.teacher is not None:
-            with torch.no_grad(), self._autocast():
-                target = self.teacher(images)
-            valid = inside_crop(batch.landmarks) | ~batch.known
+        if batch.targets is not None:
+            target, valid = Prediction(batch.targets), inside_crop(batch.targets)
             terms["kd"] = self.stage.kd_weight * distillation("coordinate", prediction, target, {}, valid)
             terms["loss"] = terms["loss"] + terms["kd"]
         return terms
-
-    def _own_size(self, images: Tensor) -> Tensor:
-        """Return crops in the size of the network; they are cut out in the teacher's size where that is larger."""
-        size = self.stage.spec.crop.size
-        if images.shape[-1] == size:
-            return images
-        return nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
 
     @torch.no_grad()
     def validate(self, batch_size: int = 64) -> float:
