@@ -24,6 +24,7 @@ _MAX_DEPTH = 16
 _MAX_VALUES = 50_000
 _MAX_NUMBER = 1 << 16
 _MAX_CROP = 4096
+_MAX_SHIFT = 0.1
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class ModelSpec:
         detected: how a box of `FaceDetector` becomes the input; None: as an annotated box does.
         definitions: content of users' own schemes by their declared name, as `landmarks.register_scheme` takes it.
         trained_on: fingerprints of the training photos, as `data.trained_photos` makes them; empty where unknown.
+        annotation_shift: how far the annotations lie to the right of what a network learns from mirrored crops, in
+            sides of the crop; it is part of the output. See `models.annotation_shift`.
     """
 
     arch: str
@@ -51,6 +54,7 @@ class ModelSpec:
     detected: CropSpec | None = None
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     trained_on: str = ""
+    annotation_shift: float = 0.0
 
     @property
     def detected_crop(self) -> CropSpec:
@@ -83,6 +87,8 @@ class ModelSpec:
         for crop in filter(None, (self.crop, self.detected)):
             if not isinstance(crop.size, int) or crop.size > _MAX_CROP:
                 raise ConfigError(f"a crop of {crop.size} px; at most {_MAX_CROP}")
+        if not isinstance(self.annotation_shift, int | float) or abs(self.annotation_shift) > _MAX_SHIFT:
+            raise ConfigError(f"annotation_shift is {self.annotation_shift}; at most {_MAX_SHIFT} sides of the crop")
         points = load_scheme(self.scheme).n_points
         if self.n_points != points:
             raise ConfigError(f"n_points is {self.n_points}, scheme {self.scheme} has {points}")

@@ -12,4 +12,6 @@ def predict_with_flip(backend: Backend, crops: Images) -> Landmarks:
     # The edges of the crop are 0 and 1, so x mirrors to 1 - x; left and right points change places.
     back = mirrored * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
     swap = list(load_scheme(backend.spec.scheme).flip)
-    return (backend(crops) + back[:, swap]) / 2
+    # The mean cancels an annotation shift, which belongs to the crop as it is.
+    shift = np.array([backend.spec.annotation_shift, 0], np.float32)
+    return (backend(crops) + back[:, swap]) / 2 + shift

@@ -14,6 +14,7 @@ from torch import nn
 from distill.errors import CheckpointError, ConfigError, DistillError, is_out_of_memory
 from distill.files import atomic_path, require_listed_hash
 from distill.landmarks import load_scheme
+from distill.models.annotation_shift import set_annotation_shift
 from distill.models.regression import RegressionNet, schemes_of
 from distill.models.weight_files import (
     build_for_weights,
@@ -168,6 +169,10 @@ def _network(path: Path, raw_spec: dict[str, Any], state: dict[str, torch.Tensor
             f"{path}: describes no model of this version ({reason}); was it made by distill?"
         ) from error
     net.load_state_dict(state)
+    try:
+        set_annotation_shift(net, spec.annotation_shift)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     return net, spec
 
 

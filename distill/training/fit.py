@@ -17,6 +17,7 @@ from distill.errors import ConfigError
 from distill.files import write_text
 from distill.losses.distillation import kd_options
 from distill.plugins import load_plugins
+from distill.training.annotation_shift import fit_annotation_shift
 from distill.training.build import (
     detector_crop,
     make_data,
@@ -125,6 +126,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     try:
         if trainer.is_global_zero:
             write_summary(config, task, data, checkpoints, folder, time.monotonic() - started)
+            fit_annotation_shift(config, data, folder, trainer.strategy.root_device, notify)
             record_training(config, folder, inputs)
     finally:
         trainer.strategy.barrier()  # every process reads the summary

@@ -14,6 +14,7 @@ from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
 from distill.landmarks import load_scheme
 from distill.models import Prediction
+from distill.models.annotation_shift import set_annotation_shift
 from distill.models.checkpoint import load_model
 from distill.spec import ModelSpec
 from distill.training.tasks import blank_prediction
@@ -55,6 +56,9 @@ class FrozenTeacher:
         self.nets, self.spec, self.flip = [net.eval().requires_grad_(False) for net in nets], specs[0], flip
         self.sizes = [spec.crop.size for spec in specs]
         self.order = list(load_scheme(self.spec.scheme).flip)
+        for net in self.nets:
+            # It belongs to photos as they are, and students see half of them mirrored.
+            set_annotation_shift(net, 0.0)
 
     @classmethod
     def load(cls, paths: Sequence[Path], flip: bool = False) -> "FrozenTeacher":

@@ -34,11 +34,13 @@ from distill.errors import DistillError
 from distill.files import sha256
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
+from distill.models.annotation_shift import set_annotation_shift, takes_annotation_shift
 from distill.models.checkpoint import load_model
 from distill.options.parser import options_of, parse
 from distill.provenance import write_result
 from distill.spec import ModelSpec
 from distill.system.locks import folder_lock
+from distill.training.annotation_shift import significant_mean
 from distill.training.build import definitions, make_net, make_run_loss, with_input_size
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
@@ -118,13 +120,19 @@ class Course:
         self.stop.raise_if_requested()
         run.train(lambda line: print(line, flush=True))
         speed = run.progress.steps * stage.batch_size / max(run.progress.seconds, 1e-9)
+        before, shift = run.validate(), 0.0
+        if stage.augment.flip and takes_annotation_shift(run.average):
+            shift = significant_mean(run.residuals())
+            set_annotation_shift(run.average, shift)
+        spec = replace(stage.spec, annotation_shift=shift)
         return run.average, {
             "arch": stage.spec.arch, "options": stage.spec.options, "size": stage.spec.crop.size,
             "batch_size": stage.batch_size, "unlabelled": stage.unlabelled, "steps": run.progress.steps,
             "seconds_of_targets": seconds, "seconds": run.progress.seconds, "images_per_second": speed,
             "share_of_peak": share_of_peak(run.average, stage.spec.crop.size, speed, device),
-            "seconds_of_parts": parts, "log": run.progress.log, "nme": run.validate(),
-            "weights": save_half(self.folder, stage.name, run.average, stage.spec),
+            "seconds_of_parts": parts, "log": run.progress.log, "nme_without_shift": before,
+            "annotation_shift": shift, "nme": run.validate(),
+            "weights": save_half(self.folder, stage.name, run.average, spec),
         }  # fmt: skip
 
     def _predict_targets(self) -> float:
@@ -158,9 +166,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--student", action="append", help="recipe and options of a student; may be repeated")
     parser.add_argument("--shares", type=float, nargs="+", help="of the time, one a stage; default: 0.6 for teachers")
     parser.add_argument("--released", type=Path, nargs="*", default=[], help="trained networks that teach every stage")
-    parser.add_argument(
-        "--views", type=int, default=4, help="crops of a face that targets are the mean of"
-    )
+    parser.add_argument("--views", type=int, default=4, help="crops of a face that targets are the mean of")
     parser.add_argument("--teacher_batch", type=int, default=128)
     parser.add_argument("--student_batch", type=int, default=256)
     parser.add_argument("--unlabelled", type=float, default=0.5, help="share of batches, where a network teaches")

@@ -22,12 +22,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        # Into an open file: torch.save names the archive inside after a path, and the temporary name is random.
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            torch.save(_canonical(checkpoint), file)
+        write_checkpoint(checkpoint, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         return read_checkpoint(Path(path), map_location)
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: Any) -> None:
+    """Write the content of a checkpoint atomically; equal content makes an equal file."""
+    # Into an open file: torch.save names the archive inside after a path, and the temporary name is random.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(_canonical(checkpoint), file)
 
 
 def _canonical(value: Any) -> Any:

@@ -24,6 +24,7 @@ from distill.training.base_task import parameter_groups
 from distill.training.config import OptimConfig
 from distill.training.interrupt import StopRequest
 from distill.training.optimizers import lr_factor
+from distill.training.teacher import FrozenTeacher
 from scripts.studies.gpu.faces import Batch, DeviceFaces
 
 # Progress is measured in thousandths of the time, so that `lr_factor` serves as it does for steps.
@@ -199,6 +200,27 @@ class StageRun:
             distance = normaliser(self.scheme, batch.landmarks, self.scheme.normalisers[0], batch.box_size)
             errors.append(nme_per_face(predicted, batch.landmarks, distance.to(predicted.device), batch.known))
         return float(torch.cat(errors).mean())
+
+    @torch.no_grad()
+    def residuals(self, count: int = 400, batch_size: int = 64) -> list[float]:
+        """Return how far annotations lie to the right of predictions, in sides of the crop, face by face.
+
+        Args:
+            count: at most so many training faces, evenly spread.
+            batch_size: crops per forward pass.
+        """
+        symmetric = FrozenTeacher([self.average], [self.stage.spec], flip=True)
+        faces = self.roles["train"]
+        chosen = faces[torch.linspace(0, len(faces) - 1, min(count, len(faces)), device=faces.device).long()]
+        found: list[float] = []
+        for indices in chosen.split(batch_size):
+            batch = self.faces.batch(indices, self.size, None)
+            counts = batch.known & inside_crop(batch.landmarks)
+            difference = (batch.landmarks - symmetric(batch.images).landmarks.float())[..., 0]
+            numbers = counts.sum(1)
+            sums = torch.where(counts, difference, 0).sum(1)
+            found += (sums[numbers > 0] / numbers[numbers > 0]).tolist()
+        return found
 
     def _indices(self) -> Tensor:
         """Draw the faces of a batch: labelled ones, and the chosen share of unlabelled ones."""

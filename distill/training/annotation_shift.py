@@ -1,0 +1,91 @@
+"""Measuring the annotation shift of a finished training on its own training faces."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from distill.data.build import Notify
+from distill.data.datamodule import FaceData
+from distill.data.dataset import FaceDataset
+from distill.losses.reduction import inside_crop
+from distill.models.annotation_shift import takes_annotation_shift
+from distill.models.checkpoint import load_model, read_checkpoint
+from distill.training.callbacks.checkpointing import write_checkpoint
+from distill.training.config import RunConfig
+from distill.training.teacher import FrozenTeacher
+from distill.training.teacher_cache.factory import parts_of
+
+# More faces than this do not make the mean more exact than it needs to be.
+_FACES = 400
+# A mean that lies this many standard errors from 0 is no chance.
+_ERRORS = 4.0
+_BATCH = 16
+
+
+def fit_annotation_shift(
+    config: RunConfig, data: FaceData, folder: Path, device: torch.device, notify: Notify
+) -> float:
+    """Measure the annotation shift of `best.ckpt` and store it in its spec; 0 where it cannot be told from 0.
+
+    Args:
+        config: of the run.
+        data: its faces; those of the main data set are measured, as they are.
+        folder: of the run.
+        device: to predict on.
+        notify: receives a line about a shift.
+    """
+    path = folder / "best.ckpt"
+    net, spec = load_model(path)
+    if not config.data.augment.flip or not takes_annotation_shift(net):
+        return 0.0
+    symmetric = FrozenTeacher([net.to(device)], [spec], flip=True)
+    shift = significant_mean(face_residuals(symmetric, parts_of(data.train)[0], device))
+    content = read_checkpoint(path)
+    if shift != content["spec"].get("annotation_shift", 0.0):
+        content["spec"] = replace(spec, annotation_shift=shift).to_dict()
+        write_checkpoint(content, path)
+    if shift:
+        side = "right" if shift > 0 else "left"
+        notify(
+            f"Annotations lie {100 * abs(shift):.2f} % of a crop to the {side} of the predictions, which training with "
+            "mirrored faces cannot learn: best.ckpt adds it to its output"
+        )
+    return shift
+
+
+@torch.no_grad()
+def face_residuals(
+    symmetric: FrozenTeacher, faces: FaceDataset, device: torch.device, count: int = _FACES
+) -> list[float]:
+    """Return how far the annotations of faces lie to the right of predictions, in sides of the crop.
+
+    Args:
+        symmetric: the network, averaged with its predictions for mirrored crops, so that an error of its own to one
+            side is not taken for one of the annotations.
+        faces: they are measured without augmentation.
+        device: to predict on.
+        count: at most so many, evenly spread.
+    """
+    plain = FaceDataset(faces.records, faces.crop, faces.scheme.name, None, faces.boxes, faces.seed)
+    chosen = np.unique(np.linspace(0, len(plain) - 1, min(count, len(plain))).astype(int)).tolist()
+    residuals: list[float] = []
+    for batch in DataLoader(Subset(plain, chosen), batch_size=_BATCH):
+        found = symmetric(batch["image"].to(device) / 255).landmarks.float().cpu()
+        counts = batch["known"] & inside_crop(batch["landmarks"])
+        sums = torch.where(counts, (batch["landmarks"] - found)[..., 0], 0).sum(1)
+        numbers = counts.sum(1)
+        residuals += (sums[numbers > 0] / numbers[numbers > 0]).tolist()
+    return residuals
+
+
+def significant_mean(values: list[float]) -> float:
+    """Return the mean of finite values, rounded to 1e-5, or 0.0 where it is within four standard errors of 0."""
+    finite = np.array([value for value in values if math.isfinite(value)])
+    if len(finite) < 20:
+        return 0.0
+    mean, error = float(finite.mean()), float(finite.std(ddof=1) / math.sqrt(len(finite)))
+    return round(mean, 5) if abs(mean) > _ERRORS * error else 0.0
