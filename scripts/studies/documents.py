@@ -71,7 +71,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     pipeline_300w.OUT: pipeline_300w.block,
     str(released.OUT): released.block,
     f"{released.OUT}#choice": released.choice,
-    **{f"results/studies/{name}.json": released_model.table for name in ("student_68_128", "student_68_256")},
+    **{f"results/studies/{name}.json": released_model.table for name in released_model.RESULTS},
     student_recipe.OUT: student_recipe.table,
     f"{student_recipe.OUT}#gain": student_recipe.gain,
     train_step.OUT: train_step.table,
