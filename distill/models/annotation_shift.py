@@ -6,27 +6,45 @@ one number, measured on training faces after the training and added to the x of 
 """
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from distill.errors import ConfigError
-from distill.models.heads import AAMHead
+
+
+class AnnotationShift(nn.Module):
+    """Last step of a head: adds the shift to its landmarks, where there is one. It is stored in the spec, no weight."""
+
+    shift: Tensor | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shift", None, persistent=False)
+
+    def forward(self, landmarks: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k 2"]:
+        return landmarks if self.shift is None else landmarks + self.shift
 
 
 def takes_annotation_shift(net: nn.Module) -> bool:
-    """Whether a network can add an annotation shift to its output: those with the AAM head."""
-    return isinstance(getattr(net, "head", None), AAMHead)
+    """Whether a network can add an annotation shift to its output."""
+    return _first(net) is not None
 
 
 def set_annotation_shift(net: nn.Module, shift: float) -> None:
     """Let a network add a shift to the x of its landmarks, in sides of the crop; 0 for none.
 
+    Of several heads the first one does, which is that of the main data set.
+
     Raises:
-        ConfigError: a shift of a network without the AAM head.
+        ConfigError: a shift of a network that cannot add one.
     """
-    if not takes_annotation_shift(net):
-        if shift:
-            raise ConfigError(f"annotation_shift is {shift}, and {type(net).__name__} does not take one")
-        return
-    assert isinstance(net.head, AAMHead)
-    device = net.head.heatmap.weight.device
-    net.head.annotation_shift = torch.tensor([shift, 0.0], device=device) if shift else None
+    part = _first(net)
+    if part is not None:
+        device = next(net.parameters()).device
+        part.shift = torch.tensor([shift, 0.0], device=device) if shift else None
+    elif shift:
+        raise ConfigError(f"annotation_shift is {shift}, and {type(net).__name__} does not take one")
+
+
+def _first(net: nn.Module) -> AnnotationShift | None:
+    return next((part for part in net.modules() if isinstance(part, AnnotationShift)), None)

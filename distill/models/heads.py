@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from distill.errors import ConfigError
 from distill.landmarks import Scheme
+from distill.models.annotation_shift import AnnotationShift
 from distill.models.confidence import point_confidence
 from distill.models.heatmaps import centre_of_mass
 
@@ -77,7 +78,6 @@ class AAMHead(nn.Module):
 
     edges_of_point: Tensor
     edgeless: Tensor
-    annotation_shift: Tensor | None
 
     def __init__(self, channels: int, scheme: Scheme):
         super().__init__()
@@ -89,8 +89,7 @@ class AAMHead(nn.Module):
         # Constants of the scheme, not weights: rebuilt with the head instead of stored in checkpoints.
         self.register_buffer("edges_of_point", edges_of_point, persistent=False)
         self.register_buffer("edgeless", (edges_of_point.sum((1, 2, 3)) == 0).float(), persistent=False)
-        # A property of the annotations, stored in the model's spec; see `distill.models.annotation_shift`.
-        self.register_buffer("annotation_shift", None, persistent=False)
+        self.shift = AnnotationShift()
         for conv in (self.point, self.edge):
             # Maps start near 0, as their targets are almost everywhere.
             if conv.bias is not None:
@@ -105,7 +104,4 @@ class AAMHead(nn.Module):
         fused = mask.float() * heat.float()
         centre = centre_of_mass(fused)
         confidence = None if self.training else point_confidence(fused, centre)
-        landmarks = centre.flatten(2)
-        if self.annotation_shift is not None:
-            landmarks = landmarks + self.annotation_shift
-        return Prediction(landmarks, fused, points, edges, confidence=confidence)
+        return Prediction(self.shift(centre.flatten(2)), fused, points, edges, confidence=confidence)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.errors import ConfigError, suggest
+from distill.models.annotation_shift import AnnotationShift
 from distill.models.confidence import point_confidence
 from distill.models.heads import Prediction
 from distill.models.heatmaps import centre_of_mass, peaks, quarter_peak
@@ -43,7 +44,7 @@ class MapHead(nn.Module):
         super().__init__()
         if decode not in DECODERS:
             raise ConfigError(f"unknown decode '{decode}': {suggest(decode, list(DECODERS))}")
-        self.logits, self.decode = logits, decode
+        self.logits, self.decode, self.shift = logits, decode, AnnotationShift()
 
     def maps(self, features: Tensor | Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
         """Return the maps, in float32: sums and quotients of the decoder need more than the 8 bits of bfloat16."""
@@ -53,7 +54,8 @@ class MapHead(nn.Module):
     def forward(self, features: Tensor | Sequence[Tensor]) -> Prediction:
         maps = self.maps(features)
         points = DECODERS[self.decode](maps)
-        return Prediction(points.flatten(2), maps, confidence=None if self.training else point_confidence(maps, points))
+        confidence = None if self.training else point_confidence(maps, points)
+        return Prediction(self.shift(points.flatten(2)), maps, confidence=confidence)
 
 
 class MultiResolution(nn.Module):

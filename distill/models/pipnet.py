@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.data.pose import head_points
+from distill.models.annotation_shift import AnnotationShift
 from distill.models.backbone import Pretrained, create_backbone
 from distill.models.heads import Prediction
 from distill.models.heatmap_net import HeatmapNet
@@ -79,7 +80,7 @@ class PipHead(nn.Module):
     def __init__(self, channels: int, neighbours: Sequence[Sequence[int]]):
         super().__init__()
         k, count = len(neighbours), len(neighbours[0])
-        self.count = count
+        self.count, self.shift = count, AnnotationShift()
         self.score = nn.Conv2d(channels, k, 1)
         self.x, self.y = nn.Conv2d(channels, k, 1), nn.Conv2d(channels, k, 1)
         self.near_x, self.near_y = nn.Conv2d(channels, count * k, 1), nn.Conv2d(channels, count * k, 1)
@@ -101,7 +102,7 @@ class PipHead(nn.Module):
             x = self._decode(top, own[0], near[0], column) / width
             y = self._decode(top, own[1], near[1], row) / height
         return Prediction(
-            torch.cat([x, y], 3).flatten(2),
+            self.shift(torch.cat([x, y], 3).flatten(2)),
             scores=scores,
             offsets=torch.stack(own, 1),
             neighbour_offsets=torch.stack(near, 1).unflatten(2, (self.count, -1)),

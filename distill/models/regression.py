@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from distill.errors import ConfigError
 from distill.landmarks import load_scheme
+from distill.models.annotation_shift import AnnotationShift
 from distill.models.heads import Prediction
 
 # Spread a point starts with, and the factor by which a network may shrink or widen it, in sides of the crop.
@@ -31,6 +32,7 @@ class DenseHead(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(channels + i * width, width) for i in range(layers))
         self.points = nn.Linear(channels + layers * width, 2 * n_points)
         self.sigmas = nn.Linear(channels + layers * width, 2 * n_points) if uncertainty else None
+        self.shift = AnnotationShift()
         # The first guess is the middle of the crop.
         nn.init.constant_(self.points.bias, 0.5)
         for linear in (self.points, self.sigmas):
@@ -43,7 +45,7 @@ class DenseHead(nn.Module):
         # Half precision is half a pixel at best, so the sums of the last layer keep all their bits.
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
-            landmarks = self.points(features).reshape(features.shape[0], -1, 2)
+            landmarks = self.shift(self.points(features).reshape(features.shape[0], -1, 2))
             if self.sigmas is None:
                 return Prediction(landmarks)
             spread = self.sigmas(features).clamp(-_MAX_LOG, _MAX_LOG).exp() * _SIGMA

@@ -59,14 +59,24 @@ def test_the_mean_with_the_mirrored_crop_keeps_it(stored: dict[str, Path]) -> No
     assert shifted - plain == pytest.approx(torch.tensor([0.02, 0.0]).expand(2, 51, 2).numpy(), abs=1e-6)
 
 
-def test_networks_without_the_head_and_wild_shifts_are_refused(tmp_path: Path) -> None:
-    spec = replace(SHIFTED, arch="efld", options={})
-    net = create_model("efld", "inner51")
-    with pytest.raises(ConfigError, match=r"annotation_shift is 0\.02, and RegressionNet does not take one"):
+@pytest.mark.parametrize("arch", ["efld", "hrnet_w18", "pipnet_mobilenet_v3"])
+def test_networks_with_other_heads_take_it(arch: str) -> None:
+    net = create_model(arch, "inner51").eval()
+    images = torch.nn.functional.interpolate(IMAGES, (128, 128))
+    plain = net(images).landmarks
+    set_annotation_shift(net, 0.02)
+    assert torch.allclose(net(images).landmarks - plain, torch.tensor([0.02, 0.0]), atol=1e-6)
+    set_annotation_shift(net, 0.0)
+    assert torch.equal(net(images).landmarks, plain)
+
+
+def test_networks_that_cannot_add_it_and_wild_shifts_are_refused(tmp_path: Path) -> None:
+    net = create_model("dan_1", "inner51")
+    with pytest.raises(ConfigError, match=r"annotation_shift is 0\.02, and Dan does not take one"):
         set_annotation_shift(net, 0.02)
-    save_model(tmp_path / "efld.safetensors", net, spec)
+    save_model(tmp_path / "dan.safetensors", net, replace(SHIFTED, arch="dan_1", options={}))
     with pytest.raises(CheckpointError, match="does not take one"):
-        load_model(tmp_path / "efld.safetensors")
+        load_model(tmp_path / "dan.safetensors")
     for value in (0.5, "right", None):
         with pytest.raises(ConfigError, match=f"annotation_shift is {value}; at most 0.1 sides of the crop"):
             ModelSpec.from_dict({**SPEC.to_dict(), "annotation_shift": value})
