@@ -56,7 +56,7 @@ TEACHER = (
 )
 STUDENT = "student_68_128 --model.init checkpoints/student_68_128.safetensors"
 TINY_TEACHER = (
-    "teacher --data.crop.size 64 --model.options "
+    "configs/base/teacher.yaml --data.crop.size 64 --model.options "
     '\'{"width": 16, "backbone_args": {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2]}}\''
 )
 TINY_STUDENT = "student --data.crop.size 64 --model.options.width 16"
