@@ -30,14 +30,23 @@ def require_startable(configs: Sequence[RunConfig]) -> None:
     """Check all stages before the first one is trained.
 
     Raises:
-        ConfigError: one of their runs exists and is not to be resumed, or they want several devices.
+        ConfigError: one of their runs exists and is not to be resumed, or was not made in these stages, or they want
+            several devices.
     """
+    unfinished: Path | None = None
     for config in configs:
         if config.trainer.devices * config.trainer.num_nodes > 1:
             raise ConfigError("stages are trained on one device: train them one by one, each with its own recipe")
         folder = config.runs / config.name
         if not config.resume and (folder / "last.ckpt").exists():
             raise ConfigError(f"{folder}: this run exists; continue it with --resume, or choose another --name")
+        if (folder / "last.ckpt").exists() and unfinished is not None:
+            raise ConfigError(
+                f"{folder}: this run does not follow a complete {unfinished}, as the stages of the recipe do: resume "
+                f"it with --config {folder / 'config.yaml'}, or choose another --name"
+            )
+        if not is_finished(folder):
+            unfinished = unfinished or folder
 
 
 def to_start(config: RunConfig) -> RunConfig:

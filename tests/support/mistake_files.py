@@ -99,7 +99,9 @@ def _write_runs(folder: Path) -> None:
         (folder / "runs" / name).mkdir(parents=True)
     run = folder / "runs" / "other"
     write_resumable(run / "last.ckpt")
-    words = ["--config", "teacher", *OPTIONS.split(), "--name", "other", "--optim.lr", "0.002"]
+    base = str(ROOT / "configs/base/teacher.yaml")
+    (folder / "one_stage.yaml").write_text(f"bases: [{base}]\n")
+    words = ["--config", base, *OPTIONS.split(), "--name", "other", "--optim.lr", "0.002"]
     config = RunConfig(**parse(options_of("teacher", "", RunConfig), words))
     (run / "config.yaml").write_text(yaml.safe_dump(plain_config(config)).replace("faces/scheme.yaml", "mine"))
     write_resumable(folder / "runs" / "teacher" / "last.ckpt")

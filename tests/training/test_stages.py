@@ -70,6 +70,8 @@ def test_a_stage_that_cannot_start_is_found_before_the_first(make_config: Any) -
     run_stages([make_config("run", trainer={"epochs": 1})])
     with pytest.raises(ConfigError, match=r"run: this run exists; continue it with --resume, or choose another"):
         run_stages(two_stages(make_config, "run"))
+    with pytest.raises(ConfigError, match=r"run does not follow a complete .*stage_1, .*config\.yaml, or choose"):
+        run_stages(two_stages(make_config, "run", resume=True))
     assert not (make_config("run").runs / "run" / "stage_1").exists()
     with pytest.raises(ConfigError, match="stages are trained on one device"):
         run_stages([make_config("many", trainer={"devices": 2})] * 2)
