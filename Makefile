@@ -34,8 +34,11 @@ KD ?=
 KD_WEIGHT ?= 1
 BASELINE = $(filter none,$(KD))
 OTHER_KD = $(if $(KD),--kd.kind $(KD) --kd.weight $(KD_WEIGHT) --kd.cache.form none)
-DISTILLED = $(if $(BASELINE),--kd.kind none,--teacher "$(TEACHER)" $(OTHER_KD))
+DISTILLED = $(if $(BASELINE),--kd.kind none,--teacher $(TEACHER) $(OTHER_KD))
 
+# Several files in TEACHER are averaged. OPTIONS are any of the command, as for a teacher of 68 points:
+# make student TEACHER=checkpoints/student_68_256.safetensors OPTIONS="--data.scheme ibug68"
+OPTIONS ?=
 # `make teacher RESUME=1` continues a training that was stopped.
 CONTINUE = $(if $(RESUME),--resume)
 
@@ -85,10 +88,10 @@ faces: setup
 	@if [ "$(DATA)" = "$(GENERATED)" ] && [ ! -f "$(GENERATED)/faces.json" ]; then $(DISTILL) data synth $(GENERATED); fi
 
 teacher: faces ## train a teacher (DATA=… PRESET=… CONFIG=… NAME=… RESUME=1)
-	$(DISTILL) teacher --config $(or $(CONFIG),configs/teacher.yaml) --name $(or $(NAME),teacher) $(TRAINING) $(CONTINUE)
+	$(DISTILL) teacher --config $(or $(CONFIG),configs/teacher.yaml) --name $(or $(NAME),teacher) $(TRAINING) $(OPTIONS) $(CONTINUE)
 
 student: faces ## distil a student (as above, and TEACHER=…; KD=none: the baseline)
-	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student$(if $(BASELINE),_baseline)) $(DISTILLED) $(TRAINING) $(CONTINUE)
+	$(DISTILL) student --config $(or $(CONFIG),configs/student.yaml) --name $(or $(NAME),student$(if $(BASELINE),_baseline)) $(DISTILLED) $(TRAINING) $(OPTIONS) $(CONTINUE)
 
 detector: setup ## train a face detector (CONFIG=… NAME=… WEIGHTS=mobilenet_v2-….pth RESUME=1)
 	$(DISTILL) detector --config $(or $(CONFIG),configs/detector.yaml) --name $(or $(NAME),detector) $(if $(WEIGHTS),--model.weights "$(WEIGHTS)") $(CONTINUE)

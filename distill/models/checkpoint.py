@@ -195,7 +195,10 @@ def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, 
         raise ConfigError(f"{spec.arch} with one head is another network; keep all of them")
     alone.body.load_state_dict(net.body.state_dict())
     alone.head[0].load_state_dict(net.head[heads.index(scheme)].state_dict())
-    return alone.eval(), replace(spec, scheme=scheme, n_points=load_scheme(scheme).n_points, options=options)
+    shift = spec.annotation_shift if scheme == spec.scheme else 0.0  # it was measured for the main head
+    set_annotation_shift(alone, shift)
+    points = load_scheme(scheme).n_points
+    return alone.eval(), replace(spec, scheme=scheme, n_points=points, options=options, annotation_shift=shift)
 
 
 def without_pretrained(options: Mapping[str, Any]) -> dict[str, Any]:

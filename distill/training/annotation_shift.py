@@ -14,6 +14,7 @@ from distill.data.dataset import FaceDataset
 from distill.losses.reduction import inside_crop
 from distill.models.annotation_shift import takes_annotation_shift
 from distill.models.checkpoint import load_model, read_checkpoint
+from distill.spec import MAX_SHIFT
 from distill.training.callbacks.checkpointing import write_checkpoint
 from distill.training.config import RunConfig
 from distill.training.teacher import FrozenTeacher
@@ -38,12 +39,20 @@ def fit_annotation_shift(
         device: to predict on.
         notify: receives a line about a shift.
     """
-    path = folder / "best.ckpt"
+    path, flip = folder / "best.ckpt", config.data.augment.flip
+    if not flip or not path.is_file():
+        return 0.0
     net, spec = load_model(path)
-    if not config.data.augment.flip or not takes_annotation_shift(net):
+    if not takes_annotation_shift(net):
         return 0.0
     symmetric = FrozenTeacher([net.to(device)], [spec], flip=True)
-    shift = significant_mean(face_residuals(symmetric, parts_of(data.train)[0], device))
+    shift = unlearnt_shift(group_residuals(symmetric, parts_of(data.train)[0], device), flip)
+    if abs(shift) > MAX_SHIFT:
+        notify(
+            f"Annotations lie {100 * abs(shift):.0f} % of a crop beside the predictions, too far for an annotation "
+            "shift: none is stored; look at the annotations with `distill data check`"
+        )
+        shift = 0.0
     content = read_checkpoint(path)
     if shift != content["spec"].get("annotation_shift", 0.0):
         content["spec"] = replace(spec, annotation_shift=shift).to_dict()
@@ -57,11 +66,24 @@ def fit_annotation_shift(
     return shift
 
 
+def unlearnt_shift(residuals: list[float], flip: float) -> float:
+    """Return what the output of a network lacks of the shift of its annotations.
+
+    A network that sees a share of mirrored faces predicts the mean over both: at a half of them it learns nothing of
+    the shift, at fewer a part, at more a part of the opposite one.
+
+    Args:
+        residuals: of annotations against symmetric predictions, one per group of photos.
+        flip: probability of mirroring a face in training.
+    """
+    return round(2 * flip * significant_mean(residuals), 5)
+
+
 @torch.no_grad()
-def face_residuals(
+def group_residuals(
     symmetric: FrozenTeacher, faces: FaceDataset, device: torch.device, count: int = _FACES
 ) -> list[float]:
-    """Return how far the annotations of faces lie to the right of predictions, in sides of the crop.
+    """Return how far annotations lie to the right of predictions, in sides of the crop: the mean of each photo group.
 
     Args:
         symmetric: the network, averaged with its predictions for mirrored crops, so that an error of its own to one
@@ -70,16 +92,20 @@ def face_residuals(
         device: to predict on.
         count: at most so many, evenly spread.
     """
-    plain = FaceDataset(faces.records, faces.crop, faces.scheme.name, None, faces.boxes, faces.seed)
+    plain = FaceDataset(
+        faces.records, faces.crop, faces.scheme.name, None, faces.boxes, faces.seed, detector_crop=faces.detector_crop
+    )
     chosen = np.unique(np.linspace(0, len(plain) - 1, min(count, len(plain))).astype(int)).tolist()
-    residuals: list[float] = []
+    residuals: dict[str, list[float]] = {}
     for batch in DataLoader(Subset(plain, chosen), batch_size=_BATCH):
         found = symmetric(batch["image"].to(device) / 255).landmarks.float().cpu()
         counts = batch["known"] & inside_crop(batch["landmarks"])
         sums = torch.where(counts, (batch["landmarks"] - found)[..., 0], 0).sum(1)
         numbers = counts.sum(1)
-        residuals += (sums[numbers > 0] / numbers[numbers > 0]).tolist()
-    return residuals
+        for index, total, number in zip(batch["index"].tolist(), sums.tolist(), numbers.tolist(), strict=True):
+            if number:
+                residuals.setdefault(plain.records[index].group, []).append(total / number)
+    return [sum(values) / len(values) for values in residuals.values()]
 
 
 def significant_mean(values: list[float]) -> float:

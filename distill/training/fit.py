@@ -125,8 +125,8 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
         _run(trainer, task, data, session, checkpoints)
     try:
         if trainer.is_global_zero:
-            write_summary(config, task, data, checkpoints, folder, time.monotonic() - started)
-            fit_annotation_shift(config, data, folder, trainer.strategy.root_device, notify)
+            shift = fit_annotation_shift(config, data, folder, trainer.strategy.root_device, notify)
+            write_summary(config, task, data, checkpoints, folder, time.monotonic() - started, shift)
             record_training(config, folder, inputs)
     finally:
         trainer.strategy.barrier()  # every process reads the summary

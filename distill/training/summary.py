@@ -13,8 +13,9 @@ from distill.training.tasks import LandmarkTask
 
 
 def write_summary(
-    config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path, seconds: float
-) -> None:
+    config: RunConfig, task: LandmarkTask, data: FaceData, checkpoints: RunCheckpoints, folder: Path, seconds: float,
+    shift: float,
+) -> None:  # fmt: skip
     """Write the summary of a finished training.
 
     Raises:
@@ -30,6 +31,7 @@ def write_summary(
         {
             "val_nme": checkpoints.best,
             "normaliser": task.metric.normaliser,
+            "annotation_shift": shift,
             "best_step": checkpoints.best_step,
             "steps": task.global_step,
             "seconds": round(seconds, 1),

@@ -21,6 +21,7 @@ from scripts.fuzz import (
 from scripts.studies import (
     ablations,
     all_labels,
+    annotation_shift,
     confidence,
     deploy,
     detector_boxes,
@@ -47,6 +48,7 @@ from scripts.studies.papers import contents, page
 BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(deploy.OUT): deploy.block,
     all_labels.OUT: few_labels.table,
+    annotation_shift.OUT: annotation_shift.table,
     asserted.OUT: reliability_table.table,
     confidence.OUT: confidence.table,
     demo.OUT: demo.block,

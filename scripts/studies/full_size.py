@@ -15,6 +15,7 @@ share of the device's peak, the time of every part and the error curves.
 """
 
 import argparse
+import math
 import shlex
 import sys
 import time
@@ -40,7 +41,7 @@ from distill.options.parser import options_of, parse
 from distill.provenance import write_result
 from distill.spec import ModelSpec
 from distill.system.locks import folder_lock
-from distill.training.annotation_shift import significant_mean
+from distill.training.annotation_shift import unlearnt_shift
 from distill.training.build import definitions, make_net, make_run_loss, with_input_size
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
@@ -122,7 +123,7 @@ class Course:
         speed = run.progress.steps * stage.batch_size / max(run.progress.seconds, 1e-9)
         before, shift = run.validate(), 0.0
         if stage.augment.flip and takes_annotation_shift(run.average):
-            shift = significant_mean(run.residuals())
+            shift = unlearnt_shift(run.residuals(), stage.augment.flip)
             set_annotation_shift(run.average, shift)
         spec = replace(stage.spec, annotation_shift=shift)
         return run.average, {
@@ -176,6 +177,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if (arguments.pack is None) != arguments.tiny:
         parser.error("give PACK, or --tiny for generated faces")
+    if arguments.tiny and (arguments.teacher or arguments.student or arguments.released):
+        parser.error("--tiny has its own networks: leave --teacher, --student and --released out")
     if arguments.tiny:
         arguments.teacher, arguments.student = [TINY_TEACHER], [TINY_STUDENT]
         arguments.teacher_batch = arguments.student_batch = 16
@@ -185,8 +188,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.shares = arguments.shares or [0.6 / counts[0]] * counts[0] + [0.4 / counts[1]] * counts[1]
     if len(arguments.shares) != sum(counts) or min(arguments.shares) <= 0:
         parser.error(f"--shares has {len(arguments.shares)} numbers: give one above 0 for each of {sum(counts)} stages")
-    if arguments.views < 1:
-        parser.error("--views must be at least 1")
+    if arguments.views < 1 or min(arguments.teacher_batch, arguments.student_batch) < 1:
+        parser.error("--views and the batches must be at least 1")
+    if not 0 < arguments.minutes < math.inf or not 0 <= arguments.unlabelled < 1:
+        parser.error("--minutes must be above 0, --unlabelled at least 0 and below 1")
     return arguments
 
 

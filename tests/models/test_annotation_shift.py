@@ -70,6 +70,20 @@ def test_networks_with_other_heads_take_it(arch: str) -> None:
     assert torch.equal(net(images).landmarks, plain)
 
 
+def test_a_head_that_is_kept_alone_has_its_own(tmp_path: Path) -> None:
+    options = {"others": ["ibug68"]}
+    net = create_model("efld", "inner51", **options)
+    spec = ModelSpec("efld", "inner51", 51, CropSpec(128, 1.25), options, annotation_shift=0.02)
+    save_model(tmp_path / "efld.safetensors", net, spec)
+    images = torch.rand(1, 3, 128, 128)
+    for scheme, expected in {"inner51": 0.02, "ibug68": 0.0}.items():
+        alone, alone_spec = load_model(tmp_path / "efld.safetensors", scheme)
+        assert alone_spec.annotation_shift == expected
+        shifted = alone(images).landmarks
+        set_annotation_shift(alone, 0.0)
+        assert (shifted - alone(images).landmarks)[..., 0].mean().item() == pytest.approx(expected, abs=1e-6)
+
+
 def test_networks_that_cannot_add_it_and_wild_shifts_are_refused(tmp_path: Path) -> None:
     net = create_model("dan_1", "inner51")
     with pytest.raises(ConfigError, match=r"annotation_shift is 0\.02, and Dan does not take one"):

@@ -1,6 +1,7 @@
 """The shift of annotations is measured after a training, where it is one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,16 @@ import pytest
 import torch
 
 from distill.data.augment import AugmentConfig
+from distill.data.dataset import FaceDataset
+from distill.data.readers import read_faces
+from distill.geometry import CropSpec
 from distill.models.checkpoint import load_model
-from distill.training.annotation_shift import significant_mean
+from distill.models.zoo import create_model
+from distill.spec import ModelSpec
+from distill.training.annotation_shift import group_residuals, significant_mean, unlearnt_shift
 from distill.training.fit import train_teacher
-from tests.training.conftest import write_faces
+from distill.training.teacher import FrozenTeacher
+from tests.training.conftest import SIZE, TEACHER, write_faces
 
 RIGHT = 4.0
 
@@ -44,6 +51,34 @@ def test_a_training_with_mirrored_faces_stores_it(
     assert 0 < shift < 0.1
     assert torch.equal(net.head.shift.shift, torch.tensor([shift, 0.0]))
     assert load_model(folder / "last.ckpt")[1].annotation_shift == 0, "a resumed training measures again"
+
+
+def test_a_shift_too_far_is_reported_and_not_stored(
+    tmp_path: Path, make_config: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distill.training.annotation_shift.MAX_SHIFT", 0.001)
+    root = mirrored_pairs(tmp_path / "far", RIGHT)
+    folder = train_teacher(make_config("run", data={"root": root}, trainer={"epochs": 2}))
+    assert "too far for an annotation shift: none is stored" in capsys.readouterr().out
+    assert load_model(folder / "best.ckpt")[1].annotation_shift == 0
+    assert json.loads((folder / "summary.json").read_text())["annotation_shift"] == 0
+
+
+def test_rarely_mirrored_faces_leave_less_to_add() -> None:
+    """A network that sees a tenth mirrored predicts 0.8 of the shift itself; one that sees all, its opposite."""
+    residuals = np.random.default_rng(0).normal(0.01, 0.001, 400).tolist()
+    assert unlearnt_shift(residuals, 0.5) == pytest.approx(0.01, abs=2e-4)
+    assert unlearnt_shift(residuals, 0.1) == pytest.approx(0.002, abs=1e-4)
+    assert unlearnt_shift(residuals, 1.0) == pytest.approx(0.02, abs=4e-4)
+
+
+def test_faces_of_one_group_count_once(faces: Path) -> None:
+    """Forty frames of a clip are not forty photos."""
+    records = [replace(face, group="clip") for face in read_faces("manifest", faces, ("train",))]
+    data = FaceDataset(records, CropSpec(SIZE, 1.3), "inner51")
+    net = create_model(TEACHER.arch, "inner51", **TEACHER.options).eval()
+    symmetric = FrozenTeacher([net], [ModelSpec(TEACHER.arch, "inner51", 51, data.crop)], flip=True)
+    assert len(group_residuals(symmetric, data, torch.device("cpu"))) == 1
 
 
 def test_only_a_mean_far_from_chance_counts() -> None:
