@@ -1,7 +1,6 @@
 """Measuring the annotation shift of a finished training on its own training faces."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch.utils.data import DataLoader, Subset
 from distill.data.build import Notify
 from distill.data.datamodule import FaceData
 from distill.data.dataset import FaceDataset
+from distill.errors import DistillError
 from distill.losses.reduction import inside_crop
 from distill.models.annotation_shift import takes_annotation_shift
 from distill.models.checkpoint import load_model, read_checkpoint
@@ -42,11 +42,11 @@ def fit_annotation_shift(
     path, flip = folder / "best.ckpt", config.data.augment.flip
     if not flip or not path.is_file():
         return 0.0
-    net, spec = load_model(path)
-    if not takes_annotation_shift(net):
+    try:
+        shift = _measured(path, parts_of(data.train)[0], flip, device)
+    except DistillError as error:  # the training is finished and must not be lost
+        notify(f"The annotation shift was not measured: {error}")
         return 0.0
-    symmetric = FrozenTeacher([net.to(device)], [spec], flip=True)
-    shift = unlearnt_shift(group_residuals(symmetric, parts_of(data.train)[0], device), flip)
     if abs(shift) > MAX_SHIFT:
         notify(
             f"Annotations lie {100 * abs(shift):.0f} % of a crop beside the predictions, too far for an annotation "
@@ -55,7 +55,7 @@ def fit_annotation_shift(
         shift = 0.0
     content = read_checkpoint(path)
     if shift != content["spec"].get("annotation_shift", 0.0):
-        content["spec"] = replace(spec, annotation_shift=shift).to_dict()
+        content["spec"]["annotation_shift"] = shift
         write_checkpoint(content, path)
     if shift:
         side = "right" if shift > 0 else "left"
@@ -64,6 +64,14 @@ def fit_annotation_shift(
             "mirrored faces cannot learn: best.ckpt adds it to its output"
         )
     return shift
+
+
+def _measured(path: Path, faces: FaceDataset, flip: float, device: torch.device) -> float:
+    net, spec = load_model(path)
+    if not takes_annotation_shift(net):
+        return 0.0
+    symmetric = FrozenTeacher([net.to(device)], [spec], flip=True)
+    return unlearnt_shift(group_residuals(symmetric, faces, device), flip)
 
 
 def unlearnt_shift(residuals: list[float], flip: float) -> float:
@@ -93,8 +101,9 @@ def group_residuals(
         count: at most so many, evenly spread.
     """
     plain = FaceDataset(
-        faces.records, faces.crop, faces.scheme.name, None, faces.boxes, faces.seed, detector_crop=faces.detector_crop
-    )
+        faces.records, faces.crop, symmetric.spec.scheme, None, faces.boxes, faces.seed,
+        detector_crop=faces.detector_crop,
+    )  # fmt: skip
     chosen = np.unique(np.linspace(0, len(plain) - 1, min(count, len(plain))).astype(int)).tolist()
     residuals: dict[str, list[float]] = {}
     for batch in DataLoader(Subset(plain, chosen), batch_size=_BATCH):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from distill.data.splits import data_hash
 from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.inference.torch_backend import TorchBackend
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("models", nargs="+", help="NAME=FILE; those in checkpoints/ are measured on test faces, too")
     options = parser.parse_args()
-    store, _ = labelled_store(options.data / "300W", RUNS / "faces", HELD_OUT, validated=None, scheme=SCHEME)
+    store, faces = labelled_store(options.data / "300W", RUNS / "faces", HELD_OUT, validated=None, scheme=SCHEME)
     tests = {"validation": {"format": "manifest", "root": store, "subset": "val"}, "hard": hard_faces(options.data)}
     common = {"common": {"preset": "300w", "root": options.data / "300W"}}
     models = {}
@@ -67,7 +68,7 @@ def main() -> None:
         name, _, file = entry.partition("=")
         models[name] = measured(Path(file), tests | (common if Path(file).parent.name == "checkpoints" else {}))
     study = {"models": models}
-    write_result(OUT, study)
+    write_result(OUT, study, data_hash=data_hash(faces))
     update_block(OUT, table(study))
     print(table(study))
 

@@ -16,12 +16,14 @@ from distill.sweep.space import parse_space
 from distill.training.config import StudentConfig
 
 ROOT = Path(__file__).parents[2]
+# Recipes in stages are not searched.
+RECIPE = str(ROOT / "configs/base/teacher.yaml")
 SWEEPS = ROOT / "configs" / "sweeps"
 LR = {"optim.lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
 
 
 def sweep_of(**content: Any) -> SweepConfig:
-    return SweepConfig(**{"command": "teacher", "recipes": ["teacher"], "search": LR, **content})
+    return SweepConfig(**{"command": "teacher", "recipes": [RECIPE], "search": LR, **content})
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from distill.data.augment import AugmentConfig
+from distill.data.config import SetConfig
 from distill.data.dataset import FaceDataset
 from distill.data.readers import read_faces
+from distill.data.synthetic import write_faces as generated
 from distill.geometry import CropSpec
 from distill.models.checkpoint import load_model
 from distill.models.zoo import create_model
@@ -62,6 +64,19 @@ def test_a_shift_too_far_is_reported_and_not_stored(
     assert "too far for an annotation shift: none is stored" in capsys.readouterr().out
     assert load_model(folder / "best.ckpt")[1].annotation_shift == 0
     assert json.loads((folder / "summary.json").read_text())["annotation_shift"] == 0
+
+
+def test_faces_of_another_scheme_are_measured_in_that_of_the_network(
+    tmp_path: Path, make_config: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The main faces of several data sets keep their own points; the network predicts those of the run."""
+    root = tmp_path / "faces68"
+    generated(root, 24, seed=0, size=64, difficulty=0)
+    sets = [SetConfig("manifest", root, labels="none")]
+    data = {"root": root, "subset": None, "val_subset": None, "scheme": "inner51", "sets": sets, "val_fraction": 0.2}
+    folder = train_teacher(make_config("run", data=data, trainer={"epochs": 1}))
+    assert "was not measured" not in capsys.readouterr().out
+    assert "annotation_shift" in json.loads((folder / "summary.json").read_text())
 
 
 def test_rarely_mirrored_faces_leave_less_to_add() -> None:
