@@ -13,7 +13,7 @@ from yaml import YAMLError
 from distill.errors import ConfigError
 from distill.options.messages import one_line
 from distill.options.needs import require_effect
-from distill.options.recipes import load_recipe, merge, nested, option_names, read_yaml
+from distill.options.recipes import STAGES, load_recipe, merge, nested, option_names, read_yaml
 from distill.options.words import explicit_options, name_positionals, take_options
 
 # Retired options and configuration keys, and what replaces them.
@@ -32,7 +32,6 @@ RENAMED = {
     "quantise.hybrid_modules": "quantize.hybrid_modules",
 }
 # Key of a recipe whose training has several stages (`parse_stages`).
-STAGES = "stages"
 # Those of RENAMED whose meaning was reversed.
 _INVERTED = ("kd.only",)
 

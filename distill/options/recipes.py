@@ -10,6 +10,9 @@ import yaml
 from distill.errors import ConfigError, suggest
 from distill.pretrained.resources import CONFIGS
 
+# Key of a recipe: a list of mappings of options, each a training that goes on from the one before.
+STAGES = "stages"
+
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which `1e-3` is a number, as in YAML 1.2."""
@@ -40,7 +43,7 @@ def load_recipe(name: str, free: Collection[str] = (), parents: tuple[Path, ...]
         parents: files that name this one as a base, to refuse cycles.
 
     Raises:
-        ConfigError: no such file, not a mapping, or a cycle of bases.
+        ConfigError: no such file, not a mapping, a cycle of bases, or an option that every stage of a base sets.
     """
     path = find_recipe(name)
     if path in parents:
@@ -52,7 +55,28 @@ def load_recipe(name: str, free: Collection[str] = (), parents: tuple[Path, ...]
     merged: dict[str, Any] = {}
     for base in bases:
         merged = merge(merged, load_recipe(str(path.parent / base), free, (*parents, path)), free)
+    if STAGES not in content:
+        _require_effect(path, content, merged.get(STAGES))
     return merge(merged, content, free)
+
+
+def _require_effect(path: Path, content: Mapping[str, Any], stages: Any) -> None:
+    """Refuse an option that is overruled by every stage of the recipe it is merged over."""
+    if not (isinstance(stages, list) and stages and all(isinstance(stage, Mapping) for stage in stages)):
+        return
+    everywhere = set.intersection(*(set(_leaves(stage)) for stage in stages))
+    for name in _leaves(content):
+        if name in everywhere:
+            raise ConfigError(
+                f"{_shown(path)}: {name} has no effect, each of the {STAGES} of its base sets it: write {STAGES} of "
+                "your own, or take a base without them"
+            )
+
+
+def _leaves(content: Mapping[str, Any]) -> list[str]:
+    """Return the dotted names of the options that have a value of their own."""
+    names = option_names(expanded(content))
+    return [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any], free: Collection[str] = ()) -> dict[str, Any]:

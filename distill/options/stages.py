@@ -6,8 +6,8 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from distill.errors import ConfigError
-from distill.options.parser import STAGES, compose, parsed_values
-from distill.options.recipes import expanded, merge
+from distill.options.parser import compose, parsed_values
+from distill.options.recipes import STAGES, expanded, merge
 from distill.options.words import explicit_options
 
 # What a stage cannot set: its name and weights follow from the stage before, the others belong to one start of the run.

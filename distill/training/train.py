@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import ConfigError
-from distill.options.parser import STAGES, options_of
-from distill.options.recipes import find_recipe, load_recipe
+from distill.options.parser import options_of
+from distill.options.recipes import STAGES, find_recipe, load_recipe
 from distill.options.stages import parse_stages
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.stages import is_finished, linked_stages, require_startable, to_start

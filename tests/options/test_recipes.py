@@ -43,6 +43,21 @@ def test_bases_that_are_no_list_are_refused(tmp_path: Path) -> None:
         load_recipe(_write(tmp_path / "a.yaml", "bases: b.yaml\n"))
 
 
+def test_an_option_that_every_stage_of_the_base_sets_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("stages: [{trainer.epochs: 5, optim: {lr: 1}}, {trainer: {epochs: 6}}]\n")
+    path = tmp_path / "own.yaml"
+    for text in ("trainer: {epochs: 3}", "trainer.epochs: 3"):
+        path.write_text(f"bases: [base.yaml]\n{text}\n")
+        with pytest.raises(
+            ConfigError, match=r"own\.yaml: trainer\.epochs has no effect, each of the stages of its base"
+        ):
+            load_recipe(str(path))
+    path.write_text("bases: [base.yaml]\noptim: {lr: 2}\n")
+    assert load_recipe(str(path))["optim"] == {"lr": 2}, "the second stage does not set it"
+    path.write_text("bases: [base.yaml]\ntrainer: {epochs: 3}\nstages: [{optim.lr: 1}]\n")
+    assert load_recipe(str(path))["trainer"] == {"epochs": 3}
+
+
 def test_files_compose_from_left_to_right_wherever_the_line_wins(tmp_path: Path) -> None:
     first = _write(tmp_path / "one.yaml", "kd: {kind: none}\nseed: 1\ndata: {batch_size: 8}\n")
     second = _write(tmp_path / "two.yaml", "seed: 2\n")
