@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from distill.data.build import Notify
@@ -108,13 +110,19 @@ def group_residuals(
     residuals: dict[str, list[float]] = {}
     for batch in DataLoader(Subset(plain, chosen), batch_size=_BATCH):
         found = symmetric(batch["image"].to(device) / 255).landmarks.float().cpu()
-        counts = batch["known"] & inside_crop(batch["landmarks"])
-        sums = torch.where(counts, (batch["landmarks"] - found)[..., 0], 0).sum(1)
-        numbers = counts.sum(1)
-        for index, total, number in zip(batch["index"].tolist(), sums.tolist(), numbers.tolist(), strict=True):
-            if number:
-                residuals.setdefault(plain.records[index].group, []).append(total / number)
+        values = face_residuals(found, batch["landmarks"], batch["known"]).tolist()
+        for index, value in zip(batch["index"].tolist(), values, strict=True):
+            if math.isfinite(value):
+                residuals.setdefault(plain.records[index].group, []).append(value)
     return [sum(values) / len(values) for values in residuals.values()]
+
+
+def face_residuals(
+    found: Float[Tensor, "b k 2"], annotated: Float[Tensor, "b k 2"], known: Bool[Tensor, "b k"]
+) -> Float[Tensor, " b"]:
+    """Return how far the known points of each face lie to the right of the predicted ones; NaN where none is known."""
+    counts = known & inside_crop(annotated)
+    return torch.where(counts, (annotated - found)[..., 0], 0).sum(1) / counts.sum(1)
 
 
 def significant_mean(values: list[float]) -> float:

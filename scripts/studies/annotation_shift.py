@@ -24,7 +24,7 @@ from scripts.studies.few_labels import labelled_store
 from scripts.studies.student_recipe import HELD_OUT, RUNS, SCHEME
 
 OUT = "results/studies/annotation_shift.json"
-TITLES = {"validation": "119 validation faces", "hard": "hard faces of WFLW", "common": "300-W common"}
+TITLES = {"validation": "validation faces of 300-W", "hard": "hard faces of WFLW", "common": "300-W common"}
 
 
 def measured(path: Path, tests: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

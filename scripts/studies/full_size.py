@@ -103,6 +103,7 @@ class Course:
     views: int
     stop: StopRequest
     networks: list[tuple[torch.nn.Module, ModelSpec]]
+    predicted: int = 0  # how many of the networks the present targets are from
 
     def train(self, prepared: tuple[Stage, torch.nn.Module, torch.nn.Module]) -> tuple[torch.nn.Module, dict[str, Any]]:
         """Train a stage, write its weights and return the averaged network and what was measured.
@@ -139,10 +140,11 @@ class Course:
     def _predict_targets(self) -> float:
         """Predict the landmarks of all faces with the networks there are and return the seconds this took."""
         start = time.perf_counter()
-        if self.networks:
+        if len(self.networks) > self.predicted:  # networks are only added
             frozen = FrozenTeacher([net for net, _ in self.networks], [spec for _, spec in self.networks], flip=True)
             frozen.prepare(self.faces.device)
             self.faces.targets = predicted_landmarks(frozen, self.faces, self.views)
+            self.predicted = len(self.networks)
         return time.perf_counter() - start
 
 

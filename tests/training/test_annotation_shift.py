@@ -26,7 +26,7 @@ from tests.training.conftest import SIZE, TEACHER, write_faces
 RIGHT = 4.0
 
 
-def mirrored_pairs(root: Path, right: float) -> Path:
+def moved_annotations(root: Path, right: float) -> Path:
     """Write drawn faces whose annotations lie `right` pixels beside the points that are drawn."""
     write_faces(root, 24)
     content = json.loads((root / "faces.json").read_text())
@@ -41,7 +41,7 @@ def mirrored_pairs(root: Path, right: float) -> Path:
 def test_a_training_with_mirrored_faces_stores_it(
     flip: float, expected: bool, tmp_path: Path, make_config: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = mirrored_pairs(tmp_path / "moved", RIGHT)
+    root = moved_annotations(tmp_path / "moved", RIGHT)
     config = make_config("run", data={"root": root, "augment": AugmentConfig(flip=flip)}, trainer={"epochs": 2})
     folder = train_teacher(config)
     net, spec = load_model(folder / "best.ckpt")
@@ -59,7 +59,7 @@ def test_a_shift_too_far_is_reported_and_not_stored(
     tmp_path: Path, make_config: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("distill.training.annotation_shift.MAX_SHIFT", 0.001)
-    root = mirrored_pairs(tmp_path / "far", RIGHT)
+    root = moved_annotations(tmp_path / "far", RIGHT)
     folder = train_teacher(make_config("run", data={"root": root}, trainer={"epochs": 2}))
     assert "too far for an annotation shift: none is stored" in capsys.readouterr().out
     assert load_model(folder / "best.ckpt")[1].annotation_shift == 0

@@ -20,6 +20,7 @@ from distill.losses.reduction import inside_crop
 from distill.metrics.functional import nme_per_face, normaliser
 from distill.models import Prediction
 from distill.spec import ModelSpec
+from distill.training.annotation_shift import face_residuals
 from distill.training.base_task import parameter_groups
 from distill.training.config import OptimConfig
 from distill.training.interrupt import StopRequest
@@ -203,7 +204,7 @@ class StageRun:
 
     @torch.no_grad()
     def residuals(self, count: int = 400, batch_size: int = 64) -> list[float]:
-        """Return how far annotations lie to the right of predictions, in sides of the crop, face by face.
+        """Return how far annotations lie to the right of predictions, in sides of the crop, face by face or NaN.
 
         Args:
             count: at most so many training faces, evenly spread.
@@ -215,11 +216,8 @@ class StageRun:
         found: list[float] = []
         for indices in chosen.split(batch_size):
             batch = self.faces.batch(indices, self.size, None)
-            counts = batch.known & inside_crop(batch.landmarks)
-            difference = (batch.landmarks - symmetric(batch.images).landmarks.float())[..., 0]
-            numbers = counts.sum(1)
-            sums = torch.where(counts, difference, 0).sum(1)
-            found += (sums[numbers > 0] / numbers[numbers > 0]).tolist()
+            predicted = symmetric(batch.images).landmarks.float()
+            found += face_residuals(predicted, batch.landmarks, batch.known).tolist()
         return found
 
     def _indices(self) -> Tensor:
