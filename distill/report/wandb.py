@@ -23,6 +23,7 @@ def log_report(report: Report, folder: Path, mode: Literal["offline", "online"],
         raise ConfigError("--wandb: Weights & Biases is not installed; run `pip install wandb`") from error
     from PIL import Image
 
+    folder = folder.absolute()  # the working directory of W&B's helper process may be another
     run = wandb.init(
         project=project, name=report.title, job_type="report", dir=folder, mode=mode, settings=private_settings()
     )

@@ -61,7 +61,7 @@ def send_job(job: Job, folder: Path, settings: JobSettings, tables: Mapping[str,
             id=job.id,
             tags=list(settings.tags),
             notes=settings.notes,
-            dir=folder,
+            dir=folder.absolute(),  # the working directory of W&B's helper process may be another
             mode="online" if settings.mode == "online" and reason is None else "offline",
             config={"run": job.run, "command": job.command, "commit": job.commit, "clean": job.clean},
             settings=private_settings(FINISH_S),

@@ -10,6 +10,7 @@ from distill.errors import ConfigError
 from distill.options.parser import options_of
 from distill.options.recipes import STAGES, find_recipe, load_recipe
 from distill.options.stages import parse_stages
+from distill.system.locks import folder_lock
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.stages import is_finished, linked_stages, require_startable, to_start
 
@@ -73,7 +74,8 @@ def run_stages(configs: Sequence[RunConfig]) -> TrainResult:
     With `resume`, stages that are finished stay as they are.
 
     Raises:
-        ConfigError: the run of a stage exists and is not to be resumed, or its options have changed.
+        ConfigError: the run of a stage exists and is not to be resumed, its options have changed, or another process
+            trains in its folder.
     """
     if len(configs) == 1:
         return run_training(configs[0])
@@ -81,13 +83,15 @@ def run_stages(configs: Sequence[RunConfig]) -> TrainResult:
 
     stages = linked_stages(configs)
     require_startable(stages)
-    for number, config in enumerate(stages[:-1], 1):
-        folder = config.runs / config.name
-        if is_finished(folder):
-            require_same_options(folder, config)
-        else:
-            print(f"stage {number} of {len(stages)}: {folder}")
-            run_training(to_start(config) if number > 1 else config)
+    # The folder of the last stage belongs to this process from the first one on: it is not found taken hours later.
+    with folder_lock(stages[-1].runs / stages[-1].name, "is training in"):
+        for number, config in enumerate(stages[:-1], 1):
+            folder = config.runs / config.name
+            if is_finished(folder):
+                require_same_options(folder, config)
+            else:
+                print(f"stage {number} of {len(stages)}: {folder}")
+                run_training(to_start(config) if number > 1 else config)
     print(f"stage {len(stages)} of {len(stages)}: {stages[-1].runs / stages[-1].name}")
     return run_training(to_start(stages[-1]))
 

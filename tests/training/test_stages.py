@@ -15,6 +15,7 @@ from distill.training.config import RunConfig
 from distill.training.interrupt import TrainingInterrupted
 from distill.training.stages import linked_stages
 from distill.training.train import run_stages
+from tests.support.lock_owner import locked_by_another
 from tests.support.training_runs import numbers, same_weights, weights
 
 
@@ -75,6 +76,15 @@ def test_a_stage_that_cannot_start_is_found_before_the_first(make_config: Any) -
     assert not (make_config("run").runs / "run" / "stage_1").exists()
     with pytest.raises(ConfigError, match="stages are trained on one device"):
         run_stages([make_config("many", trainer={"devices": 2})] * 2)
+
+
+def test_a_folder_in_which_another_process_trains_is_refused_before_the_first_stage(make_config: Any) -> None:
+    stages = two_stages(make_config, "taken")
+    folder = stages[0].runs / "taken"
+    taken = r"taken: process \d+ is training in this folder"
+    with locked_by_another(folder, "is training in"), pytest.raises(ConfigError, match=taken):
+        run_stages(stages)
+    assert not (folder / "stage_1").exists()
 
 
 def test_a_finished_stage_keeps_its_options(make_config: Any) -> None:

@@ -97,7 +97,7 @@ class WandbLog(Logger):
             notes=config.log.notes,
             name=config.name,
             id=run_id,
-            dir=self.folder,
+            dir=self.folder.absolute(),  # the working directory of W&B's helper process may be another
             resume="allow" if mode == "online" else None,
             mode=mode,
             config={**public_config(config), **without_folders(dict(facts))},

@@ -79,6 +79,20 @@ def test_a_run_without_a_server_is_recorded_offline(
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
 
 
+def test_a_relative_folder_is_found_by_the_service_in_another_working_directory(
+    make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The service of this process keeps the working directory of its first run, and ends where a folder is missing.
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        log = WandbLog(make_config("run", log={"wandb": "offline"}), Path("run"))
+        log.log_metrics({"train/loss": 1.0}, step=1)
+        log.finalize("success")
+        (file,) = (tmp_path / name / "run" / "wandb").glob("offline-run-*/*.wandb")
+        assert read_wandb(file, wait_s=30).numbers == {(1, "train/loss"): 1.0}
+
+
 def test_a_run_is_online_where_the_server_takes_it(
     make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
