@@ -24,9 +24,9 @@ FOLDER = Path("checkpoints")
 FACES = 16
 
 
-def release(run: Path, name: str, kind: str, stem: str) -> None:
+def release(run: Path, name: str, kind: str, stem: str, scheme: str | None = None) -> None:
     """Write the files of one model."""
-    net, spec = load_model(run / "best.ckpt")
+    net, spec = load_model(run / "best.ckpt", scheme)
     exported, target = run / "export" / f"{stem}_{kind}.tflite", FOLDER / f"{name}_{kind}.tflite"
     if read_sidecar(exported) != spec:
         raise SystemExit(f"{exported} was made for another network or crop than {run}/best.ckpt; export again")
@@ -68,10 +68,11 @@ if __name__ == "__main__":
     parser.add_argument("name")
     parser.add_argument("--kind", default="fp16", choices=MODES, help="which of the exported files")
     parser.add_argument("--stem", default="student", help="what the exported files are called")
+    parser.add_argument("--scheme", help="the files were exported with this --scheme")
     parser.add_argument("--teacher", action="store_true", help="a teacher: weights only, in half precision")
     options = parser.parse_args()
     if options.teacher:
         release_teacher(options.run, options.name)
     else:
-        release(options.run, options.name, options.kind, options.stem)
+        release(options.run, options.name, options.kind, options.stem, options.scheme)
     write_sums()

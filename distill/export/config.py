@@ -90,7 +90,7 @@ class ExportConfig:
         data: faces to compare the formats on, the official test faces of a data set; generated faces by default.
         faces: number of them.
         runtime: oldest TFLite runtime that must have every operator.
-        scheme: keep the head of this landmark scheme; the main one by default.
+        scheme: keep the head of this landmark scheme, or of a head those points; the main head by default.
         stem: the files are called STEM.onnx, STEM_fp32.tflite and so on.
         calibration: training faces the integer modes are calibrated on; generated faces by default.
         quantize: modules and operators that stay in floats.

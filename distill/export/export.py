@@ -78,7 +78,7 @@ def export(
             network's points, the validation faces of its run.
         faces: number of them.
         runtime: oldest TFLite runtime that must have every operator.
-        scheme: keep the head of this landmark scheme; the main one by default.
+        scheme: keep the head of this landmark scheme, or of a head those points; the main head by default.
         stem: the files are named STEM.onnx, STEM_fp32.tflite and so on.
         calibration: training faces for the integer modes; generated faces by default.
         quantize: modules and operators that stay in floats.

@@ -8,6 +8,7 @@ from distill.landmarks.schemes import (
     list_schemes,
     load_scheme,
     own_definition,
+    own_definitions,
     register_scheme,
     scheme_name,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "map_weights",
     "names_fault",
     "own_definition",
+    "own_definitions",
     "register_scheme",
     "require_names",
     "scheme_name",

@@ -5,7 +5,7 @@ and the distances that normalise an error (inter-ocular, inter-pupil). No other 
 from their number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -124,6 +124,11 @@ def scheme_name(name: str) -> str:
 def own_definition(name: str) -> dict[str, Any]:
     """Return the content of the YAML file of a user's scheme, to be stored with a model; empty for a built-in one."""
     return dict(_OWN[name][0]) if name in _OWN else {}
+
+
+def own_definitions(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the content of the YAML files of those schemes that are a user's own, to be stored with a model."""
+    return {name: own_definition(name) for name in map(scheme_name, names) if own_definition(name)}
 
 
 def register_scheme(content: Any, source: str) -> str:

@@ -15,6 +15,7 @@ from distill.errors import CheckpointError, ConfigError, DistillError, is_out_of
 from distill.files import atomic_path, require_listed_hash
 from distill.landmarks import load_scheme
 from distill.models.annotation_shift import set_annotation_shift
+from distill.models.point_selection import select_points, selected_points
 from distill.models.regression import RegressionNet, schemes_of
 from distill.models.weight_files import (
     build_for_weights,
@@ -132,7 +133,8 @@ def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, 
 
     The name of a released model means its weights for training.
 
-    Of a network with heads for several landmark schemes, `scheme` keeps that one alone.
+    Of a network with heads for several landmark schemes, `scheme` keeps that one alone; of one that predicts all
+    points of `scheme` and others, those points.
 
     Raises:
         CheckpointError: missing file, not weights, weights of another architecture, or no head for the scheme.
@@ -179,10 +181,14 @@ def _network(path: Path, raw_spec: dict[str, Any], state: dict[str, torch.Tensor
 def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, ModelSpec]:
     """Return the network with the head of one scheme and none else, and the spec of what is left.
 
+    A scheme without a head whose points are some of those of the main one keeps the rows of these points.
+
     Raises:
-        ConfigError: there is no such head.
+        ConfigError: there is no such head, and no such points.
     """
     heads = schemes_of(net, spec.scheme)
+    if scheme not in heads and selected_points(spec.scheme, scheme) is not None:
+        return select_points(*keep_head(net, spec, spec.scheme), scheme)
     if scheme not in heads:
         raise ConfigError(f"{spec.arch} has no head for {scheme}; it has {', '.join(heads)}")
     if not isinstance(net, RegressionNet) or len(heads) == 1:

@@ -1,6 +1,5 @@
 """Build the parts of a training run from its configuration: network, faces, loss and task."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ from distill.data.splits import data_hash
 from distill.errors import ConfigError
 from distill.files import sha256
 from distill.geometry import CropSpec
-from distill.landmarks import load_scheme, own_definition, scheme_name
+from distill.landmarks import load_scheme, own_definitions, scheme_name
 from distill.losses.cross_format import CrossFormatLoss
 from distill.losses.derived import DerivedPointLoss
 from distill.losses.supervised import make_loss, require_loss_fits
@@ -123,15 +122,9 @@ def task_parts(config: RunConfig, net: nn.Module, data: FaceData) -> dict[str, A
             scheme.n_points,
             config.data.crop.spec(),
             dict(model.options),
-            definitions=definitions(schemes_of(net, config.data.scheme)),
+            definitions=own_definitions(schemes_of(net, config.data.scheme)),
         ),
     }
-
-
-def definitions(schemes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the content of those schemes that are a user's own, to be stored with a model."""
-    own = {name: own_definition(name) for name in map(scheme_name, schemes)}
-    return {name: content for name, content in own.items() if content}
 
 
 def make_run_loss(config: RunConfig, net: nn.Module) -> nn.Module:

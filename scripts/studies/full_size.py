@@ -34,7 +34,7 @@ from distill.data.synthetic import write_faces
 from distill.errors import DistillError
 from distill.files import sha256
 from distill.geometry import CropSpec
-from distill.landmarks import load_scheme
+from distill.landmarks import load_scheme, own_definitions
 from distill.models.annotation_shift import set_annotation_shift, takes_annotation_shift
 from distill.models.checkpoint import load_model
 from distill.options.parser import options_of, parse
@@ -42,7 +42,7 @@ from distill.provenance import write_result
 from distill.spec import ModelSpec
 from distill.system.locks import folder_lock
 from distill.training.annotation_shift import unlearnt_shift
-from distill.training.build import definitions, make_net, make_run_loss, with_input_size
+from distill.training.build import make_net, make_run_loss, with_input_size
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.interrupt import StopRequest, TrainingInterrupted, stop_on_signal
 from distill.training.teacher import FrozenTeacher
@@ -84,7 +84,7 @@ def prepare_stage(
     scheme = load_scheme(packed.scheme)
     spec = ModelSpec(
         config.model.arch, packed.scheme, scheme.n_points, config.data.crop.spec(), dict(config.model.options),
-        definitions=definitions([packed.scheme]), trained_on=packed.origin["trained_on"],
+        definitions=own_definitions([packed.scheme]), trained_on=packed.origin["trained_on"],
     )  # fmt: skip
     stage = Stage(
         name, spec, minutes, batch_size or config.data.batch_size, config.optim, config.data.augment,
