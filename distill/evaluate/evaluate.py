@@ -209,12 +209,13 @@ def render(evaluation: Evaluation) -> Group:
     """Return rich tables of an evaluation: by normaliser, by part of the face, and the protocol below."""
     p, kinds = evaluation.protocol, evaluation.protocol.normalisers
     table = Table(title=f"{evaluation.model}: {p.n_faces} faces, {p.points} points", title_justify="left")
-    for column in ("normaliser", "NME %", "95 %", "FR@8 %", "FR@10 %", "AUC@8 %", "AUC@10 %"):
+    for column in ("normaliser", "NME %", "95 %", "median %", "FR@8 %", "FR@10 %", "AUC@8 %", "AUC@10 %"):
         table.add_column(column, justify="left" if column == "normaliser" else "right")
     for kind in kinds:
         values, (low, high) = evaluation.summary(kind), evaluation.interval(kind)
         shares = (f"{100 * values[name]:.2f}" for name in ("fr8", "fr10", "auc8", "auc10"))
-        table.add_row(kind, f"{100 * values['nme']:.3f}", f"{100 * low:.3f} to {100 * high:.3f}", *shares)
+        mean, median = (f"{100 * values[name]:.3f}" for name in ("nme", "nme_median"))
+        table.add_row(kind, mean, f"{100 * low:.3f} to {100 * high:.3f}", median, *shares)
     parts = Table()
     for column in ("points", *(f"NME % ({kind})" for kind in kinds), "within 5 px %"):
         parts.add_column(column, justify="left" if column == "points" else "right")

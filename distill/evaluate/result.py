@@ -69,8 +69,10 @@ class Evaluation:
         return means / self.distances[normaliser or self.primary]
 
     def summary(self, normaliser: str | None = None) -> dict[str, float]:
-        """Return nme, fr8, fr10, auc8, auc10 as fractions."""
-        return {name: float(value) for name, value in summarise(torch.from_numpy(self.nme(normaliser))).items()}
+        """Return nme, its median, fr8, fr10, auc8, auc10 as fractions."""
+        nme = self.nme(normaliser)
+        values = {name: float(value) for name, value in summarise(torch.from_numpy(nme)).items()}
+        return {"nme": values.pop("nme"), "nme_median": float(np.median(nme)), **values}
 
     def interval(self, normaliser: str | None = None) -> tuple[float, float]:
         """Return the 95 % bootstrap interval of the mean NME over faces."""

@@ -186,7 +186,7 @@ class Report:
             f"TTA, errors in % of the {first.primary} distance. Data {p.data_hash[:12]}. Points: {p.conversion}. "
             f"{p.left_out}"
         )
-        shares = ("FR@8 %", "FR@10 %", "AUC@8 %", "AUC@10 %", "5 px %")
+        shares = ("median %", "FR@8 %", "FR@10 %", "AUC@8 %", "AUC@10 %", "5 px %")
         headers = ("model", "NME %", "95 %", "change of NME, points", *shares, "runs in")
         self.table(headers, [_row(name, evaluation, first) for name, evaluation in evaluations.items()])
         if pictures is not None:
@@ -222,6 +222,6 @@ def _row(name: str, evaluation: Evaluation, first: Evaluation) -> list[Cell]:
     if evaluation is not first:
         difference = paired_bootstrap(evaluation, first)
         change = Interval(100 * difference.low, 100 * difference.high, 100 * difference.mean, signed=True)
-    shares = [Fixed(100 * values[key]) for key in ("fr8", "fr10", "auc8", "auc10")]
+    shares = [Fixed(100 * values[key]) for key in ("nme_median", "fr8", "fr10", "auc8", "auc10")]
     interval, within = Interval(100 * low, 100 * high), Fixed(100 * evaluation.accuracy_5px())
     return [name, Fixed(100 * values["nme"]), interval, change, *shares, within, evaluation.protocol.runtime]

@@ -23,6 +23,15 @@ def test_the_better_model_has_the_negative_difference(measure: Measure) -> None:
     assert paired_bootstrap(good, poor, "box").mean < 0
 
 
+def test_a_face_that_fails_moves_the_mean_and_not_the_median(measure: Measure) -> None:
+    found = measure(shift=(2, 0))
+    offsets = found.offsets.copy()
+    offsets[0] *= 20
+    values = replace(found, offsets=offsets).summary()
+    assert values["nme_median"] == pytest.approx(2 / 40, abs=1e-5)
+    assert values["nme"] == pytest.approx((2 / 40) * (1 + 19 / len(offsets)), abs=1e-5)
+
+
 def test_unlike_evaluations_are_not_compared(measure: Measure) -> None:
     with pytest.raises(ConfigError, match="subset differs"):
         paired_bootstrap(measure(subset="common"), measure(subset="hard"))
