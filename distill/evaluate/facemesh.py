@@ -7,10 +7,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.data.records import FaceRecord
 from distill.evaluate.evaluate import UNCHANGED, measure
 from distill.evaluate.faces import FaceSet
 from distill.geometry import CropSpec, apply_affine, crop_affine, normalise
 from distill.images import read_image, warp
+from distill.inference.backend import Backend
 from distill.inference.facemesh import SIZE, FaceMeshBackend
 from distill.inference.load import FACEMESH
 
@@ -28,7 +30,7 @@ def tuned(faces: FaceSet) -> tuple[FaceMeshBackend, FaceMeshBackend]:
     crops = [CropSpec(SIZE, scale, shift) for scale, shift in product(_SCALES, _SHIFTS)]
     errors = [_error(FaceMeshBackend(crop), few) for crop in crops]
     best = crops[int(np.argmin(errors))]
-    offset = _residual(FaceMeshBackend(best), faces.records, faces.boxes)
+    offset = mean_offset(FaceMeshBackend(best), faces.records, faces.boxes)
     return FaceMeshBackend(best), FaceMeshBackend(best, offset)
 
 
@@ -40,8 +42,8 @@ def _error(backend: FaceMeshBackend, faces: FaceSet) -> float:
     return float((spread / found.distances[found.primary]).mean())
 
 
-def _residual(backend: FaceMeshBackend, records: Sequence, boxes: str) -> NDArray[np.float32]:
-    """Mean error (51, 2) over faces, normalised to the crop."""
+def mean_offset(backend: Backend, records: Sequence[FaceRecord], boxes: str) -> NDArray[np.float32]:
+    """Return the mean error (k, 2) of each point of a model over faces in its scheme, normalised to its crop."""
     residuals, crop = [], backend.spec.crop
     for record in records:
         affine = crop_affine(record.boxes[boxes], crop)
