@@ -18,7 +18,7 @@ from distill.evaluate.facemesh import mean_offset, tuned
 from distill.evaluate.faces import FaceSet, load_faces
 from distill.inference.backend import Backend, Images, Landmarks
 from distill.inference.load import open_backend
-from distill.pretrained import resolve_model
+from distill.pretrained.registry import resolve_model
 from distill.provenance import write_result
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TEST, TRAIN
