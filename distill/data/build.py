@@ -1,5 +1,6 @@
 """Build training and validation faces from their configuration."""
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -247,6 +248,10 @@ def _further_set(
         records = without_groups_of(records, held_out)
     if not records:
         raise ConfigError(f"--data.sets: no face of {item.root} is left to train on; choose another subset")
+    if item.faces is not None:
+        if item.faces > len(records):
+            raise ConfigError(f"--data.sets: faces {item.faces} of {item.root}, which has {len(records)}; leave it out")
+        records = random.Random(seed).sample(records, item.faces)
     records = _fit(relabelled(records, item.labels), data, "training", None, notify)
     scheme = item.scheme or records[0].scheme
     boxes = item.boxes or data.boxes

@@ -32,6 +32,7 @@ class SetConfig:
         weight: how much its faces count; by default 1, and 0.2 where labels are weak.
         labels: who made the points: `hand`, `weak` (a model), `none` (distillation only); by default as marked.
         boxes: face boxes to train on; by default those of the main set.
+        faces: how many of its faces, drawn at random by the seed; by default all.
         share: how much of it an epoch shows, the rest later on, so that a large set does not crowd out the main one.
     """
 
@@ -42,11 +43,14 @@ class SetConfig:
     weight: float | None = None
     labels: Literal["hand", "weak", "none"] | None = None
     boxes: list[str] | None = None
+    faces: int | None = None
     share: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise ConfigError(f"--data.sets: share {self.share} of {self.root} must be above 0 and at most 1")
+        if self.faces is not None and self.faces < 1:
+            raise ConfigError(f"--data.sets: faces {self.faces} of {self.root} must be at least 1")
         if self.weight is not None and self.weight < 0:
             raise ConfigError(f"--data.sets: weight {self.weight} of {self.root} must be at least 0")
         if self.boxes is not None:

@@ -101,3 +101,19 @@ def test_the_command_packs_what_a_training_would_read(root: Path, tmp_path: Path
     assert [len(packed.indices(role)) for role in ("train", "val", "unlabelled")] == [8, 1, 1]
     assert packed.landmarks.shape == (10, 51, 2)
     assert not packed.known[packed.indices("unlabelled")].any()
+
+
+def test_a_part_of_a_set_is_drawn_by_the_seed(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def pack(name: str, faces: int, *options: str) -> int:
+        sets = f"[{{format: manifest, root: {root}, subset: train, scheme: ibug68, labels: none, faces: {faces}}}]"
+        argv = ["pack", str(tmp_path / name), "--data.format", "manifest", "--data.root", str(root)]
+        own = ["--data.subset", "val", "--data.val_subset", "test", "--data.scheme", "ibug68", "--data.sets", sets]
+        return run([*argv, *own, "--size", "96", *options])
+
+    assert [pack("first", 3), pack("again", 3), pack("other", 3, "--seed", "1")] == [0, 0, 0]
+    first, again, other = ((tmp_path / name).read_bytes() for name in ("first", "again", "other"))
+    assert len(read_pack(tmp_path / "first").indices("unlabelled")) == 3
+    assert first == again
+    assert first != other
+    with pytest.raises(ConfigError, match=r"--data\.sets: faces 9 of .*, which has 8; leave it out"):
+        pack("all", 9)
