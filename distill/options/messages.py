@@ -40,7 +40,8 @@ def one_line(message: str, parser: ArgumentParser) -> str:
     if match := _GROUP.search(text):
         return _unknown_option(f"{match[1]}.{match[2]}", parser)
     if match := _UNKNOWN.search(text):
-        return _unknown_option(match[1] or match[2], parser)
+        group = _NO_UNION.search(text)  # a group that may be left out as a whole
+        return _unknown_option(f"{group[1]}.{match[1]}" if group and match[1] else match[1] or match[2], parser)
     return _of_value(text) or _of_form(text, parser) or _KEY.sub(r"--\1: ", text)[:_MAX_LENGTH]
 
 
@@ -86,7 +87,8 @@ def _unknown_option(wrong: str, parser: ArgumentParser) -> str:
         return f"unknown option '{wrong}': it is one of the network, --model.options '{{pretrained: true}}'"
     if wrong in _FOLDER and "data.sets" in valid:  # of a detector
         return f"unknown option '{wrong}': photos and boxes are named by {_SETS}"
-    same = [name for name in valid if name.endswith(f".{wrong}")]
+    last = wrong.rpartition(".")[2]
+    same = [name for name in valid if name.endswith(f".{wrong}") or name == last != wrong]
     near = min(same, key=len) if same else nearest_name(wrong, valid, _CUTOFF if "." not in wrong else None)
     hint = "see --help" if near is None else f"did you mean '{near}'?"
     return f"unknown option '{wrong}': {hint}"

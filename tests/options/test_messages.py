@@ -3,6 +3,7 @@
 import pytest
 
 from distill.errors import ConfigError, suggest
+from distill.export.config import ExportConfig
 from distill.options.messages import describe_type
 from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig
@@ -42,6 +43,13 @@ def test_a_wrong_value_is_answered_in_words(words: list[str], message: str) -> N
     with pytest.raises(ConfigError) as caught:
         parse(options_of("teacher", "", RunConfig), words)
     assert str(caught.value) == message
+
+
+def test_an_option_of_a_group_that_may_be_left_out_is_named_whole() -> None:
+    """It said: unknown option 'scheme', did you mean 'scheme'?"""
+    with pytest.raises(ConfigError) as caught:
+        parse(options_of("export", "", ExportConfig), ["--data.scheme", "inner51"])
+    assert str(caught.value) == "unknown option 'data.scheme': did you mean 'scheme'?"
 
 
 @pytest.mark.parametrize("name", ["format", "root", "subset", "preset"])
