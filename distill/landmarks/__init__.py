@@ -1,6 +1,6 @@
 """Landmark schemes and the conversions between them."""
 
-from distill.landmarks.convert import Bias, convert, is_exact, map_bias, map_weights
+from distill.landmarks.convert import Bias, convert, is_exact, map_bias, map_weights, selected_points
 from distill.landmarks.names import names_fault, require_names
 from distill.landmarks.parse import Edge
 from distill.landmarks.schemes import (
@@ -29,4 +29,5 @@ __all__ = [
     "register_scheme",
     "require_names",
     "scheme_name",
+    "selected_points",
 ]

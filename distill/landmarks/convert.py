@@ -99,6 +99,18 @@ def map_weights(source: str, target: str) -> NDArray[np.float32]:
     return _map(scheme_name(source), scheme_name(target))[0]
 
 
+def selected_points(source: str, target: str) -> list[int] | None:
+    """Return which points of one scheme are those of another, or None where some are no points of it or not fewer."""
+    try:
+        weights = map_weights(source, target)
+    except ConfigError:
+        return None
+    chosen = [int(index) for index in weights[:, 0].argmax(-1)]
+    alone = np.zeros_like(weights)
+    alone[np.arange(len(chosen)), :, chosen] = 1
+    return chosen if np.array_equal(alone, weights) and len(chosen) < weights.shape[-1] else None
+
+
 def map_bias(source: str, target: str) -> Bias | None:
     """The measured bias of a map, or None where no data holds both schemes.
 

@@ -13,9 +13,9 @@ from torch import nn
 
 from distill.errors import CheckpointError, ConfigError, DistillError, is_out_of_memory
 from distill.files import atomic_path, require_listed_hash
-from distill.landmarks import load_scheme
+from distill.landmarks import load_scheme, selected_points
 from distill.models.annotation_shift import set_annotation_shift
-from distill.models.point_selection import select_points, selected_points
+from distill.models.point_selection import select_points
 from distill.models.regression import RegressionNet, schemes_of
 from distill.models.weight_files import (
     build_for_weights,

@@ -8,25 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from distill.errors import ConfigError
-from distill.landmarks import Scheme, load_scheme, map_weights, own_definitions, scheme_name
+from distill.landmarks import Scheme, load_scheme, own_definitions, scheme_name, selected_points
 from distill.models.annotation_shift import set_annotation_shift
 from distill.models.zoo import create_model
 from distill.spec import ModelSpec
 
 # Largest difference between a landmark of the smaller network and of the one it is made from, in sides of the crop.
 _TOLERANCE = 1e-4
-
-
-def selected_points(source: str, target: str) -> list[int] | None:
-    """Return which points of one scheme are those of another, or None where some are no points of it or not fewer."""
-    try:
-        weights = map_weights(source, target)
-    except ConfigError:
-        return None
-    chosen = [int(index) for index in weights[:, 0].argmax(-1)]
-    alone = np.zeros_like(weights)
-    alone[np.arange(len(chosen)), :, chosen] = 1
-    return chosen if np.array_equal(alone, weights) and len(chosen) < weights.shape[-1] else None
 
 
 def select_points(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, ModelSpec]:

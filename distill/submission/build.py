@@ -16,6 +16,7 @@ from distill.environments.pythons import find_python
 from distill.errors import SubmissionError
 from distill.files import atomic_path, sha256, write_json
 from distill.inference.landmarker import Landmarker
+from distill.landmarks import selected_points
 from distill.landmarks.schemes import scheme_file
 from distill.opcheck.check import check_model
 from distill.spec import ModelSpec, read_sidecar, sidecar_path, write_sidecar
@@ -71,6 +72,7 @@ def _single_output(model: Path, contest: Contest) -> Iterator[Path]:
     if model.suffix != ".tflite":
         raise SubmissionError(f"{model}: {contest.name} takes a .tflite file; make one with `distill export`")
     spec, content = read_sidecar(model), model.read_bytes()
+    _require_points(model, spec, contest)
     shipped = landmarks_only(content, str(model))
     if shipped == content:
         yield model
@@ -82,13 +84,19 @@ def _single_output(model: Path, contest: Contest) -> Iterator[Path]:
         yield copy
 
 
+def _require_points(model: Path, spec: ModelSpec, contest: Contest) -> None:
+    """Check that a model predicts the landmarks of the rules."""
+    if (spec.scheme, spec.n_points) != (contest.scheme, contest.n_points):
+        part = selected_points(spec.scheme, contest.scheme) is not None
+        raise SubmissionError(
+            f"{model}: {spec.scheme} with {spec.n_points} points, {contest.name} wants {contest.scheme} with "
+            f"{contest.n_points}{f'; distill export --scheme {contest.scheme} keeps those' if part else ''}"
+        )
+
+
 def _check_model(model: Path, contest: Contest) -> str | None:
     """Check a model against the rules; return the oldest runtime that has its operators."""
-    spec = read_sidecar(model)
-    if (spec.scheme, spec.n_points) != (contest.scheme, contest.n_points):
-        wanted = f"{contest.scheme} with {contest.n_points}"
-        raise SubmissionError(f"{model}: {spec.scheme} with {spec.n_points} points, {contest.name} wants {wanted}")
-    _check_interface(model, spec)
+    _check_interface(model, read_sidecar(model))
     _check_limit(model, contest.max_model_bytes, "max_model_bytes")
     report = check_model(model, contest.runtime)
     for checked in (report, check_model(bundled_detector(), contest.runtime)):

@@ -8,11 +8,11 @@ from torch import nn
 
 from distill.errors import CheckpointError, ConfigError
 from distill.geometry import CropSpec
-from distill.landmarks import map_weights, register_scheme
+from distill.landmarks import map_weights, register_scheme, selected_points
 from distill.models import create_model
 from distill.models.annotation_shift import set_annotation_shift
 from distill.models.checkpoint import load_model, save_model
-from distill.models.point_selection import select_points, selected_points
+from distill.models.point_selection import select_points
 from distill.spec import ModelSpec
 
 INNER = list(range(17, 68))

@@ -149,6 +149,17 @@ def swap_faces(text: str) -> str:
     return text[half:] + text[:half]
 
 
+def test_a_model_of_more_points_is_told_how_to_leave_some_out(tmp_path: Path) -> None:
+    path = tmp_path / "net_fp16.tflite"
+    path.write_bytes(b"")
+    spec = ModelSpec("net", "ibug68", 68, CropSpec(64))
+    told = r"net_fp16\.tflite: ibug68 with 68 points, .* wants inner51 with 51; distill export --scheme inner51 keeps"
+    with pytest.raises(SubmissionError, match=told):
+        submit._require_points(path, spec, PAIR)
+    with pytest.raises(SubmissionError, match=r"wants inner51 with 51$"):
+        submit._require_points(path, ModelSpec("net", "wflw98", 98, CropSpec(64)), PAIR)
+
+
 # A violation of every rule, and what the one line must say.
 VIOLATIONS: dict[str, tuple[Callable[..., None], str]] = {
     "name": (lambda *given: build(*given, name=3), "name is 3; it must be text"),
