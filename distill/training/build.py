@@ -67,7 +67,7 @@ def make_net(config: RunConfig) -> nn.Module:
     if config.resume:
         return net
     if model.init is not None:
-        notify(start_from(net, model.init))
+        notify(start_from(net, model.init, config.data.scheme))
     if model.weights is not None:
         notify(str(load_backbone_weights(net, model.weights)))
     return net

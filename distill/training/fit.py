@@ -66,7 +66,7 @@ def train_student(config: StudentConfig) -> Path:
     kd_options(config.kd)  # before anything slow
     config = with_input_size(config)
     with training_session(config) as session:
-        frozen = FrozenTeacher.load(config.teachers, config.kd.flip)
+        frozen = FrozenTeacher.load(config.teachers, config.kd.flip, config.data.scheme)
         if frozen.spec.scheme == config.data.scheme:
             config = with_crop(config, frozen.spec.crop)
         net = make_net(config)

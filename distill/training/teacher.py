@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
-from distill.landmarks import load_scheme
+from distill.landmarks import load_scheme, selected_points
 from distill.models import Prediction
 from distill.models.annotation_shift import set_annotation_shift
 from distill.models.checkpoint import load_model
+from distill.models.regression import schemes_of
 from distill.spec import ModelSpec
 from distill.training.tasks import blank_prediction
 
@@ -61,14 +62,17 @@ class FrozenTeacher:
             set_annotation_shift(net, 0.0)
 
     @classmethod
-    def load(cls, paths: Sequence[Path], flip: bool = False) -> "FrozenTeacher":
+    def load(cls, paths: Sequence[Path], flip: bool = False, scheme: str | None = None) -> "FrozenTeacher":
         """Read the checkpoints of one teacher or several.
+
+        Args:
+            scheme: of the student. A teacher that predicts these points and others is reduced to them.
 
         Raises:
             CheckpointError: missing or unreadable; distilling from an untrained teacher is never the fall-back.
             ConfigError: they have different schemes or crops; sizes may differ.
         """
-        loaded = [load_model(path) for path in paths]
+        loaded = [_load(path, scheme) for path in paths]
         nets, specs = [net for net, _ in loaded], [spec for _, spec in loaded]
         for path, spec in zip(paths, specs, strict=True):
             if (unlike := _unlike(spec, specs[0])) is not None:
@@ -126,6 +130,15 @@ class FrozenTeacher:
         parts = [name for name in _PER_LANDMARK if all(output.has([name]) for output in outputs)]
         alike = [name for name in parts if len({output.part(name).shape for output in outputs}) == 1]
         return Prediction(**{name: torch.stack([output.part(name) for output in outputs]).mean(0) for name in alike})
+
+
+def _load(path: Path, scheme: str | None) -> tuple[nn.Module, ModelSpec]:
+    """Return a network and its spec, of the points of a scheme if they are among those it predicts."""
+    net, spec = load_model(path)
+    if scheme is None or scheme == spec.scheme:
+        return net, spec
+    has = scheme in schemes_of(net, spec.scheme) or selected_points(spec.scheme, scheme) is not None
+    return load_model(path, scheme) if has else (net, spec)
 
 
 def _unlike(student: ModelSpec, other: ModelSpec) -> str | None:

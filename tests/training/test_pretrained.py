@@ -49,6 +49,17 @@ def test_other_landmarks_leave_the_heads_new(tmp_path: Path) -> None:
     assert torch.equal(net.state_dict()[name], load_model(path)[0].state_dict()[name])
 
 
+def test_points_that_the_checkpoint_has_start_with_its_head(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    large = create_model(TEACHER.arch, "ibug68", **TEACHER.options)
+    path = tmp_path / "a.safetensors"
+    save_model(path, large, ModelSpec(TEACHER.arch, "ibug68", 68, CropSpec(64), TEACHER.options))
+    net = create_model(TEACHER.arch, "inner51", **TEACHER.options)
+    assert "nothing is new" in start_from(net, path, "inner51")
+    assert torch.equal(net.state_dict()["head.point.weight"], large.state_dict()["head.point.weight"][17:])
+    assert "new: head.heatmap (2)" in start_from(create_model(TEACHER.arch, "five", **TEACHER.options), path, "five")
+
+
 def test_twice_the_crop_and_window_takes_everything_and_sees_the_same(tmp_path: Path) -> None:
     """SwinV2's position bias is a function of the offset in windows: of a doubled crop it is the one between."""
     path = _saved(tmp_path / "a.safetensors", TEACHER)

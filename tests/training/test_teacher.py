@@ -118,6 +118,26 @@ def test_teachers_of_unlike_crops_are_refused(tmp_path: Any) -> None:
         FrozenTeacher.load(paths)
 
 
+def test_a_teacher_of_more_points_teaches_a_student_of_some(tmp_path: Any) -> None:
+    options = {"image_size": 64}
+    paths = []
+    for number, scheme in enumerate(("ibug68", "inner51")):
+        net = create_model("efld", scheme, **options).eval()
+        torch.nn.init.normal_(net.head[0].points.weight)  # type: ignore[union-attr, index]
+        paths.append(tmp_path / f"{number}.safetensors")
+        spec = ModelSpec("efld", scheme, load_scheme(scheme).n_points, CropSpec(64), options)
+        save_model(paths[-1], net, spec)
+    images = torch.rand(2, 3, 64, 64)
+    whole, part = (FrozenTeacher.load(paths[:1], scheme=scheme) for scheme in ("ibug68", "inner51"))
+    assert (whole.spec.scheme, part.spec.scheme) == ("ibug68", "inner51")
+    torch.testing.assert_close(part(images).landmarks, whole(images).landmarks[:, 17:], rtol=0, atol=1e-5)
+    both = FrozenTeacher.load(paths, scheme="inner51")  # an ensemble of unlike ones
+    assert both(images).landmarks.shape == (2, 51, 2)
+    other = FrozenTeacher.load(paths[1:], scheme="ibug68")
+    with pytest.raises(ConfigError, match=r"scheme \(inner51 and ibug68\)"):
+        other.require_same_input(ModelSpec("efld", "ibug68", 68, CropSpec(64)))
+
+
 def test_features_are_those_of_the_neck_and_the_hook_goes() -> None:
     net = create_model("mobilevit_v2_050", "five", width=16).eval()
     with features_of(net) as visited, torch.no_grad():

@@ -59,6 +59,7 @@ def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[s
         "format": f"distill-teacher-cache/1 {config.kd.cache.form}",
         "teachers": [sha256(path) for path in config.teachers],
         "flip": config.kd.flip,
+        "scheme": config.data.scheme,
         "faces": data_hash(faces.records),
         "order": names,
         "crop": asdict(config.data.crop.spec()) | ({"size": "the teacher's"} if once else {}),
