@@ -9,6 +9,7 @@ from distill.data.config import DataConfig
 from distill.errors import ConfigError
 from distill.losses.config import FEATURE, KDConfig, LossConfig
 from distill.models.config import ModelConfig
+from distill.pretrained.registry import resolve_model
 
 # Options of the optimiser that only one choice of another option reads.
 _READ_BY = {
@@ -271,7 +272,11 @@ class StudentConfig(RunConfig):
 
     @property
     def teachers(self) -> list[Path]:
-        """The checkpoints of all teachers."""
+        """The checkpoints of all teachers; the name of a released model is its weights."""
+        return [resolve_model(path, weights=True) for path in self._named_teachers]
+
+    @property
+    def _named_teachers(self) -> list[Path]:
         given = self.teacher if isinstance(self.teacher, list) else [self.teacher]
         return [path for path in given if path is not None]
 
@@ -279,11 +284,11 @@ class StudentConfig(RunConfig):
         super().__post_init__()
         if not self.plugin:
             self.kd.require_built_in()
-        if self.kd.kind != "none" and not self.teachers:
+        if self.kd.kind != "none" and not self._named_teachers:
             raise ConfigError("--teacher is missing: give a teacher's checkpoint, or --kd.kind none to train without")
-        if self.kd.head_only and len(self.teachers) > 1:
+        if self.kd.head_only and len(self._named_teachers) > 1:
             raise ConfigError("--kd.head_only takes one --teacher: the trained student itself")
-        if self.kd.kind == "none" and self.teachers:
+        if self.kd.kind == "none" and self._named_teachers:
             raise ConfigError("--teacher contradicts --kd.kind none: leave one of them out")
-        if set(self.kd.weights) == {FEATURE} and len(self.teachers) > 1:
+        if set(self.kd.weights) == {FEATURE} and len(self._named_teachers) > 1:
             raise ConfigError("--kd.kind feature takes one --teacher: the features of the others have no effect")

@@ -7,6 +7,7 @@ from typing import Any
 from distill.data.datamodule import FaceData
 from distill.data.records import FaceRecord
 from distill.data.trained_photos import count_photos
+from distill.pretrained.registry import resolve_model
 from distill.provenance import commit
 from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact
 from distill.tracking.lineage import append_job, new_job
@@ -34,7 +35,8 @@ def training_inputs(config: RunConfig, task: LandmarkTask, data: FaceData) -> li
     """
     faces = [_faces(config, task, "train", data.train.records), _faces(config, task, "val", data.val.records)]
     teachers = config.teachers if isinstance(config, StudentConfig) and config.kd.kind != "none" else []
-    first = [path for path in (config.model.init, config.model.weights) if path is not None]
+    given = (config.model.init, config.model.weights)
+    first = [resolve_model(path, weights=True) for path in given if path is not None]
     return [*faces, *(file_artifact(path) for path in (*teachers, *first) if Path(path).is_file())]
 
 
