@@ -16,11 +16,11 @@ from distill.inference.backend import Backend
 from distill.inference.facemesh import SIZE, FaceMeshBackend
 from distill.inference.load import FACEMESH
 
-_SCALES, _SHIFTS = (1.2, 1.35, 1.5, 1.65, 1.8), (-0.2, -0.1, 0.0)
+_SCALES, _SHIFTS = (1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8), (-0.2, -0.15, -0.1, -0.05, 0.0)
 
 
 def tuned(faces: FaceSet) -> tuple[FaceMeshBackend, FaceMeshBackend]:
-    """Return the peer at its best crop, raw and with its constant offset, both chosen on `faces` (training faces).
+    """Return the peer raw and with its constant offset, each at its best crop, all chosen on `faces` (training faces).
 
     Raises:
         ConfigError: mediapipe 0.10.21 is not installed.
@@ -28,18 +28,18 @@ def tuned(faces: FaceSet) -> tuple[FaceMeshBackend, FaceMeshBackend]:
     few = replace(faces, records=faces.records[:: max(1, len(faces.records) // 100)])
     few = replace(few, distances={k: v[:: max(1, len(faces.records) // 100)] for k, v in faces.distances.items()})
     crops = [CropSpec(SIZE, scale, shift) for scale, shift in product(_SCALES, _SHIFTS)]
-    errors = [_error(FaceMeshBackend(crop), few) for crop in crops]
-    best = crops[int(np.argmin(errors))]
-    offset = mean_offset(FaceMeshBackend(best), faces.records, faces.boxes)
-    return FaceMeshBackend(best), FaceMeshBackend(best, offset)
+    errors = [_errors(FaceMeshBackend(crop), few) for crop in crops]
+    raw, calibrated = (crops[int(index)] for index in np.argmin(errors, axis=0))
+    offset = mean_offset(FaceMeshBackend(calibrated), faces.records, faces.boxes)
+    return FaceMeshBackend(raw), FaceMeshBackend(calibrated, offset)
 
 
-def _error(backend: FaceMeshBackend, faces: FaceSet) -> float:
+def _errors(backend: FaceMeshBackend, faces: FaceSet) -> tuple[float, float]:
+    """Return the NME, and what is left of it without the mean error of each point, which the offset takes away."""
     found = measure(backend, faces, FACEMESH, progress=False)[UNCHANGED]
-    residual = found.offsets
-    # The spread about the mean error, because that mean is what the offset takes away.
-    spread = np.linalg.norm(residual - residual.mean(0), axis=-1).mean(1)
-    return float((spread / found.distances[found.primary]).mean())
+    residual, distances = found.offsets, found.distances[found.primary]
+    raw, spread = (np.linalg.norm(part, axis=-1).mean(1) for part in (residual, residual - residual.mean(0)))
+    return float((raw / distances).mean()), float((spread / distances).mean())
 
 
 def mean_offset(backend: Backend, records: Sequence[FaceRecord], boxes: str) -> NDArray[np.float32]:
