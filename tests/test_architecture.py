@@ -56,6 +56,12 @@ def test_training_needs_no_converter_detector_or_tracker():
     assert done.returncode == 0, done.stderr
 
 
+def test_an_evaluation_needs_torch_alone():
+    """torchmetrics took three of the five seconds that `distill evaluate` needs to start."""
+    done = import_without(["evaluate.evaluate", "report.page"], [name for name in HEAVY if name != "torch"])
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_command_line_starts_light():
     done = run_python(
         f"import sys, distill.cli.main; print(sorted(set(sys.modules) & set({[*HEAVY, 'numpy', 'cv2', 'wandb']})))"

@@ -1,4 +1,8 @@
-"""Landmark metrics: NME, failure rate, area under the CED curve, accuracy within a radius."""
+"""Landmark metrics: NME, failure rate, area under the CED curve, accuracy within a radius.
+
+`LandmarkMetrics`, which trainings update batch by batch, is imported from `distill.metrics.landmarks`: torchmetrics
+takes as long to import as torch, and an evaluation needs it not.
+"""
 
 from distill.metrics.functional import (
     accuracy_within,
@@ -10,10 +14,8 @@ from distill.metrics.functional import (
     point_errors,
     summarise,
 )
-from distill.metrics.landmarks import LandmarkMetrics
 
 __all__ = [
-    "LandmarkMetrics",
     "accuracy_within",
     "area_under_ced",
     "ced",

@@ -17,7 +17,7 @@ from distill.landmarks import load_scheme, own_definitions, scheme_name
 from distill.losses.cross_format import CrossFormatLoss
 from distill.losses.derived import DerivedPointLoss
 from distill.losses.supervised import make_loss, require_loss_fits
-from distill.metrics import LandmarkMetrics
+from distill.metrics.landmarks import LandmarkMetrics
 from distill.models import create_model
 from distill.models.activation_checkpointing import checkpoint_activations
 from distill.models.checkpoint import without_pretrained

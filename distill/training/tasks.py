@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
 from distill.losses.cross_format import CrossFormatLoss
-from distill.metrics import LandmarkMetrics
+from distill.metrics.landmarks import LandmarkMetrics
 from distill.models import Prediction
 from distill.models.regression import every_head
 from distill.spec import ModelSpec

@@ -36,7 +36,7 @@ from distill.landmarks import load_scheme
 from distill.losses.config import KDConfig
 from distill.losses.distillation import per_landmark
 from distill.losses.supervised import make_loss
-from distill.metrics import LandmarkMetrics
+from distill.metrics.landmarks import LandmarkMetrics
 from distill.models import Prediction, create_model
 from distill.models.checkpoint import load_model
 from distill.models.heatmaps import soft_argmax

@@ -9,7 +9,8 @@ import torch
 
 from distill.errors import ConfigError
 from distill.landmarks import load_scheme
-from distill.metrics import LandmarkMetrics, nme_per_face, normaliser, summarise
+from distill.metrics import nme_per_face, normaliser, summarise
+from distill.metrics.landmarks import LandmarkMetrics
 
 SCHEME = load_scheme("inner51")
 
