@@ -9,7 +9,7 @@ import torch
 from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
 from distill.detection.retinaface.net_file import NetFile
 from distill.errors import CheckpointError, ConfigError, ExportError
-from distill.export.detector import box_parity, export_detector, torch_maps
+from distill.export.detector import DetectorExport, box_parity, export_detector, torch_maps
 from distill.models.checkpoint import load_model
 from distill.models.detector_checkpoint import DetectorSpec, is_detector, load_detector, save_detector
 from distill.tflite.serialization import read_model
@@ -24,11 +24,17 @@ def net() -> RetinaFace:
     return RetinaFace(CONFIG).eval()
 
 
-@pytest.mark.slow
-def test_one_file_runs_at_every_size(net: RetinaFace, tmp_path: Path) -> None:
-    """Catches a constant size in the graph, such as that of the pyramid's upsampling."""
+@pytest.fixture(scope="module")
+def made(net: RetinaFace, tmp_path_factory: pytest.TempPathFactory) -> DetectorExport:
+    """The detector in floats and in integers."""
     require_lane("classic")
-    made = export_detector(net, tmp_path, "net", ("fp32",))
+    photos = [np.random.default_rng(0).integers(0, 255, (160, 160, 3)).astype(np.uint8)]
+    return export_detector(net, tmp_path_factory.mktemp("exported"), "net", ("fp32", "int8"), photos)
+
+
+@pytest.mark.slow
+def test_one_file_runs_at_every_size(net: RetinaFace, made: DetectorExport) -> None:
+    """Catches a constant size in the graph, such as that of the pyramid's upsampling."""
     assert made.ops["fp32"].passed
     rng = np.random.default_rng(0)
     for path in (made.files["onnx"], made.files["fp32"]):
@@ -46,11 +52,9 @@ def test_one_file_runs_at_every_size(net: RetinaFace, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_int8_has_its_first_and_last_layers_in_floats(net: RetinaFace, tmp_path: Path) -> None:
+def test_int8_has_its_first_and_last_layers_in_floats(made: DetectorExport) -> None:
     """In integers the first PAD takes longer than the convolution behind it, and outputs have 256 values."""
-    require_lane("classic")
-    photos = [np.random.default_rng(0).integers(0, 255, (160, 160, 3)).astype(np.uint8)]
-    graph = read_model(export_detector(net, tmp_path, "net", ("int8",), photos).files["int8"]).main
+    graph = read_model(made.files["int8"]).main
     layers = [node for node in graph.operators if node.op == "CONV_2D"]
     ends = [node for node in layers if node.outputs[0] in graph.outputs]
     assert len(ends) == len(graph.outputs) == 9
