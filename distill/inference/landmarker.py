@@ -69,7 +69,7 @@ class Landmarker:
 
     @classmethod
     def from_pretrained(cls, name: str = DEFAULT_MODEL, **options: Any) -> "Landmarker":
-        """Load a released model by its name, one of its files such as `efld_128_int8`, or `hf:OWNER/REPOSITORY/FILE`.
+        """Load a released model by its name, a file of it such as `efld_51_128_int8`, or `hf:OWNER/REPOSITORY/FILE`.
 
         Args:
             name: the file it stands for is compared with its published SHA-256.

@@ -51,9 +51,9 @@ def test_names_stand_for_files_and_paths_for_themselves(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert resolve_model(DEFAULT_MODEL) == CHECKPOINTS / f"{DEFAULT_MODEL}_fp16.tflite"
     assert resolve_model(DEFAULT_MODEL, weights=True) == CHECKPOINTS / f"{DEFAULT_MODEL}.safetensors"
-    assert resolve_model("efld_128_int8") == CHECKPOINTS / "efld_128_int8.tflite"
+    assert resolve_model("efld_51_128_int8") == CHECKPOINTS / "efld_51_128_int8.tflite"
     assert resolve_model("folder/net.onnx") == Path("folder/net.onnx")
-    assert Landmarker.from_pretrained("efld_128").spec.arch == "efld"
+    assert Landmarker.from_pretrained("efld_51_128").spec.arch == "efld"
     with pytest.raises(CheckpointError, match="did you mean 'student_128_refined'"):
         open_backend("student_128_refind")
 
@@ -82,7 +82,7 @@ def test_the_list_says_which_models_are_not_installed(
     assert main(["models"]) == 0
     absent = capsys.readouterr().out.splitlines()[-1]
     assert absent.startswith("Not in this installation")
-    assert ("efld_128" in absent, DEFAULT_MODEL in absent) == (True, False)
+    assert ("efld_51_128" in absent, DEFAULT_MODEL in absent) == (True, False)
 
 
 def test_a_card_without_a_header_is_told(tmp_path: Path) -> None:
