@@ -28,7 +28,7 @@ OUT = Path("results/studies/released.json")
 CHOICE = {
     "student_68_256 fp16": "68 points, most accurate",
     "student_68_128 fp16": "68 points, the default",
-    "efld_51_128 int8": "51 points, smallest",
+    "efld_68_128 int8": "68 points, smallest",
     "FaceMesh": "468 points",
 }
 
