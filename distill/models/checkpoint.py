@@ -186,11 +186,15 @@ def keep_head(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Module, 
     Raises:
         ConfigError: there is no such head, and no such points.
     """
+    load_scheme(scheme)  # a name or a file that is none is told as such
     heads = schemes_of(net, spec.scheme)
     if scheme not in heads and selected_points(spec.scheme, scheme) is not None:
         return select_points(*keep_head(net, spec, spec.scheme), scheme)
     if scheme not in heads:
-        raise ConfigError(f"{spec.arch} has no head for {scheme}; it has {', '.join(heads)}")
+        raise ConfigError(
+            f"{spec.arch} has no head for {scheme}, whose points are no part of {spec.scheme}'s; it has "
+            f"{', '.join(heads)}"
+        )
     if not isinstance(net, RegressionNet) or len(heads) == 1:
         return net, spec
     # Only the main head predicts its uncertainty.

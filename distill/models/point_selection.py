@@ -37,7 +37,10 @@ def select_points(net: nn.Module, spec: ModelSpec, scheme: str) -> tuple[nn.Modu
         raise ConfigError(f"the points of {scheme} are no part of those of {spec.scheme}, which {spec.arch} predicts")
     smaller = create_model(spec.arch, scheme, **spec.options)
     if not _take_weights(smaller, net, points, spec.scheme, scheme) or not _equal(smaller.eval(), net, points, spec):
-        raise ConfigError(f"{spec.arch}: points cannot be left out of this network; train it on {scheme}")
+        raise ConfigError(
+            f"{spec.arch}: points cannot be left out of this network, or not with the edges of {scheme} (those of a "
+            f"network with edge maps must be edges of {spec.scheme}); train it on {scheme}"
+        )
     set_annotation_shift(smaller, spec.annotation_shift)
     definitions = own_definitions([scheme])
     return smaller, replace(spec, scheme=scheme, n_points=len(points), definitions=definitions)

@@ -72,6 +72,20 @@ def test_points_of_a_scheme_of_ones_own_are_kept_with_its_definition(tmp_path: P
         torch.testing.assert_close(found, net(crops).landmarks[:, [36, 45]], rtol=0, atol=1e-5)
 
 
+def test_a_scheme_that_is_none_and_edges_that_the_network_lacks_are_told(tmp_path: Path) -> None:
+    net, spec = trained("mobilevit_v2_050", 64)
+    save_model(tmp_path / "net.safetensors", net, spec)
+    with pytest.raises(CheckpointError, match=r"missing\.yaml"):
+        load_model(tmp_path / "net.safetensors", str(tmp_path / "missing.yaml"))
+    with pytest.raises(CheckpointError, match="unknown landmark scheme 'iner51'"):
+        load_model(tmp_path / "net.safetensors", "iner51")
+    register_scheme(OWN, "own.yaml")
+    with pytest.raises(
+        ConfigError, match=r"not with the edges of two_eyes \(.* edges of ibug68\); train it on two_eyes"
+    ):
+        select_points(net, spec, "two_eyes")
+
+
 def test_blends_of_points_and_all_points_are_no_selection() -> None:
     assert selected_points("ibug68", "inner51") == INNER
     assert map_weights("wflw98", "inner51").shape == (51, 2, 98)
@@ -82,7 +96,7 @@ def test_blends_of_points_and_all_points_are_no_selection() -> None:
 
 def test_networks_whose_points_depend_on_each_other_are_refused(tmp_path: Path) -> None:
     net, spec = trained("dan_2", 112, shift=0.0)  # its second stage sees the landmarks of the first
-    with pytest.raises(ConfigError, match="dan_2: points cannot be left out of this network; train it on inner51"):
+    with pytest.raises(ConfigError, match="dan_2: points cannot be left out of this network, or not with the edges"):
         select_points(net, spec, "inner51")
     save_model(tmp_path / "dan.safetensors", net, spec)
     with pytest.raises(CheckpointError, match="cannot be left out"):

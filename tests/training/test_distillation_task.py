@@ -170,6 +170,21 @@ def test_other_faces_teachers_and_crops_are_kept_apart(
     assert len(names) == len(changes)
 
 
+def test_a_scheme_that_changed_under_its_name_is_another_cache(
+    make_config: Any, faces: Path, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A teacher is reduced to the points that `from:` of a user's scheme names."""
+    config = _cached(make_config, "run", teacher, tmp_path / "kept")
+    data = build_data(config.data, ["inner51"], config.seed, config.trainer.epochs)
+    found = []
+    for points in ([0, 1], [1, 0]):
+        monkeypatch.setattr(
+            "distill.training.teacher_cache.factory.own_definition", lambda name, points=points: {"from": points}
+        )
+        found.append(identity(config, data.train))
+    assert found[0] != found[1]
+
+
 def test_the_bound_of_a_cache_holds_where_epochs_show_a_part_of_a_set(
     make_config: Any, faces: Path, teacher: Path, tmp_path: Path
 ) -> None:

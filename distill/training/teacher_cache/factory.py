@@ -16,6 +16,7 @@ from distill.data.dataset import FaceDataset
 from distill.data.multi_dataset import MixedDataset
 from distill.data.splits import data_hash
 from distill.files import sha256
+from distill.landmarks import own_definition
 from distill.training.config import StudentConfig
 from distill.training.precision import resolved
 from distill.training.teacher import FrozenTeacher, Teacher
@@ -59,7 +60,8 @@ def identity(config: StudentConfig, faces: FaceDataset | MixedDataset) -> dict[s
         "format": f"distill-teacher-cache/1 {config.kd.cache.form}",
         "teachers": [sha256(path) for path in config.teachers],
         "flip": config.kd.flip,
-        "scheme": config.data.scheme,
+        # Which of its points a teacher is reduced to; a user's scheme may have changed under its name.
+        "scheme": [config.data.scheme, own_definition(config.data.scheme)],
         "faces": data_hash(faces.records),
         "order": names,
         "crop": asdict(config.data.crop.spec()) | ({"size": "the teacher's"} if once else {}),
