@@ -8,7 +8,7 @@ from distill.tracking.lineage import Job
 from distill.tracking.tables import Table
 from distill.tracking.wandb_artifacts import log, use
 from distill.tracking.wandb_server import why_offline
-from distill.tracking.wandb_service import forget_lost_service, open_run
+from distill.tracking.wandb_service import drop_lost_service, open_run
 from distill.tracking.wandb_settings import drop_logs, private_settings
 
 # Seconds that the end of a job waits for the upload.
@@ -75,7 +75,7 @@ def send_job(job: Job, folder: Path, settings: JobSettings, tables: Mapping[str,
             for artifact in job.outputs:
                 log(run, artifact)
     except Exception as error:  # noqa: BLE001  the job is done, whatever the tracker does
-        forget_lost_service(error)
+        drop_lost_service(error)
         reason = (str(error).strip().splitlines() or [repr(error)])[0]
         return f"failed ({reason})"
     finally:

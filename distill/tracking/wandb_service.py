@@ -27,18 +27,18 @@ def open_run(**options: Any) -> Any:
     try:
         return wandb.init(**options)
     except Exception as error:
-        if not forget_lost_service(error):
+        if not drop_lost_service(error):
             raise
     return wandb.init(**options)
 
 
-def forget_lost_service(error: Exception) -> bool:
+def drop_lost_service(error: Exception) -> bool:
     """Return whether an error of wandb means that a helper process was lost; if so, the next run starts another one."""
     if _SERVICE not in os.environ or not (isinstance(error, ConnectionError) or type(error).__name__ in _LOST):
         return False
     import wandb
 
-    # It fails like everything else, or exits with the status of the helper process; what it holds is forgotten before.
+    # It drops its state first, then fails like everything else or exits with the status of the helper process.
     with contextlib.suppress(Exception, SystemExit):
         wandb.teardown()
     os.environ.pop(_SERVICE, None)

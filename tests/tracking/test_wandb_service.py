@@ -10,7 +10,7 @@ import pytest
 
 from distill.tracking.attach import AttachConfig, record_job
 from distill.tracking.lineage import read_jobs
-from distill.tracking.wandb_service import forget_lost_service, open_run
+from distill.tracking.wandb_service import drop_lost_service, open_run
 from distill.tracking.wandb_settings import private_settings
 from tests.support.wandb_files import read_wandb
 from tests.support.wandb_helper import kill_wandb_helper
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOSE = """
 import sys
 from pathlib import Path
-from distill.tracking.wandb_service import forget_lost_service, open_run
+from distill.tracking.wandb_service import drop_lost_service, open_run
 from distill.tracking.wandb_settings import private_settings
 from tests.support.wandb_helper import kill_wandb_helper
 run = open_run(project="p", id="lost", dir=sys.argv[1], mode="offline", settings=private_settings())
@@ -27,7 +27,7 @@ kill_wandb_helper()
 try:
     run.log({"loss": 1.0}, step=1)
 except ConnectionError as error:
-    print(forget_lost_service(error))
+    print(drop_lost_service(error))
 """
 
 
@@ -84,5 +84,5 @@ def test_a_helper_process_that_does_not_start_is_tried_once(monkeypatch: pytest.
 
 def test_other_errors_leave_the_helper_process_and_its_runs(tmp_path: Path) -> None:
     with opened(tmp_path / "first", "first") as run:
-        assert not forget_lost_service(ValueError("no such option"))
+        assert not drop_lost_service(ValueError("no such option"))
         run.log({"loss": 1.0}, step=1)

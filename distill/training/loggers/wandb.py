@@ -25,7 +25,7 @@ from distill.tracking.run_folder import stored_id
 from distill.tracking.wandb_artifacts import log as log_artifact
 from distill.tracking.wandb_artifacts import use as use_artifact
 from distill.tracking.wandb_server import why_offline
-from distill.tracking.wandb_service import forget_lost_service, open_run
+from distill.tracking.wandb_service import drop_lost_service, open_run
 from distill.tracking.wandb_settings import drop_logs, private_settings
 from distill.training.config import RunConfig
 from distill.training.lineage import best_metrics, best_model, job_type
@@ -133,7 +133,7 @@ class WandbLog(Logger):
             action()
         except Exception as error:  # noqa: BLE001  the training goes on, whatever the tracker does
             self.lost = True
-            forget_lost_service(error)
+            drop_lost_service(error)
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             print(f"W&B failed ({reason}): the training goes on; later: distill sync {self.folder}")
 
