@@ -35,8 +35,8 @@ def recorded_evaluation(model: Path) -> Path | None:
 
 def _file_of(name: Path | None, digest: str, folder: Path, model: Path) -> Path | None:
     """Return the file with a recorded name and hash: in the records of the run, in the run or beside the model."""
-    places = [] if name is None else [folder / RECORDS / name, folder / name, model.parent / name]
-    return next((path for path in places if path.is_file() and sha256(path) == digest), None)
+    candidates = [] if name is None else [folder / RECORDS / name, folder / name, model.parent / name]
+    return next((path for path in candidates if path.is_file() and sha256(path) == digest), None)
 
 
 def evaluation_command(model: Path) -> str:
