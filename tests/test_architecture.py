@@ -19,7 +19,7 @@ LIGHT_MODULES += ["tflite.interpreter", "detection.detector", "inference.landmar
 TRAINING_MODULES = ["data.datamodule", "models.heatmaps", "models", "losses.supervised", "metrics", "training.fit"]
 # `all` names other extras; the documentation site is built in an environment of its own; tests of optional trackers,
 # sweeps and OpenVINO are skipped without their packages.
-UNLOCKED_EXTRAS = ("all", "docs", "tensorboard", "mlflow", "trackio", "sweep", "s3", "s3-tests", "openvino")
+UNLOCKED_EXTRAS = ("all", "docs", "tensorboard", "mlflow", "trackio", "s3", "s3-tests", "openvino")
 NOT_FOR_TRAINING = ["tensorflow", "onnx2tf", "mediapipe", "wandb", "onnx", "ai_edge_litert", "tflite_runtime"]
 
 

@@ -27,18 +27,21 @@ def submit(
         out: the zip; submission.json is written beside it.
         contest: rules: the name of a file in configs/contest, or the path of a YAML file.
         photos: folder of photos for the dry run; by default generated ones: one, several, no face, half a file.
-        results: JSON of `distill evaluate`, whose numbers go into the technical report; a bad NME is reported.
+        results: JSON of `distill evaluate`, whose numbers go into the technical report; a bad NME is reported. By
+            default that of the last evaluation of this file in its run.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
         python: interpreter of the dry run, a path or a name such as `python3.10`; by default one that the rules allow.
         log: run that the package is recorded in.
     """
     from distill.cli.record import record_submission
     from distill.files import require_writable
+    from distill.submission.evaluation import recorded_evaluation
     from distill.submission.submit import submit as build
 
     model = resolve_model(model)
     require_known(model)
     require_writable(out)
+    results = results or recorded_evaluation(model)
     report = build(model, out, contest=contest, photos=photos, results=results, wheels=wheels, python=python)
     run = report.dry_run
     print(f"{out}: {report.bytes / 1e6:.2f} MB, sha256 {report.sha256[:16]}, needs TFLite >= {report.min_runtime}")
@@ -49,6 +52,8 @@ def submit(
             f"the package's TFLite runtime puts the points {report.runtime_px:.3f} px from where the newest here does"
         )
     print("installed there:", ", ".join(run.installed))
+    if results is not None:
+        print(f"evaluation in the report: {results}")
     record_submission(log, model, out, report.contest, results)
     for concern in report.concerns:
         print(f"warning: {concern}", file=sys.stderr)

@@ -22,7 +22,7 @@ from distill.opcheck.check import check_model
 from distill.spec import ModelSpec, read_sidecar, sidecar_path, write_sidecar
 from distill.submission.contest_rules import Contest, Points, load_contest
 from distill.submission.dry_run import DryRun, dry_run, python_version
-from distill.submission.evaluation import concerns
+from distill.submission.evaluation import concerns, evaluation_command
 from distill.submission.package_runtime import package_runtime
 from distill.submission.requirements import ENTRY, canonical, check_requirements, required_names, shipped_files
 from distill.submission.run_model import attempt
@@ -218,7 +218,7 @@ def build_submission(
     with _single_output(model, rules) as shipped:
         done = _package(shipped, target, rules_path, rules, photos, report, wheels, interpreter)
     slow = slow_integers(model, _requirements().decode())
-    done = replace(done, concerns=(*concerns(report, sha256(model)), *slow))
+    done = replace(done, concerns=(*concerns(report, sha256(model), evaluation_command(model)), *slow))
     write_json(target.parent / REPORT, asdict(done))
     return done
 

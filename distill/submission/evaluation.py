@@ -1,23 +1,70 @@
-"""Check the evaluation of a packaged model: a bad or missing one is reported."""
+"""Evaluation of a packaged model: found in the run of the model, and reported where it is bad or missing."""
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from distill.files import sha256
+from distill.tracking.artifact import EVALUATION
+from distill.tracking.lineage import read_jobs
+from distill.tracking.run_folder import RECORDS, find_run, read_config
 
 # The NME from which the literature counts a face as a failure (FR at 8 %); as a mean it means a network without use.
 BAD_NME_PERCENT = 8.0
 _OVER = ("ocular", "pupil")
 
 
-def concerns(results: Mapping[str, Any], model_sha256: str) -> tuple[str, ...]:
+def recorded_evaluation(model: Path) -> Path | None:
+    """Return the file of the last evaluation of a model that its run has recorded, None where there is none.
+
+    An evaluation of the checkpoint that the model was exported from is not one of the model.
+    """
+    folder = find_run(model)
+    if folder is None or not model.is_file():
+        return None
+    digest = sha256(model)
+    for job in reversed(read_jobs(folder)):
+        if digest in {artifact.sha256 for artifact in job.inputs}:
+            for artifact in job.outputs:
+                found = None if artifact.type != EVALUATION else _file_of(artifact.path, artifact.sha256, folder, model)
+                if found is not None:
+                    return found
+    return None
+
+
+def _file_of(name: Path | None, digest: str, folder: Path, model: Path) -> Path | None:
+    """Return the file with a recorded name and hash: in the records of the run, in the run or beside the model."""
+    candidates = [] if name is None else [folder / RECORDS / name, folder / name, model.parent / name]
+    return next((path for path in candidates if path.is_file() and sha256(path) == digest), None)
+
+
+def evaluation_command(model: Path) -> str:
+    """Return the command that evaluates a model on the test faces of its run; outside a run the faces are left open."""
+    folder = find_run(model)
+    data = {} if folder is None else read_config(folder).get("data") or {}
+    words = ["distill", "evaluate", str(model)]
+    if data.get("preset"):
+        words += ["--data.preset", data["preset"], "--data.root", data["root"]]
+    elif data.get("format", "shards") != "shards":  # shards are for trainings alone
+        words += ["--data.format", data["format"], "--data.root", data["root"]]
+    else:
+        return f"{shlex.join(words)} --data.format FORMAT --data.root FOLDER"
+    return shlex.join([*words, *(["--data.subset", data["test_subset"]] if data.get("test_subset") else [])])
+
+
+def concerns(results: Mapping[str, Any], model_sha256: str, command: str) -> tuple[str, ...]:
     """Return what speaks against packaging a model, one line each; empty where its evaluation is good.
 
     Args:
         results: of `distill evaluate --json`; empty where none are given.
         model_sha256: of the file that is packaged, or of the one it is a copy of.
+        command: that evaluates this file.
     """
     if not results:
         return (
-            "no evaluation given: name that of this file, from `distill evaluate MODEL --json FILE`: --results FILE",
+            f"no evaluation of this file is recorded in its run: run `{command} --json evaluation.json`, "
+            "then this command with --results evaluation.json",
         )
     metrics = results.get("metrics")
     kinds = [kind for kind in _OVER if isinstance(metrics, Mapping) and isinstance(metrics.get(kind), Mapping)]
@@ -35,5 +82,5 @@ def concerns(results: Mapping[str, Any], model_sha256: str) -> tuple[str, ...]:
     protocol = results.get("protocol")
     evaluated = protocol.get("model_sha256") if isinstance(protocol, Mapping) else None
     if evaluated != model_sha256:
-        found.append("the evaluation is of another file (its SHA-256 differs); evaluate the .tflite itself")
+        found.append(f"the evaluation is of another file (its SHA-256 differs); evaluate the .tflite itself: {command}")
     return tuple(found)

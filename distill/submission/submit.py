@@ -9,6 +9,7 @@ from typing import Any
 from distill.errors import ConfigError, suggest
 from distill.pretrained.resources import CONTESTS
 from distill.submission.build import SubmissionReport, build_submission
+from distill.submission.evaluation import recorded_evaluation
 from distill.submission.samples import sample_photos
 
 WHEELS = Path(".wheels")
@@ -31,7 +32,8 @@ def submit(
         out: the zip; submission.json is written beside it.
         contest: the name of a file in configs/contest, or the path of a YAML file.
         photos: folder of photos for the dry run; generated ones by default.
-        results: JSON of `distill evaluate`, whose numbers go into the technical report.
+        results: JSON of `distill evaluate`, whose numbers go into the technical report; by default that of the last
+            evaluation of the model in its run.
         wheels: folder with the wheels of the requirements, to install without a network; `.wheels` where it exists.
         python: interpreter of the dry run, a path or a name; by default this one where the rules name its version,
             else the newest that they name and that is installed.
@@ -44,6 +46,7 @@ def submit(
     wheels = wheels or (WHEELS if WHEELS.is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="distill-photos-") as folder:
         chosen = photos_in(photos) if photos else sample_photos(folder)
+        results = results or recorded_evaluation(Path(model))
         numbers = read_results(results) if results else {}
         return build_submission(Path(model), Path(out), rules, chosen, numbers, wheels, python)
 

@@ -5,7 +5,7 @@ A record that cannot be written is one line on the error stream: a finished resu
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,13 +27,13 @@ class AttachConfig:
     Attributes:
         run: folder of the run the job belongs to; the one its file lies in by default, `none` records nothing.
         wandb: Weights & Biases `offline`, `online` or `disabled`; as the run itself by default.
-        tags: W&B tags.
-        notes: W&B notes.
+        tags: W&B tags; those of the run by default.
+        notes: W&B notes; those of the run by default.
     """
 
     run: Path | None = None
     wandb: Mode | None = None
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] | None = None
     notes: str | None = None
 
 
@@ -82,8 +82,10 @@ def record_job(
     mode = config.wandb or _wandb_mode(log)
     if mode != "disabled":
         group = str(log.get("group") or folder.name)
+        tags = (log.get("tags") or ()) if config.tags is None else config.tags
+        notes = log.get("notes") if config.notes is None else config.notes
         settings = JobSettings(
-            mode, str(log.get("project", "distill")), log.get("entity"), group, tuple(config.tags), config.notes
+            mode, str(log.get("project", "distill")), log.get("entity"), group, tuple(map(str, tags)), notes
         )
         if problem := send_job(job, folder, settings, tables or {}):
             print(f"W&B: {problem}; the record is in {folder / 'lineage.jsonl'}", file=sys.stderr)

@@ -8,6 +8,7 @@ from distill.tracking.lineage import Job
 from distill.tracking.tables import Table
 from distill.tracking.wandb_artifacts import log, use
 from distill.tracking.wandb_server import why_offline
+from distill.tracking.wandb_service import drop_lost_service, open_run
 from distill.tracking.wandb_settings import drop_logs, private_settings
 
 # Seconds that the end of a job waits for the upload.
@@ -52,7 +53,7 @@ def send_job(job: Job, folder: Path, settings: JobSettings, tables: Mapping[str,
     if settings.mode == "online":
         reason = why_offline(settings.project, f"{job.run}-{job.type}", job.id, entity=settings.entity)
     try:
-        with wandb.init(
+        with open_run(
             project=settings.project,
             entity=settings.entity,
             group=settings.group,
@@ -74,6 +75,7 @@ def send_job(job: Job, folder: Path, settings: JobSettings, tables: Mapping[str,
             for artifact in job.outputs:
                 log(run, artifact)
     except Exception as error:  # noqa: BLE001  the job is done, whatever the tracker does
+        drop_lost_service(error)
         reason = (str(error).strip().splitlines() or [repr(error)])[0]
         return f"failed ({reason})"
     finally:

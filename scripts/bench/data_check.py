@@ -131,32 +131,36 @@ def nanoseconds_a_pair(count: int = 20_000) -> float:
     return round((time.process_time() - start) / (count * (count - 1) / 2) * 1e9, 2)
 
 
-def sets(folder: Path, counts: list[int]) -> Iterator[tuple[str, int, Path]]:
-    """Yield format, faces and folder of each data set, when it has been written."""
+_WRITE = {"manifest": write_manifest, "csv": write_csv}
+
+
+def sets(folder: Path, counts: list[int], formats: list[str]) -> Iterator[str]:
+    """Yield the format of each data set, when it has been written."""
     shape = render_face(3, 0, _SIDE, 0.0).landmarks[_SCHEME]
     written = 0
     for count in sorted(counts):
         write_photos(folder, written, count)
         written = count
-        for format, write in (("manifest", write_manifest), ("csv", write_csv)):
+        for format in formats:
             for path in (*folder.glob("*.csv"), *folder.glob("*.json")):
                 path.unlink()
-            write(folder, count, shape)
-            yield format, count, folder
+            _WRITE[format](folder, count, shape)
+            yield format
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, nargs="+", default=[20_000, 100_000])
+    parser.add_argument("--formats", nargs="+", choices=list(_WRITE), default=list(_WRITE))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     folder = options.folder / "faces"
     shutil.rmtree(folder, ignore_errors=True)
-    results: dict[str, Any] = {"manifest": [], "csv": []}
-    for format, _, path in sets(folder, options.faces):
-        results[format].append(measured(format, path, options.workers))
+    results: dict[str, Any] = {format: [] for format in options.formats}
+    for format in sets(folder, options.faces, options.formats):
+        results[format].append(measured(format, folder, options.workers))
         Console(file=sys.stderr).print(format, results[format][-1])
     results["ns_a_pair"] = nanoseconds_a_pair()
     Console().print(results)

@@ -5,8 +5,9 @@
 It writes a manifest of `--packed` generated faces in `--photos` distinct photos, packs it with `distill data pack`, and
 repeats these shards, each time with other points and groups, until there are `--faces`: the tar files are hard links,
 the rows of the index are files of their own. It starts `distill teacher` on the shards, stops it after its first step,
-and reads batches for `--seconds`. Memory is the peak of each process (VmHWM) in MB; beside wall times, which depend on
-what else the machine does, stand CPU times.
+and reads batches for `--seconds`. Memory is the peak of each process (VmHWM) in MB, and of all together, in
+which pages that several share count once; beside wall times, which depend on what else the machine does, stand CPU
+times. `--only-start` measures the start alone, on shards that are there, without wall times.
 """
 
 import argparse
@@ -100,6 +101,24 @@ def peaks(pid: int) -> list[float]:
     return [int(text.partition("VmHWM:")[2].split()[0]) / 1024 for text in lines if "VmHWM:" in text]
 
 
+def total_mb(pid: int) -> float:
+    """Return the memory of a process and its children in MB, where pages that several of them share count once.
+
+    Anonymous memory is shared by halves, thirds, ... (Pss). Files that are mapped, libraries among them, count once,
+    those of the process that maps most: Pss would leave out what programs that are not measured share.
+    """
+    anonymous, files = 0, 0
+    for number in (str(pid), *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        try:
+            lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()[1:]
+        except OSError:  # it has ended
+            continue
+        kb = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
+        anonymous += kb["Pss_Anon"]
+        files = max(files, kb["Rss"] - kb["Anonymous"])
+    return (anonymous + files) / 1024
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -134,16 +153,19 @@ def measure_start(folder: Path, workers: int) -> dict[str, Any]:
     options = ["--model.arch", "efld", "--data.workers", f"{workers}", "--trainer.accelerator", "cpu"]
     logs = ["--log.wandb", "disabled", "--log.every", "1", "--runs", f"{runs}", "--name", metrics.parent.name]
     with started([*command, *options, *logs]) as process:
+        together = 0.0
         while not (metrics.is_file() and "train/loss" in metrics.read_text()):
             if process.poll() is not None:
                 raise SystemExit("the training ended before its first step")
+            together = max(together, total_mb(process.pid))
             time.sleep(0.05)
         seconds = time.monotonic() - begin
+        together = max(together, total_mb(process.pid))
         own, *others = peaks(process.pid)
         cpu = cpu_seconds(process.pid)
     return {
         "seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "mb": round(own),
-        "worker_mb": [round(value) for value in others],
+        "worker_mb": [round(value) for value in others], "together_mb": round(together),
     }  # fmt: skip
 
 
@@ -180,25 +202,22 @@ def measure_reading(folder: Path, workers: int, seconds: float) -> list[float]:
     return [round(float(value), 1) for value in done.stdout.split()]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", type=int, default=100_000)
-    parser.add_argument("--packed", type=int, default=10_000)
-    parser.add_argument("--photos", type=int, default=100)
-    parser.add_argument("--per-shard", type=int, default=10_000)
-    parser.add_argument("--size", type=int, default=48)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+def measure_start_alone(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the memory that the start of a training takes on shards that are there."""
+    index = json.loads((options.folder / "shards" / INDEX).read_text())
+    start = measure_start(options.folder, options.workers)
+    return {"faces": index["faces"], "start": {name: value for name, value in start.items() if name != "seconds"}}
+
+
+def measure_all(options: argparse.Namespace) -> dict[str, Any]:
+    """Pack faces, repeat them, and return all measurements."""
     write_manifest(options.folder, options.packed, options.photos)
     pack, check = measure_pack(options.folder, options.per_shard, options.size)
     root = options.folder / "shards"
     index = repeat_shards(root, options.faces)
     several, _ = measure_reading(options.folder, options.workers, options.seconds)
     _, alone = measure_reading(options.folder, 0, options.seconds)
-    results = {
+    return {
         "faces": index["faces"],
         "shards": len(index["shards"]),
         "shard_bytes": sum(shard["bytes"] for shard in index["shards"]),
@@ -209,6 +228,22 @@ def main() -> None:
         "faces_per_second": several,
         "faces_per_cpu_second": alone,
     }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faces", type=int, default=100_000)
+    parser.add_argument("--packed", type=int, default=10_000)
+    parser.add_argument("--photos", type=int, default=100)
+    parser.add_argument("--per-shard", type=int, default=10_000)
+    parser.add_argument("--size", type=int, default=48)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--only-start", action="store_true")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results = measure_start_alone(options) if options.only_start else measure_all(options)
     Console().print(results)
     if options.json is not None:
         names = ("packed", "photos", "size", "workers")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
 TORCH_LOCK = ROOT / "scripts" / "torch.lock"
 PROJECT = "distill-landmarks"
-EXTRAS = ("runtime", "heic", "train", "track", "convert", "old-runtime", "peers", "docs", "dev")
+EXTRAS = ("runtime", "heic", "train", "track", "sweep", "convert", "old-runtime", "peers", "docs", "dev")
 OLDEST_PYTHON = "3.11"
 # A build of torch brings its own libraries: those of CUDA, or none.
 WITH_TORCH = ("torch", "torchvision")

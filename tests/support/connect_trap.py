@@ -67,7 +67,9 @@ def run_trapped(code: str, folder: Path, timeout_s: float) -> tuple[subprocess.C
     attempts = folder / "attempts.txt"
     environment = {name: value for name, value in os.environ.items() if name not in _NEUTRAL}
     environment |= environment_variables()
-    environment |= {"PYTHONPATH": f"{folder / 'trap'}:{ROOT}", "CONNECT_TRAP": str(attempts), "HOME": str(home)}
+    given = filter(None, [os.environ.get("PYTHONPATH")])  # packages beside this environment
+    path = os.pathsep.join([str(folder / "trap"), str(ROOT), *given])
+    environment |= {"PYTHONPATH": path, "CONNECT_TRAP": str(attempts), "HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=folder, timeout=timeout_s
     )

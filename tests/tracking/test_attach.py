@@ -64,6 +64,25 @@ def test_a_job_is_a_run_beside_its_training(run: Path, measure: Measure) -> None
     assert not list(run.glob("wandb/*/logs"))
 
 
+@pytest.mark.parametrize(
+    ("config", "tags", "notes"),
+    [
+        (AttachConfig(), ["a", "b"], "n"),
+        (AttachConfig(tags=["c"]), ["c"], "n"),
+        (AttachConfig(tags=[], notes=""), [], ""),
+    ],
+)
+def test_a_job_has_the_tags_and_notes_of_its_run_unless_given(
+    run: Path, config: AttachConfig, tags: list[str], notes: str
+) -> None:
+    text = LOG.replace("group: study", "group: study, tags: [a, b], notes: n")
+    (run / "config.yaml").write_text("kd: {kind: none}\n" + text)
+    record_job(config, run, "check", [])
+    (file,) = run.glob("wandb/offline-run-*/*.wandb")
+    found = read_wandb(file, wait_s=30).run
+    assert (found.get("tags", []), found.get("notes", "")) == (tags, notes)
+
+
 def test_a_failing_tracker_costs_one_line(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,8 +37,7 @@ class Hashes(NamedTuple):
 def close_pairs(first: Hashes, second: Hashes | None, limit: int) -> Iterator[tuple[int, int, int]]:
     """Yield (i, j, differing bits) of the hashes that differ in at most `limit` bits, sorted by i, then j.
 
-    A product of +-1 vectors counts equal minus differing bits; it takes 6 ns of CPU time a pair of 256 bits, less than
-    counting bits does.
+    A product of +-1 vectors counts equal minus differing bits, in less CPU time than counting bits takes.
 
     Args:
         first: the hashes i.
@@ -62,7 +61,10 @@ def _pairs_of_rows(first: Hashes, second: Hashes | None, limit: int, start: int)
         part = others.part(column, column + _COLUMNS)
         size = signs.shape[1]
         equal = signs @ part.signs().T  # equal bits less differing ones
-        i, j = np.nonzero(equal >= size - 2 * limit)
+        least = size - 2 * limit
+        hit = np.flatnonzero(equal.max(1) >= least)  # few rows have a pair: a mask of all takes a third of the time
+        i, j = np.nonzero(equal[hit] >= least)
+        i = hit[i]
         differing = ((size - equal[i, j]) / 2).astype(np.int64)
         apart = (rows.kinds[i] != part.kinds[j]).all(1)
         pairs = np.stack([start + i, column + j, differing], 1)[apart]

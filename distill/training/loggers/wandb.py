@@ -25,6 +25,7 @@ from distill.tracking.run_folder import stored_id
 from distill.tracking.wandb_artifacts import log as log_artifact
 from distill.tracking.wandb_artifacts import use as use_artifact
 from distill.tracking.wandb_server import why_offline
+from distill.tracking.wandb_service import drop_lost_service, open_run
 from distill.tracking.wandb_settings import drop_logs, private_settings
 from distill.training.config import RunConfig
 from distill.training.lineage import best_metrics, best_model, job_type
@@ -86,9 +87,7 @@ class WandbLog(Logger):
         self._send(lambda: self._describe(inputs))
 
     def _open(self, config: RunConfig, run_id: str, mode: Mode, facts: Mapping[str, Any]) -> None:
-        import wandb
-
-        self.run = wandb.init(
+        self.run = open_run(
             project=config.log.project,
             entity=config.log.entity,
             group=config.log.group or config.name,
@@ -107,7 +106,7 @@ class WandbLog(Logger):
     def _describe(self, inputs: Sequence[Artifact]) -> None:
         """Define the summaries (best values) and log the inputs of the run."""
         for name, best in _BEST.items():
-            self.run.define_metric(name, summary=f"{best},last", goal=f"{best}imize")
+            self.run.define_metric(name, summary=f"{best},last")
         for artifact in inputs:
             use_artifact(self.run, artifact)
 
@@ -134,6 +133,7 @@ class WandbLog(Logger):
             action()
         except Exception as error:  # noqa: BLE001  the training goes on, whatever the tracker does
             self.lost = True
+            drop_lost_service(error)
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             print(f"W&B failed ({reason}): the training goes on; later: distill sync {self.folder}")
 

@@ -19,7 +19,7 @@ from distill.training.fit import train_teacher
 from distill.training.loggers.metrics_csv import Row, read_rows
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("mlflow") is None or importlib.util.find_spec("uvicorn") is None,
+    any(importlib.util.find_spec(name) is None for name in ("mlflow", "uvicorn", "flask")),
     reason="the server of MLflow is not installed: pip install mlflow",
 )
 SECONDS = 120
