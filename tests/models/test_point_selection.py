@@ -14,6 +14,7 @@ from distill.models.annotation_shift import set_annotation_shift
 from distill.models.checkpoint import load_model, save_model
 from distill.models.point_selection import select_points
 from distill.spec import ModelSpec
+from tests.support.zoo_tester import shaken, with_peaks
 
 INNER = list(range(17, 68))
 # AAM maps, plain maps at one and at several resolutions, and coordinates.
@@ -25,19 +26,12 @@ OWN = {
 }  # fmt: skip
 
 
-def spread_weights(net: nn.Module) -> None:
-    """Give every row of the last layers weights of its own: fresh heads differ too little to be told apart."""
-    generator = torch.Generator().manual_seed(1)
-    for value in net.state_dict().values():
-        if value.is_floating_point() and value.ndim > 1:
-            spread = 1.0 if value.shape[0] == 68 else 0.05
-            value += spread * torch.randn(value.shape, generator=generator)
-
-
 def trained(arch: str, size: int, shift: float = 0.01) -> tuple[nn.Module, ModelSpec]:
     options = {"image_size": size} if arch.startswith(("efld", "pfld")) else {}
-    net = create_model(arch, "ibug68", **options).eval()
-    spread_weights(net)
+    torch.manual_seed(0)
+    net = shaken(create_model(arch, "ibug68", **options)).eval()
+    if "hrnet" in arch:
+        net = with_peaks(net, size)
     set_annotation_shift(net, shift)
     return net, ModelSpec(arch, "ibug68", 68, CropSpec(size), options, annotation_shift=shift)
 
@@ -45,12 +39,12 @@ def trained(arch: str, size: int, shift: float = 0.01) -> tuple[nn.Module, Model
 @pytest.mark.parametrize("arch", NETWORKS)
 def test_the_points_that_are_kept_stay_where_they_are(arch: str, tmp_path: Path) -> None:
     net, spec = trained(arch, NETWORKS[arch])
-    crops = torch.rand(2, 3, spec.crop.size, spec.crop.size)
+    crops = torch.rand(2, 3, spec.crop.size, spec.crop.size, generator=torch.Generator().manual_seed(2))
     smaller, its_spec = select_points(net, spec, "inner51")
     assert (its_spec.scheme, its_spec.n_points, its_spec.annotation_shift) == ("inner51", 51, 0.01)
     with torch.inference_mode():
         wanted = net(crops).landmarks[:, INNER]
-        assert float((wanted[:, :, 0].amax(1) - wanted[:, :, 0].amin(1)).min()) > 1e-4  # the points differ
+        assert float((wanted[:, :, 0].amax(1) - wanted[:, :, 0].amin(1)).min()) > 1e-3  # the points differ
         torch.testing.assert_close(smaller(crops).landmarks, wanted, rtol=0, atol=1e-5)
     count = [sum(parameter.numel() for parameter in part.parameters()) for part in (smaller, net)]
     assert count[0] < count[1]
@@ -79,7 +73,7 @@ def test_a_scheme_that_is_none_and_edges_that_the_network_lacks_are_told(tmp_pat
         load_model(tmp_path / "net.safetensors", str(tmp_path / "missing.yaml"))
     with pytest.raises(CheckpointError, match="unknown landmark scheme 'iner51'"):
         load_model(tmp_path / "net.safetensors", "iner51")
-    register_scheme(OWN, "own.yaml")
+    register_scheme(OWN | {"edges": [{"name": "line", "points": "0-1", "closed": False}]}, "own.yaml")
     with pytest.raises(
         ConfigError, match=r"not with the edges of two_eyes \(.* edges of ibug68\); train it on two_eyes"
     ):
