@@ -172,7 +172,6 @@ TESTED_ELSEWHERE = {
     "tracking/wandb_job.py": "tracking/test_attach.py",
     "tracking/wandb_server.py": "training/loggers/test_wandb.py",
     "tracking/wandb_settings.py": "training/loggers/test_wandb.py",
-    "training/lineage.py": "training/loggers/test_wandb.py",
     "training/session.py": "training/test_interrupt.py",
     "training/summary.py": "training/test_fit.py",
     "training/teacher_cache/cached_teacher.py": "training/test_distillation_task.py",
