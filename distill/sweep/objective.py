@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from distill.training.loggers.metrics_csv import read_curve
 
@@ -21,7 +21,7 @@ class Objective:
 
     metric: str
     summary: str
-    direction: str
+    direction: Literal["minimize", "maximize"]
     label: str
 
 

@@ -58,17 +58,8 @@ def described(result: Evaluation) -> dict[str, Any]:
 
 def table(study: Mapping[str, Any]) -> str:
     """Return all models as a Markdown table."""
-    head = (
-        "model",
-        "mean (95 %)",
-        "without offset",
-        "25 %",
-        "median",
-        "75 %",
-        "90 %",
-        "above 8 %",
-        "worst fifth's share",
-    )
+    quantiles = ("25 %", "median", "75 %", "90 %")
+    head = ("model", "mean (95 %)", "without offset", *quantiles, "above 8 %", "worst fifth's share")
     lines = [f"| {' | '.join(head)} |", f"|---|---{'|---:' * (len(head) - 2)}|"]
     for name, found in study["models"].items():
         low, high = found["nme_95_percent"]
