@@ -80,10 +80,8 @@ def _sides(box: Box, share: float, rng: np.random.Generator) -> tuple[float, flo
     return width * box.width, share / width * box.height
 
 
-def _place(
-    box: Box, sides: tuple[float, float], rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last pixel (2, 2), as x and y, of a rectangle at a random position in the box, as far as it is in the photo."""
+def _place(box: Box, sides: tuple[float, float], rng: np.random.Generator) -> NDArray[np.int64]:
+    """First and last pixel (2, 2), x before y, of a rectangle at a random position in the box, inside the photo."""
     x0 = box.x0 + float(rng.uniform(0, 1 - sides[0] / box.width)) * box.width
     y0 = box.y0 + float(rng.uniform(0, 1 - sides[1] / box.height)) * box.height
     first = np.maximum(np.round([x0, y0]), 0).astype(int)

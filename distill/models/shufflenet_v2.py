@@ -1,33 +1,47 @@
 """ShuffleNetV2 (Ma et al., ECCV 2018, arXiv 1807.11164) of torchvision as a heatmap network, with the AAM head."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision import models
+from torchvision.models.shufflenetv2 import InvertedResidual, ShuffleNetV2
 
 from distill.models.heatmap_net import HeatmapNet, aam_head
 from distill.models.necks import neck_named
 from distill.models.zoo import register
 
-_BODIES = {
-    "shufflenet_v2_050": models.shufflenet_v2_x0_5,
-    "shufflenet_v2_100": models.shufflenet_v2_x1_0,
-    "shufflenet_v2_150": models.shufflenet_v2_x1_5,
-    "shufflenet_v2_200": models.shufflenet_v2_x2_0,
-}
-# At strides 4 to 32.
+_REPEATS = [4, 8, 4]
+# Channels at strides 4 to 32.
 _CHANNELS = {
-    "shufflenet_v2_050": (24, 48, 96, 192),
-    "shufflenet_v2_100": (24, 116, 232, 464),
-    "shufflenet_v2_150": (24, 176, 352, 704),
-    "shufflenet_v2_200": (24, 244, 488, 976),
+    "shufflenet_v2_050": [24, 48, 96, 192],
+    "shufflenet_v2_100": [24, 116, 232, 464],
+    "shufflenet_v2_150": [24, 176, 352, 704],
+    "shufflenet_v2_200": [24, 244, 488, 976],
 }
+
+
+class ShuffleUnit(InvertedResidual):
+    """Unit whose shuffle is a list of channels: runtimes of TFLite do not take torchvision's transpose of 5 axes."""
+
+    order: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__(in_channels, out_channels, stride)
+        self.register_buffer("order", torch.arange(out_channels).view(2, -1).t().flatten(), persistent=False)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        if self.stride == 1:
+            kept, changed = x.chunk(2, dim=1)
+        else:
+            kept, changed = self.branch1(x), x
+        return torch.cat([kept, self.branch2(changed)], 1).index_select(1, self.order)
 
 
 class ShuffleBody(nn.Module):
     """Stages of torchvision's network, which has no output of features; its published weights fit by name."""
 
-    def __init__(self, whole: models.ShuffleNetV2):
+    def __init__(self, channels: list[int]):
         super().__init__()
+        whole = ShuffleNetV2(_REPEATS, [*channels, 1024], inverted_residual=ShuffleUnit)
         self.conv1, self.maxpool = whole.conv1, whole.maxpool
         self.stage2, self.stage3, self.stage4 = whole.stage2, whole.stage3, whole.stage4
 
@@ -38,7 +52,7 @@ class ShuffleBody(nn.Module):
         return features
 
 
-@register(*_BODIES, size=256, loss="maps")
+@register(*_CHANNELS, size=256, loss="maps")
 def shufflenet_v2(
     name: str, scheme: str, *, neck: str = "pyramid", width: int = 64, feature_noise: float = 0.0
 ) -> HeatmapNet:
@@ -55,7 +69,7 @@ def shufflenet_v2(
         ConfigError: an unknown neck, or a scheme without edges.
     """
     return HeatmapNet(
-        ShuffleBody(_BODIES[name](weights=None)),
+        ShuffleBody(_CHANNELS[name]),
         neck_named(neck)(_CHANNELS[name], width),
         aam_head(width, scheme),
         mean=(0.485, 0.456, 0.406),

@@ -30,6 +30,17 @@ def test_torchvisions_weights_fit_by_name() -> None:
     assert {key.partition(".")[0] for key in left.unexpected_keys} == {"conv5", "fc"}
 
 
+def test_features_are_those_of_torchvision() -> None:
+    torch.manual_seed(0)
+    published = models.shufflenet_v2_x1_0(weights=None).eval()
+    body = create_model("shufflenet_v2_100", "five").backbone.eval()
+    body.load_state_dict(published.state_dict(), strict=False)
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = published.stage3(published.stage2(published.maxpool(published.conv1(images))))
+        torch.testing.assert_close(body(images)[2], expected)
+
+
 def test_unknown_necks_are_refused() -> None:
     with pytest.raises(ConfigError, match="unknown neck 'piramid': did you mean 'pyramid'"):
         create_model("shufflenet_v2_100", "five", neck="piramid")
