@@ -20,7 +20,7 @@ _CHANNELS = {
 
 
 class ShuffleUnit(InvertedResidual):
-    """Unit whose shuffle is a list of channels: runtimes of TFLite do not take torchvision's transpose of 5 axes."""
+    """Unit of the paper (fig. 3c and d): half of the channels pass, the others are convolved, and both are shuffled."""
 
     order: Tensor
 
@@ -30,7 +30,8 @@ class ShuffleUnit(InvertedResidual):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         if self.stride == 1:
-            kept, changed = x.chunk(2, dim=1)
+            half = x.shape[1] // 2
+            kept, changed = x[:, :half], x[:, half:]
         else:
             kept, changed = self.branch1(x), x
         return torch.cat([kept, self.branch2(changed)], 1).index_select(1, self.order)
