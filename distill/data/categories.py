@@ -1,7 +1,7 @@
 """Categories of faces that people have labelled, such as sex, age or occlusion: one line of a CSV for each face.
 
 The header is `face` and the names of the categories; a cell is 1 where the face belongs to the category, 0 where it
-does not, and empty where nobody knows. `distill data label` makes such a file.
+does not, and empty where that is unknown. `distill data label` makes such a file.
 """
 
 from collections.abc import Mapping, Sequence
