@@ -59,7 +59,8 @@ def evaluate(
     from distill.evaluate.suite import evaluate_with_suite, render_suite
     from distill.files import require_writable
 
-    if suite == "none" and (teacher or videos or categories):
+    extra = {"teacher": teacher, "videos": videos, "categories": categories}
+    if suite == "none" and any(extra.values()):
         raise ConfigError("--teacher, --videos and --categories belong to --suite full; add it, or leave them out")
     require_writable(json)
     options: dict[str, Any] = {
@@ -68,10 +69,7 @@ def evaluate(
     }  # fmt: skip
     attached_run(log, model)  # before anything slow
     if suite == "full":
-        result, found = evaluate_with_suite(
-            model, teacher=teacher, videos=videos, categories=categories,
-            measured=lambda result: show(render(result)), **options,
-        )  # fmt: skip
+        result, found = evaluate_with_suite(model, measured=lambda result: show(render(result)), **extra, **options)
         show(render_suite(found))
         content = {**result.to_json(), "suite": found}
     else:

@@ -25,9 +25,9 @@ def configs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Studen
     return {arm: StudentConfig(**parse(options_of("student", "", StudentConfig), words)) for arm, words in arms.items()}
 
 
-def changes(one: StudentConfig, other: StudentConfig) -> set[str]:
+def changes(before: StudentConfig, after: StudentConfig) -> set[str]:
     """Return the options that differ, such as kd.weight."""
-    first, second = (flat(effective_config(plain_config(config))) for config in (one, other))
+    first, second = (flat(effective_config(plain_config(config))) for config in (before, after))
     return {name for name in {**first, **second} if first.get(name) != second.get(name)}
 
 
