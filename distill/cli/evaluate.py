@@ -59,17 +59,16 @@ def evaluate(
     from distill.evaluate.suite import evaluate_with_suite, render_suite
     from distill.files import require_writable
 
-    extra = {"teacher": teacher, "videos": videos, "categories": categories}
-    if suite == "none" and any(extra.values()):
+    if suite == "none" and (teacher or videos or categories):
         raise ConfigError("--teacher, --videos and --categories belong to --suite full; add it, or leave them out")
     require_writable(json)
-    options: dict[str, Any] = {
-        **asdict(data), "boxes": boxes, "scheme": scheme, "flip_tta": flip_tta, "limit": limit,
-        "approximate": approximate, "detector": chosen_detector(boxes, detector),
-    }  # fmt: skip
+    options: dict[str, Any] = {**asdict(data), "boxes": boxes, "scheme": scheme, "flip_tta": flip_tta, "limit": limit}
+    options |= {"approximate": approximate, "detector": chosen_detector(boxes, detector)}
     attached_run(log, model)  # before anything slow
     if suite == "full":
-        result, found = evaluate_with_suite(model, measured=lambda result: show(render(result)), **extra, **options)
+        result, found = evaluate_with_suite(
+            model, teacher=teacher, videos=videos, categories=categories, measured=lambda r: show(render(r)), **options
+        )
         show(render_suite(found))
         content = {**result.to_json(), "suite": found}
     else:
