@@ -40,6 +40,7 @@ TESTED_ELSEWHERE = {
     "cli/bench.py": "bench/test_run.py",
     "cli/dashboard.py": "report/dashboard/test_page.py",
     "cli/data/check.py": "cli/test_data.py",
+    "cli/data/label.py": "data/test_label_page.py",
     "cli/data/pack.py": "data/test_pack.py",
     "cli/data/prepare.py": "cli/test_data.py",
     "cli/data/sheet.py": "cli/test_data.py",

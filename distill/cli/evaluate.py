@@ -29,6 +29,7 @@ def evaluate(
     suite: Literal["none", "full"] = "none",
     teacher: Path | None = None,
     videos: Path | None = None,
+    categories: Path | None = None,
     json: Path | None = None,
     log: AttachConfig = AttachConfig(),  # noqa: B008  frozen
 ) -> int:
@@ -46,6 +47,7 @@ def evaluate(
         suite: `full` adds subgroups, robustness, jitter and calibration of the uncertainty.
         teacher: with `suite full`, another model, for the agreement of the errors.
         videos: with `suite full`, a folder of clips of one face each, for the jitter.
+        categories: with `suite full`, a CSV of `distill data label`, for the error by category.
         json: write every number here; `distill report` reads it.
         log: run that the evaluation is recorded in.
     """
@@ -57,17 +59,15 @@ def evaluate(
     from distill.evaluate.suite import evaluate_with_suite, render_suite
     from distill.files import require_writable
 
-    if suite == "none" and (teacher or videos):
-        raise ConfigError("--teacher and --videos belong to --suite full; add it, or leave them out")
+    if suite == "none" and (teacher or videos or categories):
+        raise ConfigError("--teacher, --videos and --categories belong to --suite full; add it, or leave them out")
     require_writable(json)
-    options: dict[str, Any] = {
-        **asdict(data), "boxes": boxes, "scheme": scheme, "flip_tta": flip_tta, "limit": limit,
-        "approximate": approximate, "detector": chosen_detector(boxes, detector),
-    }  # fmt: skip
+    options: dict[str, Any] = {**asdict(data), "boxes": boxes, "scheme": scheme, "flip_tta": flip_tta, "limit": limit}
+    options |= {"approximate": approximate, "detector": chosen_detector(boxes, detector)}
     attached_run(log, model)  # before anything slow
     if suite == "full":
         result, found = evaluate_with_suite(
-            model, teacher=teacher, videos=videos, measured=lambda result: show(render(result)), **options
+            model, teacher=teacher, videos=videos, categories=categories, measured=lambda r: show(render(r)), **options
         )
         show(render_suite(found))
         content = {**result.to_json(), "suite": found}

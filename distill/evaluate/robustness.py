@@ -1,8 +1,9 @@
 """Robustness: the error on degraded photos, in the tests of the thesis, on the same faces for every model.
 
-"Face and Facial Landmark Detection on Mobile Devices" (thesis, sections 4.1.2 and 4.1.3) covers faces with random
-rectangles, shrinks photos (figures 15 and 16) and shrinks them and scales them up again (figures 18 and 19). Noise and
-boxes that are a little off are what a camera and a detector add.
+"Face and Facial Landmark Detection on Mobile Devices" (thesis, sections 4.1.2 and 4.1.3) covers faces with circles,
+ellipses and rectangles of random place, size and colour (`shapes`; `occlusion` are rectangles alone), shrinks photos
+(figures 15 and 16) and shrinks them and scales them up again (figures 18 and 19). Noise and boxes that are a little
+off are what a camera and a detector add.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from distill.evaluate.evaluate import Change, View, measure
 from distill.evaluate.faces import FaceSet
@@ -22,6 +24,7 @@ from distill.inference.backend import Backend
 TESTS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType(
     {
         "occlusion": ("share of the face box covered", (0.1, 0.2, 0.3, 0.4, 0.5)),
+        "shapes": ("share of the face box covered by a circle, an ellipse or a rectangle", (0.1, 0.2, 0.3, 0.4, 0.5)),
         "resolution": ("photo shrunk by", (2, 3, 4, 8, 16, 32, 64)),
         "upscaling": ("photo shrunk and scaled up again by", (2, 3, 4, 8, 16, 32, 64)),
         "noise": ("standard deviation of Gaussian noise, of the full range", (0.01, 0.05, 0.1, 0.2)),
@@ -34,6 +37,7 @@ def change(test: str, level: float) -> Change:
     """Return the change of one test at one level."""
     make = {
         "occlusion": _occlude,
+        "shapes": _cover,
         "resolution": _shrink,
         "upscaling": _blur,
         "noise": _add_noise,
@@ -44,16 +48,45 @@ def change(test: str, level: float) -> Change:
 
 def _occlude(view: View, rng: np.random.Generator, share: float) -> View:
     """One rectangle of random shape, position and colour that lies within the face box."""
-    box, photo = view.box, view.photo.copy()
-    # Sides in units of the box: their product is the share, neither is longer than the box.
-    width = float(rng.uniform(max(share, np.sqrt(share) / 1.5), min(1.0, np.sqrt(share) * 1.5)))
-    height = share / width
-    x0 = box.x0 + float(rng.uniform(0, 1 - width)) * box.width
-    y0 = box.y0 + float(rng.uniform(0, 1 - height)) * box.height
-    first = np.maximum(np.round([x0, y0]), 0).astype(int)
-    last = np.maximum(np.round([x0 + width * box.width, y0 + height * box.height]), 0).astype(int)
+    first, last = _place(view.box, _sides(view.box, share, rng), rng)
+    photo = view.photo.copy()
     photo[first[1] : last[1] + 1, first[0] : last[0] + 1] = rng.integers(0, 256, 3)
     return view._replace(photo=photo)
+
+
+def _cover(view: View, rng: np.random.Generator, share: float) -> View:
+    """One circle, ellipse or rectangle of random position and colour that lies within the face box."""
+    shape = rng.choice(["circle", "ellipse", "rectangle"])
+    if shape == "rectangle":
+        return _occlude(view, rng, share)
+    # An ellipse fills a share of pi / 4 of the rectangle around it.
+    around = 4 * share / np.pi
+    side = np.sqrt(around * view.box.width * view.box.height)
+    fits = side <= min(view.box.width, view.box.height)
+    sides = (side, side) if shape == "circle" and fits else _sides(view.box, around, rng)
+    first, last = _place(view.box, sides, rng)
+    photo = view.photo.copy()
+    y, x = np.ogrid[first[1] : last[1] + 1, first[0] : last[0] + 1]
+    centre, half = (first + last) / 2, (last - first + 1) / 2
+    inside = ((x - centre[0]) / half[0]) ** 2 + ((y - centre[1]) / half[1]) ** 2 <= 1
+    part = photo[first[1] : last[1] + 1, first[0] : last[0] + 1]
+    part[inside[: part.shape[0], : part.shape[1]]] = rng.integers(0, 256, 3)
+    return view._replace(photo=photo)
+
+
+def _sides(box: Box, share: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Width and height of a random rectangle of this share of the box; neither side is longer than the box's."""
+    width = float(rng.uniform(max(share, np.sqrt(share) / 1.5), min(1.0, np.sqrt(share) * 1.5)))
+    return width * box.width, share / width * box.height
+
+
+def _place(box: Box, sides: tuple[float, float], rng: np.random.Generator) -> NDArray[np.int64]:
+    """First and last pixel (2, 2), x before y, of a rectangle at a random position in the box, inside the photo."""
+    x0 = box.x0 + float(rng.uniform(0, 1 - sides[0] / box.width)) * box.width
+    y0 = box.y0 + float(rng.uniform(0, 1 - sides[1] / box.height)) * box.height
+    first = np.maximum(np.round([x0, y0]), 0).astype(int)
+    last = np.maximum(np.round([x0 + sides[0], y0 + sides[1]]), 0).astype(int)
+    return np.stack([first, last])
 
 
 def _scaled(view: View, factor: float) -> tuple[Affine, tuple[int, int]]:

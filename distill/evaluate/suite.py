@@ -1,12 +1,14 @@
 """All measurements of one model: subgroups, robustness, calibration, jitter and agreement with a teacher."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 
+from distill.data.categories import with_categories
 from distill.errors import ConfigError
 from distill.evaluate.agreement import agreement
 from distill.evaluate.evaluate import UNCHANGED, load, measure
@@ -27,6 +29,7 @@ def evaluate_with_suite(
     *,
     teacher: str | Path | None = None,
     videos: Path | None = None,
+    categories: Path | None = None,
     flip_tta: bool = False,
     progress: bool = True,
     measured: Callable[[Evaluation], None] | None = None,
@@ -38,6 +41,7 @@ def evaluate_with_suite(
         model: a checkpoint, ONNX or TFLite file.
         teacher: another model of the same landmarks, for the agreement of the errors.
         videos: folder of clips that show one face throughout, for the jitter.
+        categories: CSV of the faces' categories (`distill.data.categories`), which become subgroups.
         flip_tta: average with the prediction for the mirrored image.
         progress: show bars on standard error.
         measured: called with the evaluation before the suite, which takes minutes.
@@ -46,10 +50,13 @@ def evaluate_with_suite(
 
     Raises:
         ConfigError: as `distill.evaluate` and `run_suite`, or a folder without videos.
+        AnnotationError: as `distill.evaluate`, or a file of categories of other faces.
     """
     clips = list_videos(videos) if videos else []
     other = open_backend(teacher) if teacher else None
     backend, found, name = load(model, progress=progress, **faces)
+    if categories is not None:
+        found = replace(found, records=tuple(with_categories(found.records, categories)))
     result = measure(backend, found, name, flip_tta=flip_tta, progress=progress)[UNCHANGED]
     if measured is not None:
         measured(result)

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distill.errors import ConfigError, suggest
+from distill.errors import ConfigError
 from distill.landmarks import load_scheme
 from distill.models.backbone import Pretrained, create_backbone, require_backbone
 from distill.models.heads import AAMHead, Prediction
-from distill.models.necks import NECKS
+from distill.models.necks import neck_named
 
 
 class HeatmapNet(nn.Module):
@@ -75,6 +75,20 @@ class HeatmapNet(nn.Module):
         return prediction
 
 
+def aam_head(width: int, scheme: str) -> AAMHead:
+    """Build the AAM head of a scheme.
+
+    Raises:
+        ConfigError: the scheme has no edges.
+    """
+    if not load_scheme(scheme).edges:
+        raise ConfigError(
+            f"scheme {scheme} has no edges, which this network has maps of: add some, or take a network that regresses "
+            "points, such as efld"
+        )
+    return AAMHead(width, load_scheme(scheme))
+
+
 def build_heatmap_net(
     backbone: str,
     scheme: str,
@@ -92,14 +106,7 @@ def build_heatmap_net(
         ConfigError: unknown backbone or neck, or a scheme without edges.
     """
     require_backbone(backbone)
-    if not load_scheme(scheme).edges:
-        raise ConfigError(
-            f"scheme {scheme} has no edges, which this network has maps of: add some, or take a network that regresses "
-            "points, such as efld"
-        )
-    if neck not in NECKS:
-        raise ConfigError(f"unknown neck '{neck}': {suggest(neck, list(NECKS))}")
-    neck_type = NECKS[neck]
+    head, neck_type = aam_head(width, scheme), neck_named(neck)
     body = create_backbone(backbone, pretrained, backbone_args, neck_type.strides)
     strides = tuple(body.feature_info.reduction())
     if strides != neck_type.strides:
@@ -110,7 +117,7 @@ def build_heatmap_net(
     return HeatmapNet(
         body,
         neck_type(body.feature_info.channels(), width),
-        AAMHead(width, load_scheme(scheme)),
+        head,
         mean=body.default_cfg["mean"],
         std=body.default_cfg["std"],
         channels_last=getattr(body, "output_fmt", None) == "NHWC",

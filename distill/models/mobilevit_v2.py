@@ -24,6 +24,7 @@ def mobilevit_v2(
     pretrained: Pretrained = False,
     activation: str = "silu",
     norm: str = "group",
+    feature_noise: float = 0.0,
 ) -> HeatmapNet:
     """Build a MobileViT-v2 heatmap student; the digits of its name are the width in hundredths.
 
@@ -38,6 +39,7 @@ def mobilevit_v2(
         activation: `silu` as published, or `hard_swish` (one operator instead of two) or `relu` (free, and good in
             int8), for networks trained so.
         norm: of the transformers: `group` as published, or `batch`, which is folded into the convolutions behind it.
+        feature_noise: see `HeatmapNet`.
 
     Raises:
         ConfigError: an unknown neck, activation or norm.
@@ -54,6 +56,7 @@ def mobilevit_v2(
         pretrained=pretrained,
         # At stride 32 its patches are 2 x 2 cells; timm would resize odd maps and the pyramid could not join them.
         size_multiple=64,
+        feature_noise=feature_noise,
         act_layer=activation,
     )
     if norm == "batch":

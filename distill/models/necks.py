@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from distill.errors import ConfigError, suggest
+
 
 def _conv(in_channels: int, out_channels: int, kernel: int, groups: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=False)
@@ -71,3 +73,14 @@ NECKS: dict[str, type[DeconvNeck] | type[NearestNeck] | type[PyramidNeck]] = {
     "nearest": NearestNeck,
     "pyramid": PyramidNeck,
 }
+
+
+def neck_named(name: str) -> type[DeconvNeck] | type[NearestNeck] | type[PyramidNeck]:
+    """Return the neck of a name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in NECKS:
+        raise ConfigError(f"unknown neck '{name}': {suggest(name, list(NECKS))}")
+    return NECKS[name]

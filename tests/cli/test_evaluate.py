@@ -54,3 +54,8 @@ def test_a_detector_that_would_not_be_run_is_refused(annotated: Path, capsys: py
     assert "--detector belongs to --boxes detector" in capsys.readouterr().err
     assert main([*words, "--boxes", "detector", "--detector", "retinafase"]) != 0
     assert "did you mean 'retinaface'" in capsys.readouterr().err
+
+
+def test_categories_without_the_suite_are_refused(annotated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(MODEL), "--data.root", str(annotated), "--categories", "categories.csv"]) != 0
+    assert "--categories belong to --suite full" in capsys.readouterr().err

@@ -44,15 +44,32 @@ def test_the_box_shrinks_with_the_photo() -> None:
     )
 
 
+@pytest.mark.parametrize("test", ["occlusion", "shapes"])
 @pytest.mark.parametrize("share", TESTS["occlusion"][1])
-def test_the_share_of_the_box_is_covered_and_nothing_outside(share: float) -> None:
+def test_the_share_of_the_box_is_covered_and_nothing_outside(share: float, test: str) -> None:
     view = View(np.zeros((200, 200, 3), np.uint8), Box(50, 40, 150, 160))
     for seed in range(30):
-        covered = change("occlusion", share)(view, np.random.default_rng(seed)).photo.any(-1)
+        covered = change(test, share)(view, np.random.default_rng(seed)).photo.any(-1)
         inside = covered[40:161, 50:151]
         assert covered.sum() == inside.sum()
         assert covered.sum() / (100 * 120) == pytest.approx(share, rel=0.12)
     assert not view.photo.any(), "the photo handed in was painted on"
+
+
+def test_faces_are_covered_by_circles_ellipses_and_rectangles() -> None:
+    view, kinds = View(np.zeros((200, 200, 3), np.uint8), Box(50, 40, 150, 160)), set()
+    for seed in range(40):
+        covered = change("shapes", 0.3)(view, np.random.default_rng(seed)).photo.any(-1)
+        height, width = (int(covered.any(axis).sum()) for axis in (1, 0))
+        full = covered.sum() == height * width
+        kinds.add("rectangle" if full else "circle" if abs(height - width) <= 1 else "ellipse")
+    assert kinds == {"circle", "ellipse", "rectangle"}
+
+
+def test_a_face_that_the_photo_cuts_off_is_covered_too() -> None:
+    view = View(np.zeros((100, 100, 3), np.uint8), Box(-30, -30, 130, 140))
+    for seed in range(20):
+        assert change("shapes", 0.5)(view, np.random.default_rng(seed)).photo.any()
 
 
 def test_noise_has_the_requested_deviation() -> None:

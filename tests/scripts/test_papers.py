@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from distill.data.readers import parse_subsets, read_faces
 from distill.data.synthetic import write_faces
 from distill.options.parser import options_of, parse
 from distill.training.config import StudentConfig
@@ -19,6 +20,7 @@ from distill.training.fit import train_student
 from scripts.studies.common.marked_blocks import ROOT
 from scripts.studies.papers.contents import PAPERS, STATES, Paper, load_paper, path_of, read_paper, value_of
 from scripts.studies.papers.page import commands, summary, table
+from tests.support.reader_cases import make_pts
 
 # By hand from the texts: number of figures, and by table the number of its rows and of its cells with a number. The
 # tables of the first paper are known by single numbers; cells that no text at hand holds are not counted.
@@ -200,6 +202,16 @@ def test_the_recipe_of_lite_hrnet_plus_trains(arch: str, faces: Path, tmp_path: 
     assert (config.optim.name, config.optim.schedule, config.data.scheme) == ("adam", "step", "ibug68")
     train_student(config)
     assert (tmp_path / "runs/lite_hrnet_plus_300w/best.ckpt").is_file()
+
+
+def test_the_recipe_of_efld_reads_menpo_with_its_profiles(tmp_path: Path) -> None:
+    make_pts(tmp_path)
+    config = StudentConfig(
+        **parse(options_of("student", "", StudentConfig), ["--config", "configs/zoo/efld_paper.yaml"])
+    )
+    menpo = next(entry for entry in config.data.sets if entry.format == "menpo")
+    faces = read_faces("menpo", tmp_path, parse_subsets(menpo.subset), menpo.scheme)
+    assert [face.name for face in faces] == ["menpo/a"]
 
 
 def test_the_rate_of_lite_hrnet_plus_falls_after_170_and_200_epochs() -> None:

@@ -1,7 +1,8 @@
-"""`distill data ACTION`: generate, draw, check, prepare and pack faces; list public data sets."""
+"""`distill data ACTION`: generate, draw, check, label, prepare and pack faces; list public data sets."""
 
 from distill.cli.actions import Actions, run_action
 from distill.cli.data.check import check
+from distill.cli.data.label import label
 from distill.cli.data.pack import pack
 from distill.cli.data.prepare import prepare
 from distill.cli.data.sheet import sheet
@@ -12,6 +13,7 @@ ACTIONS: Actions = {
     "synth": (synth, ("root",)),
     "sheet": (sheet, ("out",)),
     "check": (check, ("data.root",)),
+    "label": (label, ("out",)),
     "prepare": (prepare, ("out",)),
     "pack": (pack, ("out",)),
     "sources": (sources, ("name",)),
