@@ -150,7 +150,6 @@ TESTED_ELSEWHERE = {
     "report/sources.py": "report/test_runs.py",
     "report/style.py": "report/test_page.py",
     "report/tables.py": "tracking/test_attach.py",
-    "report/wandb.py": "report/test_page.py",
     "submission/package_runtime.py": "submission/test_dry_run.py",
     "submission/samples.py": "submission/test_build.py",
     "submission/techreport.py": "submission/test_build.py",

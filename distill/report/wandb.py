@@ -1,6 +1,7 @@
 """The panels of a report in Weights & Biases, as one run of their own."""
 
 import io
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -8,25 +9,43 @@ from typing import Any, Literal
 from distill.errors import ConfigError
 from distill.report.page import Cell, Fixed, Interval, Report, Verdict
 from distill.tracking.tables import Table, table_of
+from distill.tracking.wandb_job import FINISH_S
+from distill.tracking.wandb_server import why_offline
+from distill.tracking.wandb_service import open_run
 from distill.tracking.wandb_settings import drop_logs, private_settings
 
 
 def log_report(report: Report, folder: Path, mode: Literal["offline", "online"], project: str) -> None:
-    """Log the figures and tables of a page; offline, the run lies in `folder/wandb`.
+    """Log the figures and tables of a page; offline, or where no server answers, the run lies in `folder/wandb`.
 
     Raises:
-        ConfigError: wandb is not installed.
+        ConfigError: wandb is not installed, or fails.
     """
     try:
-        import wandb
+        import wandb  # noqa: F401  fails where it is not installed
     except ImportError as error:
         raise ConfigError("--wandb: Weights & Biases is not installed; run `pip install wandb`") from error
+    folder = folder.absolute()  # the working directory of W&B's helper process may be another
+    run_id = uuid.uuid4().hex[:12]
+    reason = why_offline(project, report.title, run_id) if mode == "online" else None
+    try:
+        _send(report, folder, "offline" if reason else mode, project, run_id)
+    except Exception as error:  # whatever wandb raises: the page is written
+        raise ConfigError(f"--wandb {mode}: W&B failed ({str(error).strip().splitlines()[0]})") from error
+    finally:
+        drop_logs(folder)
+    if reason is not None:
+        print(f"W&B cannot record online ({reason}): recorded offline; later: wandb login, then distill sync {folder}")
+
+
+def _send(report: Report, folder: Path, mode: str, project: str, run_id: str) -> None:
+    import wandb
     from PIL import Image
 
-    folder = folder.absolute()  # the working directory of W&B's helper process may be another
-    run = wandb.init(
-        project=project, name=report.title, job_type="report", dir=folder, mode=mode, settings=private_settings()
-    )
+    run = open_run(
+        project=project, name=report.title, id=run_id, job_type="report", dir=folder, mode=mode,
+        settings=private_settings(FINISH_S),
+    )  # fmt: skip
     for caption, png in report.figures.items():
         run.log({caption: wandb.Image(Image.open(io.BytesIO(png)))})
     for index, (headers, rows) in enumerate(report.tables, 1):
@@ -34,7 +53,6 @@ def log_report(report: Report, folder: Path, mode: Literal["offline", "online"],
         data = [list(row) for row in table.rows]
         run.log({f"table {index}: {headers[0]}": wandb.Table(columns=list(table.columns), data=data)})
     run.finish()
-    drop_logs(folder)
 
 
 def numeric(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:

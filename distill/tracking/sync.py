@@ -15,6 +15,8 @@ _STARTED = re.compile(r"offline-run-(\d{8}_\d{6})-")
 # What `wandb sync` prints of a run: the address of the server, entity (may be empty), project and run.
 _ADDRESS = re.compile(r"([\w.-]*)/([\w.-]+)/runs/([\w.-]+)")
 _TIMEOUT_S = 20
+# Bytes before the first record: all that is left where W&B's helper process was killed early.
+_HEADER = 7
 
 
 def offline_runs(root: Path) -> list[Path]:
@@ -32,8 +34,9 @@ def offline_runs(root: Path) -> list[Path]:
 
 
 def _is_waiting(folder: Path) -> bool:
-    """Whether a run was not uploaded; `wandb sync` leaves a mark beside the file of one that was."""
-    return any(folder.glob("*.wandb")) and not any(folder.glob("*.wandb.synced"))
+    """Whether a run has records and was not uploaded; `wandb sync` leaves a mark beside the file of one that was."""
+    recorded = any(file.stat().st_size > _HEADER for file in folder.glob("*.wandb"))
+    return recorded and not any(folder.glob("*.wandb.synced"))
 
 
 def require_key() -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 from distill.system.processes import ending_with_parent
+from distill.tracking.wandb_service import SERVICE
 from distill.tracking.wandb_settings import private_settings
 
 # Start of a child, wandb and its service included; healthy servers answer in a few seconds.
@@ -31,7 +32,7 @@ def why_offline(
         child = subprocess.Popen(
             ending_with_parent([sys.executable, "-m", __name__, project, name, run_id, entity or ""]),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            cwd=folder, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            cwd=folder, env=_environment(),
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -43,6 +44,12 @@ def why_offline(
                 os.killpg(child.pid, signal.SIGKILL)  # its service too
             child.wait()
     return None if child.returncode == 0 else (answer.strip().splitlines() or ["wandb failed"])[-1]
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the child: without the helper process of this one, which may be lost by now."""
+    kept = {name: value for name, value in os.environ.items() if name != SERVICE}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _open_and_close(project: str, name: str, run_id: str, entity: str) -> None:

@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 # wandb sets it while a helper process runs that it has started, or that the parent of this process has.
-_SERVICE = "WANDB_SERVICE"
+SERVICE = "WANDB_SERVICE"
 # What wandb raises where the helper process does not answer any more, beside `ConnectionError`.
 _LOST = ("WandbServiceConnectionError", "MailboxClosedError", "HandleAbandonedError")
 
@@ -34,12 +34,12 @@ def open_run(**options: Any) -> Any:
 
 def drop_lost_service(error: Exception) -> bool:
     """Return whether an error of wandb means that a helper process was lost; if so, the next run starts another one."""
-    if _SERVICE not in os.environ or not (isinstance(error, ConnectionError) or type(error).__name__ in _LOST):
+    if SERVICE not in os.environ or not (isinstance(error, ConnectionError) or type(error).__name__ in _LOST):
         return False
     import wandb
 
     # It drops its state first, then fails like everything else or exits with the status of the helper process.
     with contextlib.suppress(Exception, SystemExit):
         wandb.teardown()
-    os.environ.pop(_SERVICE, None)
+    os.environ.pop(SERVICE, None)
     return True

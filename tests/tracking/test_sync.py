@@ -41,8 +41,16 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         folder = tmp_path / "runs" / run / "wandb" / name
         folder.mkdir(parents=True)
-        (folder / f"run-{name[-3:]}.wandb").touch()
+        (folder / f"run-{name[-3:]}.wandb").write_bytes(b":W&B\xbe\xe1\0" + b"records")
     return tmp_path / "runs"
+
+
+def test_a_file_without_a_record_is_not_waiting(runs: Path) -> None:
+    """It holds up all runs after it: `wandb sync` uploads nothing of it and names no run."""
+    empty = runs / "teacher" / "wandb" / "offline-run-20250101_000000-lost"
+    empty.mkdir()
+    (empty / "run-lost.wandb").write_bytes(b":W&B\xbe\xe1\0")
+    assert [folder.name[-3:] for folder in module.offline_runs(runs)] == ["aaa", "bbb", "ccc"]
 
 
 def test_the_oldest_first_and_each_once(

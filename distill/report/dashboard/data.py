@@ -27,7 +27,8 @@ def runs_table(entries: Sequence[RunEntry]) -> Table:
 def _run_row(entry: RunEntry) -> dict[str, Any]:
     config, summary = entry.config, entry.summary
     nme = summary.get("val_nme")
-    test = entry.evaluations[0].summary()["nme"] if entry.evaluations else None
+    own = _own_evaluations(entry)
+    test = own[0].summary()["nme"] if own else None
     return {
         "run": entry.name,
         "role": entry.role,
@@ -46,6 +47,12 @@ def _run_row(entry: RunEntry) -> dict[str, Any]:
         "commit": None if "commit" not in summary else str(summary["commit"])[:8],
         "jobs": len(entry.jobs),
     }
+
+
+def _own_evaluations(entry: RunEntry) -> list[Evaluation]:
+    """Return the evaluations of the weights and files that a run made; those of other models may lie in it, too."""
+    made = {artifact.sha256 for job in entry.jobs for artifact in job.outputs}
+    return [found for found in entry.evaluations if not made or found.protocol.model_sha256 in made]
 
 
 def _get(content: Mapping[str, Any], *names: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from distill.cli.main import main
 from distill.errors import ConfigError
-from distill.files import write_json
+from distill.files import sha256, write_json
 from distill.provenance import BENCH
 from distill.report.dashboard.collect import collect
 from distill.report.dashboard.data import evaluation_groups, pareto_points, runs_table, thinned
@@ -58,6 +58,21 @@ def bench() -> dict[str, Any]:
     models = [model("fast", "a" * 64, 6.0), model("slow", "b" * 64, 5.0), model("worse", "0" * 64, None)]
     times = [time("fast", 1.0), time("fast", 0.5, 2), time("slow", 2.0), time("worse", 3), time("worse", 9, 1, "crop")]
     return {"format": BENCH, "models": models, "times": times}
+
+
+def test_a_run_shows_its_own_error(runs: Path, measure: Measure) -> None:
+    """Another model that was evaluated with `--log.run` came first by the name of its file."""
+    student = runs / "study" / "student"
+    write_json(student / "aaa.json", replace_model(measure(shift=(4, 0)).to_json(), "1" * 64))
+    write_json(student / "own.json", replace_model(measure(shift=(3, 0)).to_json(), sha256(student / "best.ckpt")))
+    append_job(student, new_job("student", "student", [], [file_artifact(student / "best.ckpt")]))
+    table = runs_table(collect(runs)[0])
+    rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert rows["study/student"]["test_nme_percent"] == pytest.approx(100 * 3 / 40, abs=1e-3)
+
+
+def replace_model(content: dict[str, Any], digest: str) -> dict[str, Any]:
+    return content | {"protocol": content["protocol"] | {"model_sha256": digest}}
 
 
 def test_every_run_below_the_folder_is_found(runs: Path) -> None:
