@@ -163,7 +163,7 @@ def main() -> None:
     """Train every arm with every seed, measure, write."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--arms", nargs="+", choices=[REFERENCE, *ARMS], help="train these and measure nothing")
     options = parser.parse_args()
     folder = student_recipe.RUNS / "faces"
