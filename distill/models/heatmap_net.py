@@ -81,12 +81,16 @@ def aam_head(width: int, scheme: str) -> AAMHead:
     Raises:
         ConfigError: the scheme has no edges.
     """
+    _require_edges(scheme)
+    return AAMHead(width, load_scheme(scheme))
+
+
+def _require_edges(scheme: str) -> None:
     if not load_scheme(scheme).edges:
         raise ConfigError(
             f"scheme {scheme} has no edges, which this network has maps of: add some, or take a network that regresses "
             "points, such as efld"
         )
-    return AAMHead(width, load_scheme(scheme))
 
 
 def build_heatmap_net(
@@ -106,7 +110,9 @@ def build_heatmap_net(
         ConfigError: unknown backbone or neck, or a scheme without edges.
     """
     require_backbone(backbone)
-    head, neck_type = aam_head(width, scheme), neck_named(neck)
+    _require_edges(scheme)
+    neck_type = neck_named(neck)
+    # Backbone, neck and head in this order: the first weights of a seed depend on it.
     body = create_backbone(backbone, pretrained, backbone_args, neck_type.strides)
     strides = tuple(body.feature_info.reduction())
     if strides != neck_type.strides:
@@ -117,7 +123,7 @@ def build_heatmap_net(
     return HeatmapNet(
         body,
         neck_type(body.feature_info.channels(), width),
-        head,
+        aam_head(width, scheme),
         mean=body.default_cfg["mean"],
         std=body.default_cfg["std"],
         channels_last=getattr(body, "output_fmt", None) == "NHWC",
