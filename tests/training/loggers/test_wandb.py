@@ -46,7 +46,7 @@ def test_no_key_is_a_reason() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_a_helper_process_that_is_lost_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child asked the helper process of its parent, whose end sent runs offline although the server answers."""
+    """The child took the helper process of its parent, whose end sent runs offline although the server answers."""
     monkeypatch.setenv("WANDB_SERVICE", "3-1-unix-/tmp/no/such/socket")
     reason = why_offline("project", "name", "abc", patience_s=60)
     assert reason is not None
