@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from distill.errors import ConfigError
+from distill.errors import ConfigError, first_line
 from distill.report.page import Cell, Fixed, Interval, Report, Verdict
 from distill.tracking.tables import Table, table_of
 from distill.tracking.wandb_job import FINISH_S
@@ -25,13 +25,12 @@ def log_report(report: Report, folder: Path, mode: Literal["offline", "online"],
         import wandb  # noqa: F401  fails where it is not installed
     except ImportError as error:
         raise ConfigError("--wandb: Weights & Biases is not installed; run `pip install wandb`") from error
-    folder = folder.absolute()  # the working directory of W&B's helper process may be another
     run_id = uuid.uuid4().hex[:12]
     reason = why_offline(project, report.title, run_id) if mode == "online" else None
     try:
         _send(report, folder, "offline" if reason else mode, project, run_id)
     except Exception as error:  # whatever wandb raises: the page is written
-        raise ConfigError(f"--wandb {mode}: W&B failed ({str(error).strip().splitlines()[0]})") from error
+        raise ConfigError(f"--wandb {mode}: W&B failed ({first_line(error)})") from error
     finally:
         drop_logs(folder)
     if reason is not None:
@@ -43,7 +42,7 @@ def _send(report: Report, folder: Path, mode: str, project: str, run_id: str) ->
     from PIL import Image
 
     run = open_run(
-        project=project, name=report.title, id=run_id, job_type="report", dir=folder, mode=mode,
+        folder, project=project, name=report.title, id=run_id, job_type="report", mode=mode,
         settings=private_settings(FINISH_S),
     )  # fmt: skip
     for caption, png in report.figures.items():

@@ -54,6 +54,7 @@ def send_job(job: Job, folder: Path, settings: JobSettings, tables: Mapping[str,
         reason = why_offline(settings.project, f"{job.run}-{job.type}", job.id, entity=settings.entity)
     try:
         with open_run(
+            folder,
             project=settings.project,
             entity=settings.entity,
             group=settings.group,
@@ -62,7 +63,6 @@ def send_job(job: Job, folder: Path, settings: JobSettings, tables: Mapping[str,
             id=job.id,
             tags=list(settings.tags),
             notes=settings.notes,
-            dir=folder.absolute(),  # the working directory of W&B's helper process may be another
             mode="online" if settings.mode == "online" and reason is None else "offline",
             config={"run": job.run, "command": job.command, "commit": job.commit, "clean": job.clean},
             settings=private_settings(FINISH_S),

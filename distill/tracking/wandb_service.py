@@ -6,6 +6,7 @@ for every later run with "Connection lost", and once more with a traceback when 
 
 import contextlib
 import os
+from pathlib import Path
 from typing import Any
 
 # wandb sets it while a helper process runs that it has started, or that the parent of this process has.
@@ -14,16 +15,18 @@ SERVICE = "WANDB_SERVICE"
 _LOST = ("WandbServiceConnectionError", "MailboxClosedError", "HandleAbandonedError")
 
 
-def open_run(**options: Any) -> Any:
+def open_run(folder: Path, **options: Any) -> Any:
     """Open a W&B run, with another helper process where the present one is lost.
 
     A helper process that does not start is not tried twice: wandb waits 30 s for it.
 
     Args:
-        options: of `wandb.init`.
+        folder: W&B writes into `wandb/` there.
+        options: further ones of `wandb.init`.
     """
     import wandb
 
+    options["dir"] = folder.absolute()  # the working directory of the helper process may be another
     try:
         return wandb.init(**options)
     except Exception as error:

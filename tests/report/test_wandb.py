@@ -24,10 +24,16 @@ def test_without_a_server_it_is_recorded_offline(
     assert read_wandb(file, wait_s=30).run["job_type"] == "report"
 
 
-def test_what_wandb_raises_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**options: Any) -> None:
-        raise BrokenPipeError("the service is gone\nand more")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(BrokenPipeError("the service is gone\nand more"), "the service is gone"), (TimeoutError(), r"TimeoutError\(\)")],
+)
+def test_what_wandb_raises_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def fail(folder: Path, **options: Any) -> None:
+        raise error
 
     monkeypatch.setattr(module, "open_run", fail)
-    with pytest.raises(ConfigError, match=r"^--wandb offline: W&B failed \(the service is gone\)$"):
+    with pytest.raises(ConfigError, match=rf"^--wandb offline: W&B failed \({told}\)$"):
         module.log_report(REPORT, tmp_path, "offline", "faces")

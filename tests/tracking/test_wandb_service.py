@@ -22,7 +22,7 @@ from pathlib import Path
 from distill.tracking.wandb_service import drop_lost_service, open_run
 from distill.tracking.wandb_settings import private_settings
 from tests.support.wandb_helper import kill_wandb_helper
-run = open_run(project="p", id="lost", dir=sys.argv[1], mode="offline", settings=private_settings())
+run = open_run(Path(sys.argv[1]), project="p", id="lost", mode="offline", settings=private_settings())
 kill_wandb_helper()
 try:
     run.log({"loss": 1.0}, step=1)
@@ -33,7 +33,7 @@ except ConnectionError as error:
 
 def opened(folder: Path, run_id: str) -> Any:
     folder.mkdir(exist_ok=True)
-    return open_run(project="p", id=run_id, dir=folder, mode="offline", settings=private_settings(15.0))
+    return open_run(folder, project="p", id=run_id, mode="offline", settings=private_settings(15.0))
 
 
 @pytest.mark.parametrize("finished", [True, False])
@@ -68,7 +68,7 @@ def test_a_program_whose_helper_process_was_lost_ends_without_a_traceback(tmp_pa
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
-def test_a_helper_process_that_does_not_start_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_helper_process_that_does_not_start_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
 
     def fail(**options: Any) -> None:
@@ -78,7 +78,7 @@ def test_a_helper_process_that_does_not_start_is_tried_once(monkeypatch: pytest.
     monkeypatch.delenv("WANDB_SERVICE", raising=False)  # as before the first run of a process
     monkeypatch.setattr("wandb.init", fail)
     with pytest.raises(ConnectionError):
-        open_run(project="p")
+        open_run(tmp_path, project="p")
     assert len(tries) == 1
 
 

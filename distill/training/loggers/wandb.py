@@ -88,6 +88,7 @@ class WandbLog(Logger):
 
     def _open(self, config: RunConfig, run_id: str, mode: Mode, facts: Mapping[str, Any]) -> None:
         self.run = open_run(
+            self.folder,
             project=config.log.project,
             entity=config.log.entity,
             group=config.log.group or config.name,
@@ -96,7 +97,6 @@ class WandbLog(Logger):
             notes=config.log.notes,
             name=config.name,
             id=run_id,
-            dir=self.folder.absolute(),  # the working directory of W&B's helper process may be another
             resume="allow" if mode == "online" else None,
             mode=mode,
             config={**public_config(config), **without_folders(dict(facts))},
