@@ -44,6 +44,6 @@ def with_categories(records: Sequence[FaceRecord], path: Path) -> list[FaceRecor
     """
     known: Mapping[str, Mapping[str, bool]] = read_categories(path)
     if not any(record.name in known for record in records):
-        names = f"{next(iter(known), 'nobody')}, not {records[0].name}" if records else "faces, and there are none"
+        names = f"{next(iter(known), 'no face')}, not {records[0].name}" if records else "faces, and there are none"
         raise AnnotationError(f"{path}: none of its faces is among those measured (it has {names}); give their file")
     return [replace(record, attributes={**record.attributes, **known.get(record.name, {})}) for record in records]

@@ -60,7 +60,7 @@ def label_page(faces: Iterable[FaceRecord], categories: Sequence[str], size: int
     """Return the page.
 
     Args:
-        faces: whom to label.
+        faces: the faces to label.
         categories: their names, in order.
         size: side of a crop in pixels.
 

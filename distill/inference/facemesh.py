@@ -54,23 +54,20 @@ class FaceMeshBackend(Backend):
 
     Args:
         crop: how faces are cut out for it; `tuned` finds the best one.
-        offset: (51, 2) to subtract, normalised to the crop.
 
     Raises:
         ConfigError: mediapipe 0.10.21 is not installed.
     """
 
-    def __init__(self, crop: CropSpec | None = None, offset: NDArray[np.float32] | None = None) -> None:
+    def __init__(self, crop: CropSpec | None = None) -> None:
         path = mediapipe_file("face_landmark", "face_landmark.tflite")
         self._net = TFLiteNet(path)
         self.sha256 = sha256(path)
         self.spec = ModelSpec(FACEMESH, _SCHEME, len(_VERTICES), crop or CropSpec(SIZE, 1.5, -0.1))
-        self.runtime = "mediapipe's face_landmark.tflite" + ("" if offset is None else ", offset fitted")
-        self.offset = offset
+        self.runtime = "mediapipe's face_landmark.tflite"
 
     def __call__(self, images: Images, /) -> Landmarks:
-        points = np.stack([self._mesh(image)[list(_VERTICES)] for image in as_float(images)])
-        return points if self.offset is None else points - self.offset
+        return np.stack([self._mesh(image)[list(_VERTICES)] for image in as_float(images)])
 
     def _mesh(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         outputs = self._net(image[None])

@@ -1,7 +1,7 @@
 """Landmark metrics: NME, failure rate, area under the CED curve, accuracy within a radius.
 
 `LandmarkMetrics`, which trainings update batch by batch, is imported from `distill.metrics.landmarks`: torchmetrics
-takes as long to import as torch, and an evaluation needs it not.
+takes as long to import as torch, and an evaluation does not need it.
 """
 
 from distill.metrics.functional import (

@@ -54,12 +54,17 @@ class ShuffleUnit(nn.Module):
         self.register_buffer("order", torch.arange(out_channels).view(2, -1).t().flatten(), persistent=False)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
-        if self.stride == 1:
-            half = x.shape[1] // 2
-            kept, changed = x[:, :half], x[:, half:]
-        else:
-            kept, changed = self.branch1(x), x
-        return torch.cat([kept, self.branch2(changed)], 1).index_select(1, self.order)
+        return joined(self, x).index_select(1, self.order)
+
+
+def joined(unit: nn.Module, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+    """Return both halves of the channels of a unit with `stride` and both branches, before the shuffle."""
+    if unit.stride == 1:
+        half = x.shape[1] // 2
+        kept, changed = x[:, :half], x[:, half:]
+    else:
+        kept, changed = unit.branch1(x), x  # type: ignore[operator]
+    return torch.cat([kept, unit.branch2(changed)], 1)  # type: ignore[operator]
 
 
 class ShuffleBody(nn.Module):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from distill.models.rewrite import register_rewrite
-from distill.models.shufflenet_v2 import ShuffleUnit
+from distill.models.shufflenet_v2 import ShuffleUnit, joined
 
 
 @register_rewrite(ShuffleUnit)
@@ -24,10 +24,5 @@ class ConvolvedShuffle(nn.Module):
             self.shuffle.weight.copy_(torch.eye(width)[unit.order][..., None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride == 1:
-            half = x.shape[1] // 2
-            kept, changed = x[:, :half], x[:, half:]
-        else:
-            kept, changed = self.branch1(x), x
-        out: Tensor = self.shuffle(torch.cat([kept, self.branch2(changed)], 1))
+        out: Tensor = self.shuffle(joined(self, x))
         return out

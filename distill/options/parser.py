@@ -31,7 +31,6 @@ RENAMED = {
     "quantise.float_statistics": "quantize.float_statistics",
     "quantise.hybrid_modules": "quantize.hybrid_modules",
 }
-# Key of a recipe whose training has several stages (`parse_stages`).
 # Those of RENAMED whose meaning was reversed.
 _INVERTED = ("kd.only",)
 

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill.data.dataset import FaceSample
-from distill.errors import ConfigError
+from distill.errors import CheckpointError, ConfigError
 from distill.landmarks import load_scheme, selected_points
 from distill.models import Prediction
 from distill.models.annotation_shift import set_annotation_shift
-from distill.models.checkpoint import load_model
+from distill.models.checkpoint import keep_head, load_model
 from distill.models.regression import schemes_of
 from distill.spec import ModelSpec
 from distill.training.tasks import blank_prediction
@@ -137,8 +137,12 @@ def _load(path: Path, scheme: str | None) -> tuple[nn.Module, ModelSpec]:
     net, spec = load_model(path)
     if scheme is None or scheme == spec.scheme:
         return net, spec
-    has = scheme in schemes_of(net, spec.scheme) or selected_points(spec.scheme, scheme) is not None
-    return load_model(path, scheme) if has else (net, spec)
+    if scheme not in schemes_of(net, spec.scheme) and selected_points(spec.scheme, scheme) is None:
+        return net, spec
+    try:
+        return keep_head(net, spec, scheme)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def _unlike(student: ModelSpec, other: ModelSpec) -> str | None:

@@ -83,7 +83,7 @@ def run_stages(configs: Sequence[RunConfig]) -> TrainResult:
 
     stages = linked_stages(configs)
     require_startable(stages)
-    # The folder of the last stage belongs to this process from the first one on: it is not found taken hours later.
+    # Locked before the first stage: another process there would otherwise be noticed only when the last one starts.
     with folder_lock(stages[-1].runs / stages[-1].name, "is training in"):
         for number, config in enumerate(stages[:-1], 1):
             folder = config.runs / config.name

@@ -2,7 +2,7 @@
 
 DATA holds the folder WFLW. Released models are compared by quantiles and by the mean after one constant offset per
 point, fitted on other faces (five folds): WFLW places the 51 points that it shares with 300-W 2.4 % of the eye distance
-elsewhere, which no model can know. Writes results/studies/hard_faces.json, its table in the documentation and
+elsewhere, a difference between data sets. Writes results/studies/hard_faces.json, its table in the documentation and
 docs/images/hard_faces.png.
 """
 
@@ -20,6 +20,7 @@ from distill.files import write_bytes
 from distill.pretrained.registry import resolve_model
 from distill.provenance import write_result
 from distill.report.plots import ced_plot
+from scripts.studies.common.arms import mean_with_interval
 from scripts.studies.common.evaluation_faces import hard_faces
 from scripts.studies.common.marked_blocks import ROOT, update_block
 
@@ -62,9 +63,9 @@ def table(study: Mapping[str, Any]) -> str:
     head = ("model", "mean (95 %)", "without offset", *quantiles, "above 8 %", "worst fifth's share")
     lines = [f"| {' | '.join(head)} |", f"|---|---{'|---:' * (len(head) - 2)}|"]
     for name, found in study["models"].items():
-        low, high = found["nme_95_percent"]
         values = [found["without_offset_percent"], *found["quantiles_percent"].values()]
-        cells = [f"`{name}`", f"{found['nme_percent']:.2f} ({low:.2f}–{high:.2f})", *(f"{v:.2f}" for v in values)]
+        cells = [f"`{name}`", mean_with_interval(found["nme_percent"], *found["nme_95_percent"])]
+        cells += [f"{value:.2f}" for value in values]
         cells += [f"{found['fr8_percent']:.1f}", f"{found['worst_fifth_of_sum_percent']:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -10,16 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from distill.evaluate.evaluate import evaluate
-from distill.evaluate.facemesh import mean_offset, tuned
+from distill.evaluate.facemesh import tuned, with_offset
 from distill.evaluate.faces import FaceSet, load_faces
-from distill.inference.backend import Backend, Images, Landmarks
+from distill.inference.backend import Backend
 from distill.inference.load import open_backend
 from distill.pretrained.registry import resolve_model
 from distill.provenance import write_result
+from scripts.studies.common.arms import mean_with_interval
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TEST, TRAIN
 
@@ -29,22 +27,6 @@ PEER = "MediaPipe FaceMesh"
 # Training faces that crop and offsets are chosen on.
 FACES = 140
 _SCORES = ("nme_percent", "nme_95_percent", "nme_median_percent", "fr8_percent")
-
-
-class OffsetBackend(Backend):
-    """A model whose points are moved by a constant each.
-
-    Args:
-        backend: the model.
-        offset: (k, 2) to subtract, normalised to the crop.
-    """
-
-    def __init__(self, backend: Backend, offset: NDArray[np.float32]):
-        self.spec, self.runtime, self.sha256 = backend.spec, backend.runtime, backend.sha256
-        self._backend, self._offset = backend, offset
-
-    def __call__(self, images: Images, /) -> Landmarks:
-        return self._backend(images) - self._offset
 
 
 def training_faces(scheme: str, root: Path) -> FaceSet:
@@ -64,7 +46,7 @@ def measured(root: Path, names: list[str]) -> dict[str, Any]:
     for name in names:
         backend = open_backend(resolve_model(name))
         faces = training_faces(backend.spec.scheme, root)
-        pairs[name] = backend, OffsetBackend(backend, mean_offset(backend, faces.records, faces.boxes))
+        pairs[name] = backend, with_offset(backend, faces)
     pairs[PEER] = tuned(training_faces("inner51", root))
     return {
         name: {"raw": scores(raw, root), "calibrated": scores(calibrated, root)}
@@ -77,9 +59,8 @@ def table(study: Mapping[str, Any]) -> str:
     lines = ["| model | | NME % (95 %) | median % | above 8 % |", "|---|---|---|---:|---:|"]
     for name, model in study["models"].items():
         for part, found in model.items():
-            low, high = found["nme_95_percent"]
             title = (f"`{name}`" if name != PEER else name) if part == "raw" else ""
-            cells = [title, part, f"{found['nme_percent']:.2f} ({low:.2f}–{high:.2f})"]
+            cells = [title, part, mean_with_interval(found["nme_percent"], *found["nme_95_percent"])]
             cells += [f"{found['nme_median_percent']:.2f}", f"{found['fr8_percent']:.1f}"]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from typing import Any
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation, paired_bootstrap
 from distill.provenance import write_result
+from scripts.studies.common.arms import mean_with_interval
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TEST
 
@@ -55,9 +56,8 @@ def table(evaluations: dict[str, dict[str, Any]]) -> str:
     for boxes, models in evaluations.items():
         for name, evaluation in models.items():
             metrics, runtime = evaluation["metrics"]["ocular"], evaluation["protocol"]["runtime"]
-            low, high = metrics["nme_95_percent"]
             lines.append(
-                f"| {name} | {boxes} | {metrics['nme_percent']:.2f} ({low:.2f}–{high:.2f}) "
+                f"| {name} | {boxes} | {mean_with_interval(metrics['nme_percent'], *metrics['nme_95_percent'])} "
                 f"| {metrics['fr8_percent']:.2f} | {metrics['fr10_percent']:.2f} | {metrics['auc10_percent']:.1f} "
                 f"| {runtime} |"
             )

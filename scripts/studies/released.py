@@ -20,6 +20,7 @@ from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.images import Photo
 from distill.provenance import commit, write_result
+from scripts.studies.common.arms import mean_with_interval
 from scripts.studies.common.marked_blocks import ROOT, update_block
 from scripts.studies.common.split_300w import TEST
 
@@ -31,6 +32,10 @@ CHOICE = {
     "efld_68_128 int8": "68 points, smallest",
     "FaceMesh": "468 points",
 }
+
+
+# Mean and ends of its interval in a score.
+_MEAN = ("nme_percent", "low_percent", "high_percent")
 
 
 class Test(NamedTuple):
@@ -110,7 +115,7 @@ def table(models: dict[str, dict[str, Any]]) -> str:
     former = former_detector(models)
     for name, model in sorted(models.items(), key=lambda entry: float(entry[1]["scores"][titles[0]]["nme_percent"])):
         cells = [model["scores"][title] for title in titles]
-        texts = [f"{c['nme_percent']:.2f} ({c['low_percent']:.2f}–{c['high_percent']:.2f})" for c in cells]
+        texts = [mean_with_interval(*(cell[key] for key in _MEAN)) for cell in cells]
         if name in former:
             texts = [f"{text} †" if test.boxes == DETECTOR else text for test, text in zip(TESTS, texts, strict=True)]
         spread = [cells[titles.index(title)] for title in SPREAD]
@@ -141,7 +146,7 @@ def choice(result: dict[str, Any]) -> str:
         file = ROOT / "checkpoints" / f"{name.replace(' ', '_')}.tflite"
         size = f"{file.stat().st_size / 1e6:.2f} MB" if file.is_file() else "–"
         cells = [result["models"][name]["scores"][title] for title in titles]
-        texts = [f"{c['nme_percent']:.2f} ({c['low_percent']:.2f}–{c['high_percent']:.2f})" for c in cells]
+        texts = [mean_with_interval(*(cell[key] for key in _MEAN)) for cell in cells]
         lines.append(f"| {name} | {use} | {size} | {' | '.join(texts)} |")
     return "\n".join(lines)
 

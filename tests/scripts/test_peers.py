@@ -6,8 +6,8 @@ import numpy as np
 
 from distill.data.readers import read_faces
 from distill.evaluate.evaluate import evaluate
-from distill.evaluate.facemesh import mean_offset
-from scripts.studies.peers import OffsetBackend, table
+from distill.evaluate.facemesh import OffsetBackend, mean_offset
+from scripts.studies.peers import table
 from tests.support.evaluation import MakeOracle
 
 

@@ -122,6 +122,11 @@ def difference(arm: Sequence[Evaluation], reference: Sequence[Evaluation]) -> di
     return seed_difference(list(zip(arm, reference, strict=True))).percent()
 
 
+def mean_with_interval(mean: float, low: float, high: float) -> str:
+    """Return a mean with its 95 % interval as tables show it."""
+    return f"{mean:.2f} ({low:.2f}–{high:.2f})"
+
+
 def with_interval(difference: Mapping[str, float], digits: int = 2) -> str:
     """Return a difference of points with its 95 % interval as tables show it."""
     mean, low, high = (f"{difference[name]:+.{digits}f}" for name in ("mean", "low", "high"))
