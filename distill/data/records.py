@@ -126,9 +126,11 @@ def outside_photo(
     if not known.any():
         return None
     marked = points[known]
+    beyond = np.maximum(-marked, marked - np.array([width - 1, height - 1])).max(1)
+    if beyond.max() <= 0:
+        return None
     # Twice the middle half of the points is about the size of the face, and one stray point does not stretch it.
     allowed = 2 * float(np.subtract(*np.percentile(marked, [75, 25], axis=0)).max())
-    beyond = np.maximum(-marked, marked - np.array([width - 1, height - 1])).max(1)
     worst = int(np.flatnonzero(known)[beyond.argmax()])
     if beyond.max() > allowed or (beyond > 0.5).mean() > 0.5:
         where = tuple(round(float(v), 1) for v in points[worst])

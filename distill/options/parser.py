@@ -5,6 +5,7 @@ import sys
 from argparse import SUPPRESS, Action
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
@@ -85,8 +86,11 @@ def _heads_inner(line: str, below: str) -> bool:
     return not line.startswith(" ") and below.startswith("  --") and below.split()[0].count(".") > 1
 
 
+@cache
 def options_of(command: str, description: str, target: Callable[..., Any], *positional: str) -> ArgumentParser:
     """Return the parser of a command whose options are the parameters of `target`, from the line or from YAML.
+
+    It is made once in a process, which takes as long as parsing a command line.
 
     Args:
         command: its name.
