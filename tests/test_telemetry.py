@@ -27,8 +27,8 @@ QUICK = [
 ]
 EXPORT = [
     [
-        *("student", "--config", str(ROOT / "configs/demo/student.yaml"), "--kd.kind", "none", "--name", "student"),
-        *("--data.root", "faces", "--data.sets", "[]", "--runs", "runs", *TINY),
+        *("student", "--config", str(ROOT / "configs/base/demo.yaml"), "--kd.kind", "none", "--name", "student"),
+        *("--model.arch", "efld", "--data.root", "faces", "--runs", "runs", *TINY),
     ],
     ["export", "runs/student/best.ckpt", "--faces", "2", *DATA],
     ["evaluate", "runs/student/export/student.onnx", *DATA],

@@ -190,7 +190,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("arch", ["lite_hrnet_plus_10m", "hrnet_w18", "timm:mobilenetv2_100"])
+@pytest.mark.parametrize("arch", ["lite_hrnet_plus_10m", "timm:mobilenetv2_100"])
 def test_the_recipe_of_lite_hrnet_plus_trains(arch: str, faces: Path, tmp_path: Path) -> None:
     words = [
         "--config", "configs/zoo/lite_hrnet_plus_300w.yaml", "--model.arch", arch, "--runs", str(tmp_path / "runs"),
