@@ -105,6 +105,14 @@ def _is_long(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_fsync() -> Iterator[None]:
+    """Do not wait for the disk: thousands of files are written, and no test survives a power failure."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _wandb_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep W&B out of the home folder and of the repository."""
     with pytest.MonkeyPatch.context() as patch:
