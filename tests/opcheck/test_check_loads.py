@@ -1,5 +1,6 @@
 """The short form of scripts/fuzz/opcheck.py: the table against loads in the runtimes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def release(runtime: Runtime) -> str:
     return f"litert-{runtime.version}" if runtime.name == "litert" else runtime.version
 
 
+@pytest.fixture(scope="module", params=quick())
+def server(request: pytest.FixtureRequest) -> Iterator[RuntimeServer]:
+    """Every runtime, started once."""
+    with RuntimeServer(request.param, timeout_s=60) as started:
+        yield started
+
+
 @pytest.fixture(scope="module")
 def graphs() -> list[tuple[str, bytes]]:
     """Each operator in float32 on four axes, in its first version, its newest, the one beyond and one between."""
@@ -48,17 +56,15 @@ def graphs() -> list[tuple[str, bytes]]:
     return made
 
 
-@pytest.mark.parametrize("runtime", quick())
 def test_the_verdict_is_what_the_runtime_does(
-    runtime: Runtime, graphs: list[tuple[str, bytes]], tmp_path: Path
+    server: RuntimeServer, graphs: list[tuple[str, bytes]], tmp_path: Path
 ) -> None:
     path, disagreements = tmp_path / "graph.tflite", []
-    with RuntimeServer(runtime, timeout_s=20) as server:
-        for label, content in graphs:
-            path.write_bytes(content)
-            failure, passed = server.load(path), check_model(path, release(runtime)).passed
-            if passed != (failure is None):
-                disagreements.append((label, passed, failure))
+    for label, content in graphs:
+        path.write_bytes(content)
+        failure, passed = server.load(path), check_model(path, release(server.runtime)).passed
+        if passed != (failure is None):
+            disagreements.append((label, passed, failure))
     assert not disagreements
 
 
@@ -72,30 +78,26 @@ def limited() -> list[tuple[str, bytes]]:
     ]
 
 
-@pytest.mark.parametrize("runtime", quick())
 def test_types_and_ranks_are_refused_where_the_table_says(
-    runtime: Runtime, limited: list[tuple[str, bytes]], tmp_path: Path
+    server: RuntimeServer, limited: list[tuple[str, bytes]], tmp_path: Path
 ) -> None:
     path, refused, wrong = tmp_path / "graph.tflite", 0, []
-    with RuntimeServer(runtime, timeout_s=20) as server:
-        for label, content in limited:
-            path.write_bytes(content)
-            if any(row.verdict == "type" for row in check_model(path, release(runtime)).rows):
-                refused += 1
-                if server.load(path) is None:
-                    wrong.append(label)
+    for label, content in limited:
+        path.write_bytes(content)
+        if any(row.verdict == "type" for row in check_model(path, release(server.runtime)).rows):
+            refused += 1
+            if server.load(path) is None:
+                wrong.append(label)
     assert refused > 30
     assert not wrong
 
 
 @pytest.mark.skipif(not MEDIAPIPE.is_dir(), reason="mediapipe's wheel is not installed")
-@pytest.mark.parametrize("runtime", quick())
-def test_files_of_another_maker(runtime: Runtime) -> None:
+def test_files_of_another_maker(server: RuntimeServer) -> None:
     """float16 weights, sparse ones, custom operators, several inputs and outputs."""
     files = sorted(MEDIAPIPE.rglob("*.tflite"))
     assert len(files) > 10
-    with RuntimeServer(runtime) as server:
-        for path in files:
-            report = check_model(path, release(runtime))
-            assert report.passed == (server.load(path) is None), path.name
-            assert report.passed or report.explanations
+    for path in files:
+        report = check_model(path, release(server.runtime))
+        assert report.passed == (server.load(path) is None), path.name
+        assert report.passed or report.explanations

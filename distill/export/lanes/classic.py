@@ -20,7 +20,7 @@ from distill.export.quantize import decoder_of, float_names, stem_of
 from distill.tflite.activation_ranges import activation_ranges, with_ranges
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
-from distill.tflite.subprocesses import converter_server, run_converter
+from distill.tflite.subprocesses import ONNX2TF, converter_server, run_converter
 from distill.tflite.weight_quantization import quantize_weights
 
 FLOAT_FILES = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
@@ -59,7 +59,7 @@ def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float, python: str) ->
     options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-osd", "-rtpo", *_PSEUDO]
     if len(model.graph.node) > _STRICT_NODES:
         options.append("--disable_strict_mode")
-    run_converter("onnx2tf", ["-m", "onnx2tf", *options], folder, timeout_s, python)
+    run_converter("onnx2tf", [*ONNX2TF, *options], folder, timeout_s, python)
     missing = [name for name in FLOAT_FILES.values() if not (folder / "out" / name).is_file()]
     if missing:
         raise ExportError(f"onnx2tf reported success but made no {', '.join(missing)}; run `distill doctor`")
