@@ -12,7 +12,6 @@ from distill.models import create_model
 from distill.spec import ModelSpec
 from tests.support.zoo_tester import ZooTester, shaken, with_peaks
 
-
 WHOLE = cfg_cls["hrnet_w18"]
 # The stages of three and four modules alike with one of them: a conversion of all eight hundred nodes takes long.
 SHORT = WHOLE | {stage: WHOLE[stage] | {"num_modules": 1} for stage in ("stage3", "stage4")}
