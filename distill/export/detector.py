@@ -79,8 +79,8 @@ class RawMaps(nn.Module):
         return outputs
 
 
-def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED, free: bool = False) -> Path:
-    """Write a detector as ONNX; with `free`, its input may have any sides that are multiples of 32.
+def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED) -> Path:
+    """Write a detector as ONNX for square inputs of one side.
 
     Raises:
         ExportError: an operator without an ONNX form.
@@ -96,13 +96,12 @@ def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED,
                 )
         except (RuntimeError, AssertionError, torch.onnx.errors.OnnxExporterError) as error:
             raise ExportError(f"the detector has no ONNX form: {str(error).strip().splitlines()[0][:200]}") from error
-        model = compose(simplify(temporary))
-        onnx.save(_with_free_sides(model) if free else model, str(temporary))
+        onnx.save(compose(simplify(temporary)), str(temporary))
     return Path(path)
 
 
 def _with_free_sides(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Name the rows and columns of inputs and outputs instead of giving their numbers."""
+    """Name the rows and columns of inputs and outputs, which may then be any multiples of 32."""
     del model.graph.value_info[:]
     for index, value in enumerate((*model.graph.input, *model.graph.output)):
         for axis, name in ((1, "rows"), (2, "columns")):
@@ -154,7 +153,8 @@ def export_detector(
     out, python = Path(out), ensure_environment("classic")
     with tempfile.TemporaryDirectory(prefix="detector-") as name:
         folder = Path(name)
-        made = run_onnx2tf(export_detector_onnx(net, folder / "net.onnx"), folder, timeout_s, python)
+        onnx_path = export_detector_onnx(net, folder / "net.onnx")
+        made = run_onnx2tf(onnx_path, folder, timeout_s, python)
         content = {mode: made / FLOAT_FILES[mode] for mode in modes if mode in FLOAT_FILES}
         if "int8" in modes:
             inputs = calibration_inputs(photos)
@@ -165,7 +165,10 @@ def export_detector(
         files = {mode: out / f"{stem}_{mode}.tflite" for mode in content}
         for mode, path in files.items():
             write_bytes(path, content[mode].read_bytes())
-    return DetectorExport({"onnx": export_detector_onnx(net, out / f"{stem}.onnx", free=True), **files}, ops)
+        files = {"onnx": out / f"{stem}.onnx", **files}
+        with atomic_path(files["onnx"]) as temporary:
+            onnx.save(_with_free_sides(onnx.load(str(onnx_path))), str(temporary))
+    return DetectorExport(files, ops)
 
 
 def calibration_inputs(photos: Sequence[Photo]) -> Iterator[NDArray[np.float32]]:

@@ -32,12 +32,14 @@ class Outcome:
         text: of the error, or what the function returned.
         seconds: of processor time, which other programs on the machine do not change.
         peak_mb: resident memory of the process at its peak; 0 after a crash or a hang.
+        start_mb: resident memory before the call; 0 after a crash or a hang.
     """
 
     kind: str
     text: str
     seconds: float
     peak_mb: float
+    start_mb: float = 0.0
 
 
 def run_forked(function: Callable[[], object], limit_s: float) -> Outcome:
@@ -66,22 +68,26 @@ def run_forked(function: Callable[[], object], limit_s: float) -> Outcome:
     out_of_time = os.WIFSIGNALED(status) and (os.WTERMSIG(status) == signal.SIGXCPU or seconds >= limit_s)
     if answer is None or out_of_time:
         return Outcome("hang", "", seconds, 0.0)
-    kind, _, rest = answer.partition("\n")
-    peak, _, text = rest.partition("\n")
+    kind, start, peak, text = (answer.split("\n", 3) + [""] * 3)[:4]
     if os.WIFSIGNALED(status) or not kind:
         return Outcome("crash", f"signal {os.WTERMSIG(status)}", seconds, 0.0)
-    return Outcome(kind, text, seconds, float(peak))
+    return Outcome(kind, text, seconds, float(peak), float(start))
 
 
 def _answer(function: Callable[[], object], writer: int) -> None:
     """Write kind, peak memory and text to the pipe, and end the process without any cleaning up."""
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the peak of the parent's memory is not this call's
+        start = _peak_mb()
         kind, text = outcome_of(function)
-        peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
-        os.write(writer, f"{kind}\n{int(peak[1]) / 1024 if peak else 0}\n{text[:2000]}".encode("utf-8", "replace"))
+        os.write(writer, f"{kind}\n{start}\n{_peak_mb()}\n{text[:2000]}".encode("utf-8", "replace"))
     finally:
         os._exit(0)
+
+
+def _peak_mb() -> float:
+    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(peak[1]) / 1024 if peak else 0.0
 
 
 def outcome_of(function: Callable[[], object]) -> tuple[str, str]:

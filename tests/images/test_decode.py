@@ -313,5 +313,5 @@ def test_a_photo_too_large_for_the_memory_is_not_called_broken(tmp_path: Path) -
     """The advice to copy the photo again does not help; to make it smaller does."""
     path = tmp_path / "large.png"
     Image.new("RGB", (9000, 9000)).save(path, compress_level=1)
-    line = run_with_memory("distill.images.decode:read_image", path, 300)
+    [line] = run_with_memory("distill.images.decode:read_image", [path], 300)
     assert line == f"refused: {path}: not enough memory for 9000x9000 pixels; make it smaller first"

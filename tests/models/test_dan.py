@@ -15,13 +15,13 @@ from distill.models.checkpoint import save_model
 from distill.models.dan import Dan, Shape, Similarity, fit_similarity, landmark_picture, mean_shape, warp
 from distill.spec import ModelSpec
 from distill.training.pretrained import start_from
-from tests.support.zoo_tester import ZooTester, shaken
+from tests.support.zoo_tester import NetworkTester, ZooTester, shaken
 
 # Dense layers of 112 px are 44 MB a stage, which take most of the time of a conversion.
 SMALL = {"image_size": 64}
 
 
-class TestDan1(ZooTester):
+class TestDan1(NetworkTester):  # the first stage of the one below, which is converted
     arch = "dan_1"
     options: ClassVar = SMALL
     size = 64

@@ -13,7 +13,7 @@ from distill.models.cards import load_cards
 from distill.models.channel_weighting import ChannelWeighting, worked_on
 from distill.models.fusion import ScafFusion, make_fusion
 from distill.spec import ModelSpec
-from tests.support.zoo_tester import ZooTester, shaken, with_peaks
+from tests.support.zoo_tester import NetworkTester, ZooTester, shaken, with_peaks
 
 # A network of the same parts; the whole ones have a thousand nodes and more, which take minutes to convert.
 SMALL = {"stem": 8, "width": 8, "modules": [1, 1, 1], "blocks": 1}
@@ -33,8 +33,9 @@ class TestLiteHRNetPlus10m(TestLiteHRNet18):
     arch = "lite_hrnet_plus_10m"
 
 
-class TestLiteHRNetPlus30m(TestLiteHRNet18):
+class TestLiteHRNetPlus30m(NetworkTester):  # converted, and with these options, it is the one above
     arch = "lite_hrnet_plus_30m"
+    options: ClassVar = SMALL
 
 
 def test_every_block_works_on_what_a_shuffle_brings_it() -> None:

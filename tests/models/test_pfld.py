@@ -18,7 +18,7 @@ class TestPfld025(ZooTester):
     arch = "pfld_025"
 
 
-class TestPfld100(ZooTester):
+class TestPfld100(NetworkTester):  # the one above with four times its channels
     arch = "pfld_100"
 
 

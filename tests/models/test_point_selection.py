@@ -27,7 +27,7 @@ OWN = {
 
 
 def trained(arch: str, size: int, shift: float = 0.01) -> tuple[nn.Module, ModelSpec]:
-    options = {"image_size": size} if arch.startswith(("efld", "pfld")) else {}
+    options = {"image_size": size} if arch.startswith(("dan", "efld", "pfld")) else {}
     torch.manual_seed(0)
     net = shaken(create_model(arch, "ibug68", **options)).eval()
     if "hrnet" in arch:
@@ -89,7 +89,7 @@ def test_blends_of_points_and_all_points_are_no_selection() -> None:
 
 
 def test_networks_whose_points_depend_on_each_other_are_refused(tmp_path: Path) -> None:
-    net, spec = trained("dan_2", 112, shift=0.0)  # its second stage sees the landmarks of the first
+    net, spec = trained("dan_2", 32, shift=0.0)  # its second stage sees the landmarks of the first
     with pytest.raises(ConfigError, match="dan_2: points cannot be left out of this network, or not with the edges"):
         select_points(net, spec, "inner51")
     save_model(tmp_path / "dan.safetensors", net, spec)

@@ -42,11 +42,10 @@ def _write(path: Path, net: nn.Module) -> Path:
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_hostile_file_is_one_line_and_takes_no_memory(kind: str, net: nn.Module, tmp_path: Path) -> None:
     path = MAKERS[kind](tmp_path, SPEC.to_dict(), {n: v.contiguous() for n, v in net.state_dict().items()})
-    idle = run_forked(lambda: None, 20)
     outcome = run_forked(lambda: load_model(path), 20)
     assert outcome.kind == "refused", outcome
     assert str(path) in outcome.text
-    assert outcome.peak_mb < idle.peak_mb + _ALLOWED_MB
+    assert outcome.peak_mb < outcome.start_mb + _ALLOWED_MB
     assert not list(tmp_path.rglob("executed"))
 
 
@@ -102,13 +101,10 @@ def test_a_network_of_very_many_parts_is_not_built() -> None:
         build_for_weights(lambda: nn.Sequential(*(nn.Linear(1, 1) for _ in range(10**6))), {})
 
 
-@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
-def test_weights_too_large_for_the_memory_are_not_called_damaged(suffix: str, tmp_path: Path) -> None:
+def test_weights_too_large_for_the_memory_are_not_called_damaged(tmp_path: Path) -> None:
     state = {"a": torch.zeros(50_000_000)}
-    path = tmp_path / f"large{suffix}"
-    if suffix == ".ckpt":
-        torch.save({"spec": SPEC.to_dict(), "state_dict": state}, path)
-    else:
-        save_file(state, path, metadata=stored_metadata(SPEC.to_dict(), state))
-    line = run_with_memory("distill.models.checkpoint:read_weights", path, 100)
-    assert line == f"refused: {path}: not enough memory for its 200 MB; close other programs"
+    paths = [tmp_path / "large.ckpt", tmp_path / "large.safetensors"]
+    torch.save({"spec": SPEC.to_dict(), "state_dict": state}, paths[0])
+    save_file(state, paths[1], metadata=stored_metadata(SPEC.to_dict(), state))
+    lines = run_with_memory("distill.models.checkpoint:read_weights", paths, 100)
+    assert lines == [f"refused: {path}: not enough memory for its 200 MB; close other programs" for path in paths]

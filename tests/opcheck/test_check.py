@@ -51,16 +51,32 @@ def test_the_student_runs_where_it_must_and_the_file_agrees(exported: ExportResu
     assert not check_model(exported.files["fp32"], "2.2").passed
 
 
-def test_an_unfold_is_refused_for_2_11(tmp_path: Path) -> None:
-    """What timm's block becomes, written by TensorFlow's own converter."""
-    path = tmp_path / "unfold.tflite"
-    code = f"""
-import tensorflow as tf
+CONVERT = """
+import sys, numpy as np, tensorflow as tf
+
+def converter(function, shape):
+    return tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function(tf.TensorSpec(shape))])
+
 f = tf.function(lambda x: tf.transpose(tf.reshape(x, (1, 4, 2, 4, 2, 3)), (0, 2, 4, 1, 3, 5)))
-g = f.get_concrete_function(tf.TensorSpec((1, 8, 8, 3)))
-open({str(path)!r}, "wb").write(tf.lite.TFLiteConverter.from_concrete_functions([g]).convert())
+open(f"{sys.argv[1]}/unfold.tflite", "wb").write(converter(f, (1, 8, 8, 3)).convert())
+w = tf.constant(np.random.default_rng(0).normal(size=(256, 64)).astype(np.float32))
+c = converter(tf.function(lambda x: tf.matmul(tf.nn.relu(x), w, name="head/dense")), (1, 256))
+c.optimizations = [tf.lite.Optimize.DEFAULT]
+open(f"{sys.argv[1]}/plain.tflite", "wb").write(c.convert())
 """
-    run_tensorflow(code)
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two files of TensorFlow's own converter, with its defaults."""
+    folder = tmp_path_factory.mktemp("converted")
+    run_tensorflow(CONVERT, str(folder))
+    return folder
+
+
+def test_an_unfold_is_refused_for_2_11(converted: Path) -> None:
+    """What timm's block becomes."""
+    path = converted / "unfold.tflite"
     report = check_model(path, "2.11.0")
     assert report.exit_status == 1
     assert report.failures == ["TRANSPOSE v6 needs 2.12.0 (rank 6, 1 nodes)"]
@@ -96,18 +112,9 @@ def test_types_count_too(tmp_path: Path) -> None:
     assert "ABS v1 of INT32" in reason
 
 
-def test_a_plain_dynamic_range_conversion_is_refused_with_a_reason(tmp_path: Path) -> None:
+def test_a_plain_dynamic_range_conversion_is_refused_with_a_reason(converted: Path) -> None:
     """The commonest way to a file tflite-runtime 2.14 refuses, made with TensorFlow 2.19's defaults."""
-    path = tmp_path / "plain.tflite"
-    code = f"""
-import numpy as np, tensorflow as tf
-w = tf.constant(np.random.default_rng(0).normal(size=(256, 64)).astype(np.float32))
-f = tf.function(lambda x: tf.matmul(tf.nn.relu(x), w, name="head/dense"))
-c = tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function(tf.TensorSpec((1, 256)))])
-c.optimizations = [tf.lite.Optimize.DEFAULT]
-open({str(path)!r}, "wb").write(c.convert())
-"""
-    run_tensorflow(code)
+    path = converted / "plain.tflite"
     report = check_model(path, "2.14.0")
     assert not report.passed
     (sentence,) = sentences(report)

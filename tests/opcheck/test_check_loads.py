@@ -1,11 +1,12 @@
 """The short form of scripts/fuzz/opcheck.py: the table against loads in the runtimes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from distill.opcheck.check import check_model
-from distill.opcheck.tables import op_table
+from distill.opcheck.tables import limit_of, op_table
 from distill.tflite.builder import redeclared, single_op_model
 from distill.tflite.runtimes import Runtime, RuntimeServer, list_runtimes
 from tests.support.single_op_cases import catalogue
@@ -32,6 +33,13 @@ def release(runtime: Runtime) -> str:
     return f"litert-{runtime.version}" if runtime.name == "litert" else runtime.version
 
 
+@pytest.fixture(scope="module", params=quick())
+def server(request: pytest.FixtureRequest) -> Iterator[RuntimeServer]:
+    """Every runtime, started once."""
+    with RuntimeServer(request.param, timeout_s=60) as started:
+        yield started
+
+
 @pytest.fixture(scope="module")
 def graphs() -> list[tuple[str, bytes]]:
     """Each operator in float32 on four axes, in its first version, its newest, the one beyond and one between."""
@@ -48,47 +56,48 @@ def graphs() -> list[tuple[str, bytes]]:
     return made
 
 
-@pytest.mark.parametrize("runtime", quick())
 def test_the_verdict_is_what_the_runtime_does(
-    runtime: Runtime, graphs: list[tuple[str, bytes]], tmp_path: Path
+    server: RuntimeServer, graphs: list[tuple[str, bytes]], tmp_path: Path
 ) -> None:
     path, disagreements = tmp_path / "graph.tflite", []
-    with RuntimeServer(runtime, timeout_s=20) as server:
-        for label, content in graphs:
-            path.write_bytes(content)
-            failure, passed = server.load(path), check_model(path, release(runtime)).passed
-            if passed != (failure is None):
-                disagreements.append((label, passed, failure))
+    for label, content in graphs:
+        path.write_bytes(content)
+        failure, passed = server.load(path), check_model(path, release(server.runtime)).passed
+        if passed != (failure is None):
+            disagreements.append((label, passed, failure))
     assert not disagreements
 
 
-@pytest.mark.parametrize("runtime", quick())
-def test_types_and_ranks_are_refused_where_the_table_says(runtime: Runtime, tmp_path: Path) -> None:
-    """A sample of the one-node files, those whose types or rank the table limits."""
-    path, wrong = tmp_path / "graph.tflite", []
-    limited = []
-    for node, types, rank, case in catalogue()[::17]:
-        path.write_bytes(single_op_model(node))
-        report = check_model(path, release(runtime))
-        if any(row.verdict == "type" for row in report.rows):
-            limited.append((f"{node.op} {types} rank {rank} {case}", single_op_model(node)))
-    with RuntimeServer(runtime, timeout_s=20) as server:
-        for label, content in limited:
-            path.write_bytes(content)
+@pytest.fixture(scope="module")
+def limited() -> list[tuple[str, bytes]]:
+    """A sample of the one-node files, those for whose types or rank the table has a release of their own."""
+    return [
+        (f"{node.op} {types} rank {rank} {case}", single_op_model(node))
+        for node, types, rank, case in catalogue()[::17]
+        if limit_of(node)
+    ]
+
+
+def test_types_and_ranks_are_refused_where_the_table_says(
+    server: RuntimeServer, limited: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    path, refused, wrong = tmp_path / "graph.tflite", 0, []
+    for label, content in limited:
+        path.write_bytes(content)
+        if any(row.verdict == "type" for row in check_model(path, release(server.runtime)).rows):
+            refused += 1
             if server.load(path) is None:
                 wrong.append(label)
-    assert len(limited) > 30
+    assert refused > 30
     assert not wrong
 
 
 @pytest.mark.skipif(not MEDIAPIPE.is_dir(), reason="mediapipe's wheel is not installed")
-@pytest.mark.parametrize("runtime", quick())
-def test_files_of_another_maker(runtime: Runtime) -> None:
+def test_files_of_another_maker(server: RuntimeServer) -> None:
     """float16 weights, sparse ones, custom operators, several inputs and outputs."""
     files = sorted(MEDIAPIPE.rglob("*.tflite"))
     assert len(files) > 10
-    with RuntimeServer(runtime) as server:
-        for path in files:
-            report = check_model(path, release(runtime))
-            assert report.passed == (server.load(path) is None), path.name
-            assert report.passed or report.explanations
+    for path in files:
+        report = check_model(path, release(server.runtime))
+        assert report.passed == (server.load(path) is None), path.name
+        assert report.passed or report.explanations

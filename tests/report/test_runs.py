@@ -48,6 +48,13 @@ def runs(suite: dict[str, Any], tmp_path: Path, measure: Measure) -> tuple[Path,
     return first, second
 
 
+@pytest.fixture
+def plain(tmp_path: Path, measure: Measure) -> Path:
+    """A run folder with an evaluation: its page draws little."""
+    write_json(tmp_path / "plain" / "evaluation.json", measure(shift=(1, 2)).to_json())
+    return tmp_path / "plain"
+
+
 def test_the_folder_of_all_runs_names_one_of_them(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "metrics.csv").touch()
@@ -70,15 +77,15 @@ def test_a_page_with_everything_and_no_links_out(runs: tuple[Path, Path]) -> Non
     assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 
-def test_a_run_shows_what_its_export_wrote(runs: tuple[Path, Path]) -> None:
+def test_a_run_shows_what_its_export_wrote(plain: Path) -> None:
     crops, points = np.zeros((2, 48, 48, 3), np.float32), np.full((2, 51, 2), 0.5, np.float32)
     stages = {name: (lambda _, off=off: points + np.float32(off)) for name, off in (("onnx", 0.0), ("int8 on x", 0.1))}
     gates = dict.fromkeys(stages, Gate(1.0, 1.0))
     parity = measure_hops(lambda _: points, stages, crops, None, load_scheme("inner51"), gates)
     content = {"format": EXPORT, "files": {"onnx": {"file": "net.onnx", "bytes": 10}}, "parity": parity.to_dict()}
-    write_json(runs[1] / "export" / "export.json", json.loads(json.dumps(content)))
-    page = build([read_source(run) for run in runs], "t").html()
-    assert "Export of two" in page
+    write_json(plain / "export" / "export.json", json.loads(json.dumps(content)))
+    page = build([read_source(plain)], "t").html()
+    assert "Export of plain" in page
     assert page.count("pass</span>") == 1
     assert page.count("fail</span>") == 1
 
@@ -93,10 +100,10 @@ def test_a_run_shows_what_its_export_wrote(runs: tuple[Path, Path]) -> None:
     ],
     ids=["fewer than ten steps", "stopped before a validation", "no curve", "nothing recorded"],
 )
-def test_a_short_run_names_what_it_lacks(runs: tuple[Path, Path], recorded: str, missing: list[str]) -> None:
+def test_a_short_run_names_what_it_lacks(plain: Path, recorded: str, missing: list[str]) -> None:
     rows = f"{recorded}\n" if recorded else ""
-    (runs[0] / "metrics.csv").write_text(f"step,name,value\n{rows}")
-    page = build([read_source(run) for run in runs], "t").html()
+    (plain / "metrics.csv").write_text(f"step,name,value\n{rows}")
+    page = build([read_source(plain)], "t").html()
     assert re.findall(r"No run recorded (?:its|a) (\w+):", page) == missing
     assert ("Loss</figcaption>" in page) is (missing == ["validation"])
 

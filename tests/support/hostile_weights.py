@@ -110,7 +110,7 @@ def _value(number: float) -> Maker:
 
 def _bomb(folder: Path, spec: Spec, state: State) -> Path:
     path = _ckpt(folder, spec, state)
-    zeros = bytes(512 << 20)
+    zeros = bytes(256 << 20)
     last = zipfile.ZipFile(path).namelist()[-1]
     return _rewritten(path, lambda name, content: zeros if name == last else content, zipfile.ZIP_DEFLATED)
 

@@ -12,18 +12,12 @@ import pytest
 JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
-def compile_kotlin(
-    sources: Sequence[Path], target: Path, classpath: Sequence[Path] = (), runnable: bool = False
-) -> None:
-    """Compile files or folders to a .jar or a folder of classes; the test is skipped without kotlinc and java."""
+def compile_kotlin(sources: Sequence[Path], target: Path) -> None:
+    """Compile files or folders to a .jar that runs; the test is skipped without kotlinc and java."""
     compiler = shutil.which("kotlinc")
     if compiler is None or shutil.which("java") is None:
         pytest.skip("kotlinc and java are not on PATH (Debian: apt-get install kotlin default-jre-headless)")
-    command = [compiler, *map(str, sources), "-d", str(target)]
-    if classpath:
-        command += ["-classpath", ":".join(map(str, classpath))]
-    if runnable:
-        command.append("-include-runtime")
+    command = [compiler, *map(str, sources), "-include-runtime", "-d", str(target)]
     environment = os.environ | {"JAVA_OPTS": " ".join(JVM)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=420, check=False, env=environment)
     assert done.returncode == 0, done.stderr

@@ -3,8 +3,8 @@
 TensorFlow 2.19 is the newest release whose files the old runtimes take: 2.21 writes SQRT v2, which none up to 2.14 has.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from distill.export.quantize import decoder_of, float_names, stem_of
 from distill.tflite.activation_ranges import activation_ranges, with_ranges
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
-from distill.tflite.subprocesses import run_converter
+from distill.tflite.subprocesses import ONNX2TF, converter_server, run_converter
 from distill.tflite.weight_quantization import quantize_weights
 
 FLOAT_FILES = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
@@ -59,7 +59,7 @@ def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float, python: str) ->
     options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-osd", "-rtpo", *_PSEUDO]
     if len(model.graph.node) > _STRICT_NODES:
         options.append("--disable_strict_mode")
-    run_converter("onnx2tf", ["-m", "onnx2tf", *options], folder, timeout_s, python)
+    run_converter("onnx2tf", [*ONNX2TF, *options], folder, timeout_s, python)
     missing = [name for name in FLOAT_FILES.values() if not (folder / "out" / name).is_file()]
     if missing:
         raise ExportError(f"onnx2tf reported success but made no {', '.join(missing)}; run `distill doctor`")
@@ -74,18 +74,20 @@ def _quantize(job: Job, saved_model: Path, python: str) -> dict[str, bytes]:
     if crops is not None:
         np.save(folder / "crops.npy", crops)
         work |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
-    _work({"saved_model": str(saved_model), **work}, job, python)
-    if crops is not None:
+    with _tensorflow(folder, job.timeout_s, python) as run:
+        run({"saved_model": str(saved_model), **work})
+        if crops is None:
+            return {mode: path.read_bytes() for mode, path in files.items()}
         _measure_ranges(folder / "calibrated.tflite", (crop[None] for crop in crops))
         model = read_model(folder / "calibrated.tflite")
         names = float_names(model, job.onnx, crops[0], job.modes, job.config)
         integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
         if integer:
-            _work({"calibrated": work["calibrated"], "integer": integer}, job, python)
-        if "int16x8" in names:
-            files["int16x8"].write_bytes(dequantize_operators(files["int16x8"].read_bytes(), names["int16x8"]))
-        for mode in names:
-            files[mode].write_bytes(quantize_weights(files[mode].read_bytes()))
+            run({"calibrated": work["calibrated"], "integer": integer})
+    if "int16x8" in names:
+        files["int16x8"].write_bytes(dequantize_operators(files["int16x8"].read_bytes(), names["int16x8"]))
+    for mode in names:
+        files[mode].write_bytes(quantize_weights(files[mode].read_bytes()))
     return {mode: path.read_bytes() for mode, path in files.items()}
 
 
@@ -108,7 +110,7 @@ def quantize_unnamed(
         side: of the square input that the graph was traced with.
         inputs: each (1, h, w, 3) float32 of any size, to find the ranges of activations with.
         folder: for the files.
-        timeout_s: for each of two runs of TensorFlow.
+        timeout_s: for each of two jobs of TensorFlow.
         python: interpreter of the classic environment.
         float_ends: False computes every operator that has an 8-bit form in integers, as quantization-aware training
             simulates.
@@ -118,14 +120,14 @@ def quantize_unnamed(
     """
     np.save(folder / "crops.npy", np.zeros((1, side, side, 3), np.float32))  # only notes that there are ranges
     calibrated, made = folder / "calibrated.tflite", folder / "int8.tflite"
-    job = Job(saved_model, folder, (), timeout_s=timeout_s)
     work = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
-    _work(work, job, python)
-    _measure_ranges(calibrated, inputs)
-    graph = read_model(calibrated).main
-    floats = [*stem_of(graph.operators, graph.inputs[0]), *decoder_of(graph.operators)] if float_ends else []
-    names = sorted(operator.outputs[-1].name for operator in floats)
-    _work({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": names}]}, job, python)
+    with _tensorflow(folder, timeout_s, python) as run:
+        run(work)
+        _measure_ranges(calibrated, inputs)
+        graph = read_model(calibrated).main
+        floats = [*stem_of(graph.operators, graph.inputs[0]), *decoder_of(graph.operators)] if float_ends else []
+        names = sorted(operator.outputs[-1].name for operator in floats)
+        run({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": names}]})
     return made
 
 
@@ -135,8 +137,8 @@ def _measure_ranges(calibrated: Path, inputs: Iterable[NDArray[np.float32]]) -> 
     calibrated.write_bytes(with_ranges(calibrated.read_bytes(), ranges))
 
 
-def _work(work: dict[str, Any], job: Job, python: str) -> None:
-    """Run one job of `classic_worker.py`."""
-    path = job.folder / "job.json"
-    path.write_text(json.dumps(work))
-    run_converter("quantizer", [str(_WORKER), str(path)], job.folder, job.timeout_s, python)
+def _tensorflow(
+    folder: Path, timeout_s: float, python: str
+) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+    """Start `classic_worker.py`; the context's value runs a job of it."""
+    return converter_server("quantizer", [str(_WORKER)], folder, timeout_s, python)

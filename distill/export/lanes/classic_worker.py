@@ -1,14 +1,15 @@
-"""TensorFlow's converter and quantizer as a program of its own: `classic_worker.py JOB.json`.
+"""TensorFlow's converter and quantizer as a program of its own, which takes jobs from its standard input.
 
 Run by path: the parent has neither TensorFlow's threads nor its memory, and a crash of the converter ends this program
-only.
-The job names the files to write:
+only. It takes several jobs because importing TensorFlow takes longer than most of them.
+A job is a line of JSON that names the files to write; the answer is a line when they are there:
 
     {"saved_model": FOLDER, "crops": FILE.npy, "dynamic": FILE, "calibrated": FILE, "int16x8": FILE}
     {"calibrated": FILE, "integer": [{"file": FILE, "float": [NAMES OF TENSORS]}, ...]}
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,5 +65,10 @@ def quantize(job: dict[str, Any]) -> None:
 if __name__ == "__main__":
     # The folder of this program comes first on the path, where its neighbours could be imported instead of packages.
     del sys.path[0]
-    given = json.loads(Path(sys.argv[1]).read_text())
-    quantize(given) if "integer" in given else convert(given)
+    # TensorFlow prints too; only answers go to the pipe that the parent reads.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        given = json.loads(line)
+        quantize(given) if "integer" in given else convert(given)
+        print("done", file=answers, flush=True)

@@ -18,7 +18,7 @@ from distill.opcheck.check import oldest_release
 from distill.tflite.fuse_activations import fuse_relu
 from distill.tflite.scalar_axes import scalar_axes
 from distill.tflite.serialization import read_model, write_model
-from distill.tflite.subprocesses import run_converter
+from distill.tflite.subprocesses import ONNX2TF, run_converter
 from distill.tflite.weight_quantization import half_weights, quantize_weights
 
 _FLOAT_FILE = "model_float32.tflite"
@@ -51,7 +51,7 @@ def run_onnx2tf(job: Job, python: str) -> Path:
     graph = channels_first(onnx.load(str(job.onnx)))
     onnx.save(graph, str(job.folder / "model.onnx"))
     options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-v", "error"]
-    run_converter("onnx2tf", ["-m", "onnx2tf", *options], job.folder, job.timeout_s, python)
+    run_converter("onnx2tf", [*ONNX2TF, *options], job.folder, job.timeout_s, python)
     made = job.folder / "out" / _FLOAT_FILE
     if not made.is_file():
         raise ExportError(f"onnx2tf reported success but made no {_FLOAT_FILE}; try --lane classic")
