@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,15 +169,21 @@ def test_the_command_reads_a_file(config: DetectorConfig, tmp_path: Path, monkey
 @pytest.mark.parametrize(("lowest", "best"), [(True, 0.2), (False, 0.9)])
 def test_best_checkpoint_by_direction(tmp_path: Path, lowest: bool, best: float) -> None:
     class Trainer:
-        sanity_checking = False
+        sanity_checking, is_global_zero = False, True
 
         def __init__(self) -> None:
             self.global_step, self.callback_metrics = 0, dict[str, float]()
+            self.strategy, self.written = SimpleNamespace(barrier=lambda name: None), list[str]()
 
-        def save_checkpoint(self, path: Path, weights_only: bool) -> None: ...
+        def save_checkpoint(self, path: Path, weights_only: bool) -> None:
+            self.written.append(path.name)
+            path.write_text(f"{self.global_step}")
 
     checkpoints, trainer = RunCheckpoints(tmp_path, 1, "val/ap", lowest), Trainer()
     for step, value in enumerate((0.5, 0.2, 0.9, 0.4)):
         trainer.global_step, trainer.callback_metrics = step, {"val/ap": value}
         checkpoints.on_validation_end(trainer, None)  # type: ignore[arg-type]
+        assert (tmp_path / "last.ckpt").read_text() == f"{step}"
     assert checkpoints.best == best
+    assert (tmp_path / "best.ckpt").read_text() == f"{checkpoints.best_step}"
+    assert len(trainer.written) == 4, "a checkpoint that is both is written once and copied"

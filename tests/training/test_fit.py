@@ -17,10 +17,11 @@ from distill.training import fit as module
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.fit import train_student, train_teacher
 from tests.support.training_runs import numbers
+from tests.training.conftest import TEACHER
 
 
 def test_a_run_leaves_what_it_says(make_config: Any) -> None:
-    config = make_config("run")
+    config = make_config("run", model=TEACHER)
     folder = train_teacher(config)
     assert {path.name for path in folder.iterdir()} == {
         "best.ckpt", "last.ckpt", "metrics.csv", "config.yaml", "summary.json", "lineage.jsonl",

@@ -17,6 +17,7 @@ from distill.training.interrupt import ONE_REQUEST_S
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from tests.support.training_process import Signal, train_with_signals
+from tests.training.conftest import TEACHER
 
 TASK = "distill.training.tasks:LandmarkTask"
 SAVING = "distill.training.callbacks.checkpointing:AtomicCheckpointIO"
@@ -43,7 +44,8 @@ class Trainings:
         self.output = folder / "output"
 
     def start(self, name: str, *signals: Signal, resume: bool = False, **changes: Any) -> Any:
-        plain = plain_config(self.make_config(name, **changes)) | {"runs": "runs"}
+        network = {} if "teacher" in changes else {"model": TEACHER}
+        plain = plain_config(self.make_config(name, **network, **changes)) | {"runs": "runs"}
         (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(plain))
         argv = [
             "student" if "kd" in plain else "teacher",

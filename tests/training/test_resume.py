@@ -12,6 +12,7 @@ from distill.data.config import CropConfig, SetConfig
 from distill.errors import CheckpointError, ConfigError
 from distill.training.fit import train_student, train_teacher
 from tests.support.training_runs import numbers, rewritten, weights
+from tests.training.conftest import TEACHER
 
 
 def test_nothing_to_resume(make_config: Any, tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_a_moved_folder_is_resumed_and_other_faces_or_teachers_are_not(
         face["points"]["inner51"][0][0] += 0.5
 
     other = rewritten(faces, tmp_path / "other", change)
-    second = train_teacher(make_config("second", trainer={"epochs": 1}, seed=1)) / "best.ckpt"
+    second = train_teacher(make_config("second", model=TEACHER, trainer={"epochs": 1}, seed=1)) / "best.ckpt"
 
     def start(root: Path, by: Path, **changes: Any) -> None:
         sets = [SetConfig("manifest", root, "train")]
