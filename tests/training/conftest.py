@@ -15,7 +15,7 @@ from distill.losses.config import KDConfig
 from distill.models import zoo
 from distill.models.config import ModelConfig
 from distill.training.config import LogConfig, OptimConfig, RunConfig, StudentConfig, TrainerConfig
-from distill.training.fit import train_teacher
+from distill.training.fit import train_student, train_teacher
 from tests.support import small_network
 
 SIZE = 64
@@ -131,6 +131,16 @@ def teachers() -> dict[str, Path]:
 @pytest.fixture
 def teacher(make_config: MakeConfig, teachers: dict[str, Path]) -> Path:
     """A trained teacher with maps, the same one for every test."""
-    if not teachers:
+    if "maps" not in teachers:
         teachers["maps"] = train_teacher(make_config("teacher", model=TEACHER, trainer={"epochs": 1})) / "best.ckpt"
     return teachers["maps"]
+
+
+@pytest.fixture
+def student(make_config: MakeConfig, teacher: Path, teachers: dict[str, Path]) -> Path:
+    """The folder of a student of `teacher` trained for one epoch, the same one for every test."""
+    if "student" not in teachers:
+        config = make_config("student", teacher=teacher, trainer={"epochs": 1})
+        assert isinstance(config, StudentConfig)
+        teachers["student"] = train_student(config)
+    return teachers["student"]
