@@ -59,8 +59,14 @@ def checkpoint(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "last.ckpt", weights_only=True)
 
 
+@pytest.fixture(scope="module")
+def expected(whole: Path) -> dict[str, Any]:
+    """The last checkpoint of the run that nobody interrupted."""
+    return checkpoint(whole)
+
+
 def test_a_resumed_training_is_the_one_that_nobody_interrupted(
-    config: DetectorConfig, whole: Path, monkeypatch: pytest.MonkeyPatch
+    config: DetectorConfig, whole: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = DetectorTask.training_step
 
@@ -74,9 +80,9 @@ def test_a_resumed_training_is_the_one_that_nobody_interrupted(
         train_detector(replace(config, name="cut"))
     monkeypatch.undo()
     folder = train_detector(replace(config, name="cut", resume=True))
-    before, after = checkpoint(whole), checkpoint(folder)
+    after = checkpoint(folder)
     assert after["global_step"] == STEPS
-    for name, value in before["state_dict"].items():
+    for name, value in expected["state_dict"].items():
         assert torch.equal(value, after["state_dict"][name]), name
     assert read_rows(folder / "metrics.csv") == read_rows(whole / "metrics.csv")
 
@@ -91,6 +97,7 @@ def test_a_signal_saves_the_last_step_and_resuming_changes_nothing(
     call: int,
     config: DetectorConfig,
     whole: Path,
+    expected: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -113,7 +120,7 @@ def test_a_signal_saves_the_last_step_and_resuming_changes_nothing(
     assert checkpoint(folder)["global_step"] == (STEPS - 3 if target == "training_step" else STEPS // 2)
     train_detector(replace(run, resume=True))
     found = checkpoint(folder)["state_dict"]
-    for name, value in checkpoint(whole)["state_dict"].items():
+    for name, value in expected["state_dict"].items():
         assert torch.equal(value, found[name]), name
     assert read_rows(folder / "metrics.csv") == read_rows(whole / "metrics.csv")
 
@@ -128,11 +135,11 @@ def test_a_second_training_in_a_folder_is_refused(config: DetectorConfig) -> Non
         train_detector(replace(config, name="owned"))
 
 
-def test_a_run_leaves_its_files(whole: Path) -> None:
+def test_a_run_leaves_its_files(whole: Path, expected: dict[str, Any]) -> None:
     names = {name for _, name, _ in read_rows(whole / "metrics.csv")}
     assert {"val/ap", "val/recall", "val/recall_24px", "val/score"} <= names
     assert (whole / "best.ckpt").is_file()
-    spec = checkpoint(whole)["spec"]
+    spec = expected["spec"]
     assert (spec["kind"], spec["width"], spec["pyramid"]) == ("retinaface", 0.25, 24)
 
 
