@@ -12,7 +12,7 @@ from tests.support.training_process import train
 
 
 def run_agent(nodes: int, node: int, port: int, argv: list[str], log: Path) -> None:
-    """Run `torchrun -m distill ARGV` on one of several nodes; its worker is forked instead of started anew."""
+    """Run `torchrun -m distill ARGV` on one of several nodes; its worker is forked, not started."""
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
