@@ -51,7 +51,7 @@ def test_a_training_with_mirrored_faces_stores_it(
         assert shift == 0
         return
     assert 0 < shift < 0.1
-    assert torch.equal(net.head.shift.shift, torch.tensor([shift, 0.0]))
+    assert torch.equal(net.head[0].shift.shift, torch.tensor([shift, 0.0]))
     assert load_model(folder / "last.ckpt")[1].annotation_shift == 0, "a resumed training measures again"
 
 

@@ -16,6 +16,7 @@ from distill.losses.config import LossConfig
 from distill.models.checkpoint import load_model
 from distill.training.fit import train_teacher
 from distill.training.loggers.csv import read_rows
+from tests.training.conftest import STUDENT
 
 
 def test_a_run_stores_how_to_cut_out_detected_boxes(
@@ -73,7 +74,7 @@ def test_a_loss_that_does_not_fit_is_refused_before_the_faces_are_read(
 
 def test_faces_with_fewer_points_train_a_network_of_maps(make_config: Any, faces: Path) -> None:
     sets = [SetConfig("manifest", faces, "train", scheme="five")]
-    folder = train_teacher(make_config("run", data={"sets": sets}, trainer={"epochs": 1}))
+    folder = train_teacher(make_config("run", model=STUDENT, data={"sets": sets}, trainer={"epochs": 1}))
     terms = {name: value for step, name, value in read_rows(folder / "metrics.csv") if step == 1}
     assert terms["train/five"] > 0
     assert terms["train/loss"] == pytest.approx(terms["train/inner51"] + terms["train/five"], rel=1e-5)

@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,8 +59,14 @@ def checkpoint(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "last.ckpt", weights_only=True)
 
 
+@pytest.fixture(scope="module")
+def expected(whole: Path) -> dict[str, Any]:
+    """The last checkpoint of the run that nobody interrupted."""
+    return checkpoint(whole)
+
+
 def test_a_resumed_training_is_the_one_that_nobody_interrupted(
-    config: DetectorConfig, whole: Path, monkeypatch: pytest.MonkeyPatch
+    config: DetectorConfig, whole: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = DetectorTask.training_step
 
@@ -73,9 +80,9 @@ def test_a_resumed_training_is_the_one_that_nobody_interrupted(
         train_detector(replace(config, name="cut"))
     monkeypatch.undo()
     folder = train_detector(replace(config, name="cut", resume=True))
-    before, after = checkpoint(whole), checkpoint(folder)
+    after = checkpoint(folder)
     assert after["global_step"] == STEPS
-    for name, value in before["state_dict"].items():
+    for name, value in expected["state_dict"].items():
         assert torch.equal(value, after["state_dict"][name]), name
     assert read_rows(folder / "metrics.csv") == read_rows(whole / "metrics.csv")
 
@@ -90,6 +97,7 @@ def test_a_signal_saves_the_last_step_and_resuming_changes_nothing(
     call: int,
     config: DetectorConfig,
     whole: Path,
+    expected: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -112,7 +120,7 @@ def test_a_signal_saves_the_last_step_and_resuming_changes_nothing(
     assert checkpoint(folder)["global_step"] == (STEPS - 3 if target == "training_step" else STEPS // 2)
     train_detector(replace(run, resume=True))
     found = checkpoint(folder)["state_dict"]
-    for name, value in checkpoint(whole)["state_dict"].items():
+    for name, value in expected["state_dict"].items():
         assert torch.equal(value, found[name]), name
     assert read_rows(folder / "metrics.csv") == read_rows(whole / "metrics.csv")
 
@@ -127,11 +135,11 @@ def test_a_second_training_in_a_folder_is_refused(config: DetectorConfig) -> Non
         train_detector(replace(config, name="owned"))
 
 
-def test_a_run_leaves_its_files(whole: Path) -> None:
+def test_a_run_leaves_its_files(whole: Path, expected: dict[str, Any]) -> None:
     names = {name for _, name, _ in read_rows(whole / "metrics.csv")}
     assert {"val/ap", "val/recall", "val/recall_24px", "val/score"} <= names
     assert (whole / "best.ckpt").is_file()
-    spec = checkpoint(whole)["spec"]
+    spec = expected["spec"]
     assert (spec["kind"], spec["width"], spec["pyramid"]) == ("retinaface", 0.25, 24)
 
 
@@ -168,15 +176,21 @@ def test_the_command_reads_a_file(config: DetectorConfig, tmp_path: Path, monkey
 @pytest.mark.parametrize(("lowest", "best"), [(True, 0.2), (False, 0.9)])
 def test_best_checkpoint_by_direction(tmp_path: Path, lowest: bool, best: float) -> None:
     class Trainer:
-        sanity_checking = False
+        sanity_checking, is_global_zero = False, True
 
         def __init__(self) -> None:
             self.global_step, self.callback_metrics = 0, dict[str, float]()
+            self.strategy, self.written = SimpleNamespace(barrier=lambda name: None), list[str]()
 
-        def save_checkpoint(self, path: Path, weights_only: bool) -> None: ...
+        def save_checkpoint(self, path: Path, weights_only: bool) -> None:
+            self.written.append(path.name)
+            path.write_text(f"{self.global_step}")
 
     checkpoints, trainer = RunCheckpoints(tmp_path, 1, "val/ap", lowest), Trainer()
     for step, value in enumerate((0.5, 0.2, 0.9, 0.4)):
         trainer.global_step, trainer.callback_metrics = step, {"val/ap": value}
         checkpoints.on_validation_end(trainer, None)  # type: ignore[arg-type]
+        assert (tmp_path / "last.ckpt").read_text() == f"{step}"
     assert checkpoints.best == best
+    assert (tmp_path / "best.ckpt").read_text() == f"{checkpoints.best_step}"
+    assert len(trainer.written) == 4, "a checkpoint that is both is written once and copied"

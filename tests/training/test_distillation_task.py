@@ -1,11 +1,14 @@
 """Every option of distillation trains, is what it says, and resumes to the bit."""
 
-from dataclasses import replace
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from distill.data.build import build_data
 from distill.data.config import SetConfig
@@ -21,7 +24,6 @@ from distill.training.config import StudentConfig
 from distill.training.fit import train_student
 from distill.training.loggers.metrics_csv import read_rows
 from distill.training.teacher import FrozenTeacher
-from distill.training.teacher_cache.cached_teacher import CachedTeacher
 from distill.training.teacher_cache.factory import identity, with_cache
 from tests.support.training_runs import numbers
 
@@ -35,6 +37,7 @@ def state(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
 
 
 SHORT = {"epochs": 1}
+TWO = {"epochs": 2, "validate_every": 2}
 
 
 def test_several_kinds_add_up(make_config: Any, teacher: Path) -> None:
@@ -50,13 +53,20 @@ def test_several_kinds_add_up(make_config: Any, teacher: Path) -> None:
     assert values(folder, "train/loss") == pytest.approx([a + b for a, b in zip(supervised, kd_alone, strict=True)])
 
 
-def test_what_aligns_features_is_trained_and_stored_but_not_shipped(make_config: Any, teacher: Path) -> None:
-    kd = {"kind": "feature", "weight": 1.0}
-    folder = train_student(make_config("student", teacher=teacher, kd=kd))
+def test_what_aligns_features_is_trained_and_stored_but_not_shipped(
+    make_config: Any, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        module.StudentTask,
+        "on_fit_start",
+        lambda self: first.append(self.feature.align.weight.detach().clone()),
+        raising=False,
+    )
+    folder = train_student(make_config("student", teacher=teacher, kd={"kind": "feature", "weight": 1.0}, trainer=TWO))
     stored = state(folder, "best")
     assert {name for name in stored if not name.startswith("net.")} == {"feature.align.weight", "feature.align.bias"}
-    early = state(train_student(make_config("early", teacher=teacher, kd=kd, trainer=SHORT)), "best")
-    assert not torch.equal(stored["feature.align.weight"], early["feature.align.weight"])
+    assert not torch.equal(stored["feature.align.weight"], first[0])
     net, _ = load_model(folder / "best.ckpt")
     assert not any("align" in name for name in net.state_dict())
     kd_loss = values(folder, "train/kd")
@@ -73,11 +83,11 @@ def test_without_supervised_loss(make_config: Any, faces: Path, teacher: Path) -
     assert not values(folder, "train/inner51")
 
 
-def test_polishing_the_head_leaves_the_backbone_as_it_was(make_config: Any, teacher: Path) -> None:
-    student = train_student(make_config("student", teacher=teacher, trainer=SHORT)) / "best.ckpt"
+def test_polishing_the_head_leaves_the_backbone_as_it_was(make_config: Any, teacher: Path, student: Path) -> None:
+    start = student / "best.ckpt"
     kd = {"kind": "mse", "weight": 1.0, "supervised": False, "head_only": True}
-    folder = train_student(make_config("polished", teacher=student, kd=kd))
-    before, after = load_model(student)[0].state_dict(), load_model(folder / "last.ckpt")[0].state_dict()
+    folder = train_student(make_config("polished", teacher=start, kd=kd, trainer=TWO))
+    before, after = load_model(start)[0].state_dict(), load_model(folder / "last.ckpt")[0].state_dict()
     for name, value in before.items():
         if name.startswith("backbone."):
             assert torch.equal(value, after[name]), name
@@ -88,12 +98,11 @@ def test_polishing_the_head_leaves_the_backbone_as_it_was(make_config: Any, teac
         train_student(make_config("other", teacher=teacher, kd=kd))
 
 
-def test_several_teachers_and_mirrored_crops(make_config: Any, teacher: Path) -> None:
-    plain = train_student(make_config("plain", teacher=teacher, trainer=SHORT))
+def test_several_teachers_and_mirrored_crops(make_config: Any, teacher: Path, student: Path) -> None:
     twice = train_student(make_config("twice", teacher=[teacher, teacher], trainer=SHORT))
     flipped = train_student(make_config("flipped", teacher=teacher, kd={"flip": True}, trainer=SHORT))
-    assert values(twice, "train/kd") == pytest.approx(values(plain, "train/kd"), rel=1e-4)
-    assert values(flipped, "train/kd") != values(plain, "train/kd")
+    assert values(twice, "train/kd") == pytest.approx(values(student, "train/kd"), rel=1e-4)
+    assert values(flipped, "train/kd") != values(student, "train/kd")
 
 
 def test_simple_options_are_what_they_were() -> None:
@@ -106,18 +115,60 @@ def _cached(make_config: Any, name: str, teacher: Path, folder: Path, form: str 
     kd = {"kind": "coordinate" if form == "landmarks" else "mse", "weight": 10.0}
     kd |= {"cache": CacheConfig(form, folder), **changes.pop("kd", {})}  # type: ignore[arg-type]
     data = {"augment_period": 1, **changes.pop("data", {})}
-    return make_config(name, teacher=teacher, kd=kd, data=data, trainer={"epochs": 2, "validate_every": 2}, **changes)
+    return make_config(name, teacher=teacher, kd=kd, data=data, trainer=TWO, **changes)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run with a cache: its folder, what it printed and in how many of its batches an output was computed."""
+
+    folder: Path
+    printed: str
+    misses: int
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, tuple[Trained, Trained]]:
+    return {}
+
+
+@pytest.fixture
+def with_cold_and_warm_cache(
+    make_config: Any,
+    teacher: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    trained: dict[str, tuple[Trained, Trained]],
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[[str], tuple[Trained, Trained]]:
+    """Return two runs with a cache of a form, one that fills it and one that finds it filled, made once for all."""
+
+    def run(name: str, form: str, cache: Path) -> Trained:
+        tasks: list[Any] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module.StudentTask, "on_fit_end", lambda self: tasks.append(self.teacher), raising=False)
+            folder = train_student(_cached(make_config, name, teacher, cache, form))
+        return Trained(folder, capsys.readouterr().out, getattr(tasks[0], "cache_misses", 0))
+
+    def both(form: str) -> tuple[Trained, Trained]:
+        if form not in trained:
+            cache = tmp_path_factory.mktemp(form)
+            trained[form] = run("cold", form, cache), run("warm", form, cache)
+        return trained[form]
+
+    return both
 
 
 @pytest.mark.parametrize("form", ["window", "maps", "landmarks"])
-def test_cached_outputs_equal_computed_ones(form: str, make_config: Any, teacher: Path, tmp_path: Path) -> None:
+def test_cached_outputs_equal_computed_ones(
+    form: str, make_config: Any, teacher: Path, tmp_path: Path, with_cold_and_warm_cache: Any
+) -> None:
     """A cold cache, a warm one and one that hits half of the time give the same training to the bit."""
-    cold = train_student(_cached(make_config, "cold", teacher, tmp_path / "kept", form))
-    warm = train_student(_cached(make_config, "warm", teacher, tmp_path / "kept", form))
+    cold, warm = (run.folder for run in with_cold_and_warm_cache(form))
     assert numbers(warm) == numbers(cold)
     values, others = state(cold), state(warm)
     assert all(torch.equal(value, others[name]) for name, value in values.items())
-    (store,) = (tmp_path / "kept").iterdir()
+    kept = yaml.safe_load((cold / "config.yaml").read_text())["kd"]["cache"]["folder"]
+    (store,) = shutil.copytree(kept, tmp_path / "kept").iterdir()
     for file in store.glob("*.bin"):
         content = bytearray(file.read_bytes())
         content[: len(content) // 2] = bytes(len(content) // 2)
@@ -126,33 +177,25 @@ def test_cached_outputs_equal_computed_ones(form: str, make_config: Any, teacher
     assert numbers(half) == numbers(cold)
 
 
-def test_computing_landmarks_once_is_announced(
-    make_config: Any, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_computing_landmarks_once_is_announced(with_cold_and_warm_cache: Any) -> None:
     line = "Teacher: landmarks of 18 faces, once each, kept in "
-    for name, shown in (("cold", True), ("warm", False)):
-        train_student(_cached(make_config, name, teacher, tmp_path / "kept", "landmarks"))
-        assert (line in capsys.readouterr().out) == shown
+    assert [line in run.printed for run in with_cold_and_warm_cache("landmarks")] == [True, False]
 
 
-def test_whole_maps_lose_no_more_than_half_precision(make_config: Any, teacher: Path, tmp_path: Path) -> None:
-    kept = train_student(_cached(make_config, "kept", teacher, tmp_path / "kept", "maps"))
+def test_whole_maps_lose_no_more_than_half_precision(
+    make_config: Any, teacher: Path, tmp_path: Path, with_cold_and_warm_cache: Any
+) -> None:
+    kept = with_cold_and_warm_cache("maps")[0].folder
     never = train_student(_cached(make_config, "never", teacher, tmp_path / "kept", "none"))
     assert values(kept, "train/kd")[0] == pytest.approx(values(never, "train/kd")[0], rel=1e-3)
     assert values(kept, "train/kd") != values(never, "train/kd")
 
 
-def test_a_batch_of_a_repeated_round_is_computed_once(
-    make_config: Any, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tasks: list[Any] = []
-    monkeypatch.setattr(module.StudentTask, "on_fit_end", lambda self: tasks.append(self), raising=False)
+def test_a_batch_of_a_repeated_round_is_computed_once(with_cold_and_warm_cache: Any) -> None:
+    cold, warm = with_cold_and_warm_cache("window")
     # 16 of 18 faces an epoch: the two of the first that did not come up are computed when they do.
-    for name, misses in (("cold", {4, 5, 6}), ("warm", {0})):
-        train_student(_cached(make_config, name, teacher, tmp_path / "kept"))
-        cache = tasks.pop().teacher
-        assert isinstance(cache, CachedTeacher)
-        assert cache.cache_misses in misses, f"{name}: {cache.cache_misses} of 8 batches"
+    assert cold.misses in {4, 5, 6}, f"{cold.misses} of 8 batches"
+    assert warm.misses == 0
 
 
 def test_other_faces_teachers_and_crops_are_kept_apart(
@@ -162,11 +205,11 @@ def test_other_faces_teachers_and_crops_are_kept_apart(
         {}, {"seed": 1}, {"kd": {"flip": True}}, {"data": {"batch_size": 8}},
         {"data": {"sets": [SetConfig("manifest", faces, "train")]}},
     ]  # fmt: skip
-    names = set()
+    names, frozen = set(), FrozenTeacher.load([teacher])
     for number, change in enumerate(changes):
         config = _cached(make_config, f"run{number}", teacher, tmp_path / "kept", **change)
         data = build_data(config.data, ["inner51"], config.seed, config.trainer.epochs)
-        names.add(str(with_cache(FrozenTeacher.load([teacher]), config, data.train).store.folder))
+        names.add(str(with_cache(frozen, config, data.train).store.folder))
     assert len(names) == len(changes)
 
 
@@ -198,9 +241,12 @@ def test_the_bound_of_a_cache_holds_where_epochs_show_a_part_of_a_set(
 
 @pytest.mark.parametrize("kd", [{}, {"flip": True, "extra": {"feature": 1.0}, "cache": CacheConfig()}])
 def test_a_crashed_run_resumes_to_the_bit_with_its_cache(
-    kd: dict[str, Any], make_config: Any, teacher: Path, tmp_path: Path
+    kd: dict[str, Any], make_config: Any, teacher: Path, tmp_path: Path, with_cold_and_warm_cache: Any
 ) -> None:
-    whole = train_student(_cached(make_config, "whole", teacher, tmp_path / "kept_a", kd=kd))
+    if kd:
+        whole = train_student(_cached(make_config, "whole", teacher, tmp_path / "kept_a", kd=kd))
+    else:
+        whole = with_cold_and_warm_cache("window")[0].folder
     original, calls = RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
 
     def crash(self: Any, *args: Any, **kwargs: Any) -> None:

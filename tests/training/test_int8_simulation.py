@@ -22,6 +22,7 @@ from distill.training.int8_simulation import Int8Simulation, freeze_statistics, 
 from distill.training.tasks import LandmarkTask
 from tests.support.environments import require_lane
 from tests.support.training_runs import same_weights, weights
+from tests.training.conftest import TEACHER
 
 SIDE = 32
 
@@ -178,8 +179,8 @@ def test_a_resumed_training_is_the_one_that_nobody_interrupted(
     make_config: Any, teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ranges are part of a checkpoint, and of no model that is loaded from it."""
-    config = make_config("whole", trainer={"epochs": 2, "precision": "int8"})
-    config = replace(config, model=replace(config.model, init=teacher))
+    model = replace(TEACHER, init=teacher)
+    config = make_config("whole", model=model, trainer={"epochs": 2, "validate_every": 2, "precision": "int8"})
     whole = train_teacher(config)
     assert weights(whole / "last.ckpt")["int8.high"].any()
     assert not any("int8" in name for name in load_model(whole / "best.ckpt")[0].state_dict())

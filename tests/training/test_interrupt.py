@@ -16,10 +16,13 @@ from distill.losses.config import CacheConfig
 from distill.training.interrupt import ONE_REQUEST_S
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
+from tests.support import small_network
 from tests.support.training_process import Signal, train_with_signals
 
 TASK = "distill.training.tasks:LandmarkTask"
 SAVING = "distill.training.callbacks.checkpointing:AtomicCheckpointIO"
+# Registers the network of the trainings in their processes.
+PLUGIN = Path(small_network.__file__).with_name("small_plugin.py")
 # Where a signal comes: the signal, a function, and in which of its calls.
 MOMENTS = {
     "in a step": (signal.SIGINT, f"{TASK}.training_step", 6),
@@ -43,12 +46,14 @@ class Trainings:
         self.output = folder / "output"
 
     def start(self, name: str, *signals: Signal, resume: bool = False, **changes: Any) -> Any:
-        plain = plain_config(self.make_config(name, **changes)) | {"runs": "runs"}
+        plain = plain_config(self.make_config(name, plugin=PLUGIN, **changes)) | {"runs": "runs"}
         (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(plain))
         argv = [
             "student" if "kd" in plain else "teacher",
             "--config",
             f"{name}.yaml",
+            "--plugin",
+            str(PLUGIN),
             *(["--resume"] if resume else []),
         ]
         process = self.server.Process(target=train_with_signals, args=(argv, str(self.output), signals))

@@ -22,6 +22,7 @@ from distill.training.loggers.metrics_csv import read_rows
 from tests.support.command_processes import SECRETS, USER
 from tests.support.training_process import train
 from tests.support.wandb_files import read_wandb
+from tests.training.conftest import TEACHER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
 EPOCHS, STEPS = 4, 16
@@ -35,7 +36,8 @@ class Runs:
 
     def write(self, name: str, **changes: Any) -> list[str]:
         """Write the configuration of a run and return its command line."""
-        changes = {"trainer": {"epochs": EPOCHS, "validate_every": 2}, **changes}
+        network = {} if "teacher" in changes else {"model": TEACHER}
+        changes = {**network, "trainer": {"epochs": EPOCHS, "validate_every": 2}, **changes}
         plain = plain_config(self.make_config(name, **changes)) | {"runs": "runs"}
         (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(plain))
         return ["student" if "kd" in plain else "teacher", "--config", f"{name}.yaml"]

@@ -15,13 +15,14 @@ from distill.training.fit import train_teacher
 from distill.training.nonfinite import MOST_IN_A_ROW
 from distill.training.tasks import LandmarkTask
 from tests.support.training_runs import numbers, rewritten, weights
+from tests.training.conftest import TEACHER
 
 FACE = 7
 
 
 @pytest.fixture
 def broken_face(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], None]:
-    """Make the loss of these faces NaN, as a heatmap of 1e30 does."""
+    """Make the loss of these faces NaN, as an activation of 1e30 does."""
 
     def break_faces(faces: set[int]) -> None:
         losses = LandmarkTask.losses
@@ -31,7 +32,7 @@ def broken_face(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], None]:
             if not faces & {int(index) for index in batch["index"]}:
                 return terms
             bad = torch.full((), torch.nan)
-            return {name: value * bad if name in ("star", "loss") else value for name, value in terms.items()}
+            return {name: value * bad if name in ("l1", "loss") else value for name, value in terms.items()}
 
         monkeypatch.setattr(LandmarkTask, "losses", broken)
 
@@ -42,7 +43,7 @@ def broken_face(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], None]:
 def test_the_step_the_photo_and_the_term_are_named(make_config: Any, broken_face: Any, accumulate: int) -> None:
     broken_face({FACE})
     config = make_config("run", trainer={"accumulate": accumulate})
-    with pytest.raises(TrainingError, match=rf"at step [1-5]: loss term star nan, of photo {FACE};") as caught:
+    with pytest.raises(TrainingError, match=rf"at step [1-5]: loss term l1 nan, of photo {FACE};") as caught:
         train_teacher(config)
     assert "\n" not in str(caught.value)
 
@@ -59,7 +60,7 @@ def test_a_skipped_step_leaves_finite_weights_and_is_counted(
     assert torch.load(folder / "last.ckpt", weights_only=True)["skipped"] == 3
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("skipped step")]
     assert len(lines) == 3
-    assert all(f"loss term star nan, of photo {FACE}" in line for line in lines)
+    assert all(f"loss term l1 nan, of photo {FACE}" in line for line in lines)
 
 
 def test_skipping_without_cause_changes_nothing(make_config: Any) -> None:
@@ -111,7 +112,7 @@ def test_corrected_validation_faces_are_accepted_on_request(make_config: Any, fa
 
 def test_the_same_training_is_the_same_file(make_config: Any, tmp_path: Path) -> None:
     """A student names its teacher by the hash of its file."""
-    config = make_config("run", trainer={"epochs": 1})
+    config = make_config("run", model=TEACHER, trainer={"epochs": 1})
     first = train_teacher(config) / "best.ckpt"
     other = train_teacher(replace(config, runs=tmp_path / "again")) / "best.ckpt"
     assert first.read_bytes() == other.read_bytes()

@@ -124,7 +124,7 @@ def test_a_resumed_accumulated_training_is_bit_exact(make_config: Any, monkeypat
     from distill.training.callbacks.checkpointing import RunCheckpoints
 
     def changes() -> dict[str, Any]:
-        return {"model": {"arch": "efld", "options": {}}, "trainer": {"accumulate": 2}}
+        return {"trainer": {"accumulate": 2, "epochs": 2}}
 
     whole = train_teacher(make_config("whole", **changes()))
     original = RunCheckpoints.on_train_batch_end

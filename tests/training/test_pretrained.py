@@ -19,7 +19,7 @@ from distill.spec import ModelSpec
 from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.fit import train_teacher
 from distill.training.pretrained import start_from
-from tests.training.conftest import TEACHER, MakeConfig
+from tests.training.conftest import SMALL, STUDENT, TEACHER, MakeConfig
 
 
 def _saved(path: Path, model: ModelConfig, scheme: str = "inner51", size: int = 64) -> Path:
@@ -91,7 +91,7 @@ def test_nothing_that_fits_is_refused(tmp_path: Path) -> None:
 def test_a_run_starts_from_it_and_a_resumed_one_does_not_read_it(
     make_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = _saved(tmp_path / "a.safetensors", TEACHER)
+    path = _saved(tmp_path / "a.safetensors", SMALL)
     config = make_config("whole", model={"init": path}, trainer={"epochs": 2})
     whole = train_teacher(config)
     assert "--model.init" in capsys.readouterr().out
@@ -117,10 +117,8 @@ def test_local_weights_are_loaded_and_recorded_also_after_a_resume(
     make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "backbone.pth"
-    torch.save(timm.create_model("mobilenetv3_small_050").state_dict(), path)
-    options = {"width": 16}
-    model = ModelConfig(arch="timm:mobilenetv3_small_050", options=options, weights=path)
-    config = make_config(model=model)
+    torch.save(timm.create_model("test_efficientnet").state_dict(), path)
+    config = make_config(model=replace(STUDENT, weights=path), trainer={"epochs": 1})
     folder = train_teacher(config)
     assert f"--model.weights {path}: " in capsys.readouterr().out
     record = json.loads((folder / "summary.json").read_text())["weights"]

@@ -1,5 +1,6 @@
 """Networks that regress coordinates train, distil, mix data sets and resume as those with maps."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,23 @@ from distill.models.config import ModelConfig
 from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.fit import train_student, train_teacher
 from tests.support.training_runs import numbers
+from tests.training.conftest import SMALL, STUDENT
 
 EFLD = ModelConfig("efld", {"image_size": 64})
 SURE = ModelConfig("efld", {"image_size": 64, "uncertainty": True})
 
 
 @pytest.mark.parametrize("kind", ["nme", "wing", "l1", "smooth_l1"])
-def test_every_loss_of_points_trains_and_ships(kind: str, make_config: Any, tmp_path: Path) -> None:
-    config = make_config("efld", model=EFLD, loss=LossConfig("default" if kind == "nme" else kind))
-    folder = train_teacher(config)
-    rows = numbers(folder)
+def test_every_loss_of_points_trains(kind: str, make_config: Any) -> None:
+    rows = numbers(train_teacher(make_config("points", loss=LossConfig(kind))))
     losses = [float.fromhex(value) for (_, name), value in rows.items() if name == f"train/{kind}"]
     assert len(losses) == 12
     assert losses[-1] < losses[0]
+
+
+def test_a_network_of_points_has_its_own_loss_and_ships(make_config: Any, tmp_path: Path) -> None:
+    folder = train_teacher(make_config("efld", model=EFLD, trainer={"epochs": 1}))
+    assert (1, "train/nme") in numbers(folder)
     net, spec = load_model(folder / "best.ckpt")
     onnx = OnnxBackend(export_onnx(net, spec, tmp_path / "efld.onnx"))
     images = torch.rand(1, 64, 64, 3)
@@ -41,19 +46,20 @@ def test_every_loss_of_points_trains_and_ships(kind: str, make_config: Any, tmp_
 def test_a_regression_student_learns_from_a_teacher_with_maps(
     kind: str, model: ModelConfig, make_config: Any, teacher: Path
 ) -> None:
-    config = make_config("student", teacher=teacher, model=model, kd={"kind": kind, "weight": 1.0})
+    kd = {"kind": kind, "weight": 1.0}
+    config = make_config("student", teacher=teacher, model=model, kd=kd, trainer={"epochs": 1})
     rows = numbers(train_student(config))
     kd = [float.fromhex(value) for (_, name), value in rows.items() if name == "train/kd"]
-    assert len(kd) == 12
+    assert len(kd) == 4
     assert all(value > 0 for value in kd)
-    total = float.fromhex(rows[5, "train/nme"]) + float.fromhex(rows[5, "train/kd"])
-    assert float.fromhex(rows[5, "train/loss"]) == pytest.approx(total, rel=1e-5)
+    total = float.fromhex(rows[3, "train/nme"]) + float.fromhex(rows[3, "train/kd"])
+    assert float.fromhex(rows[3, "train/loss"]) == pytest.approx(total, rel=1e-5)
 
 
 def test_unlike_networks_losses_and_kinds_are_refused_before_anything_is_written(
     make_config: Any, teacher: Path, tmp_path: Path
 ) -> None:
-    maps, points = make_config("other").model, EFLD
+    maps, points = STUDENT, EFLD
     cases: list[tuple[str, dict[str, Any]]] = [
         (r"--loss.name maps needs heatmaps, .*: take l1, nme", {"model": points, "loss": LossConfig("maps")}),
         (r"unknown --loss.name 'nmee': did you mean 'nme'", {"model": points, "loss": LossConfig("nmee")}),
@@ -89,28 +95,37 @@ def _cross(make_config: Any, faces: Path, name: str, teacher: Path, **changes: A
         SetConfig("manifest", faces, "train", scheme="five", weight=0.5),
         SetConfig("manifest", faces, "train", labels="none"),
     ]
-    model = ModelConfig("efld", {"image_size": 64, "others": ["five"]})
+    model = replace(SMALL, options={**SMALL.options, "others": ["five"]})
     kd = {"kind": "coordinate", "weight": 1.0}
     data = {"sets": sets, **changes.pop("data", {})}
-    return make_config(name, teacher=teacher, model=model, kd=kd, data=data, **changes)
+    return make_config(name, teacher=teacher, model=model, kd=kd, data=data, trainer={"epochs": 2}, **changes)
 
 
-def test_several_data_sets_train_several_heads(make_config: Any, faces: Path, teacher: Path) -> None:
-    folder = train_student(_cross(make_config, faces, "cross", teacher))
-    rows = numbers(folder)
-    steps = 3 * (18 * 3 // 4)
+@pytest.fixture(scope="module")
+def runs() -> dict[str, Path]:
+    return {}
+
+
+@pytest.fixture
+def mixed(make_config: Any, faces: Path, teacher: Path, runs: dict[str, Path]) -> Path:
+    """The run of `_cross`, the same one for every test."""
+    if not runs:
+        runs["whole"] = train_student(_cross(make_config, faces, "whole", teacher))
+    return runs["whole"]
+
+
+def test_several_data_sets_train_several_heads(mixed: Path) -> None:
+    rows = numbers(mixed)
+    steps = 2 * (18 * 3 // 4)
     assert max(step for step, _ in rows) == steps
     for name in ("inner51", "five", "kd", "loss"):
         assert [step for step, other in rows if other == f"train/{name}"] == list(range(1, steps + 1))
-    net, spec = load_model(folder / "best.ckpt", "five")
+    net, spec = load_model(mixed / "best.ckpt", "five")
     assert spec.n_points == 5
     assert net(torch.rand(1, 3, 64, 64)).landmarks.shape == (1, 5, 2)
 
 
-def test_a_mixed_training_is_resumed_to_the_bit(
-    make_config: Any, faces: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train_student(_cross(make_config, faces, "whole", teacher))
+def test_a_mixed_training_is_resumed_to_the_bit(make_config: Any, faces: Path, teacher: Path, mixed: Path) -> None:
     original, calls = RunCheckpoints.on_train_batch_end, iter(range(1, 10**6))
 
     def crash(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -123,6 +138,6 @@ def test_a_mixed_training_is_resumed_to_the_bit(
         with pytest.raises(InterruptedError):
             train_student(_cross(make_config, faces, "crashed", teacher))
     again = train_student(_cross(make_config, faces, "crashed", teacher, resume=True, data={"workers": 2}))
-    assert numbers(again) == numbers(whole)
-    values, others = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (again, whole))
+    assert numbers(again) == numbers(mixed)
+    values, others = (torch.load(f / "last.ckpt", weights_only=True)["state_dict"] for f in (again, mixed))
     assert all(torch.equal(value, others[name]) for name, value in values.items())

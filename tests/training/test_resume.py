@@ -53,7 +53,7 @@ def test_a_crop_that_was_given_is_not_replaced_by_the_one_the_faces_need(make_co
 
 
 def test_a_moved_folder_is_resumed_and_other_faces_or_teachers_are_not(
-    faces: Path, make_config: Any, teacher: Path, tmp_path: Path
+    faces: Path, make_config: Any, teacher: Path, student: Path, tmp_path: Path
 ) -> None:
     """Paths may change between two starts; what lies there may not."""
     moved = shutil.copytree(faces, tmp_path / "moved")
@@ -63,7 +63,6 @@ def test_a_moved_folder_is_resumed_and_other_faces_or_teachers_are_not(
         face["points"]["inner51"][0][0] += 0.5
 
     other = rewritten(faces, tmp_path / "other", change)
-    second = train_teacher(make_config("second", trainer={"epochs": 1}, seed=1)) / "best.ckpt"
 
     def start(root: Path, by: Path, **changes: Any) -> None:
         sets = [SetConfig("manifest", root, "train")]
@@ -75,4 +74,4 @@ def test_a_moved_folder_is_resumed_and_other_faces_or_teachers_are_not(
     with pytest.raises(ConfigError, match=r"was started with train_hash .*, now it is .*; resume with the same files"):
         start(other, teacher, resume=True)
     with pytest.raises(ConfigError, match=r"was started with teachers .*, now it is"):
-        start(faces, second, resume=True)
+        start(faces, student / "best.ckpt", resume=True)

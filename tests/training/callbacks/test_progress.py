@@ -42,7 +42,7 @@ def test_a_file_gets_one_line_per_epoch(make_config: Any, capsys: pytest.Capture
     assert "\x1b" not in printed
     lines = [line for line in printed.splitlines() if line.startswith("epoch")]
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/4", "epoch 2/4", "epoch 3/4", "epoch 4/4"]
-    facts = r"epoch \d/4  step 4/4  loss [\d.]+ \(.*star [\d.]+.*\)"
+    facts = r"epoch \d/4  step 4/4  loss [\d.]+ \(l1 [\d.]+\)"
     assert re.fullmatch(facts + r"  \d+ s left", lines[0])  # not validated yet
     assert all(
         re.fullmatch(facts + r"  val NME [\d.]+ %  best [\d.]+ % \(epoch [24]\)  \d+ s left", x) for x in lines[1:]
@@ -73,7 +73,7 @@ def test_a_terminal_shows_a_bar(make_config: Any, monkeypatch: pytest.MonkeyPatc
     shown = b"".join(parts).decode()
     text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)
     assert "epoch 2/2  step 4/4" in text
-    assert re.search(r"loss [\d.]+ \(.*star [\d.]+.*\)  val NME [\d.]+ %  best [\d.]+ %", text)
+    assert re.search(r"loss [\d.]+ \(l1 [\d.]+\)  val NME [\d.]+ %  best [\d.]+ %", text)
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
 
 
