@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from distill.data import build
 from distill.sweep import run, worker
 from distill.system.processes import end_with_parent
 from tests.support.command_processes import run_command
@@ -57,6 +56,5 @@ class Forked:
 def sweep(argv: list[str], log: str) -> None:
     """Run `distill sweep` with forked trainings, its output in a file."""
     worker.subprocess = SimpleNamespace(Popen=Forked, DEVNULL=subprocess.DEVNULL)  # type: ignore[assignment]
-    run.POLL_S = 0.05
-    build.FaceDetector = lambda: lambda photo: []  # type: ignore[assignment, misc]  as `no_detector` does
+    run.POLL_S, run._READING_SHARE = 0.05, 1
     run_command(["sweep", *argv], Path(log))

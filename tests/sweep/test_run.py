@@ -30,7 +30,7 @@ OPTIONS = {
         "format": "manifest", "root": "faces", "subset": "train", "val_subset": "val", "batch_size": 4, "workers": 0,
         "crop": {"size": SIZE, "scale": 1.3, "shift_y": 0.0},
     },
-    "model": {"arch": "efld", "options": {"image_size": SIZE}},
+    "model": {"arch": "small_cnn", "options": {"image_size": SIZE}},
     "trainer": {"epochs": 3, "validate_every": 1, "checkpoint_every": 1, "accelerator": "cpu", "threads": 1},
     "log": {"wandb": "disabled", "every": 1},
 }  # fmt: skip
