@@ -58,13 +58,13 @@ def test_wflw_boxes_that_only_repeat_the_points_are_no_detector(root: Path) -> N
     assert all(set(record.boxes) == {"gt", "dataset"} for record in read_faces("wflw", root, ["train"]))
 
 
-def test_wflw_reads_ten_thousand_faces_in_seconds(root: Path) -> None:
+def test_wflw_reads_thousands_of_faces_in_seconds(root: Path) -> None:
     make_wflw(root)
     line = (root / LISTS["test"]).read_text().splitlines()[0]
-    (root / LISTS["test"]).write_text(f"{line}\n" * 10_000)
+    (root / LISTS["test"]).write_text(f"{line}\n" * 3000)
     started = time.process_time()
-    assert len(read_faces("wflw", root, ["test"])) == 10_000
-    assert time.process_time() - started < 30
+    assert len(read_faces("wflw", root, ["test"])) == 3000
+    assert time.process_time() - started < 9
 
 
 def test_wflw_paths_stay_in_the_folder(root: Path) -> None:
