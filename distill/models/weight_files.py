@@ -12,12 +12,11 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
-from torch.overrides import TorchFunctionMode
 
 from distill.errors import CheckpointError
 
@@ -41,12 +40,6 @@ _STORAGES = {f"torch {kind}Storage" for kind in (
 _TYPES = {
     f"torch {str(value).removeprefix('torch.')}" for value in vars(torch).values() if isinstance(value, torch.dtype)
 }
-
-# Functions that set or change the values of a tensor and leave its shape: those that initialise parameters.
-_FILLS = {
-    "normal_", "uniform_", "erfinv_", "mul_", "add_", "clamp_", "fill_", "zero_", "constant_", "zeros_", "ones_",
-    "kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_", "trunc_normal_",
-}  # fmt: skip
 
 
 def require_sound_archive(path: Path) -> None:
@@ -148,7 +141,7 @@ def build_for_weights(make: Callable[[], Net], state: Mapping[str, Tensor]) -> N
     """
     with _bounded_parts(state):
         try:
-            with torch.device("meta"), _WithoutFirstValues():
+            with torch.device("meta"):
                 layout = make()
         except RuntimeError as error:  # NotImplementedError is one
             if "meta tensor" not in str(error):
@@ -156,21 +149,6 @@ def build_for_weights(make: Callable[[], Net], state: Mapping[str, Tensor]) -> N
         else:
             _require_same_shapes(layout, state)
         return make()
-
-
-class _WithoutFirstValues(TorchFunctionMode):
-    """Leave out what sets the first values of parameters.
-
-    On the meta device, which holds none, torch computes the shapes of a truncated normal distribution in Python; for a
-    SwinV2 that took as long as building the network.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        filled = args[0] if args else kwargs.get("tensor")
-        if isinstance(filled, nn.Parameter) and getattr(func, "__name__", "") in _FILLS:
-            return filled
-        return func(*args, **kwargs)
 
 
 def _require_same_shapes(layout: nn.Module, state: Mapping[str, Tensor]) -> None:
