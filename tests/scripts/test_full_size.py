@@ -163,9 +163,9 @@ def test_a_damaged_state_and_a_second_process_are_one_line(
 @pytest.mark.slow
 def test_the_whole_course_runs_and_continues(tmp_path: Path) -> None:
     course = ["--tiny", "--out", str(tmp_path), "--minutes"]
-    assert full_size.main([*course, "0.05"]) == 0
+    assert full_size.main([*course, "0.03"]) == 0
     first = json.loads((tmp_path / "full_size.json").read_text())
-    assert full_size.main([*course, "0.1"]) == 0
+    assert full_size.main([*course, "0.06"]) == 0
     second = json.loads((tmp_path / "full_size.json").read_text())
     for stage in ("teacher", "student"):
         assert second[stage]["steps"] > first[stage]["steps"]
