@@ -5,14 +5,13 @@ of released files in the package; of a teacher only the weights (`--teacher`). T
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from distill.data.crops import face_crops
 from distill.export.quantization_modes import MODES
 from distill.export.verify.parity import measure
 from distill.export.verify.tolerances import GateConfig
-from distill.files import atomic_path, sha256, write_text
+from distill.files import copy_file, sha256, write_text
 from distill.inference.load import open_backend
 from distill.inference.torch_backend import TorchBackend
 from distill.landmarks import load_scheme
@@ -44,8 +43,7 @@ def release(run: Path, name: str, kind: str, stem: str, scheme: str | None = Non
     if found.failed:
         raise SystemExit(f"{exported} is not {run}/best.ckpt: {'; '.join(found.results[0].missed)}; export again")
     save_model(FOLDER / f"{name}.safetensors", net, spec, half=True)
-    with atomic_path(target) as temporary:
-        shutil.copyfile(exported, temporary)
+    copy_file(exported, target)
     write_sidecar(target, spec)
 
 

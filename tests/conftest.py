@@ -14,7 +14,6 @@ from hypothesis import settings
 from xdist.scheduler import LoadGroupScheduling
 
 from distill.landmarks.convert import clear_own_schemes_and_maps
-from distill.training.memory import keep_freed_memory
 
 # Before anything imports the libraries that read them; children inherit them.
 os.environ |= {
@@ -77,8 +76,6 @@ def _shared_fixture(path: str) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     """Import the fixtures where tests run: without torch, the controller of pytest-xdist starts its workers at once."""
     if "PYTEST_XDIST_WORKER" in os.environ or config.option.collectonly or config.getvalue("dist") == "no":
-        # A tenth of the processor time of the suite went into pages that were freed and mapped again.
-        keep_freed_memory()
         for name in FIXTURES:
             config.pluginmanager.import_plugin(f"tests.support.{name}")
 

@@ -9,6 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from distill.data.readers import read_faces
+from distill.data.records import FaceRecord
+from distill.data.synthetic import write_faces
 from tests.support.annotation_writers import write_pts
 
 
@@ -21,6 +24,19 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "faces"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def four_faces_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of generated faces, only read."""
+    path = tmp_path_factory.mktemp("four") / "faces"
+    write_faces(path, 4, seed=3, size=96)
+    return path
+
+
+@pytest.fixture
+def four_faces(four_faces_folder: Path) -> list[FaceRecord]:
+    return read_faces("manifest", four_faces_folder)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from distill.landmarks import load_scheme
 from distill.models.regression import DenseHead, RegressionNet
 from distill.models.zoo import ZooEntry
 
-NAME, LOSS = "small_cnn", "l1"
+NAME = "small_cnn"
 
 
 def small_cnn(name: str, scheme: str, *, image_size: int = 64, others: Sequence[str] = ()) -> nn.Module:
@@ -21,4 +21,4 @@ def small_cnn(name: str, scheme: str, *, image_size: int = 64, others: Sequence[
     return RegressionNet(body, heads, schemes, image_size)
 
 
-ENTRY = ZooEntry(small_cnn, 64, LOSS)
+ENTRY = ZooEntry(small_cnn, 64, "l1")

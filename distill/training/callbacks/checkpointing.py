@@ -1,6 +1,5 @@
 """`last.ckpt` and `best.ckpt`: atomic writes, finite weights, no pickled code."""
 
-import shutil
 import sys
 from collections import OrderedDict
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from distill.files import atomic_path
+from distill.files import atomic_path, copy_file
 from distill.models.checkpoint import read_checkpoint
 
 
@@ -105,16 +104,10 @@ class RunCheckpoints(Checkpoint):
             self.best, self.best_step = value, trainer.global_step
             trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
             if trainer.is_global_zero:
-                _copy(self.folder / "best.ckpt", self.folder / "last.ckpt")  # written once, it has the same content
+                copy_file(self.folder / "best.ckpt", self.folder / "last.ckpt")  # written once, it has the same content
             trainer.strategy.barrier("last.ckpt")
         else:
             trainer.save_checkpoint(self.folder / "last.ckpt", weights_only=False)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file, complete or not at all."""
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
 
 
 def validation_follows(trainer: pl.Trainer) -> bool:
