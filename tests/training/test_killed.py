@@ -131,9 +131,9 @@ def test_a_killed_student_with_cached_outputs(runs: Runs) -> None:
 
 
 def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:
-    argv = runs.write("run", log={"wandb": "offline"}, trainer={"epochs": 3, "validate_every": 1})
-    for step in (3, 5):  # early enough that the training has not ended when the kill arrives
-        runs.kill_at("run", argv, step, delay=0.05)
+    argv = runs.write("run", log={"wandb": "offline"}, trainer={"epochs": 4, "validate_every": 1})
+    for step in (5, 9):  # after a checkpoint, without which a start is a run of its own; before the end
+        runs.kill_at("run", argv, step, delay=0)
     runs.finish("run", [*argv, "--resume"])
     folder = runs.folder / "runs/run/wandb"
     records = [read_wandb(path) for path in sorted(folder.glob("offline-run-*/*.wandb"))]
@@ -146,7 +146,7 @@ def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:
     pictures = {key: value for key, value in records[-1].numbers.items() if key[1].startswith("val/ced/")}
     assert records[-1].numbers == recorded | pictures
     assert pictures
-    assert {step for step, _ in recorded} == set(range(1, 13))
+    assert {step for step, _ in recorded} == set(range(1, STEPS + 1))
     assert records[-1].run["config"]["model"]["arch"] == "swin_v2"
     # No config.yaml, which holds paths: the model, and data sets as their hashes alone.
     artifacts = [*records[-1].used.values(), *records[-1].logged.values()]
