@@ -1,5 +1,6 @@
 """Fixtures of every test: no network, account or installation, one thread a worker, real faces where present."""
 
+import gc
 import os
 import re
 import socket
@@ -35,14 +36,22 @@ for secret in ("WANDB_API_KEY", "HF_TOKEN"):
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# As in commands (distill/cli/main.py): a tenth of the time of the tests.
+gc.set_threshold(10_000)
+
 # Time limits of single examples only measure how busy the machine is.
 settings.register_profile("distill", deadline=None, print_blob=True)
 settings.load_profile("distill")
 
 # Modules of tests/support with fixtures.
-FIXTURES = ("command_processes", "evaluation", "exported", "fake_devices", "tflite_files")
-# What makes tests share a worker: the conversion of tests/support/exported.py, the server of command_processes.py.
-SHARED = {"exported": r"exported: ExportResult|\breuse_exported\b", "server": r"\bserver: ForkServerContext"}
+FIXTURES = ("command_processes", "evaluation", "exported", "fake_devices", "pipeline", "tflite_files")
+# What makes tests share a worker: the conversion of tests/support/exported.py, the server of command_processes.py, the
+# runs of pipeline.py.
+SHARED = {
+    "exported": r"exported: ExportResult|\breuse_exported\b",
+    "server": r"\bserver: ForkServerContext",
+    "pipeline": r"\bpipeline: Path",
+}
 
 ROOT = Path(__file__).resolve().parents[1]
 # Their tests train, build environments or start processes.
@@ -93,6 +102,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         slow = {item.parent for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: (_rank(item), item.parent in slow, _is_long(item)), reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave out what stays until the end: libraries, tests and fixtures."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> int:

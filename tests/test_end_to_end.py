@@ -1,33 +1,23 @@
 """Training, distillation, export and prediction on a few generated faces, by the commands a user types."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from distill.cli.main import main
-from tests.support.environments import require_lane
 
 ROOT = Path(__file__).parents[1]
-TINY = ["--trainer.epochs", "1", "--trainer.validate_every", "1", "--data.batch_size", "4", "--log.wandb", "disabled"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with faces, a trained teacher and student, and the exported student."""
-    require_lane("modern")
+def folder(pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with faces and the files of the student, outside its run, where commands would record themselves."""
     root = tmp_path_factory.mktemp("end_to_end")
-    faces, runs = str(root / "faces"), ["--runs", str(root / "runs"), "--data.workers", "0"]
-    assert main(["data", "synth", faces, "--count", "24", "--size", "128", "--workers", "0"]) == 0
-    data, demo = ["--data.root", faces], ROOT / "configs" / "demo"
-    assert main(["teacher", "--config", str(demo / "teacher.yaml"), "--name", "teacher", *data, *runs, *TINY]) == 0
-    teacher = ["--teacher", str(root / "runs" / "teacher" / "best.ckpt"), "--kd.cache.folder", str(root / "cache")]
-    unlabelled = json.dumps([{"format": "manifest", "root": faces, "subset": "train", "labels": "none"}])
-    student = ["--config", str(demo / "student.yaml"), "--name", "student", "--data.sets", unlabelled]
-    assert main(["student", *student, *teacher, *data, *runs, *TINY]) == 0
-    best = root / "runs" / "student" / "best.ckpt"
-    where = ["--data.format", "manifest", "--data.root", faces]
-    assert main(["export", str(best), "--out", str(root / "export"), *where, "--faces", "4"]) == 0
+    (root / "faces").symlink_to(pipeline / "faces")
+    shutil.copytree(pipeline / "runs/student/export", root / "export")
+    shutil.copy(pipeline / "runs/student/best.ckpt", root / "student.ckpt")
     return root
 
 
@@ -36,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_three_kinds_of_file_are_measured_alike(folder: Path) -> None:
     where = ["--data.format", "manifest", "--data.root", str(folder / "faces")]
     nme = {}
-    for model in ("runs/student/best.ckpt", "export/student.onnx", "export/student_fp32.tflite"):
+    for model in ("student.ckpt", "export/student.onnx", "export/student_fp32.tflite"):
         out = folder / "evaluation.json"
         assert main(["evaluate", str(folder / model), *where, "--json", str(out)]) == 0
         result = json.loads(out.read_text())
@@ -69,7 +59,7 @@ def test_the_exported_file_passes_the_check_and_finds_faces(folder: Path, capsys
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_bad_input_is_one_line_and_status_2(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_line_and_status_2(pipeline: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = folder / "page.ckpt"
     page.write_text("<!DOCTYPE html><html>404</html>")
     where = ["--data.format", "manifest", "--data.root", str(folder / "faces")]
@@ -80,22 +70,22 @@ def test_bad_input_is_one_line_and_status_2(folder: Path, capsys: pytest.Capture
             *("student", "--config", student, "--teacher", str(folder / "none.ckpt"), *where),
             *("--runs", str(folder / "elsewhere")),  # `make demo` may have left a run where the recipe puts it
         ],
-        "no such folder": ["evaluate", str(folder / "runs/student/best.ckpt"), "--data.root", str(folder / "nowhere")],
+        "no such folder": ["evaluate", str(folder / "student.ckpt"), "--data.root", str(folder / "nowhere")],
         "subset": [
             "evaluate",
-            str(folder / "runs/student/best.ckpt"),
+            str(folder / "student.ckpt"),
             *where,
             "--data.subset",
             "x",
         ],
         "did you mean 'trainer.epochs'": ["teacher", "--trainer.epoch", "3"],
         "this run exists": [
-            *("teacher", "--config", str(ROOT / "configs/demo/teacher.yaml"), "--runs", str(folder / "runs")),
+            *("teacher", "--config", str(ROOT / "configs/demo/teacher.yaml"), "--runs", str(pipeline / "runs")),
             *("--name", "teacher", *where),
         ],
         "differ in scheme": [
-            *("student", "--config", student, "--teacher", str(folder / "runs/teacher/best.ckpt"), "--name", "other"),
-            *(*where, "--runs", str(folder / "runs"), "--data.scheme", "ibug68", "--data.sets", "[]"),
+            *("student", "--config", student, "--teacher", str(pipeline / "runs/teacher/best.ckpt"), "--name", "other"),
+            *(*where, "--runs", str(pipeline / "runs"), "--data.scheme", "ibug68", "--data.sets", "[]"),
             *("--data.crop.scale", "1.4", "--data.crop.shift_y", "0"),
         ],
     }

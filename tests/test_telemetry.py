@@ -17,7 +17,10 @@ MODEL = str(ROOT / "checkpoints" / "student_128_turned_fp16.tflite")
 QUICK = [
     ["data", "synth", "faces", "--count", "12", "--size", "96", "--workers", "0"],
     ["data", "check", "faces"],
-    ["teacher", "--config", str(ROOT / "configs/demo/teacher.yaml"), "--data.root", "faces", "--runs", "runs", *TINY],
+    [
+        *("student", "--config", str(ROOT / "configs/base/demo.yaml"), "--kd.kind", "none", "--name", "student"),
+        *("--model.arch", "efld", "--data.root", "faces", "--runs", "runs", *TINY),
+    ],
     ["evaluate", MODEL, *DATA, "--json", "evaluation.json"],
     ["report", "evaluation.json"],
     ["dashboard", "runs"],
@@ -26,10 +29,6 @@ QUICK = [
     ["check", MODEL],
 ]
 EXPORT = [
-    [
-        *("student", "--config", str(ROOT / "configs/base/demo.yaml"), "--kd.kind", "none", "--name", "student"),
-        *("--model.arch", "efld", "--data.root", "faces", "--runs", "runs", *TINY),
-    ],
     ["export", "runs/student/best.ckpt", "--faces", "2", *DATA],
     ["evaluate", "runs/student/export/student.onnx", *DATA],
     ["bench", "runs/student/export/student.onnx", "--rounds", "5", "--peers", "[]", "--stages", "false"],

@@ -3,6 +3,7 @@
 Nothing heavy is imported before the options are known to be right.
 """
 
+import gc
 import signal
 import sys
 import threading
@@ -38,6 +39,9 @@ COMMANDS = {
 
 # Commands in which `plugin` is part of the configuration of a run; all others take `--plugin FILE` here.
 _OWN_PLUGINS = ("teacher", "student")
+# Objects made between two runs of the garbage collector, 700 in Python 3.11: with so few, an eighth of the time that it
+# takes to import torch, Lightning and timm is spent in the collector.
+_COLLECT_EVERY = 10_000
 _LESS_MEMORY = "close other programs, or give a smaller batch, fewer workers or smaller photos"
 
 
@@ -79,6 +83,7 @@ def _handled(number: signal.Signals, handler: _Handler, default: _Handler | sign
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 a check failed, 2 a user error, 130 or 143 stopped."""
     prepare_streams()
+    gc.set_threshold(_COLLECT_EVERY)
     try:
         status = _status(sys.argv[1:] if argv is None else argv)
     except SystemExit as end:  # the help of a command, or the end of a training that was stopped

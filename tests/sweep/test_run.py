@@ -23,7 +23,7 @@ from tests.support.sweep_process import sweep
 from tests.support.training_runs import numbers
 from tests.training.conftest import SIZE, write_faces
 
-TRIALS = 8
+TRIALS = 6
 SEARCH = {"optim.lr": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}, "optim.name": ["adamw", "sgd"]}
 OPTIONS = {
     "data": {
