@@ -18,19 +18,19 @@ from distill.training.pretrained import start_from
 from tests.support.zoo_tester import NetworkTester, ZooTester, shaken
 
 # Dense layers of 112 px are 44 MB a stage, which take most of the time of a conversion.
-SMALL = {"image_size": 64}
+SMALL = {"image_size": 32}
 
 
 class TestDan1(NetworkTester):  # the first stage of the one below, which is converted
     arch = "dan_1"
     options: ClassVar = SMALL
-    size = 64
+    size = 32
 
 
 class TestDan2(ZooTester):
     arch = "dan_2"
     options: ClassVar = SMALL
-    size = 64
+    size = 32
 
     @pytest.fixture(scope="class")
     def net(self, spec: ModelSpec) -> nn.Module:
