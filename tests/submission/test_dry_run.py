@@ -178,14 +178,20 @@ def test_interpreters_that_are_none(tmp_path: Path) -> None:
         trial.python_version("python9.9")
 
 
-def test_an_installation_that_fails_names_python_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installation_that_fails_names_python_and_folder(tmp_path: Path) -> None:
     """Wheels of another Python, or none: pip's own last line does not say for which one it looked."""
-    call = trial._call
-
-    def without_pip(command: list[str | Path], *arguments: object, **options: object) -> str:
-        return call([*command, "--without-pip"] if "venv" in command else command, *arguments, **options)
-
-    monkeypatch.setattr(trial, "_call", without_pip)
     (tmp_path / "requirements.txt").write_text("numpy<2\n")
-    with pytest.raises(SubmissionError, match=r"from .*wheels for Python 3\.\d+\.\d+ failed with .* pip"):
+    with pytest.raises(SubmissionError, match=r"from .*wheels for Python 3\.\d+\.\d+ failed with .* found for numpy"):
         trial.make_environment(tmp_path / "env", tmp_path / "requirements.txt", tmp_path / "wheels")
+
+
+@pytest.mark.parametrize(("python", "has_pip"), [(sys.executable, False), ("python3.9", True)])
+def test_without_a_pip_for_it_the_environment_has_its_own(
+    python: str, has_pip: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(trial, "_has_pip", lambda: has_pip)
+    monkeypatch.setattr(trial, "_call", lambda command, *_, **__: commands.append([*map(str, command)]) or "3.9.1")
+    inside = str(trial.make_environment(tmp_path / "env", tmp_path / "requirements.txt", None, python))
+    assert commands[0] == [python, "-m", "venv", str(tmp_path / "env")]
+    assert commands[-1][:4] == [inside, "-m", "pip", "install"]
