@@ -55,7 +55,7 @@ def main() -> None:
     """Train every network with every seed, measure, write, print."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     made = train_arms({arm: arguments(arm, options.data, options.epochs) for arm in ARMS}, options.seeds, RUNS)
