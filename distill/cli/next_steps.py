@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from distill.data.config import SHARDS, DataConfig
+from distill.plugins import plugin_list
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.train import TrainResult
 
@@ -27,12 +28,13 @@ def finished(config: RunConfig, result: TrainResult) -> str:
 
 def next_commands(config: RunConfig, checkpoint: Path) -> list[str]:
     """Return the commands that use a checkpoint on the data it was trained for."""
-    evaluate = ["distill", "evaluate", str(checkpoint), *_faces(config.data), *_test_faces(config.data)]
+    plugins = [word for path in plugin_list(config.plugin) for word in ("--plugin", str(path))]
+    evaluate = ["distill", "evaluate", str(checkpoint), *plugins, *_faces(config.data), *_test_faces(config.data)]
     if isinstance(config, StudentConfig):
-        further = ["distill", "export", str(checkpoint)]
+        further = ["distill", "export", str(checkpoint), *plugins]
     else:
         student = ["distill", "student", "--config", "student", "--teacher", str(checkpoint)]
-        further = [*student, *_faces(config.data), *_training_faces(config.data)]
+        further = [*student, *plugins, *_faces(config.data), *_training_faces(config.data)]
     # Shards are for trainings alone.
     return [shlex.join(words) for words in (evaluate, further) if words is further or config.data.format != SHARDS]
 

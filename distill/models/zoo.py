@@ -99,7 +99,8 @@ def zoo_entry(arch: str) -> ZooEntry:
         if arch.startswith(prefix):
             return entry(arch)
     if arch not in names:
-        raise ConfigError(f"unknown model '{arch}': {suggest(arch, [*names, *_family_names(arch)])}")
+        hint = suggest(arch, [*names, *_family_names(arch)])
+        raise ConfigError(f"unknown model '{arch}': {hint}; one of your own comes with --plugin FILE")
     return _REGISTRY[arch]
 
 

@@ -36,7 +36,7 @@ _JOBS = ("evaluate", "export", "check", "bench", "submit")
 NEEDS = (
     Need(
         _TRAININGS,
-        ("log.project", "log.group", "log.tags", "log.notes"),
+        ("log.project", "log.group", "log.tags", "log.notes", "log.pictures"),
         "a tracker: leave out --log.wandb disabled, or name one with --log.to",
         lambda values: bool(values["log"].trackers),
     ),
@@ -57,6 +57,12 @@ NEEDS = (
         ("trainer.sync_batchnorm",),
         "several GPUs: --trainer.devices 2, or more of them",
         lambda values: values["trainer"].devices * values["trainer"].num_nodes > 1,
+    ),
+    Need(
+        ("student",),
+        ("loss",),
+        "the supervised loss: leave out --kd.supervised false",
+        lambda values: values["kd"].supervised,
     ),
     Need(
         ("student",),
@@ -83,6 +89,9 @@ NEEDS = (
         "an integer mode, such as --modes int8",
         _integers,
     ),
+    Need(("bench",), ("photo",), "the stages: leave out --stages false", lambda values: values["stages"]),
+    Need(("sweep",), ("prune_after",), "--pruning median", lambda values: values["pruning"] == "median"),
+    Need(("sweep",), ("prune_from",), "--pruning median or halving", lambda values: values["pruning"] != "none"),
     Need(("report",), ("data",), "--pictures N", lambda values: values["pictures"] > 0),
     Need(("report",), ("project",), "--wandb offline or online", lambda values: values["wandb"] != "disabled"),
     Need(("dashboard",), ("entity", "project"), "--wandb", lambda values: values["wandb"]),

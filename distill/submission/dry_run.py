@@ -10,7 +10,6 @@ import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +39,8 @@ _LIST = """
 from importlib.metadata import distributions
 print(*sorted({f"{found.metadata['Name']}=={found.version}" for found in distributions()}))
 """
+# Variables by which packages are read from or written to another place than the environment.
+_ELSEWHERE = ("PYTHON", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")
 # The first with `--python`.
 _PIP = (22, 3)
 
@@ -94,9 +95,9 @@ def make_environment(
 ) -> Path:
     """Make a virtual environment of `python` with these requirements alone; return its interpreter."""
     # Not a link to an environment's own packages, nor a user's: only what requirements.txt brings.
-    hidden = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    hidden = {name: value for name, value in os.environ.items() if not name.startswith(_ELSEWHERE)}
     # A pip in the environment takes half of the time, and is needed for another Python than the one that has ours.
-    ours = str(python) == sys.executable and _has_pip()
+    ours = str(python) == sys.executable and _has_pip(hidden)
     without = ["--without-pip"] if ours else []
     _call([python, "-m", "venv", *without, folder], "making a virtual environment", _INSTALL_SECONDS, env=hidden)
     inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -109,11 +110,12 @@ def make_environment(
     return inside
 
 
-def _has_pip() -> bool:
-    """Whether this Python has a pip that installs into another environment."""
+def _has_pip(environment: Mapping[str, str]) -> bool:
+    """Whether this Python, with these variables, has a pip that installs into another environment."""
     try:
-        return tuple(map(int, version("pip").split(".")[:2])) >= _PIP
-    except (PackageNotFoundError, ValueError):
+        answer = _call([sys.executable, "-m", "pip", "--version"], "starting pip", _START_SECONDS, env=environment)
+        return tuple(map(int, answer.split()[1].split(".")[:2])) >= _PIP
+    except (SubmissionError, IndexError, ValueError):
         return False
 
 

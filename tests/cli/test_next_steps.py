@@ -49,3 +49,10 @@ def test_the_result_comes_first(config: RunConfig) -> None:
     assert lines[1] == "best weights: runs/a/best.ckpt"
     assert lines[2] == "next:"
     assert all(line.startswith("  distill ") for line in lines[3:])
+
+
+def test_a_network_of_a_plugin_comes_with_it() -> None:
+    configs = RunConfig(plugin=Path("net.py")), StudentConfig(teacher=Path("t.ckpt"), plugin=[Path("net.py")])
+    for config in configs:
+        for command in next_commands(config, Path("runs/net/best.ckpt")):
+            assert "--plugin net.py" in command

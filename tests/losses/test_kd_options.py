@@ -99,3 +99,9 @@ def test_unknown_names_suggest_the_nearest() -> None:
         StudentConfig(teacher=Path("t.ckpt"), kd=KDConfig("covarance"))
     with pytest.raises(ConfigError, match=r"unknown --kd.kind 'covarance': did you mean 'covariance'"):
         kd_options(KDConfig("covarance"))
+
+
+def test_a_weight_of_zero_needs_another_loss() -> None:
+    with pytest.raises(ConfigError, match=r"--kd\.weight 0 has no effect: train without a teacher by --kd\.kind none"):
+        KDConfig("mse", weight=0)
+    assert KDConfig("mse", weight=0, extra={"coordinate": 1.0}).weights["coordinate"] == 1

@@ -17,25 +17,33 @@ from distill.cli.submit import submit
 from distill.errors import ConfigError
 from distill.options.needs import NEEDS
 from distill.options.parser import options_of, parse
+from distill.sweep.config import SweepConfig
 from distill.training.config import RunConfig, StudentConfig
 
 TARGETS: dict[str, Any] = {
     "teacher": RunConfig, "student": StudentConfig, "evaluate": evaluate, "export": export, "check": check,
-    "bench": bench, "submit": submit, "report": report, "dashboard": dashboard,
+    "bench": bench, "sweep": SweepConfig, "submit": submit, "report": report, "dashboard": dashboard,
 }  # fmt: skip
 REQUIRED = {
     "student": ["--teacher", "t.ckpt"], "evaluate": ["--model", "m"], "export": ["--model", "m"],
     "submit": ["--model", "m"], "report": ["--runs", "r"],
 }  # fmt: skip
-VALUES = {"data": ["preset", "300w"], "calibration": ["faces", "7"], "quantize": ["float_statistics", "false"]}
+VALUES = {
+    "data": ["preset", "300w"],
+    "calibration": ["faces", "7"],
+    "quantize": ["float_statistics", "false"],
+    "loss": ["name", "mse"],
+}
 OTHERS = {
     "log.wandb": "offline", "log.tags": "[a]", "log.system": "true", "kd.cache.max_gb": "3", "rounds": "9",
     "data.val_fraction": "0.2", "pictures": "true", "trainer.sync_batchnorm": "true",
+    "log.pictures": "3", "prune_after": "3", "prune_from": "3",
 }  # fmt: skip
 # Without and with what the options of an entry need, by the first word of `needs`.
 WITHOUT = {
     "a tracker": ["--log.wandb", "disabled"], "W&B": ["--log.to", "mlflow"], "a run": ["--log.run", "none"],
-    "training faces": ["--data.val_subset", "val"],
+    "training faces": ["--data.val_subset", "val"], "the supervised loss": ["--kd.supervised", "false"],
+    "the stages": ["--stages", "false"], "--pruning": ["--pruning", "none"],
 }  # fmt: skip
 WITH = {
     "W&B": ["--log.to", "wandb"], "--kd.cache.form": ["--kd.cache.form", "maps"],
@@ -43,7 +51,7 @@ WITH = {
     "--data.preset": ["--page", "p", "--data.preset", "300w"],
     "an integer mode": ["--modes", "int8"], "--pictures": ["--pictures", "2"],
     "--wandb offline": ["--wandb", "offline"], "--wandb": ["--wandb"],
-    "several GPUs": ["--trainer.devices", "2"],
+    "--pruning median": ["--pruning", "median"], "several GPUs": ["--trainer.devices", "2"],
 }  # fmt: skip
 CASES = [(command, option, need) for need in NEEDS for command in need.commands for option in need.options]
 

@@ -190,7 +190,7 @@ def test_without_a_pip_for_it_the_environment_has_its_own(
     python: str, has_pip: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[list[str]] = []
-    monkeypatch.setattr(trial, "_has_pip", lambda: has_pip)
+    monkeypatch.setattr(trial, "_has_pip", lambda _: has_pip)
     monkeypatch.setattr(trial, "_call", lambda command, *_, **__: commands.append([*map(str, command)]) or "3.9.1")
     inside = str(trial.make_environment(tmp_path / "env", tmp_path / "requirements.txt", None, python))
     assert commands[0] == [python, "-m", "venv", str(tmp_path / "env")]

@@ -42,6 +42,8 @@ def test_what_is_not_there_is_one_line(make_config: Any, tmp_path: Path, monkeyp
             train_teacher(make_config("other", trainer={"accelerator": "gpu"}))
     with pytest.raises(ConfigError, match=r"--trainer\.sync_batchnorm needs GPUs"):
         train_teacher(make_config("norms", trainer={"sync_batchnorm": True}))
+    with pytest.raises(ConfigError, match=r"--trainer\.num_nodes 2 needs a launcher on every machine"):
+        train_teacher(make_config("alone", trainer={"num_nodes": 2}))
 
 
 @pytest.mark.slow
