@@ -167,9 +167,8 @@ def _network(path: Path, raw_spec: dict[str, Any], state: dict[str, torch.Tensor
         _require_memory(path, error)
         reason = str(error) if isinstance(error, DistillError) else repr(error)
         reason = (reason.splitlines() or [""])[0][:200]
-        raise CheckpointError(
-            f"{path}: describes no model of this version ({reason}); was it made by distill?"
-        ) from error
+        own = "a network of your own needs --plugin FILE" if "unknown model" in reason else "was it made by distill?"
+        raise CheckpointError(f"{path}: describes no model of this version ({reason}); {own}") from error
     net.load_state_dict(state)
     try:
         set_annotation_shift(net, spec.annotation_shift)

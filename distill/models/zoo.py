@@ -99,8 +99,7 @@ def zoo_entry(arch: str) -> ZooEntry:
         if arch.startswith(prefix):
             return entry(arch)
     if arch not in names:
-        hint = suggest(arch, [*names, *_family_names(arch)])
-        raise ConfigError(f"unknown model '{arch}': {hint}; one of your own comes with --plugin FILE")
+        raise ConfigError(f"unknown model '{arch}': {suggest(arch, [*names, *_family_names(arch)])}")
     return _REGISTRY[arch]
 
 

@@ -28,7 +28,7 @@ def require_device(config: TrainerConfig) -> None:
     if config.sync_batchnorm and (config.accelerator in ("cpu", "mps") or not gpus):
         raise ConfigError("--trainer.sync_batchnorm needs GPUs: torch has no such batch norm for other devices")
     if config.num_nodes > 1 and not any(name in os.environ for name in _LAUNCHERS):
-        # Lightning would wait for the others for ever.
+        # Lightning would wait for the others without end.
         raise ConfigError(
             f"--trainer.num_nodes {config.num_nodes} needs a launcher on every machine, such as torchrun or SLURM; "
             "leave it out to train on this one"

@@ -229,3 +229,9 @@ def test_a_zip_that_is_no_checkpoint(tmp_path: Path) -> None:
         load_model(path)
     _one_line_about(path, caught.value)
     assert not (tmp_path.parent / "escape").exists()
+
+
+def test_a_network_that_only_a_plugin_has_is_told_so(tmp_path: Path) -> None:
+    save_model(tmp_path / "net.safetensors", nn.Linear(2, 2), ModelSpec("my_net", "five", 5, CropSpec(64)))
+    with pytest.raises(CheckpointError, match=r"unknown model 'my_net'.*a network of your own needs --plugin FILE"):
+        load_model(tmp_path / "net.safetensors")
