@@ -129,7 +129,8 @@ class KDConfig:
         for name, weight in {"weight": self.weight, **further}.items():
             if weight < 0:
                 raise ConfigError(f"--kd.{name} {weight} must be at least 0: a negative weight raises the loss")
-        if self.kind != "none" and not any(self.weights.values()):
+        # The teacher may give its heads alone.
+        if self.kind != "none" and not any(self.weights.values()) and not (self.inherit_heads and self.supervised):
             raise ConfigError(f"--kd.weight {self.weight} has no effect: train without a teacher by --kd.kind none")
         _require_given_once("kd", self.options, {"temperature": self.temperature})
         if self.kind == "none":

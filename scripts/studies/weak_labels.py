@@ -19,7 +19,7 @@ RUNS = Path("runs/weak_labels")
 CONFIG = Path("configs/student_refine.yaml")
 OUT = "results/studies/weak_labels.json"
 ARMS = {
-    "weak": ["--kd.kind", "none"],
+    "weak": ["--kd.kind", "none", "--loss.star", STAR],
     "distilled": ["--kd.kind", "kl", "--kd.weight", "10", "--kd.supervised", "false"],
 }
 
@@ -27,7 +27,7 @@ ARMS = {
 def arguments(arm: str, start: Path, teacher: Path, data: Path, epochs: int) -> list[str]:
     """Return the options of an arm."""
     faces = ["--data.format", "udacity", "--data.root", str(data / "youtube_faces"), "--data.subset", "training"]
-    common = [*options_of_schedule(CONFIG, epochs), *faces, "--model.init", str(start), "--loss.star", STAR]
+    common = [*options_of_schedule(CONFIG, epochs), *faces, "--model.init", str(start)]
     return [*common, *ARMS[arm], *([] if "none" in ARMS[arm] else ["--teacher", str(teacher)])]
 
 

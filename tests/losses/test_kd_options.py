@@ -104,4 +104,7 @@ def test_unknown_names_suggest_the_nearest() -> None:
 def test_a_weight_of_zero_needs_another_loss() -> None:
     with pytest.raises(ConfigError, match=r"--kd\.weight 0 has no effect: train without a teacher by --kd\.kind none"):
         KDConfig("mse", weight=0)
+    with pytest.raises(ConfigError, match=r"--kd\.weight 0 has no effect"):
+        KDConfig("mse", weight=0, inherit_heads=True, supervised=False)
+    assert KDConfig("mse", weight=0, inherit_heads=True).inherit_heads
     assert KDConfig("mse", weight=0, extra={"coordinate": 1.0}).weights["coordinate"] == 1

@@ -195,3 +195,17 @@ def test_without_a_pip_for_it_the_environment_has_its_own(
     inside = str(trial.make_environment(tmp_path / "env", tmp_path / "requirements.txt", None, python))
     assert commands[0] == [python, "-m", "venv", str(tmp_path / "env")]
     assert commands[-1][:4] == [inside, "-m", "pip", "install"]
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("pip 22.3 from x", True), ("pip 21.3 from x", False), ("", False)])
+def test_a_pip_that_cannot_install_elsewhere_is_none(
+    answer: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_call", lambda *_, **__: answer)
+    assert trial._has_pip({}) is expected
+
+
+def test_no_pip_is_none(tmp_path: Path) -> None:
+    """One that this process finds by PYTHONPATH alone is not there for the commands of the dry run."""
+    environment = {"PATH": "", "PYTHONHOME": str(tmp_path)}  # Python does not start
+    assert not trial._has_pip(environment)
