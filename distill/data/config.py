@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from distill.data.augment import AugmentConfig
 from distill.data.box_sources import DETECTOR, require_box_source
-from distill.data.presets import official_split, preset
+from distill.data.presets import official_split, packed_split, preset
 from distill.errors import ConfigError
 from distill.geometry import CropSpec
 
@@ -117,12 +117,12 @@ class DataConfig:
     """Which faces, and how they are cut out.
 
     Attributes:
-        preset: public data set whose format and official split are used: `300w`, `wflw`, `cofw`, `lapa` ...
+        preset: public data set with its official split: 300w, wflw, cofw, lapa, youtube_faces, muct, aflw.
         format: how the data lie on disk: a name of docs/reference/formats.md [the preset's, else 300w].
         root: folder of the data [the preset's, else data/300W].
         subset: training faces, names joined by `+`; `all` for every face; by default the official training faces.
         val_subset: validation faces; by default the official ones, else some training faces are held out.
-        val_fraction: share of the training faces held out when there is no val_subset, in (0, 1).
+        val_fraction: share of the training faces held out for want of validation faces, in (0, 1).
         test_subset: test faces; training photos among them are dropped. By default the official ones.
         scheme: landmark scheme to learn.
         boxes: face boxes, one of them at random: `gt`, `dataset`, last `detector`.
@@ -173,6 +173,21 @@ class DataConfig:
             raise ConfigError(
                 f"--data.augment_period {self.augment_period} must be at least 0, which repeats no augmentation"
             )
+
+    def holds_out_faces(self) -> bool:
+        """Return whether training faces are held out for validation: no others are named, or declared by the data.
+
+        Raises:
+            AnnotationError: data that have to be read for it are missing or broken.
+        """
+        if self.val_subset is not None:
+            return False
+        if self.format == SHARDS:
+            from distill.data.shards.index import open_index
+
+            about = open_index(self.root, self.shards.max_gb).about
+            return packed_split(about["source"], about["preset"], about["subsets"]).val is None
+        return self.subset is not None or official_split(self.format, self.root, self.preset, self.scheme).val is None
 
 
 @dataclass(frozen=True)

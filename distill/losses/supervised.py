@@ -35,8 +35,11 @@ def make_loss(name: str, scheme: Scheme, **options: Any) -> nn.Module:
 def _require_option(losses: Mapping[str, LossEntry], name: str, option: str) -> None:
     if option not in option_names(losses[name].options):
         having = ", ".join(other for other, entry in losses.items() if option in option_names(entry.options))
-        hint = f"leave it out, or choose --loss.name {having}" if having else "no loss has it; leave it out"
-        raise ConfigError(f"--loss.{option} has no effect with --loss.name {name}: {hint}")
+        if not having:
+            raise ConfigError(f"--loss.options: no loss has an option '{option}'; leave it out")
+        raise ConfigError(
+            f"--loss.{option} has no effect with --loss.name {name}: leave it out, or choose --loss.name {having}"
+        )
 
 
 def require_loss_fits(name: str, prediction: Prediction) -> None:

@@ -1,10 +1,6 @@
 """timm backbones, from scratch or with pretrained weights of the local cache or the hub."""
 
-import os
 import sys
-import threading
-import urllib.error
-import urllib.request
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -16,11 +12,10 @@ from torch import nn
 
 from distill.errors import ConfigError, nearest_name
 from distill.files import sha256
+from distill.pretrained.timm_hub import hub_is_reachable
 from distill.system.timm_package import timm
 
 Pretrained = bool | Literal["auto"]
-
-_PROBE_SECONDS = 1.5
 
 
 def backbone_of(net: nn.Module) -> nn.Module:
@@ -121,25 +116,3 @@ def cached_weights(name: str) -> Path | None:
         path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(str(config.url)).path).name)
         return path if path.is_file() else None
     return None
-
-
-def hub_is_reachable() -> bool:
-    """Return whether the hub answers one request within 1.5 seconds."""
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "on", "yes", "true"):
-        return False
-    answered = threading.Event()
-    # Name resolution has no timeout of its own, so a thread that may outlive the wait makes the request.
-    threading.Thread(target=_request, args=(answered,), daemon=True).start()
-    return answered.wait(_PROBE_SECONDS)
-
-
-def _request(answered: threading.Event) -> None:
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    try:
-        request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310  the endpoint is the user's own
-        with urllib.request.urlopen(request, timeout=_PROBE_SECONDS):  # noqa: S310
-            answered.set()
-    except urllib.error.HTTPError:
-        answered.set()
-    except (OSError, ValueError):
-        return

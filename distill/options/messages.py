@@ -26,6 +26,7 @@ _NO_MAPPING = re.compile(r"Parser key \"([\w.]+)\": Unable to load config '(.*?)
 _NO_CLASS = re.compile(r'Parser key "([\w.]+)": .*Expected a dot import path string: (.*)')
 _NO_VALUE = re.compile(r"argument (--[\w.]+): expected (?:one|at least one) argument")
 _REQUIRED = re.compile(r"the following arguments are required: ([\w., ]+)")
+_NESTED = re.compile(r"NestedArg\(key='([\w.]+)', val=")  # `--a.b`, where `a` takes one value
 _KEY = re.compile(r'^Parser key "([\w.]+)": ')
 
 
@@ -48,6 +49,8 @@ def one_line(message: str, parser: ArgumentParser) -> str:
 def _of_value(text: str) -> str | None:
     """Return the message for a value of a wrong type."""
     if match := _MISTYPED.search(text):
+        if inner := _NESTED.match(match[3]):
+            return f"unknown option '{match[1]}.{inner[1]}': --{match[1]} is {describe_type(match[2])}"
         return f"--{match[1]} {match[3]}: must be {describe_type(match[2])}"
     if match := _NO_UNION.search(text):
         types = re.findall(r"<class '[\w.]+'>|[\w.]+\[.*?\]|\w+", match[2])
@@ -87,6 +90,8 @@ def _unknown_option(wrong: str, parser: ArgumentParser) -> str:
         return f"unknown option '{wrong}': it is one of the network, --model.options '{{pretrained: true}}'"
     if wrong in _FOLDER and "data.sets" in valid:  # of a detector
         return f"unknown option '{wrong}': photos and boxes are named by {_SETS}"
+    if wrong.partition(".")[0] in ("kd", "teacher") and "model.arch" in valid and "kd.kind" not in valid:
+        return f"unknown option '{wrong}': `distill student` has the options of distillation"
     last = wrong.rpartition(".")[2]
     same = [name for name in valid if name.endswith(f".{wrong}") or name == last != wrong]
     near = min(same, key=len) if same else nearest_name(wrong, valid, _CUTOFF if "." not in wrong else None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from distill.errors import ConfigError
+from distill.plugins import load_plugins
 
 Values = Mapping[str, Any]
 
@@ -31,6 +32,12 @@ def _integers(values: Values) -> bool:
     return any(mode.startswith("int") for mode in values["modes"] or (["int8"] if values["parity_report"] else []))
 
 
+def _holds_out_faces(values: Values) -> bool:
+    """Return whether training faces are held out for validation; formats may come from plugins."""
+    load_plugins(values["plugin"])
+    return bool(values["data"].holds_out_faces())
+
+
 _TRAININGS = ("teacher", "student")
 _JOBS = ("evaluate", "export", "check", "bench", "submit")
 NEEDS = (
@@ -51,6 +58,18 @@ NEEDS = (
         ("data.val_fraction",),
         "training faces to hold out: leave out --data.val_subset",
         lambda values: values["data"].val_subset is None,
+    ),
+    Need(
+        _TRAININGS,
+        ("data.val_fraction",),
+        "data without validation faces of their own, or --data.subset to choose training faces",
+        _holds_out_faces,
+    ),
+    Need(
+        _TRAININGS,
+        ("data.augment_period",),
+        "more epochs than that: --trainer.epochs",
+        lambda values: values["data"].augment_period in range(values["trainer"].epochs),
     ),
     Need(
         _TRAININGS,

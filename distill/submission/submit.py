@@ -39,10 +39,12 @@ def submit(
             else the newest that they name and that is installed.
 
     Raises:
-        ConfigError: unknown rules, or no photos or results where they are named.
+        ConfigError: unknown rules, or no photos, results or wheels where they are named.
         SubmissionError: a package that breaks a rule or does not run.
     """
     rules = find_contest(contest)
+    if wheels is not None and not wheels.is_dir():
+        raise ConfigError(f"--wheels {wheels}: no such folder")
     wheels = wheels or (WHEELS if WHEELS.is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="distill-photos-") as folder:
         chosen = photos_in(photos) if photos else sample_photos(folder)

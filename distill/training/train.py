@@ -10,6 +10,7 @@ from distill.errors import ConfigError
 from distill.options.parser import options_of
 from distill.options.recipes import STAGES, find_recipe, load_recipe
 from distill.options.stages import parse_stages
+from distill.pretrained.timm_hub import require_weights_or_hub
 from distill.system.locks import folder_lock
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.stages import is_finished, linked_stages, require_startable, to_start
@@ -98,6 +99,8 @@ def run_stages(configs: Sequence[RunConfig]) -> TrainResult:
 
 def run_training(config: RunConfig) -> TrainResult:
     """Run the training of a complete configuration."""
+    if config.model.options.get("pretrained") is True and not config.resume:
+        require_weights_or_hub(config.model.arch)  # before torch and timm are imported
     from distill.training.fit import train_student, train_teacher
 
     folder = train_student(config) if isinstance(config, StudentConfig) else train_teacher(config)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import SUPPRESS
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,7 +117,11 @@ def test_a_student_and_its_baseline_differ_in_the_teacher_alone() -> None:
 def test_help_lists_every_option() -> None:
     parser = options_of("student", "Train.", StudentConfig)
     shown = parser.format_help()
-    names = [f"--{action.dest}" for action in parser._actions if not action.dest.endswith(("help", "print_config"))]
+    names = [
+        f"--{action.dest}"
+        for action in parser._actions
+        if action.help != SUPPRESS and not action.dest.endswith(("help", "print_config"))
+    ]
     options = [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
     assert len(options) > 70
     for name in options:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from distill.data import presets
+from distill.data.config import DataConfig
 from distill.data.presets import Split, official_split, preset
 from distill.data.readers import FORMATS
 from distill.errors import ConfigError
@@ -19,6 +20,7 @@ REFERENCE = Path(__file__).parents[2] / "docs/reference/configuration.md"
 def test_a_preset_names_a_format_and_is_documented(name: str) -> None:
     found = preset(name)
     assert found["format"] in FORMATS
+    assert f" {name}" in str(DataConfig.__doc__).partition("preset: ")[2].partition("\n")[0]  # help of --data.preset
     assert f"| `{name}` | `{found['format']}` | `{found['root']}` |" in REFERENCE.read_text()
 
 

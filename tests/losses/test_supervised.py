@@ -191,6 +191,11 @@ def test_a_configuration_without_options_gives_the_defaults_of_the_loss(kind: st
     assert _term_values(kind, **options) == _term_values(kind)
 
 
+def test_an_option_of_no_loss_can_only_come_from_the_free_options() -> None:
+    with pytest.raises(ConfigError, match=r"--loss.options: no loss has an option 'a'; leave it out"):
+        make_loss("maps", SCHEME, a=1.0)
+
+
 def test_the_configuration_has_no_option_without_a_loss() -> None:
     assert set(OPTIONS) <= {name for entry in LOSSES.values() for name in option_names(entry.options)}
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from distill.errors import ConfigError
 from distill.models import backbone, create_model
-from distill.models.backbone import backbone_of, cached_weights, hub_is_reachable
+from distill.models.backbone import backbone_of, cached_weights
 
 NAME = "mobilenetv3_small_050"
 
@@ -63,21 +63,6 @@ def test_wrong_values_and_backbones_without_weights_are_errors() -> None:
         create_model("mobilevit_v2_050", "five", pretrained="yes")
     with pytest.raises(ConfigError, match=r"no pretrained weights for resnet10t \(|timm publishes none"):
         create_model("timm:swinv2_cr_tiny_384", "five", pretrained=True)
-
-
-def test_offline_mode_makes_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backbone, "_request", lambda answered: answered.set())
-    assert not hub_is_reachable()
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    assert hub_is_reachable()
-
-
-def test_a_hub_without_an_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(backbone, "_request", lambda answered: time.sleep(3))
-    started = time.monotonic()
-    assert not hub_is_reachable()
-    assert time.monotonic() - started < 2
 
 
 def test_the_backbone_of_a_network_without_one_is_all_of_it() -> None:

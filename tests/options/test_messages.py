@@ -35,6 +35,8 @@ from distill.training.detector_config import DetectorConfig
             ["--data.sets", "nofile"],
             "--data.sets nofile: must be a list of mappings, such as --data.sets '[{NAME: VALUE}]'",
         ),
+        (["--data.cache.size", "3"], "unknown option 'data.cache.size': --data.cache is true or false"),
+        (["--kd.kind", "none"], "unknown option 'kd.kind': `distill student` has the options of distillation"),
         (["--qqqqq", "1"], "unknown option 'qqqqq': see --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -4,6 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from jsonargparse import ArgumentParser
 
@@ -36,13 +38,14 @@ VALUES = {
 }
 OTHERS = {
     "log.wandb": "offline", "log.tags": "[a]", "log.system": "true", "kd.cache.max_gb": "3", "rounds": "9",
-    "data.val_fraction": "0.2", "pictures": "true", "trainer.sync_batchnorm": "true",
+    "data.val_fraction": "0.2", "data.augment_period": "100", "pictures": "true", "trainer.sync_batchnorm": "true",
     "log.pictures": "3", "prune_after": "3", "prune_from": "3",
 }  # fmt: skip
 # Without and with what the options of an entry need, by the first word of `needs`.
 WITHOUT = {
     "a tracker": ["--log.wandb", "disabled"], "W&B": ["--log.to", "mlflow"], "a run": ["--log.run", "none"],
-    "training faces": ["--data.val_subset", "val"], "the supervised loss": ["--kd.supervised", "false"],
+    "training faces": ["--data.val_subset", "val"], "data without": ["--data.preset", "lapa"],
+    "the supervised loss": ["--kd.supervised", "false"],
     "the stages": ["--stages", "false"], "--pruning": ["--pruning", "none"],
 }  # fmt: skip
 WITH = {
@@ -50,7 +53,7 @@ WITH = {
     "--parity_report": ["--parity_report", "--data.preset", "300w"],
     "--data.preset": ["--page", "p", "--data.preset", "300w"],
     "an integer mode": ["--modes", "int8"], "--pictures": ["--pictures", "2"],
-    "--wandb offline": ["--wandb", "offline"], "--wandb": ["--wandb"],
+    "--wandb offline": ["--wandb", "offline"], "more epochs": ["--trainer.epochs", "200"], "--wandb": ["--wandb"],
     "--pruning median": ["--pruning", "median"], "several GPUs": ["--trainer.devices", "2"],
 }  # fmt: skip
 CASES = [(command, option, need) for need in NEEDS for command in need.commands for option in need.options]
@@ -84,6 +87,25 @@ def test_an_option_without_what_it_needs_is_refused(command: str, option: str, n
         _parse(command, *typed, *without)
     assert need.needs in str(caught.value)
     _parse(command, *typed, *_of(WITH, need.needs))
+
+
+def test_validation_faces_of_ones_own_data_leave_no_share_to_hold_out(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    data = ["--data.format", "csv", "--data.root", str(tmp_path), "--data.scheme", "five"]
+    typed = [*data, "--data.val_fraction", "0.2"]
+
+    def write(*subsets: str) -> None:
+        columns = ["image", *(f"{axis}{point}" for point in range(5) for axis in "xy"), "subset"]
+        rows = [f"a.png,{row},1,2,1,1.5,2,1,3,2,3,{subset}" for row, subset in enumerate(subsets)]
+        (tmp_path / "faces.csv").write_text("\n".join([",".join(columns), *rows]))
+
+    write("train", "test")
+    _parse("teacher", *typed)
+    write("train", "validation")
+    with pytest.raises(ConfigError, match=r"--data.val_fraction has no effect here: it needs data without val"):
+        _parse("teacher", *typed)
+    _parse("teacher", *typed, "--data.subset", "train")
+    _parse("teacher", *data)
 
 
 def test_recipes_may_name_options_that_wait_for_others(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from distill.errors import ConfigError
 from distill.pretrained.resources import CONTESTS
-from distill.submission.submit import find_contest, photos_in, read_results
+from distill.submission.submit import find_contest, photos_in, read_results, submit
 
 
 def test_contests_are_named_or_files(tmp_path: Path) -> None:
@@ -39,3 +39,8 @@ def test_results_without_single_faces(tmp_path: Path) -> None:
     path.write_text("[1]")
     with pytest.raises(ConfigError, match="no results in it"):
         read_results(path)
+
+
+def test_a_folder_of_wheels_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--wheels .*/absent: no such folder"):
+        submit(tmp_path / "model.tflite", tmp_path / "out.zip", wheels=tmp_path / "absent")
