@@ -70,7 +70,7 @@ def decoder_of(operators: Sequence[Operator]) -> set[Operator]:
 
 
 def stem_of(operators: Sequence[Operator], image: Tensor) -> list[Operator]:
-    """Return the operators from the image to the first layer with weights.
+    """Return the operators from the image to the first layer with weights whose output is smaller.
 
     At the size of the image the steps before that layer take longer in integers than in floats: XNNPACK folds a PAD
     into the convolution behind it in floats alone.
@@ -80,7 +80,7 @@ def stem_of(operators: Sequence[Operator], image: Tensor) -> list[Operator]:
         if known.intersection(operator.present_inputs):
             found.append(operator)
             known.update(operator.outputs)
-            if operator.op in LAYERS:
+            if operator.op in LAYERS and operator.outputs[0].shape[1:3] != image.shape[1:3]:
                 break
     return found
 

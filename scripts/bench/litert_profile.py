@@ -43,7 +43,7 @@ class _Tensor(ctypes.Structure):
 
 
 def profile(model: str | Path, runs: int = 100) -> tuple[OpTime, ...]:
-    """Run a float32 file of one input and one output `runs` times on one thread; return its operators in order.
+    """Run a file with inputs and outputs in float32 `runs` times on one thread; return its operators in order.
 
     Raises:
         ConfigError: no LiteRT 2.x, or one that does not answer as 2.3 does.
@@ -51,13 +51,12 @@ def profile(model: str | Path, runs: int = 100) -> tuple[OpTime, ...]:
     with _compiled(Path(model)) as (call, compiled, sign):
         profiler = _handle(call, "LiteRtCompiledModelGetProfiler", compiled)
         environment, signature = sign
-        buffers = [_buffer(call, environment, signature, compiled, side) for side in ("Input", "Output")]
-        sides = [(ctypes.c_void_p * 1)(buffer) for buffer in buffers]
-        single, first = ctypes.c_size_t(1), ctypes.c_size_t(0)
+        sides = [_buffers(call, environment, signature, compiled, side) for side in ("Input", "Output")]
+        counts, first = [ctypes.c_size_t(len(side)) for side in sides], ctypes.c_size_t(0)
         for step in range(runs + 5):
             if step == 5:
                 call("LiteRtStartProfiler", profiler)
-            call("LiteRtRunCompiledModel", compiled, first, single, sides[0], single, sides[1])
+            call("LiteRtRunCompiledModel", compiled, first, counts[0], sides[0], counts[1], sides[1])
         call("LiteRtStopProfiler", profiler)
         text = ctypes.c_char_p()
         call("LiteRtGetProfileSummary", profiler, compiled, ctypes.byref(text))
@@ -112,15 +111,22 @@ def _handle(call: Any, name: str, *arguments: Any) -> ctypes.c_void_p:
     return handle
 
 
-def _buffer(
+def _buffers(
     call: Any, environment: ctypes.c_void_p, signature: ctypes.c_void_p, compiled: ctypes.c_void_p, side: str
-) -> ctypes.c_void_p:
-    """Return memory for the model's input or output."""
-    zero, kind = ctypes.c_size_t(0), _Tensor()
-    tensor = _handle(call, f"LiteRtGetSignature{side}TensorByIndex", signature, zero)
-    call("LiteRtGetRankedTensorType", tensor, ctypes.byref(kind))
-    needs = _handle(call, f"LiteRtGetCompiledModel{side}BufferRequirements", compiled, zero, zero)
-    return _handle(call, "LiteRtCreateManagedTensorBufferFromRequirements", environment, ctypes.byref(kind), needs)
+) -> Any:
+    """Return memory for all of the model's inputs or outputs, as an array of handles."""
+    count, zero = ctypes.c_size_t(), ctypes.c_size_t(0)
+    call(f"LiteRtGetNumSignature{side}s", signature, ctypes.byref(count))
+    handles = []
+    for number in range(count.value):
+        kind, index = _Tensor(), ctypes.c_size_t(number)
+        tensor = _handle(call, f"LiteRtGetSignature{side}TensorByIndex", signature, index)
+        call("LiteRtGetRankedTensorType", tensor, ctypes.byref(kind))
+        needs = _handle(call, f"LiteRtGetCompiledModel{side}BufferRequirements", compiled, zero, index)
+        handles.append(
+            _handle(call, "LiteRtCreateManagedTensorBufferFromRequirements", environment, ctypes.byref(kind), needs)
+        )
+    return (ctypes.c_void_p * len(handles))(*handles)
 
 
 def _parsed(summary: str, runs: int) -> tuple[OpTime, ...]:

@@ -53,7 +53,7 @@ def test_the_layer_that_gives_coordinates_is_part_of_the_decoder() -> None:
 
 def test_the_stem_ends_with_the_first_layer_and_has_what_is_computed_from_the_image_alone() -> None:
     image = Tensor("FLOAT32", (1, 16, 16, 3))
-    shifted = Operator("SUB", [image], [Tensor("FLOAT32", (1, 16, 16, 3))])
+    shifted = Operator("CONV_2D", [image], [Tensor("FLOAT32", (1, 16, 16, 3))])  # a subtraction, by layer
     constant = Operator("DEQUANTIZE", [Tensor("FLOAT16", (4,))], [Tensor("FLOAT32", (4,))])
     padded = Operator("PAD", [shifted.outputs[0]], [Tensor("FLOAT32", (1, 18, 18, 3))])
     first = Operator("CONV_2D", [padded.outputs[0], constant.outputs[0]], [Tensor("FLOAT32", (1, 8, 8, 4))])

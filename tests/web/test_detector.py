@@ -11,7 +11,7 @@ from distill.data.synthetic.render import render_face
 from distill.detection.boxes import group
 from distill.detection.detector import bundled_detector
 from distill.detection.retinaface.box_calibration import calibrated
-from distill.detection.retinaface.decode_maps import decode_maps
+from distill.detection.retinaface.decode_maps import Candidates, decode_maps
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.priors import AnchorConfig
 from distill.tflite.interpreter import TFLiteNet
@@ -60,9 +60,20 @@ def test_boxes_are_calibrated_as_in_python() -> None:
 @pytest.mark.parametrize("size", [(640, 480), (100, 80), (60, 70), (900, 300), (300, 901), (1920, 1081), (4000, 3000)])
 def test_a_photo_is_shown_to_the_network_in_the_views_of_python(size: tuple[int, int]) -> None:
     detector = RetinaFaceDetector(bundled_detector())
-    whole = (0, 0, *size)
-    expected = [[list(window), side] for window, side in detector._views(whole, list(detector.tiles(*size)))]
+    expected = [[list(window), side] for window, side in detector.views(*size)]
     assert call("detector.js", "viewsOf", *size, detector.size) == expected
+
+
+@pytest.mark.parametrize(("side", "again"), [(0, True), (95, True), (97, False), (300, False)])
+def test_a_photo_with_room_for_a_large_face_is_shown_once_more_as_in_python(side: int, again: bool) -> None:
+    detector = RetinaFaceDetector(bundled_detector())
+    view = detector.views(640, 480)[0]
+    boxes = [[10.0, 10.0, 10.0 + 2 * side, 40.0]] if side else []  # in pixels of the photo, twice those of the input
+    count = len(boxes)
+    found = Candidates(np.array(boxes).reshape(-1, 4), np.ones(count), np.zeros((count, 5, 2)))
+    assert detector.may_hide_a_large_face(view, found) == again
+    faces = [{"box": box} for box in boxes]
+    assert call("detector.js", "mayHideLargeFace", [list(view[0]), view[1]], faces) == again
 
 
 def test_the_input_of_a_model_file_is_resized_in_memory(tmp_path: Path) -> None:

@@ -24,8 +24,10 @@ _WIDE = 2.0
 _LARGE = 4.0
 # Faces up to this part of a tile are whole in one of them; larger ones are found in the whole photo.
 _SHARED = 1 / 3
-# Side of the input that shows faces which fill the photo: the largest prior is 270 px.
+# Side of the input that shows faces which fill the photo, and the largest face in pixels that the large input shows as
+# training images do.
 _SMALL_VIEW = 160
+_LARGEST = 224
 _ENLARGE = 2.0
 _IOU = 0.4
 # A box that lies in a better one by this part is that of a face cut off by a tile.
@@ -37,10 +39,11 @@ Window = tuple[int, int, int, int]
 class RetinaFaceDetector:
     """Every face of a photo, best score first, with five points.
 
-    The whole photo is scaled to `size` pixels on its longer side (small photos to at most twice their own size), and
-    once more to 160 px for faces that fill it. Wide photos (longer side above 2 shorter ones) and large ones (above
-    4 `size`) are also searched in square tiles, whose side is the shorter one of the photo or half the longer one.
-    Boxes are refined face by face (`refine`) and calibrated to the training convention.
+    The whole photo is scaled to `size` pixels on its longer side (small photos to at most twice their own size). Where
+    no face was found that leaves too little room for a larger one, it is once more scaled to 160 px. Wide photos
+    (longer side above 2 shorter ones) and large ones (above 4 `size`) are also searched in square tiles, whose side is
+    the shorter one of the photo or half the longer one. Boxes are refined face by face (`refine`) and calibrated to
+    the training convention.
     """
 
     def __init__(
@@ -88,23 +91,28 @@ class RetinaFaceDetector:
     def find(self, photo: AnyPhoto) -> Candidates:
         """Return the faces with the network's own boxes, in the convention of the boxes it was trained on."""
         height, width = photo.shape[:2]
-        whole = (0, 0, width, height)
-        windows = list(self.tiles(width, height))
-        level = coarse_level(photo)
-        parts = [self._view(level, window, size) for window, size in self._views(whole, windows)]
-        return _suppressed(concatenate(parts), _INSIDE if windows else 1.0)
+        views, level = self.views(width, height), coarse_level(photo)
+        parts = [self._view(level, window, size) for window, size in views]
+        if self.may_hide_a_large_face(views[0], parts[0]):
+            parts.append(self._view(level, views[0][0], _SMALL_VIEW))
+        return _suppressed(concatenate(parts), _INSIDE if len(views) > 1 else 1.0)
+
+    def views(self, width: int, height: int) -> list[tuple[Window, int]]:
+        """Return the windows of a photo, the whole of it first, with the longer side of the input that shows each."""
+        windows = [(0, 0, width, height), *self.tiles(width, height)]
+        return [(window, self.input_size(window)) for window in windows]
+
+    def may_hide_a_large_face(self, view: tuple[Window, int], found: Candidates) -> bool:
+        """Return whether a face too large for the view of the whole photo may be in it, beside those found there."""
+        (_, _, width, height), size = view
+        largest = float((found.boxes[:, 2:] - found.boxes[:, :2]).max(initial=0)) * size / max(width, height)
+        return size > _SMALL_VIEW and largest < size - _LARGEST
 
     def tiles(self, width: int, height: int) -> Iterator[Window]:
         """Yield (left, top, right, bottom) of the tiles of a photo; none where the whole photo is enough."""
         longer, shorter = max(width, height), min(width, height)
         if longer > _WIDE * shorter or longer > _LARGE * self.size:
             yield from tile_windows(width, height, max(1, min(shorter, longer // 2)), _SHARED)
-
-    def _views(self, whole: Window, tiles: list[Window]) -> Iterator[tuple[Window, int]]:
-        for window in (whole, *tiles):
-            yield window, self.input_size(window)
-        if self.input_size(whole) > _SMALL_VIEW:
-            yield whole, _SMALL_VIEW
 
     def input_size(self, window: Window) -> int:
         """Return the longer side of the input for a part of a photo, a multiple of 32."""

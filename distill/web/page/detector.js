@@ -8,9 +8,10 @@ import { letterbox, MULTIPLE } from "./letterbox.js";
 import { warp } from "./warp.js";
 
 const IOU = 0.4;
-// Wide or large photos are searched in tiles as well, and every photo once more in a small view for faces that fill it.
+// Wide or large photos are searched in tiles as well, and a photo once more in a small view for a face that fills it,
+// where no face was found that leaves too little room for it.
 const [WIDE, LARGE, SHARED, INSIDE] = [2, 4, 1 / 3, 0.6];
-const [SMALL_VIEW, ENLARGE] = [160, 2];
+const [SMALL_VIEW, LARGEST, ENLARGE] = [160, 224, 2];
 // The refinement shows the network each face once more, at one size.
 const REFINE = { size: 128, zoom: 1.5, smallest: 24, minScore: 0.1, minIou: 0.3 };
 
@@ -25,8 +26,14 @@ export function viewsOf(width, height, size) {
   const tiled = longer > WIDE * shorter || longer > LARGE * size;
   const side = Math.max(1, Math.min(shorter, Math.floor(longer / 2)));
   const tiles = tiled ? tileWindows(width, height, side, SHARED) : [];
-  const views = [whole, ...tiles].map((window) => [window, inputSize(window)]);
-  return inputSize(whole) > SMALL_VIEW ? [...views, [whole, SMALL_VIEW]] : views;
+  return [whole, ...tiles].map((window) => [window, inputSize(window)]);
+}
+
+/** Whether a face too large for the view of the whole photo may be in it, beside those found there. */
+export function mayHideLargeFace([[, , width, height], size], faces) {
+  const sides = faces.map(({ box }) => Math.max(box[2] - box[0], box[3] - box[1]));
+  const largest = (Math.max(0, ...sides) * size) / Math.max(width, height);
+  return size > SMALL_VIEW && largest < size - LARGEST;
 }
 
 export class Detector {
@@ -42,9 +49,10 @@ export class Detector {
   /** Faces { box, score, points } in photo pixels. */
   async detect(photo) {
     const views = viewsOf(photo.width, photo.height, this.spec.size);
-    const found = [];
-    for (const [window, size] of views) found.push(...(await this.view(photo, window, size)));
-    const faces = suppress(found, IOU, views.length > 2 ? INSIDE : 1);
+    const parts = [];
+    for (const [window, size] of views) parts.push(await this.view(photo, window, size));
+    if (mayHideLargeFace(views[0], parts[0])) parts.push(await this.view(photo, views[0][0], SMALL_VIEW));
+    const faces = suppress(parts.flat(), IOU, views.length > 1 ? INSIDE : 1);
     const refined = [];
     for (const face of faces) refined.push({ ...face, ...(await this.refine(photo, face.box)) });
     // Once more: the refinement moves several boxes of a large, blurred face onto each other.

@@ -8,12 +8,14 @@ typealias Net = (Image) -> List<Output>
 
 private const val IOU = 0.4
 
-// Wide or large photos are searched in tiles as well, and each photo once more in a small view for faces that fill it.
+// Wide or large photos are searched in tiles as well, and a photo once more in a small view for a face that fills it,
+// where no face was found that leaves too little room for it.
 private const val WIDE = 2
 private const val LARGE = 4
 private const val SHARED = 1.0 / 3
 private const val INSIDE = 0.6
 private const val SMALL_VIEW = 160
+private const val LARGEST = 224
 private const val ENLARGE = 2
 
 // The refinement shows the network each face once more, at one size.
@@ -33,8 +35,14 @@ fun viewsOf(width: Int, height: Int, size: Int): List<View> {
     val shorter = min(width, height)
     val tiled = longer > WIDE * shorter || longer > LARGE * size
     val tiles = if (tiled) tileWindows(width, height, max(1, min(shorter, longer / 2)), SHARED) else emptyList()
-    val views = (listOf(whole) + tiles).map { View(it, inputSize(it, size)) }
-    return if (inputSize(whole, size) > SMALL_VIEW) views + View(whole, SMALL_VIEW) else views
+    return (listOf(whole) + tiles).map { View(it, inputSize(it, size)) }
+}
+
+/** Whether a face too large for the view of the whole photo may be in it, beside those found there. */
+fun mayHideLargeFace(view: View, faces: List<Detection>): Boolean {
+    val largest = faces.fold(0.0) { side, face -> max(side, face.box.longer) }
+    val scale = view.size.toDouble() / max(view.window.right, view.window.bottom)
+    return view.size > SMALL_VIEW && largest * scale < view.size - LARGEST
 }
 
 private fun inputSize(window: Window, size: Int): Int {
@@ -46,7 +54,11 @@ private fun inputSize(window: Window, size: Int): Int {
 class Detector(private val net: Net, private val spec: DetectorSpec) {
     fun detect(photo: Image): List<Detection> {
         val views = viewsOf(photo.width, photo.height, spec.size)
-        val found = suppress(views.flatMap { view(photo, it) }, IOU, if (views.size > 2) INSIDE else 1.0)
+        val whole = view(photo, views[0])
+        val hidden = mayHideLargeFace(views[0], whole)
+        val small = if (hidden) view(photo, View(views[0].window, SMALL_VIEW)) else emptyList()
+        val parts = whole + views.drop(1).flatMap { view(photo, it) } + small
+        val found = suppress(parts, IOU, if (views.size > 1) INSIDE else 1.0)
         // Once more, because the refinement moves several boxes of a large, blurred face onto each other.
         val refined = suppress(found.map { refined(photo, it) }, IOU, 1.0)
         if (spec.toBox.isEmpty()) return refined
