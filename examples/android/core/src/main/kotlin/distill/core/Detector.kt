@@ -54,11 +54,10 @@ private fun inputSize(window: Window, size: Int): Int {
 class Detector(private val net: Net, private val spec: DetectorSpec) {
     fun detect(photo: Image): List<Detection> {
         val views = viewsOf(photo.width, photo.height, spec.size)
-        val whole = view(photo, views[0])
-        val hidden = mayHideLargeFace(views[0], whole)
-        val small = if (hidden) view(photo, View(views[0].window, SMALL_VIEW)) else emptyList()
-        val parts = whole + views.drop(1).flatMap { view(photo, it) } + small
-        val found = suppress(parts, IOU, if (views.size > 1) INSIDE else 1.0)
+        val parts = views.map { view(photo, it) }
+        val again = mayHideLargeFace(views[0], parts[0])
+        val small = if (again) view(photo, View(views[0].window, SMALL_VIEW)) else emptyList()
+        val found = suppress(parts.flatten() + small, IOU, if (views.size > 1) INSIDE else 1.0)
         // Once more, because the refinement moves several boxes of a large, blurred face onto each other.
         val refined = suppress(found.map { refined(photo, it) }, IOU, 1.0)
         if (spec.toBox.isEmpty()) return refined
