@@ -95,6 +95,7 @@ NEEDS = (
         "a run: leave out --log.run none",
         lambda values: str(values["log"].run) != "none",
     ),
+    Need(("detector",), ("kd",), "a teacher: --teacher best.ckpt", lambda values: values["teacher"] is not None),
     Need(
         ("export",),
         ("rounds", "pictures"),

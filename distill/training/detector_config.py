@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from distill.data.photos.config import PhotoDataConfig
+from distill.detection.retinaface.distillation import DetectorKDConfig
 from distill.detection.retinaface.loss import DetectionLossConfig
 from distill.detection.retinaface.net import RetinaFaceConfig
 from distill.errors import ConfigError
@@ -45,6 +46,8 @@ class DetectorConfig:
         data: photos.
         model: network.
         loss: RetinaFace's multi-task loss.
+        teacher: trained detector with the same prior boxes, such as one of width 1.0, to learn from as well.
+        kd: weights of what is learned from it.
         optim: optimiser.
         trainer: length and hardware.
         log: tracking.
@@ -57,12 +60,16 @@ class DetectorConfig:
     data: PhotoDataConfig = field(default_factory=PhotoDataConfig)
     model: DetectorModelConfig = field(default_factory=DetectorModelConfig)
     loss: DetectionLossConfig = field(default_factory=DetectionLossConfig)
+    teacher: Path | None = None
+    kd: DetectorKDConfig = field(default_factory=DetectorKDConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     log: LogConfig = field(default_factory=lambda: LogConfig(wandb="disabled"))
 
     def __post_init__(self) -> None:
         require_run(self.name, self.runs, self.seed)
+        if self.data.unlabelled and self.teacher is None:
+            raise ConfigError("--data.unlabelled: photos without boxes teach nothing without --teacher; give one")
         single = {
             "accumulate": 1,
             "devices": 1,

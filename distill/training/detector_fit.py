@@ -36,7 +36,7 @@ from distill.training.precision import prepare_cpu, resolved, set_precision
 from distill.training.session import Session, own_session
 
 # Locations, speed and logging may change between two starts; what decides the weights may not.
-_FREE = ("name", "runs", "data", "log", "model")
+_FREE = ("name", "runs", "data", "log", "model", "teacher")
 _FREE_TRAINER = ("threads", "checkpoint_every", "accelerator")
 
 
@@ -86,6 +86,23 @@ def load_wide_weights(net: RetinaFace, path: Path) -> None:
     net.loaded_weights = {"file": str(path), "sha256": sha256(path), "width": net.config.width}  # type: ignore[assignment]
 
 
+def load_teacher(config: DetectorConfig) -> RetinaFace | None:
+    """Return the detector to distil from, if there is one.
+
+    Raises:
+        CheckpointError: no detector.
+        ConfigError: a detector with other prior boxes.
+    """
+    if config.teacher is None:
+        return None
+    teacher, spec = load_detector(config.teacher)
+    if spec.anchors != config.model.anchors:
+        raise ConfigError(
+            f"--teacher {config.teacher} has other prior boxes: give the student the same --model.anchors"
+        )
+    return teacher.requires_grad_(False)
+
+
 def train_detector(config: DetectorConfig) -> Path:
     """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
 
@@ -108,9 +125,9 @@ def _train(config: DetectorConfig, session: Session) -> None:
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     # A run that was stopped before its first checkpoint starts from `model.weights` again.
-    net = make_detector(replace(config, resume=session.resume_from is not None))
+    net, teacher = make_detector(replace(config, resume=session.resume_from is not None)), load_teacher(config)
     data = build_photos(config.data, config.seed, config.trainer.epochs)
-    task = _task(config, net, data)
+    task = _task(config, net, data, teacher)
     remove_leftovers(folder)
     write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every, VALIDATED, lowest=False)
@@ -144,7 +161,7 @@ def _train(config: DetectorConfig, session: Session) -> None:
     )
 
 
-def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData) -> DetectorTask:
+def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData, teacher: RetinaFace | None) -> DetectorTask:
     spec = DetectorSpec(config.model.width, config.model.pyramid_or_default, config.model.anchors)
     task = DetectorTask(
         net,
@@ -154,10 +171,14 @@ def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData) -> DetectorT
         config.optim,
         len(data.sampler()),
         spec,
+        teacher,
+        config.kd,
     )
     if resolved(config.trainer) == "int8":
         task.simulate_int8(torch.zeros(1, 3, 2 * MULTIPLE, 2 * MULTIPLE))
     task.origin = {**data.hashes, "scene": asdict(config.data.scene), "model": asdict(spec)}
+    if config.teacher is not None:
+        task.origin["teacher"] = sha256(config.teacher)
     return task
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from distill.data.photos.dataset import PhotoBatch, PhotoDataset
 from distill.detection.metrics import PhotoMatch, average_precision, match_photo, recall, score_at_false_rate
 from distill.detection.retinaface.decode import DecodeConfig, decode
+from distill.detection.retinaface.distillation import DetectorKDConfig, distillation_terms
 from distill.detection.retinaface.letterbox import letterbox, to_photo
 from distill.detection.retinaface.loss import DetectionLoss, Faces
 from distill.detection.retinaface.net import RawDetections, RetinaFace
@@ -36,6 +37,8 @@ class DetectorTask(BaseTask):
         optim: optimiser.
         total_steps: length of the schedule.
         spec: what the network is.
+        teacher: detector to learn from as well, in evaluation mode.
+        kd: weights of what is learned from it.
     """
 
     def __init__(
@@ -47,9 +50,14 @@ class DetectorTask(BaseTask):
         optim: OptimConfig,
         total_steps: int,
         spec: DetectorSpec,
+        teacher: RetinaFace | None = None,
+        kd: DetectorKDConfig | None = None,
     ):
         super().__init__(net, optim, total_steps, spec)
         self.loss, self.val, self.val_size = loss, val, val_size
+        # In a list, so that it is neither trained nor stored with the student.
+        self._teacher = [] if teacher is None else [teacher.to(memory_format=torch.channels_last)]
+        self.kd = kd or DetectorKDConfig()
         self._matches: list[PhotoMatch] = []
 
     def forward(self, images: Tensor) -> RawDetections:
@@ -59,9 +67,15 @@ class DetectorTask(BaseTask):
 
     def training_step(self, batch: PhotoBatch, batch_idx: int) -> dict[str, Tensor]:
         height, width = batch["image"].shape[-2:]
-        raw = self(as_floats(batch["image"]))
+        images = as_floats(batch["image"])
+        raw = self(images)
         faces = [Faces(*face) for face in zip(batch["boxes"], batch["ignored"], batch["points"], strict=True)]
         losses: dict[str, Tensor] = self.loss(raw, faces, width, height)
+        for teacher in self._teacher:
+            with torch.no_grad():
+                wanted = teacher.to(self.device)(images)
+            terms = distillation_terms(raw, wanted, self.kd)
+            losses = {**losses, **terms, "loss": losses["loss"] + torch.stack(list(terms.values())).sum()}
         return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:

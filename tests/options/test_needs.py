@@ -21,10 +21,12 @@ from distill.options.needs import NEEDS
 from distill.options.parser import options_of, parse
 from distill.sweep.config import SweepConfig
 from distill.training.config import RunConfig, StudentConfig
+from distill.training.detector_config import DetectorConfig
 
 TARGETS: dict[str, Any] = {
     "teacher": RunConfig, "student": StudentConfig, "evaluate": evaluate, "export": export, "check": check,
     "bench": bench, "sweep": SweepConfig, "submit": submit, "report": report, "dashboard": dashboard,
+    "detector": DetectorConfig,
 }  # fmt: skip
 REQUIRED = {
     "student": ["--teacher", "t.ckpt"], "evaluate": ["--model", "m"], "export": ["--model", "m"],
@@ -35,6 +37,7 @@ VALUES = {
     "calibration": ["faces", "7"],
     "quantize": ["float_statistics", "false"],
     "loss": ["name", "mse"],
+    "kd": ["score", "2"],
 }
 OTHERS = {
     "log.wandb": "offline", "log.tags": "[a]", "log.system": "true", "kd.cache.max_gb": "3", "rounds": "9",
@@ -51,7 +54,7 @@ WITHOUT = {
 WITH = {
     "W&B": ["--log.to", "wandb"], "--kd.cache.form": ["--kd.cache.form", "maps"],
     "--parity_report": ["--parity_report", "--data.preset", "300w"],
-    "--data.preset": ["--page", "p", "--data.preset", "300w"],
+    "a teacher": ["--teacher", "t.ckpt"], "--data.preset": ["--page", "p", "--data.preset", "300w"],
     "an integer mode": ["--modes", "int8"], "--pictures": ["--pictures", "2"],
     "--wandb offline": ["--wandb", "offline"], "more epochs": ["--trainer.epochs", "200"], "--wandb": ["--wandb"],
     "--pruning median": ["--pruning", "median"], "several GPUs": ["--trainer.devices", "2"],

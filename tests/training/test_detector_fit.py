@@ -1,5 +1,6 @@
 """A detector's training: it learns, is resumed bit by bit, and refuses what would make it another training."""
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -12,8 +13,14 @@ import torch
 import yaml
 
 from distill.cli.main import main
+from distill.data.photos.build import build_photos
 from distill.data.photos.config import PasteSetConfig, PhotoDataConfig, PhotoSetConfig, SceneConfig
+from distill.detection.retinaface.anchors import AnchorConfig, anchor_boxes
+from distill.detection.retinaface.coding import corners
+from distill.detection.retinaface.loss import Faces
+from distill.detection.retinaface.matching import NOT_COUNTED, MatchConfig, match
 from distill.errors import ConfigError
+from distill.files import sha256
 from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.config import OptimConfig, TrainerConfig
 from distill.training.detector_config import DetectorConfig, DetectorModelConfig
@@ -194,3 +201,67 @@ def test_best_checkpoint_by_direction(tmp_path: Path, lowest: bool, best: float)
     assert checkpoints.best == best
     assert (tmp_path / "best.ckpt").read_text() == f"{checkpoints.best_step}"
     assert len(trainer.written) == 4, "a checkpoint that is both is written once and copied"
+
+
+@pytest.fixture(scope="module")
+def student(config: DetectorConfig, whole: Path) -> DetectorConfig:
+    """A student of that run, also shown photos whose boxes it is not told."""
+    data = replace(config.data, unlabelled=[config.data.sets[0].images])
+    return replace(config, name="student", data=data, teacher=whole / "last.ckpt")
+
+
+def test_a_student_learns_from_a_teacher_and_is_resumed_bit_by_bit(
+    config: DetectorConfig, student: DetectorConfig, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = train_detector(student)
+    rows = read_rows(folder / "metrics.csv")
+    assert {"train/kd_score", "train/kd_box", "train/kd_points"} <= {name for _, name, _ in rows}
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["teacher"] == sha256(whole / "last.ckpt")
+    assert summary["train_photos"] == 8 + 10
+    trained = checkpoint(folder)
+    assert not any("teacher" in name for name in trained["state_dict"])
+    step = DetectorTask.training_step
+
+    def fail(task: DetectorTask, batch: Any, batch_idx: int) -> Any:
+        if task.global_step == STEPS:
+            raise RuntimeError("killed")
+        return step(task, batch, batch_idx)
+
+    monkeypatch.setattr(DetectorTask, "training_step", fail)
+    with pytest.raises(RuntimeError, match="killed"):
+        train_detector(replace(student, name="cut_student"))
+    monkeypatch.undo()
+    resumed = checkpoint(train_detector(replace(student, name="cut_student", resume=True)))
+    for name, value in trained["state_dict"].items():
+        assert torch.equal(value, resumed["state_dict"][name]), name
+
+
+def test_another_teacher_is_refused_on_resume(student: DetectorConfig, config: DetectorConfig) -> None:
+    train_detector(student) if not (student.runs / student.name).is_dir() else None
+    other = train_detector(replace(config, name="other_teacher", seed=5)) / "last.ckpt"
+    with pytest.raises(ConfigError, match="teacher"):
+        train_detector(replace(student, resume=True, teacher=other))
+
+
+def test_photos_without_boxes_are_background_to_nobody(student: DetectorConfig) -> None:
+    data = replace(student.data, scene=replace(student.data.scene, mosaic=0.0, paste=0.0))
+    photos = build_photos(data, seed=0, epochs=1).train
+    sample = photos[0, len(photos) - 1]
+    assert sample["ignored"].tolist() == [True]
+    faces = Faces(sample["boxes"], sample["ignored"], sample["points"])
+    anchors = AnchorConfig()
+    matched = match(corners(anchor_boxes(anchors, 64, 64)), faces.boxes, faces.ignored, MatchConfig())
+    assert set(matched.tolist()) == {NOT_COUNTED}
+
+
+def test_a_teacher_must_fit_and_photos_without_boxes_need_one(
+    config: DetectorConfig, student: DetectorConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"--data.unlabelled: photos without boxes teach nothing without --teacher"):
+        replace(student, teacher=None)
+    anchors = replace(AnchorConfig(), sizes=((8.0, 12.0), (32.0, 48.0), (96.0, 160.0)))
+    with pytest.raises(ConfigError, match=r"has other prior boxes: give the student the same --model.anchors"):
+        train_detector(replace(student, name="unlike", model=replace(config.model, anchors=anchors)))
+    with pytest.raises(ConfigError, match=f"--data.unlabelled {tmp_path}: no photo in it"):
+        train_detector(replace(student, name="empty", data=replace(student.data, unlabelled=[tmp_path])))

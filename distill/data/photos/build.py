@@ -13,9 +13,9 @@ from distill.data.photos.datamodule import PhotoData
 from distill.data.photos.dataset import PhotoDataset, SceneDataset
 from distill.data.photos.paste import PasteFace
 from distill.data.photos.paste_faces import read_paste_faces
-from distill.data.photos.records import PhotoRecord, hold_out, with_groups
+from distill.data.photos.records import PhotoRecord, hold_out, unlabelled_photo, with_groups
 from distill.data.photos.wider_boxes import read_label, read_official_mat, read_official_text
-from distill.data.readers.tables import read_csv_rows
+from distill.data.readers.tables import PHOTO_SUFFIXES, read_csv_rows
 from distill.errors import ConfigError
 from distill.files import sha256
 
@@ -62,9 +62,22 @@ def split_photos(sets: Sequence[PhotoSetConfig]) -> tuple[list[PhotoRecord], lis
     return train, val
 
 
+def read_unlabelled(folder: Path) -> list[PhotoRecord]:
+    """Return the photos of a folder and the folders in it, as photos whose faces are not known.
+
+    Raises:
+        ConfigError: no such folder, or no photo in it.
+    """
+    photos = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    if not photos:
+        raise ConfigError(f"--data.unlabelled {folder}: no photo in it; give a folder of photos")
+    return [unlabelled_photo(f"{folder.name}/{path.relative_to(folder).as_posix()}", path) for path in photos]
+
+
 def build_photos(config: PhotoDataConfig, seed: int, epochs: int) -> PhotoData:
     """Read the photos and faces of a run."""
     train, val = split_photos(config.sets)
+    train += [photo for folder in config.unlabelled for photo in read_unlabelled(folder)]
     faces = read_paste_faces(config.paste)
     data = SceneDataset(train, faces, config.scene, seed, config.longest)
     hashes = {"train_hash": photo_hash(train), "val_hash": photo_hash(val), "paste_hash": face_hash(faces)}

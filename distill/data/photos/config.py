@@ -106,7 +106,8 @@ class PhotoDataConfig:
 
     Attributes:
         sets: photos with boxes.
-        paste: faces to be pasted into them.
+        unlabelled: folders of photos without boxes, from which a student learns its teacher's outputs alone.
+        paste: faces to be pasted into photos with boxes.
         scene: how a training image is composed.
         batch_size: images per step.
         workers: processes that prepare images; 0 prepares them in the training process.
@@ -115,6 +116,7 @@ class PhotoDataConfig:
     """
 
     sets: list[PhotoSetConfig] = field(default_factory=list)
+    unlabelled: list[Path] = field(default_factory=list)
     paste: list[PasteSetConfig] = field(default_factory=list)
     scene: SceneConfig = field(default_factory=SceneConfig)
     batch_size: int = 16

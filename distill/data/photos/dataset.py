@@ -14,7 +14,7 @@ from distill.data.augment import AugmentConfig, change_pixels, pixel_pipeline
 from distill.data.photos.config import SceneConfig
 from distill.data.photos.paste import PasteFace, paste
 from distill.data.photos.records import PhotoRecord
-from distill.data.photos.scene import Scene, cut, mosaic, sample_square
+from distill.data.photos.scene import Scene, cut, ignored_beyond_edges, mosaic, sample_square
 from distill.data.sampler import Key
 from distill.errors import ConfigError
 from distill.images import Photo, read_image
@@ -99,6 +99,7 @@ class SceneDataset(Dataset[PhotoSample]):
         if self.faces and rng.random() < config.paste:
             chosen = rng.integers(len(self.faces), size=int(rng.integers(1, config.pasted + 1)))
             scene = paste(scene, [self.faces[int(i)] for i in chosen], config, rng)
+        scene = ignored_beyond_edges(scene)
         image = change_pixels(scene.image, self.pipeline, rng)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),

@@ -59,3 +59,12 @@ def hold_out(photos: list[PhotoRecord], every: int) -> tuple[list[PhotoRecord], 
 def with_groups(photos: list[PhotoRecord], groups: dict[str, str]) -> list[PhotoRecord]:
     """Return the photos with the groups that are known by the photo's name without suffix."""
     return [replace(photo, group=groups.get(str(Path(photo.name).with_suffix("")), photo.group)) for photo in photos]
+
+
+# Half a side of the region that is ignored in a photo without labels, in pixels; beyond the edges of any photo.
+_EVERYTHING = 1e5
+
+
+def unlabelled_photo(name: str, image: Path) -> PhotoRecord:
+    """Return a photo whose faces are not known: all of it is ignored, so that nothing counts as background either."""
+    return make_photo(name, image, [[-_EVERYTHING, -_EVERYTHING, _EVERYTHING, _EVERYTHING]], [True])

@@ -116,3 +116,22 @@ def mosaic(parts: list[Scene]) -> Scene:
     points = [part.points + offset for part, offset in zip(parts, offsets, strict=True)]
     ignored = np.concatenate([part.ignored for part in parts])
     return Scene(np.concatenate(rows), np.concatenate(boxes), ignored, np.concatenate(points))
+
+
+# Pixels beyond the edge that an ignored region at it reaches; further than any prior box.
+_BEYOND = 1e5
+
+
+def ignored_beyond_edges(scene: Scene) -> Scene:
+    """Return the scene with ignored regions that touch an edge continued beyond it.
+
+    A prior box at the edge lies largely outside of the image; what it shows of the image is what counts.
+    """
+    height, width = scene.image.shape[:2]
+    boxes = scene.boxes.copy()
+    ignored = boxes[scene.ignored]
+    last = np.array([width, height, width, height], np.float32) - 0.5
+    ignored[ignored <= -0.5] = -_BEYOND
+    ignored[ignored >= last] = _BEYOND
+    boxes[scene.ignored] = ignored
+    return scene._replace(boxes=boxes)

@@ -7,7 +7,15 @@ import pytest
 from numpy.typing import NDArray
 
 from distill.data.photos.config import SceneConfig
-from distill.data.photos.scene import Scene, cut, log_uniform, longer_sides, mosaic, sample_square
+from distill.data.photos.scene import (
+    Scene,
+    cut,
+    ignored_beyond_edges,
+    log_uniform,
+    longer_sides,
+    mosaic,
+    sample_square,
+)
 
 FILL = 7
 
@@ -91,6 +99,18 @@ def test_mosaic_moves_labels_with_their_part() -> None:
     assert np.allclose(scene.boxes[0], white_box(scene.image), atol=0.6)
     assert np.allclose(scene.points[0][0], scene.boxes[0][:2], atol=1e-3)
     assert scene.boxes[0][0] > 64
+
+
+def test_ignored_regions_at_an_edge_go_on_beyond_it() -> None:
+    """Else a prior box at the edge, most of which is outside, would be background."""
+    scene = marked([[-0.5, 10, 40, 60], [50, 20, 199.5, 99.5], [60, 30, 90, 50], [-0.5, 20, 30, 40]], ignored=(0, 1, 2))
+    moved = ignored_beyond_edges(scene)
+    assert moved.boxes[0, 0] < -1e4
+    assert moved.boxes[0, 1:].tolist() == [10, 40, 60]
+    assert bool((moved.boxes[1, 2:] > 1e4).all())
+    assert moved.boxes[2].tolist() == [60, 30, 90, 50]
+    assert moved.boxes[3].tolist() == scene.boxes[3].tolist(), "a face that counts stays as it is"
+    assert scene.boxes[0, 0] == -0.5, "the scene itself is not changed"
 
 
 def test_log_uniform_stays_within_its_limits() -> None:
