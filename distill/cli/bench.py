@@ -78,7 +78,7 @@ def bench(
     command = command_line("bench", bench, given, "models", ("json", "plot", "log"))
     require_writable(json, plot)
     result = bench_at(
-        target, models := _resolved(models), peers, threads, Settings((1,), rounds, warmup, reference, watts, score),
+        target, models := _files(models, log), peers, threads, Settings((1,), rounds, warmup, reference, watts, score),
         benchmark_model=benchmark_model, delegates=delegates, photo=photo, stages=stages, runtimes=runtimes,
         evaluations=evaluations, nme=nme, accuracy=accuracy, progress=True,
     )  # fmt: skip
@@ -86,11 +86,14 @@ def bench(
     return 0
 
 
-def _resolved(models: list[Path]) -> list[Path]:
-    """Return the files of models given by name or path; refuse those of unknown kinds."""
+def _files(models: list[Path], log: AttachConfig) -> list[Path]:
+    """Return the files of models given by name or path; refuse those of unknown kinds, and options of no run."""
+    from distill.tracking.attach import attached_run
+
     files = [path if path.suffix else resolve_model(path) for path in models]
     for path in files:
         require_known(path)
+    attached_run(log, *files)
     return files
 
 

@@ -44,10 +44,12 @@ def check(
     from distill.files import require_writable, write_json
     from distill.opcheck.report import render, render_matrix, sentences
     from distill.tflite.metadata import sentences as metadata_lines
+    from distill.tracking.attach import attached_run
 
     if (file is None) == (model is None):
         raise ConfigError("give either a .tflite file or an architecture: `distill check --model mobilevit_v2_050`")
     require_writable(json)
+    attached_run(log, *([] if file is None else [file]))  # before anything slow
     chosen = file if file is not None else str(model)
     result = check_api(chosen, runtime, onnx=onnx, sha256=sha256, scheme=scheme, size=size, options=options)
     report, loads = result.ops, result.loads

@@ -53,9 +53,11 @@ def export(
     from distill.files import require_writable
     from distill.pretrained.registry import resolve_model
     from distill.report.parity import measure_and_draw
+    from distill.tracking.attach import attached_run
 
     config = ExportConfig(modes=modes or (list(MODES) if parity_report else ["fp32", "fp16"]), **options)
     require_writable(page)
+    attached_run(log, resolve_model(model, weights=True))  # before anything slow
     if cross_check:
         find_litert_torch()  # before minutes of work
     given = None if config.data is None else config.data.test_faces()

@@ -37,10 +37,12 @@ def submit(
     from distill.files import require_writable
     from distill.submission.evaluation import recorded_evaluation
     from distill.submission.submit import submit as build
+    from distill.tracking.attach import attached_run
 
     model = resolve_model(model)
     require_known(model)
     require_writable(out)
+    attached_run(log, model)  # before anything slow
     results = results or recorded_evaluation(model)
     report = build(model, out, contest=contest, photos=photos, results=results, wheels=wheels, python=python)
     run = report.dry_run

@@ -159,11 +159,8 @@ def _fit(
 
 def _crop(data: DataConfig, train: Sequence[FaceRecord], notify: Notify) -> CropConfig:
     """Return the crop with its extent: as given, else as of the preset, else as the training faces need it."""
-    crop = data.crop
-    if crop.scale is None and crop.shift_y is None:
-        measured = preset_crop(data.format, data.scheme, data.preset)
-        crop = replace(crop, scale=measured.get("scale"), shift_y=measured.get("shift_y"))
-    return resolve_crop(crop, train, data.scheme, data.boxes, data.augment, notify)
+    usual = preset_crop(data.format, data.scheme, data.preset)
+    return resolve_crop(data.crop, train, data.scheme, data.boxes, data.augment, notify, usual)
 
 
 def fit_detector_crop(

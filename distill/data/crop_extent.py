@@ -6,7 +6,8 @@ than five points in boxes of their own. Without an explicit crop, the smallest o
 nearly all faces after augmentation.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.data.augment import AugmentConfig
-from distill.data.box_sources import DETECTOR
+from distill.data.box_sources import DETECTOR, GROUND_TRUTH
 from distill.data.config import CropConfig
 from distill.data.records import FaceRecord
 from distill.errors import ConfigError
@@ -58,7 +59,7 @@ class Draws:
 
 def resolve_crop(
     crop: CropConfig, records: Sequence[FaceRecord], scheme: str, boxes: Sequence[str], augment: AugmentConfig,
-    notify: Notify = print,
+    notify: Notify = print, usual: Mapping[str, float] | None = None,
 ) -> CropConfig:  # fmt: skip
     """Return the crop of a training with its scale and shift, and report in one line what it holds.
 
@@ -69,6 +70,8 @@ def resolve_crop(
         boxes: sources of the face boxes that are trained on; the crop of detector boxes is fitted to the first.
         augment: of the training faces.
         notify: receives the line.
+        usual: `scale` and `shift_y` for true boxes that the data set is known by; taken where no crop is given and it
+            holds these faces.
 
     Raises:
         ConfigError: no face has a landmark, or an explicit crop outside which landmarks of some faces lie, unaugmented.
@@ -79,13 +82,17 @@ def resolve_crop(
         raise ConfigError(f"no training face has a marked point and a {' or '.join(boxes)} box; choose other faces")
     spread = np.linspace(0, len(shapes.points) - 1, min(_SEARCHED, len(shapes.points))).astype(int)
     sample = Shapes(shapes.points[spread], shapes.known[spread])
-    explicit = crop.scale is not None
+    reason = "from the training faces" if crop.scale is None else "as given"
+    if usual and crop.scale is None and crop.shift_y is None and boxes[0] == GROUND_TRUTH:
+        known = replace(crop, scale=usual["scale"], shift_y=usual["shift_y"])
+        with suppress(ConfigError):
+            _require_inside(known, shapes, sample, augment, meaning)
+            crop, reason = known, "of the data set's preset"
     scale, shift_y = _smallest(sample, augment, crop.scale, crop.shift_y)
     chosen = replace(crop, scale=scale, shift_y=shift_y)
-    if explicit:
+    if crop.scale is not None:
         _require_inside(chosen, shapes, sample, augment, meaning)
     share = float((needed_scale(shapes, draw(len(shapes.points), augment), shift_y) <= scale).mean())
-    reason = "as given" if explicit else "from the training faces"
     notify(
         f"Crop ({reason}): scale {scale:g}, shift_y {shift_y:g} of the {boxes[0]} box; it holds every landmark of "
         f"{100 * share:.1f} % of {len(records)} faces after augmentation"

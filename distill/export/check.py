@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.errors import ConfigError
+from distill.errors import CheckpointError, ConfigError
 from distill.opcheck.check import OpReport, check_model
 from distill.opcheck.report import verdict
 from distill.pretrained.registry import require_known, resolve_model
@@ -73,7 +73,10 @@ def check(
         ExportError: the architecture cannot be converted.
     """
     path = resolve_model(model)
-    require_known(path, isinstance(model, Path))
+    try:
+        require_known(path, isinstance(model, Path))
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; an architecture is given as --model {model}") from error
     of_file = {"onnx": onnx, "sha256": sha256}
     is_architecture = isinstance(model, str) and not model.endswith(".tflite") and path == Path(model)
     if is_architecture and (wrong := [name for name, value in of_file.items() if value is not None]):

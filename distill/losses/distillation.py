@@ -46,7 +46,7 @@ def per_landmark(name: str, student: Prediction, teacher: Prediction, options: O
         _require_same_shape(entry, student, teacher)
     students = [student.part(part).float() for part in entry.student]
     teachers = [teacher.part(part).float() for part in entry.teacher]
-    values: Tensor = entry.make(*students, *teachers, **options)
+    values: Tensor = entry.make(*students, *teachers, **_options_of(name, entry.options, options))
     return values
 
 

@@ -73,6 +73,12 @@ NEEDS = (
     ),
     Need(
         _TRAININGS,
+        ("trainer.patience",),
+        "more validations than that: more --trainer.epochs, or a smaller --trainer.validate_every",
+        lambda values: values["trainer"].patience < values["trainer"].epochs // values["trainer"].validate_every,
+    ),
+    Need(
+        _TRAININGS,
         ("trainer.sync_batchnorm",),
         "several GPUs: --trainer.devices 2, or more of them",
         lambda values: values["trainer"].devices * values["trainer"].num_nodes > 1,
@@ -94,6 +100,12 @@ NEEDS = (
         ("log.wandb", "log.tags", "log.notes"),
         "a run: leave out --log.run none",
         lambda values: str(values["log"].run) != "none",
+    ),
+    Need(
+        ("detector",),
+        tuple(f"data.scene.{name}" for name in ("paste", "pasted", "paste_smallest", "paste_largest")),
+        "faces to paste: --data.paste",
+        lambda values: bool(values["data"].paste),
     ),
     Need(("detector",), ("kd",), "a teacher: --teacher best.ckpt", lambda values: values["teacher"] is not None),
     Need(

@@ -41,12 +41,17 @@ def attached_run(config: AttachConfig, *files: Path) -> Path | None:
     """Return the folder of the run that a job on these files belongs to, None where there is none.
 
     Raises:
-        ConfigError: `--log.run` names a folder without a run.
+        ConfigError: `--log.run` names a folder without a run, or there is none and other options of it are given.
     """
     if config.run == _NONE:
         return None
     if config.run is None:
-        return next((folder for folder in map(find_run, files) if folder is not None), None)
+        found = next((folder for folder in map(find_run, files) if folder is not None), None)
+        given = [name for name in ("wandb", "tags", "notes") if getattr(config, name) is not None]
+        if found is None and given:
+            what = f"{files[0]} lies in no run" if files else "this belongs to no run"
+            raise ConfigError(f"--log.{given[0]} has no effect: {what}; name one with --log.run, or leave it out")
+        return found
     if not is_run(config.run):
         raise ConfigError(f"--log.run {config.run}: no run in this folder; give a folder under runs/, or none")
     return config.run.absolute()

@@ -193,8 +193,10 @@ def parameter_groups(net: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]
             groups.setdefault((name.startswith("head."), sum(side > 1 for side in parameter.shape) > 1), []).append(
                 parameter
             )
-    if optim.head_lr is not None and not any(head for head, _ in groups):
-        raise ConfigError("--optim.head_lr has no effect: the network has no part called head; give --optim.lr alone")
+    given = {"head_lr": None, "head_weight_decay": OptimConfig().head_weight_decay}
+    for option in [name for name, default in given.items() if getattr(optim, name) != default]:
+        if not any(head for head, _ in groups):
+            raise ConfigError(f"--optim.{option} has no effect: the network has no part called head; leave it out")
     return [
         {
             "params": parameters,

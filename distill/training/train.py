@@ -80,6 +80,7 @@ def run_stages(configs: Sequence[RunConfig]) -> TrainResult:
     """
     if len(configs) == 1:
         return run_training(configs[0])
+    _require_weights(configs[0])
     from distill.training.resume import require_same_options
 
     stages = linked_stages(configs)
@@ -99,14 +100,19 @@ def run_stages(configs: Sequence[RunConfig]) -> TrainResult:
 
 def run_training(config: RunConfig) -> TrainResult:
     """Run the training of a complete configuration."""
-    if config.model.options.get("pretrained") is True and not config.resume:
-        require_weights_or_hub(config.model.arch)  # before torch and timm are imported
+    _require_weights(config)
     from distill.training.fit import train_student, train_teacher
 
     folder = train_student(config) if isinstance(config, StudentConfig) else train_teacher(config)
     summary = json.loads((folder / "summary.json").read_text())
     nme = float(summary["val_nme"])
     return TrainResult(folder, nme, summary["normaliser"], summary["steps"], summary["seconds"])
+
+
+def _require_weights(config: RunConfig) -> None:
+    """Refuse pretrained weights that cannot be had, before torch and timm are imported."""
+    if config.model.options.get("pretrained") is True and not config.resume:
+        require_weights_or_hub(config.model.arch)
 
 
 def flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -62,7 +62,9 @@ def compare(files: list[Path], runtimes: list[Runtime]) -> dict[str, Any]:
                     loads[str(runtime)]["runs" if failure is None else failure.kind] += 1
                     if expected != (failure is None):
                         real = f"{failure.kind}: {failure.text}" if failure else "runs"
-                        disagreements.append({"file": label, "runtime": str(runtime), "said": expected, "real": real})
+                        disagreements.append(
+                            {"file": label, "runtime": str(runtime), "expected": expected, "real": real}
+                        )
         for _, server in servers:
             server.close()
     return {"loads": {name: dict(found) for name, found in loads.items()}, "disagreements": disagreements}

@@ -96,6 +96,28 @@ def test_an_explicit_value_stays_and_the_other_is_fitted(scheme: str) -> None:
     assert (crop.scale or 0) > (centred.scale or 0)
 
 
+def test_the_crop_of_a_preset_is_taken_where_it_holds_the_faces_and_refused_nowhere(scheme: str) -> None:
+    """Nobody typed it, so it is no error where some faces need another."""
+    faces, lines = _faces(scheme), list[str]()
+    fitted = resolve_crop(CropConfig(128), faces, scheme, ["gt"], AugmentConfig(), lambda line: None)
+    roomy, tight = {"scale": 3.0, "shift_y": 0.0}, {"scale": 1.1, "shift_y": -0.1}
+    for usual, boxes, expected in (
+        (roomy, ["gt"], (3.0, 0.0)),
+        (tight, ["gt"], (fitted.scale, fitted.shift_y)),
+        (None, ["gt"], (fitted.scale, fitted.shift_y)),
+    ):
+        crop = resolve_crop(CropConfig(128), faces, scheme, boxes, AugmentConfig(), lines.append, usual)
+        assert (crop.scale, crop.shift_y) == expected
+    assert [line.partition(":")[0] for line in lines] == [
+        "Crop (of the data set's preset)", "Crop (from the training faces)", "Crop (from the training faces)",
+    ]  # fmt: skip
+    detected = [replace(face, boxes={"dataset": face.boxes["gt"]}) for face in faces]
+    crop = resolve_crop(CropConfig(128), detected, scheme, ["dataset"], AugmentConfig(), lambda line: None, roomy)
+    assert (crop.scale, crop.shift_y) == (fitted.scale, fitted.shift_y), "it is a crop of true boxes"
+    given = resolve_crop(CropConfig(128, 2.5), faces, scheme, ["gt"], AugmentConfig(), lambda line: None, roomy)
+    assert given.scale == 2.5
+
+
 def test_points_that_are_not_annotated_need_no_room(scheme: str) -> None:
     faces = [replace(face, known=np.array([True, True, True, False])) for face in _faces(scheme)]
     crop = resolve_crop(CropConfig(128, 1.1, -0.1), faces, scheme, ["gt"], AugmentConfig.none(), lambda line: None)

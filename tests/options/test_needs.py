@@ -41,7 +41,9 @@ VALUES = {
 }
 OTHERS = {
     "log.wandb": "offline", "log.tags": "[a]", "log.system": "true", "kd.cache.max_gb": "3", "rounds": "9",
-    "data.val_fraction": "0.2", "data.augment_period": "100", "pictures": "true", "trainer.sync_batchnorm": "true",
+    "data.val_fraction": "0.2", "data.augment_period": "100", "trainer.patience": "100",
+    "data.scene.paste": "0.3", "data.scene.pasted": "2", "data.scene.paste_smallest": "9",
+    "data.scene.paste_largest": "90", "pictures": "true", "trainer.sync_batchnorm": "true",
     "log.pictures": "3", "prune_after": "3", "prune_from": "3",
 }  # fmt: skip
 # Without and with what the options of an entry need, by the first word of `needs`.
@@ -56,7 +58,9 @@ WITH = {
     "--parity_report": ["--parity_report", "--data.preset", "300w"],
     "a teacher": ["--teacher", "t.ckpt"], "--data.preset": ["--page", "p", "--data.preset", "300w"],
     "an integer mode": ["--modes", "int8"], "--pictures": ["--pictures", "2"],
-    "--wandb offline": ["--wandb", "offline"], "more epochs": ["--trainer.epochs", "200"], "--wandb": ["--wandb"],
+    "--wandb offline": ["--wandb", "offline"], "more epochs": ["--trainer.epochs", "200"],
+    "more validations": ["--trainer.epochs", "400"],
+    "faces to paste": ["--data.paste", "[{format: 300w, root: data/300W}]"], "--wandb": ["--wandb"],
     "--pruning median": ["--pruning", "median"], "several GPUs": ["--trainer.devices", "2"],
 }  # fmt: skip
 CASES = [(command, option, need) for need in NEEDS for command in need.commands for option in need.options]

@@ -27,14 +27,18 @@ def empty_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
-def test_a_training_is_refused_before_torch_is_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", [[], ["--config", "teacher"]], ids=["defaults", "stages"])
+def test_a_training_is_refused_before_torch_is_imported(
+    recipe: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub_cache"))
-    words = ["--runs", str(tmp_path / "runs")]
+    words = [*recipe, "--runs", str(tmp_path / "runs")]
     done = subprocess.run(
         [sys.executable, "-c", _COMMAND, *words], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == "2\n"
-    assert done.stderr.startswith("error: no pretrained weights for mobilevit_v2_050 (nothing in the local caches")
+    assert done.stderr.startswith("error: no pretrained weights for ")
+    assert "(nothing in the local caches, and the hub cannot be reached)" in done.stderr
     assert not (tmp_path / "runs").exists()
 
 

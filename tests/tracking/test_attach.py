@@ -41,6 +41,20 @@ def test_a_file_belongs_to_the_run_around_it(run: Path, tmp_path: Path) -> None:
     assert role_of(read_config(run)) == "baseline"
 
 
+def test_options_of_a_run_are_refused_where_there_is_none(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.tflite"
+    for option, value in {"wandb": "offline", "tags": ["a"], "notes": "hello"}.items():
+        given = AttachConfig(**{option: value})
+        with pytest.raises(
+            ConfigError, match=rf"--log.{option} has no effect: .*other.tflite lies in no run; name one"
+        ):
+            attached_run(given, other)
+        with pytest.raises(ConfigError, match=rf"--log.{option} has no effect: this belongs to no run"):
+            attached_run(given)
+        assert attached_run(given, run / "export" / "student_fp16.tflite") == run
+        assert attached_run(AttachConfig(run=run, **{option: value}), other) == run
+
+
 def test_a_job_is_a_run_beside_its_training(run: Path, measure: Measure) -> None:
     model = file_artifact(run / "export" / "student_fp16.tflite", aliases=["fp16"])
     tables = evaluation_tables({"student": measure(shift=(3, 4))})

@@ -22,7 +22,7 @@ from distill.detection.retinaface.matching import NOT_COUNTED, MatchConfig, matc
 from distill.errors import ConfigError
 from distill.files import sha256
 from distill.training.callbacks.checkpointing import RunCheckpoints
-from distill.training.config import OptimConfig, TrainerConfig
+from distill.training.config import LogConfig, OptimConfig, TrainerConfig
 from distill.training.detector_config import DetectorConfig, DetectorModelConfig
 from distill.training.detector_fit import train_detector
 from distill.training.detector_task import DetectorTask
@@ -265,3 +265,16 @@ def test_a_teacher_must_fit_and_photos_without_boxes_need_one(
         train_detector(replace(student, name="unlike", model=replace(config.model, anchors=anchors)))
     with pytest.raises(ConfigError, match=f"--data.unlabelled {tmp_path}: no photo in it"):
         train_detector(replace(student, name="empty", data=replace(student.data, unlabelled=[tmp_path])))
+
+
+@pytest.mark.parametrize("log", [{"notes": "hello"}, {"project": "mine"}, {"tags": ["a"]}, {"system": True}])
+def test_trackers_are_refused_as_a_detector_has_none(config: DetectorConfig, log: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"--log: a detector's training writes metrics.csv alone"):
+        replace(config, log=LogConfig(wandb="disabled", **log))
+    assert replace(config, log=LogConfig(wandb="disabled", every=3)).log.every == 3
+
+
+def test_a_decay_of_heads_is_refused_as_a_detector_has_no_head(config: DetectorConfig) -> None:
+    run = replace(config, name="heads", optim=OptimConfig(head_weight_decay=0.7))
+    with pytest.raises(ConfigError, match=r"--optim.head_weight_decay has no effect: the network has no part called"):
+        train_detector(run)

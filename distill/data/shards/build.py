@@ -140,10 +140,8 @@ def _require_measurable(val: ShardFaces, scheme: str) -> None:
 
 def _crop(data: DataConfig, train: ShardFaces, notify: Callable[[str], object]) -> CropConfig:
     """Return the crop with its extent: as given, else as of the packed preset, else as some training faces need it."""
-    crop = data.crop
-    if crop.scale is None and crop.shift_y is None:
-        packed = train.shards.about
-        measured = preset_crop(packed["source"], data.scheme, packed["preset"])
-        crop = replace(crop, scale=measured.get("scale"), shift_y=measured.get("shift_y"))
+    packed = train.shards.about
+    usual = preset_crop(packed["source"], data.scheme, packed["preset"])
     spread = np.linspace(0, len(train) - 1, min(_MEASURED, len(train))).astype(int)
-    return resolve_crop(crop, [train[int(index)] for index in spread], data.scheme, data.boxes, data.augment, notify)
+    faces = [train[int(index)] for index in spread]
+    return resolve_crop(data.crop, faces, data.scheme, data.boxes, data.augment, notify, usual)
