@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distill.data.photos.build import photo_hash
 from distill.data.photos.records import PhotoRecord
@@ -27,18 +26,18 @@ from distill.detection.blazeface import BlazeFaceDetector
 from distill.detection.detection import Detector
 from distill.detection.detector import bundled_detector
 from distill.detection.metrics import average_precision
-from distill.detection.retinaface.box_calibration import fit_table
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
 from distill.export.detector import DetectorExport, box_parity, export_detector
+from distill.export.detector_calibration import best_score, fit_calibration
 from distill.files import sha256, write_bytes, write_text
 from distill.images import read_image
 from distill.models.detector_checkpoint import load_detector, save_detector
 from distill.provenance import write_result
 from scripts.generate.released_files import write_table
 from scripts.studies.common.detector_photos import MaskBoxes, mask_boxes
-from scripts.studies.common.detector_scores import IOU_AP, LOWEST, best_score, matches
-from scripts.studies.common.training_faces import at_scales, nearest, training_faces
+from scripts.studies.common.detector_scores import IOU_AP, LOWEST, matches
+from scripts.studies.common.training_faces import training_faces
 
 NAME = "retinaface_035"
 CHECKPOINTS = Path("checkpoints")
@@ -49,20 +48,6 @@ SIZE = 320  # chosen by scripts/studies/detector_sizes.py
 CHECKED_FACES = 200
 CALIBRATION_PHOTOS = 100
 PARITY_PHOTOS = 20
-
-
-def fitted_table(data: Path, detector: RetinaFaceDetector) -> NDArray[np.float64]:
-    """Return the calibration table, from the detected training faces of 300-W at several scales."""
-    boxes, points, tight = [], [], []
-    for face in training_faces(data):
-        for photo, wanted in at_scales(face):
-            found = detector.precise(photo)
-            index = nearest(found, wanted)
-            if index is not None:
-                boxes.append(found.boxes[index])
-                points.append(found.points[index])
-                tight.append(wanted)
-    return fit_table(np.array(boxes), np.array(points), np.array(tight))
 
 
 def convention(data: Path, detector: Detector) -> dict[str, float]:
@@ -103,7 +88,9 @@ def found_on(photos: Sequence[PhotoRecord], path: Path) -> dict[str, Any]:
 def described(path: Path, data: Path, spec: DetectorFileSpec, photos: MaskBoxes) -> dict[str, Any]:
     """Calibrate a TFLite file, choose its score, write its description and return what was measured."""
     write_detector_sidecar(path, replace(spec, min_score=0.3))
-    table = np.round(fitted_table(data, RetinaFaceDetector(path)), 5)
+    table = fit_calibration(RetinaFaceDetector(path), training_faces(data))
+    if table is None:
+        raise SystemExit(f"{path}: finds no training face of 300-W")
     chosen = found_on(photos.chosen_on, path)
     final = replace(spec, min_score=chosen["score"], to_box=tuple(map(tuple, table.tolist())))
     write_detector_sidecar(path, final)

@@ -6,6 +6,7 @@ from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distill.cli.export_detector import export_if_detector
 from distill.export.config import ExportConfig
 from distill.export.quantization_modes import MODES
 from distill.options.parser import options_of, parse
@@ -112,4 +113,6 @@ def _cross_check(conversion: "Conversion", net: "nn.Module", result: "ExportResu
 
 
 def run(argv: list[str]) -> int:
-    return export(**parse(options_of("export", _DESCRIPTION, export, "model"), argv, "model"))
+    values = parse(options_of("export", _DESCRIPTION, export, "model"), argv, "model")
+    status = export_if_detector(values, argv)
+    return export(**values) if status is None else status

@@ -16,6 +16,7 @@ from distill.tracking.run_folder import RECORDS
 if TYPE_CHECKING:
     from distill.data.config import FacesConfig
     from distill.evaluate.result import Evaluation
+    from distill.export.detector_checkpoint import DetectorFile
     from distill.export.pipeline import ExportResult
 
 
@@ -44,6 +45,16 @@ def record_evaluation(
     outputs = _outputs(result, artifacts.EVALUATION, metrics)
     tables = evaluation_tables({model.name: evaluation})
     record_job(log, folder, "evaluate", [file_artifact(model), faces], outputs, metrics, tables)
+
+
+def record_detector_export(log: AttachConfig, model: Path, files: "Sequence[DetectorFile]") -> None:
+    """Record the export of a detector: the weights it read and the files it made."""
+    folder = attached_run(log, model)
+    if folder is None:
+        return
+    outputs = [file_artifact(file.path, metadata=file.to_dict()) for file in files]
+    metrics = {f"{file.path.stem}_mean_px": file.parity["mean_px"] for file in files}
+    record_job(log, folder, "export", [file_artifact(model)], outputs, metrics)
 
 
 def record_export(log: AttachConfig, model: Path, result: "ExportResult", content: Mapping[str, Any]) -> None:

@@ -24,11 +24,12 @@ from distill.detection.retinaface.decode_maps import Candidates
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.refine import RefineConfig, refined
+from distill.export.detector_calibration import SCALES, at_scales, nearest
 from distill.files import sha256
 from distill.images import Photo
 from distill.provenance import write_result
 from scripts.studies.common.marked_blocks import update_block
-from scripts.studies.common.training_faces import SCALES, at_scales, nearest, training_faces
+from scripts.studies.common.training_faces import training_faces
 
 OUT = "results/studies/detector_refinement.json"
 FACES = 200

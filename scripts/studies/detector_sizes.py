@@ -19,6 +19,7 @@ from distill.data.photos.records import PhotoRecord
 from distill.detection.detector import bundled_detector
 from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.export.detector_calibration import best_score
 from distill.files import sha256
 from distill.images import read_image
 from distill.provenance import write_result
@@ -28,7 +29,6 @@ from scripts.studies.common.detector_scores import (
     IOU_RECALL,
     LEAST,
     LOWEST,
-    best_score,
     counted,
     matches,
     processor_ms,

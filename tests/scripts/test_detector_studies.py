@@ -13,12 +13,12 @@ from distill.detection.metrics import match_photo
 from distill.detection.retinaface.decode_maps import Candidates
 from distill.detection.retinaface.refine import RefineConfig
 from distill.detection.retinaface.sidecar import read_detector_sidecar
+from distill.export.detector_calibration import SCALES, best_score, nearest
 from distill.geometry import Box
 from distill.images import Photo
 from scripts.studies import detector_refinement, detector_sizes, released
 from scripts.studies.common.detector_photos import mask_boxes
-from scripts.studies.common.detector_scores import best_score, counted
-from scripts.studies.common.training_faces import SCALES, nearest
+from scripts.studies.common.detector_scores import counted
 from tests.support.photo_sets import write_photo_set
 
 ROOT = Path(__file__).parents[2]

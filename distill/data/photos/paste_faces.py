@@ -21,7 +21,7 @@ from distill.images import read_image
 # and 0.04.
 FOREHEAD = 0.31
 # Schemes whose points include the jaw, so that their tight box is the face up to the brows.
-_WITH_JAW = ("ibug68", "faces70", "wflw98")
+WITH_JAW = ("ibug68", "faces70", "wflw98")
 # Points that a file only numbers.
 _NUMBERED = "five"
 
@@ -86,7 +86,7 @@ def read_paste_faces(sets: Sequence[PasteSetConfig]) -> list[PasteFace]:
     records = [record for part in parts for record in part]
     records = [record for record in records if record.known.all()]
     five = [record.in_scheme("five").landmarks for record in records]
-    boxes = [wider_box(record.landmarks) if record.scheme in _WITH_JAW else None for record in records]
+    boxes = [wider_box(record.landmarks) if record.scheme in WITH_JAW else None for record in records]
     known = [index for index, box in enumerate(boxes) if box is not None]
     if len(known) < len(records):
         if not known:

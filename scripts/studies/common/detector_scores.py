@@ -49,21 +49,6 @@ def counted(found: Sequence[PhotoMatch], score: float) -> dict[str, Any]:
     }
 
 
-def best_score(found: Sequence[PhotoMatch]) -> Mapping[str, float]:
-    """Return the score of the highest F1, rounded to 0.01, with precision and recall there."""
-    scores = np.concatenate([match.scores for match in found])
-    order = np.argsort(-scores)
-    true = np.concatenate([match.true for match in found])[order].cumsum()
-    false = np.concatenate([match.false for match in found])[order].cumsum()
-    total = sum(int((~match.ignored).sum()) for match in found)
-    best = int((2 * true / (total + true + false)).argmax())
-    return {
-        "score": round(float(scores[order][best]), 2),
-        "precision": float(true[best] / (true[best] + false[best])),
-        "recall": float(true[best] / total),
-    }
-
-
 def processor_ms(calls: Mapping[str, Callable[[Photo], object]], photo: Photo) -> dict[str, float]:
     """Return the median processor time of each call on a photo in ms; calls are interleaved after one each."""
     times: dict[str, list[float]] = {name: [] for name in calls}

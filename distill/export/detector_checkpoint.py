@@ -1,0 +1,161 @@
+"""Export of a trained detector: TFLite and ONNX files with their descriptions, compared with PyTorch in pixels.
+
+What a file's description holds is measured on the photos of the run that the checkpoint lies in: the operating score
+on those that the training held out, the calibration of its boxes on faces with points along the jaw that were pasted.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.data.photos.build import split_photos
+from distill.data.photos.config import PasteSetConfig
+from distill.data.photos.paste_faces import WITH_JAW
+from distill.data.photos.records import PhotoRecord
+from distill.data.photos.stored_config import photos_of_run
+from distill.data.readers import parse_subsets, read_annotated
+from distill.data.records import FaceRecord
+from distill.data.synthetic.render import render_face
+from distill.detection.metrics import average_precision
+from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
+from distill.errors import ExportError
+from distill.export.detector import box_parity, export_detector
+from distill.export.detector_calibration import best_score, fit_calibration, match_photos
+from distill.files import write_bytes
+from distill.images import Photo, read_image
+from distill.models.detector_checkpoint import load_detector
+
+# Largest mean distance of the corners from PyTorch's, in pixels of the input.
+GATES = {"onnx": 0.01, "fp32": 0.01, "fp16": 0.25, "int8": 1.0}
+_LOWEST = 0.02  # scores that average precision counts from
+_CALIBRATION_PHOTOS = 100
+_PARITY_PHOTOS = 20
+_FACES = 300
+_GENERATED = 8
+_DEFAULT_SCORE = 0.5
+_COMPARED_SCORE = 0.3  # priors that corners are compared of
+
+
+@dataclass(frozen=True)
+class DetectorFile:
+    """An exported file and what was measured of it.
+
+    Attributes:
+        path: of the file; its description lies beside it.
+        parity: distances from PyTorch, see `box_parity`.
+        min_score: operating score in the description.
+        ap: average precision on the photos that the training held out; None without them.
+        precision: at the operating score on those photos.
+        recall: likewise.
+        calibrated: whether boxes are calibrated to those of landmarks.
+    """
+
+    path: Path
+    parity: dict[str, float]
+    min_score: float = _DEFAULT_SCORE
+    ap: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    calibrated: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**self.__dict__, "path": self.path.name}
+
+    def __str__(self) -> str:
+        text = f"{self.path}: corners {self.parity['mean_px']:.3f} px from PyTorch, at most {self.parity['max_px']:.2f}"
+        if self.ap is None or self.precision is None or self.recall is None:
+            return f"{text}; score {self.min_score} and boxes as trained, for want of a run with photos"
+        boxes = "calibrated to landmarks" if self.calibrated else "as trained"
+        return (
+            f"{text}; held-out photos: AP {self.ap:.3f}, at score {self.min_score:.2f} precision {self.precision:.2f} "
+            f"and recall {self.recall:.2f}; boxes {boxes}"
+        )
+
+
+def export_detector_checkpoint(
+    checkpoint: str | Path,
+    out: str | Path | None = None,
+    modes: Sequence[str] = ("fp32", "fp16"),
+    *,
+    stem: str = "detector",
+    runtime: str = "2.11.0",
+) -> list[DetectorFile]:
+    """Convert a detector's checkpoint; nothing is in `out` unless every file is near enough to PyTorch.
+
+    Args:
+        checkpoint: `best.ckpt` of `distill detector`, or a `.safetensors` file.
+        out: folder for the files; `export` beside the checkpoint by default.
+        modes: of fp32, fp16 and int8; int8 needs the run's photos.
+        stem: of the files' names.
+        runtime: oldest TFLite runtime that must have every operator.
+
+    Raises:
+        CheckpointError: no detector.
+        ConfigError: an unknown mode, or int8 without photos.
+        ExportError: a converter failed, or a file is too far from PyTorch.
+    """
+    checkpoint = Path(checkpoint)
+    net, spec = load_detector(checkpoint)
+    data = photos_of_run(checkpoint)
+    train, held_out = ([], []) if data is None else split_photos(data.sets)
+    jaws = [] if data is None else faces_with_jaw(data.paste)
+    folder = Path(out) if out is not None else checkpoint.parent / "export"
+    with tempfile.TemporaryDirectory(prefix="detector-files-") as name:
+        shown = [read_image(photo.image) for photo in train[:_CALIBRATION_PHOTOS]]
+        made = export_detector(net, name, stem, modes, shown, runtime)
+        compared = [read_image(photo.image) for photo in held_out[:_PARITY_PHOTOS]] or generated_photos()
+        described = DetectorFileSpec(spec.anchors) if data is None else DetectorFileSpec(spec.anchors, data.val_size)
+        files = []
+        for mode, path in made.files.items():
+            parity = box_parity(net, path, spec.anchors, compared, described.size, _COMPARED_SCORE)
+            if parity["mean_px"] > GATES[mode]:
+                far = f"{parity['mean_px']:.3f} px from PyTorch, more than {GATES[mode]}"
+                raise ExportError(f"{path.name}: corners of boxes are {far}; leave the mode {mode} out")
+            files.append(describe(DetectorFile(path, parity), described, held_out, jaws))
+        return [_publish(file, folder) for file in files]
+
+
+def describe(
+    file: DetectorFile, spec: DetectorFileSpec, photos: Sequence[PhotoRecord], jaws: Sequence[FaceRecord]
+) -> DetectorFile:
+    """Choose the score of a file and calibrate its boxes, write its description, and return what was measured."""
+    write_detector_sidecar(file.path, spec)
+    table = fit_calibration(RetinaFaceDetector(file.path, min_score=0.3), jaws) if jaws else None
+    if photos:
+        found = match_photos(photos, RetinaFaceDetector(file.path, min_score=_LOWEST))
+        if any(match.true.any() for match in found):
+            best = best_score(found)
+            file = replace(
+                file, min_score=best["score"], ap=average_precision(found),
+                precision=best["precision"], recall=best["recall"],
+            )  # fmt: skip
+    to_box = () if table is None else tuple(map(tuple, table.tolist()))
+    write_detector_sidecar(file.path, replace(spec, min_score=file.min_score, to_box=to_box))
+    return replace(file, calibrated=table is not None)
+
+
+def faces_with_jaw(sets: Sequence[PasteSetConfig]) -> list[FaceRecord]:
+    """Return up to 300 faces, at even distances, of the sets whose points include the jaw."""
+    records = [
+        record
+        for given in sets
+        for record in read_annotated(given.format, given.root, parse_subsets(given.subset), "five")
+        if record.scheme in WITH_JAW
+    ]
+    return [records[int(i)] for i in np.linspace(0, len(records) - 1, min(_FACES, len(records)))]
+
+
+def generated_photos() -> list[Photo]:
+    """Return photos with a generated face each, to compare outputs on where there are no others."""
+    return [render_face(0, index, 320, 0.3).image for index in range(_GENERATED)]
+
+
+def _publish(file: DetectorFile, folder: Path) -> DetectorFile:
+    for source in (file.path, file.path.with_suffix(".json")):
+        write_bytes(folder / source.name, source.read_bytes())
+    return replace(file, path=folder / file.path.name)
