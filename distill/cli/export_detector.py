@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from distill.errors import ConfigError
+from distill.errors import CheckpointError, ConfigError
 from distill.options.words import explicit_options
 
 # Options of an export that a detector has.
@@ -22,7 +22,10 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
     """
     from distill.models.detector_checkpoint import is_detector
 
-    if not (values["model"].is_file() and is_detector(values["model"])):
+    try:
+        if not (values["model"].is_file() and is_detector(values["model"])):
+            return None
+    except CheckpointError:  # no weights at all: the other export says what is wrong
         return None
     typed = explicit_options(argv)
     if others := [name for name in typed if name.partition(".")[0] not in _OPTIONS]:
@@ -39,6 +42,6 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
     for file in files:
         print(file)
     tflite = [file.path for file in files if file.path.suffix == ".tflite"]
-    print(f"use it: distill predict PHOTO --detector {tflite[-1]}")
+    print(f"use it: distill predict PHOTO --detector {tflite[0]}")
     record_detector_export(values["log"], model, files)
     return 0

@@ -121,6 +121,12 @@ NEEDS = (
         "an integer mode, such as --modes int8",
         _integers,
     ),
+    Need(
+        ("bench",),
+        ("plot",),
+        "the NME of a model: --evaluations FILE or --nme NAME=PERCENT",
+        lambda values: bool(values["evaluations"] or values["nme"]),
+    ),
     Need(("bench",), ("photo",), "the stages: leave out --stages false", lambda values: values["stages"]),
     Need(("sweep",), ("prune_after",), "--pruning median", lambda values: values["pruning"] == "median"),
     Need(("sweep",), ("prune_from",), "--pruning median or halving", lambda values: values["pruning"] != "none"),

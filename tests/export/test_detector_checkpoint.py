@@ -143,6 +143,8 @@ def test_a_run_whose_photos_show_no_face_it_finds_keeps_the_default_score(run: P
 
 def test_other_models_are_left_to_the_export_of_landmark_networks(tmp_path: Path) -> None:
     assert export_if_detector({"model": tmp_path / "absent.ckpt"}, []) is None
+    (tmp_path / "text.ckpt").write_text("no weights")
+    assert export_if_detector({"model": tmp_path / "text.ckpt"}, []) is None
     assert export_if_detector({"model": WEIGHTS.with_name("efld_51_128.safetensors")}, []) is None
 
 

@@ -59,7 +59,7 @@ WITH = {
     "a teacher": ["--teacher", "t.ckpt"], "--data.preset": ["--page", "p", "--data.preset", "300w"],
     "an integer mode": ["--modes", "int8"], "--pictures": ["--pictures", "2"],
     "--wandb offline": ["--wandb", "offline"], "more epochs": ["--trainer.epochs", "200"],
-    "more validations": ["--trainer.epochs", "400"],
+    "the NME": ["--nme", "[net=0.03]"], "more validations": ["--trainer.epochs", "400"],
     "faces to paste": ["--data.paste", "[{format: 300w, root: data/300W}]"], "--wandb": ["--wandb"],
     "--pruning median": ["--pruning", "median"], "several GPUs": ["--trainer.devices", "2"],
 }  # fmt: skip
