@@ -1,13 +1,15 @@
 """Release a trained face detector: export, calibration, threshold, and the files in their places.
 
     python -m scripts.release_detector CHECKPOINT DATA [--modes fp16 int8]
+    python -m scripts.release_detector CHECKPOINT DATA --teacher NAME
     python -m scripts.studies.detectors DATA
 
 CHECKPOINT is `best.ckpt` of `distill detector`; DATA holds the folders `300W` and `mask_boxes`. The calibration is
 fitted on training faces of 300-W, the operating score chosen on half of the photos that the training held out; the
 other half is measured here and in the study (the training chose the checkpoint on both). Writes the weights to
 checkpoints/, the files of `--modes` with their descriptions to distill/detection/models/, and
-results/checks/retinaface_035.json; files and results of other modes stay as they are.
+results/checks/retinaface_035.json; files and results of other modes stay as they are. With `--teacher` it only writes
+checkpoints/NAME.safetensors, in half precision, for `distill detector --teacher`.
 """
 
 import argparse
@@ -107,6 +109,11 @@ def install(files: Iterable[Path]) -> None:
     for path in files:
         for source in (path, path.with_suffix(".json")):
             write_bytes(bundled_detector().with_name(source.name), source.read_bytes())
+    list_files()
+
+
+def list_files() -> None:
+    """Renew the lists of released files and their hashes."""
     released = sorted(p for p in CHECKPOINTS.iterdir() if p.suffix in (".safetensors", ".tflite", ".json"))
     write_text(CHECKPOINTS / "SHA256SUMS", "".join(f"{sha256(path)}  {path.name}\n" for path in released))
     write_table()
@@ -137,6 +144,13 @@ def release(checkpoint: Path, data: Path, modes: Sequence[str]) -> dict[str, Any
     }
 
 
+def release_teacher(checkpoint: Path, name: str) -> None:
+    """Write the weights of a detector to checkpoints/, in half precision."""
+    net, trained = load_detector(checkpoint)
+    save_detector(CHECKPOINTS / f"{name}.safetensors", net.half(), trained)
+    list_files()
+
+
 def with_other_modes(result: dict[str, Any], former: dict[str, Any]) -> dict[str, Any]:
     """Return a result with the entries of a former one about modes that were not made now."""
     by_mode = ("files", "parity", "min_runtime")
@@ -149,7 +163,11 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--modes", nargs="+", choices=RELEASED, default=list(RELEASED))
+    parser.add_argument("--teacher", metavar="NAME", help="only write checkpoints/NAME.safetensors")
     options = parser.parse_args()
+    if options.teacher is not None:
+        release_teacher(options.checkpoint, options.teacher)
+        return
     result = release(options.checkpoint, options.data, options.modes)
     former = json.loads(Path(REPORT).read_text()) if Path(REPORT).is_file() else {}
     write_result(REPORT, with_other_modes(result, former))

@@ -16,7 +16,7 @@ from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.export.detector_calibration import SCALES, best_score, nearest
 from distill.geometry import Box
 from distill.images import Photo
-from scripts.studies import detector_refinement, detector_sizes, released
+from scripts.studies import detector_refinement, detector_sizes, detector_widths, released
 from scripts.studies.common.detector_photos import mask_boxes
 from scripts.studies.common.detector_scores import counted
 from tests.support.photo_sets import write_photo_set
@@ -123,3 +123,18 @@ def test_numbers_of_the_former_detector_are_marked(known: bool) -> None:
         scores["300-W common, detector boxes"]["detector_sha256"] = "0" * 64
     text = released.block({"models": {"net": {"scores": scores}}})
     assert ("†" in text) is not known
+
+
+def test_widths_that_another_row_beats_in_time_and_recall_are_not_marked() -> None:
+    def size(ms: float, recall: float) -> dict[str, Any]:
+        found = {"ap": recall / 2, "at_1_false_box": {detector_widths.RECALL: recall}}
+        return {"processor_ms": ms, detector_widths.MEASURED_ON: found, detector_widths.WIDER: found}
+
+    thin = {"bytes": 500_000, "sizes": {"320": size(5.0, 0.6), "640": size(20.0, 0.7)}}
+    wide = {"bytes": 7_000_000, "sizes": {"320": size(15.0, 0.72), "640": size(60.0, 0.8)}}
+    text = detector_widths.table({"widths": {"0.35": thin, "1.0": wide}})
+    marked = [line for line in text.splitlines() if "*" in line]
+    assert [line.split("|")[1:3] for line in marked] == [
+        [" 0.35 ", " 320 px * "], [" 1.0 ", " 320 px * "], [" 1.0 ", " 640 px * "],
+    ]  # fmt: skip
+    assert "| 7000 | 15.0 | 0.360, 0.720 | 0.360, 0.720 |" in text
