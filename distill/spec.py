@@ -162,6 +162,8 @@ def read_description(model: str | Path, format: str, parse: Callable[[dict[str, 
         if path.stat().st_size > _MAX_SIDECAR_BYTES:
             raise ValueError(f"{path.stat().st_size} bytes, at most {_MAX_SIDECAR_BYTES}")
         raw = json.loads(path.read_text())
+        if raw["format"].partition("-")[2].startswith("detector") and "detector" not in format:
+            raise CheckpointError(f"{model}: a face detector; give it as --detector, and here a landmark model")
         if raw["format"] != format:
             raise ValueError(f"its format is {raw['format']}, not {format}")
         expected, parsed = raw["sha256"], parse(raw)

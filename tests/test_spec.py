@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from distill.detection.detector import bundled_detector
 from distill.errors import CheckpointError
 from distill.geometry import CropSpec
 from distill.spec import ModelSpec, read_sidecar, sidecar_path, write_sidecar
@@ -96,6 +97,11 @@ def test_a_description_beyond_any_network_is_refused(model: Path, change: dict[s
     with pytest.raises(CheckpointError, match="not a model description") as caught:
         read_sidecar(model)
     assert len(str(caught.value)) < 500
+
+
+def test_a_detector_is_told_from_a_landmark_model() -> None:
+    with pytest.raises(CheckpointError, match=r"retinaface.*: a face detector; give it as --detector"):
+        read_sidecar(bundled_detector())
 
 
 def test_a_description_of_many_levels_is_refused(model: Path) -> None:

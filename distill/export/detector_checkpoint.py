@@ -50,7 +50,7 @@ class DetectorFile:
         parity: distances from PyTorch, see `box_parity`.
         min_score: operating score in the description.
         ap: average precision on the photos that the training held out; None without them.
-        precision: at the operating score on those photos.
+        precision: at the operating score on those photos; None where none of their faces is found.
         recall: likewise.
         calibrated: whether boxes are calibrated to those of landmarks.
     """
@@ -68,9 +68,11 @@ class DetectorFile:
 
     def __str__(self) -> str:
         text = f"{self.path}: corners {self.parity['mean_px']:.3f} px from PyTorch, at most {self.parity['max_px']:.2f}"
-        if self.ap is None or self.precision is None or self.recall is None:
-            return f"{text}; score {self.min_score} and boxes as trained, for want of a run with photos"
         boxes = "calibrated to landmarks" if self.calibrated else "as trained"
+        if self.ap is None:
+            return f"{text}; score {self.min_score}, as there is no run with photos; boxes {boxes}"
+        if self.precision is None or self.recall is None:
+            return f"{text}; finds no face of the held-out photos (AP 0), score {self.min_score}; boxes {boxes}"
         return (
             f"{text}; held-out photos: AP {self.ap:.3f}, at score {self.min_score:.2f} precision {self.precision:.2f} "
             f"and recall {self.recall:.2f}; boxes {boxes}"
@@ -128,11 +130,11 @@ def describe(
     table = fit_calibration(RetinaFaceDetector(file.path, min_score=0.3), jaws) if jaws else None
     if photos:
         found = match_photos(photos, RetinaFaceDetector(file.path, min_score=_LOWEST))
+        file = replace(file, ap=average_precision(found))
         if any(match.true.any() for match in found):
             best = best_score(found)
             file = replace(
-                file, min_score=best["score"], ap=average_precision(found),
-                precision=best["precision"], recall=best["recall"],
+                file, min_score=best["score"], precision=best["precision"], recall=best["recall"],
             )  # fmt: skip
     to_box = () if table is None else tuple(map(tuple, table.tolist()))
     write_detector_sidecar(file.path, replace(spec, min_score=file.min_score, to_box=to_box))

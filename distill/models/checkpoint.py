@@ -118,7 +118,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     require_known(path)
     require_no_folder(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher` or `distill student`")
+        raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher`, `student` or `detector`")
     if path.suffix not in _READERS:
         raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
     require_listed_hash(path)

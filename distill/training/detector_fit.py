@@ -19,7 +19,7 @@ from distill.detection.retinaface.net import RetinaFace, mobilenet_v2
 from distill.detection.retinaface.priors import MULTIPLE
 from distill.detection.retinaface.thin import thin_weights
 from distill.errors import CheckpointError, ConfigError
-from distill.files import sha256, write_json, write_text
+from distill.files import sha256, write_json
 from distill.models.detector_checkpoint import DetectorSpec, load_detector
 from distill.models.weights import match_by_name, match_by_order, read_tensors
 from distill.provenance import commit
@@ -27,6 +27,7 @@ from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunChec
 from distill.training.callbacks.ema import WeightEMA
 from distill.training.callbacks.seeding import StatelessSeeding, step_seed
 from distill.training.callbacks.stop_on_signal import StopOnSignal
+from distill.training.callbacks.stored_config import StoredConfig
 from distill.training.detector_config import DetectorConfig
 from distill.training.detector_task import VALIDATED, DetectorTask
 from distill.training.device import require_device
@@ -129,11 +130,12 @@ def _train(config: DetectorConfig, session: Session) -> None:
     data = build_photos(config.data, config.seed, config.trainer.epochs)
     task = _task(config, net, data, teacher)
     remove_leftovers(folder)
-    write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
+    stored = StoredConfig(folder, config, resumed=session.resume_from is not None)
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every, VALIDATED, lowest=False)
     # Lightning's lines about hardware and its own products are no facts of the run.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = _trainer(config, task, checkpoints, session)
+    trainer.callbacks.append(stored)  # type: ignore[attr-defined]
     if trainer.strategy.root_device.type == "cpu":
         prepare_cpu(config.trainer, task.net)
     started = time.monotonic()

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-import yaml
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from distill.data.datamodule import FaceData
 from distill.data.shards.faces import full_name
 from distill.data.trained_photos import photo_fingerprints
 from distill.errors import ConfigError
-from distill.files import write_text
 from distill.losses.distillation import kd_options
 from distill.plugins import load_plugins
 from distill.training.annotation_shift import fit_annotation_shift
@@ -30,12 +28,13 @@ from distill.training.build import (
     with_input_size,
 )
 from distill.training.callbacks.checkpointing import RunCheckpoints, remove_leftovers
+from distill.training.callbacks.stored_config import StoredConfig
 from distill.training.compilation import compile_network
 from distill.training.config import RunConfig, StudentConfig
 from distill.training.distillation_task import StudentTask
 from distill.training.failure import ending_together
 from distill.training.lineage import record_training, training_facts, training_inputs
-from distill.training.loggers.csv import is_first_process, plain_config
+from distill.training.loggers.csv import is_first_process
 from distill.training.precision import prepare_cpu, slow_precision
 from distill.training.resume import not_resumable, require_same_options
 from distill.training.session import Session, training_session
@@ -90,8 +89,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     if config.resume:
         require_same_options(folder, config)  # again: the crop is known by now
     remove_leftovers(folder)
-    if is_first_process():
-        write_text(folder / "config.yaml", yaml.safe_dump(plain_config(config), sort_keys=False))
+    stored = StoredConfig(folder, config, resumed=session.resume_from is not None)
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     if line := slow_precision(config.trainer):
@@ -117,6 +115,7 @@ def fit(config: RunConfig, task: LandmarkTask, data: FaceData, session: Session)
     except MisconfigurationException as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"--trainer: Lightning does not take these options here ({reason})") from error
+    trainer.callbacks.append(stored)  # type: ignore[attr-defined]
     if trainer.strategy.root_device.type == "cpu":
         prepare_cpu(config.trainer, task.net)
     if config.trainer.compile:

@@ -106,7 +106,7 @@ def test_weights_without_a_run_are_compared_on_generated_faces(run: Path, tmp_pa
     (file,) = export_detector_checkpoint(WEIGHTS, tmp_path / "files", ("fp16",), stem="net")
     assert file.path == tmp_path / "files" / "net_fp16.tflite"
     assert (file.ap, file.calibrated, file.min_score) == (None, False, 0.5)
-    assert "for want of a run with photos" in str(file)
+    assert "as there is no run with photos; boxes as trained" in str(file)
     assert not read_detector_sidecar(file.path).to_box
 
 
@@ -138,7 +138,8 @@ def test_a_run_whose_photos_show_no_face_it_finds_keeps_the_default_score(run: P
     config["data"]["sets"][0]["labels"] = str(moved)
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     (file,) = export_detector_checkpoint(run / "best.safetensors", modes=("fp16",))
-    assert (file.min_score, file.ap) == (0.5, None)
+    assert (file.min_score, file.ap, file.precision) == (0.5, 0.0, None)
+    assert "finds no face of the held-out photos (AP 0), score 0.5; boxes calibrated to landmarks" in str(file)
 
 
 def test_other_models_are_left_to_the_export_of_landmark_networks(tmp_path: Path) -> None:

@@ -167,8 +167,10 @@ def test_another_training_in_the_same_folder_is_refused(
 
 def test_other_scenes_are_refused_on_resume(config: DetectorConfig, whole: Path) -> None:
     data = replace(config.data, scene=replace(config.data.scene, flip=0.1))
+    before = (whole / "config.yaml").read_text()
     with pytest.raises(ConfigError, match="scene"):
         train_detector(replace(config, name=whole.name, resume=True, data=data))
+    assert (whole / "config.yaml").read_text() == before, "what was refused did not train this run"
 
 
 def test_the_command_reads_a_file(config: DetectorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,9 +99,12 @@ def test_corrected_validation_faces_are_accepted_on_request(make_config: Any, fa
     for name, change in (("val", _move_validation), ("train", _move_training)):
         rewritten(faces, tmp_path / name, change)
     resumed = make_config("run", data={"root": tmp_path / "val"})
+    config = (folder / "config.yaml").read_text()
     with pytest.raises(ConfigError, match="--accept_data if validation faces were corrected"):
         train_teacher(replace(resumed, resume=True))
+    assert (folder / "config.yaml").read_text() == config, "what was refused did not train this run"
     train_teacher(replace(resumed, resume=True, accept_data=True))
+    assert str(tmp_path / "val") in (folder / "config.yaml").read_text()
     assert weights(folder / "last.ckpt").keys() == before.keys()
     other = make_config("run", data={"root": tmp_path / "train"})
     with pytest.raises(ConfigError, match=r"train_hash (?!.*accept_data)"):

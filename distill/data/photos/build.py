@@ -68,6 +68,8 @@ def read_unlabelled(folder: Path) -> list[PhotoRecord]:
     Raises:
         ConfigError: no such folder, or no photo in it.
     """
+    if not folder.is_dir():
+        raise ConfigError(f"--data.unlabelled {folder}: no such folder")
     photos = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
     if not photos:
         raise ConfigError(f"--data.unlabelled {folder}: no photo in it; give a folder of photos")
