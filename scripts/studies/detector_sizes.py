@@ -8,7 +8,7 @@ Writes results/studies/detector_sizes.json and its table in the documentation.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,9 @@ WIDER = "WIDER val subset"
 RECALL = f"recall_{LEAST:.0f}px"
 
 
-def measured(photos: list[PhotoRecord], side: int) -> dict[str, Any]:
-    """Return AP, recall at one unlabelled box a photo and the score of the highest F1 on photos."""
-    detector = RetinaFaceDetector(bundled_detector(), side, min_score=LOWEST)
+def measured(photos: Sequence[PhotoRecord], path: Path, side: int) -> dict[str, Any]:
+    """Return AP, recall at one unlabelled box a photo and the score of the highest F1 of a file on photos."""
+    detector = RetinaFaceDetector(path, side, min_score=LOWEST)
     found = matches(photos, lambda photo: detector.find(photo)[:2], (IOU_RECALL, IOU_AP))
     return {
         "ap": average_precision(found[IOU_AP]),
@@ -73,7 +73,7 @@ def studied(data: Path) -> dict[str, Any]:
     ms = processor_ms(detectors, cv2.resize(portrait, (PHOTO_SIDE, PHOTO_SIDE), interpolation=cv2.INTER_AREA))
     study: dict[str, Any] = {"detector_sha256": sha256(bundled_detector()), "processor_ms": ms}
     for name, photos in sets.items():
-        sizes = {str(side): measured(photos, side) for side in SIDES}
+        sizes = {str(side): measured(photos, bundled_detector(), side) for side in SIDES}
         study[name] = {"photos": len(photos), "data_hash": photo_hash(photos), "sizes": sizes}
     return study | {"chosen": chosen(study[CHOSEN_ON]["sizes"], ms)}
 

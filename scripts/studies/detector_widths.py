@@ -8,33 +8,24 @@ Writes results/studies/detector_widths.json and its table in the documentation.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 
 from distill.data.photos.build import photo_hash
-from distill.data.photos.records import PhotoRecord
-from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.files import sha256
 from distill.images import read_image
 from distill.provenance import write_result
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
-from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, counted, matches, processor_ms
+from scripts.studies.common.detector_scores import processor_ms
 from scripts.studies.common.marked_blocks import update_block
-from scripts.studies.detector_sizes import FALSE_PER_PHOTO, MEASURED_ON, PHOTO_SIDE, RECALL, WIDER
+from scripts.studies.detector_sizes import MEASURED_ON, PHOTO_SIDE, RECALL, WIDER, measured
 
 OUT = "results/studies/detector_widths.json"
 SIDES = (192, 320, 640)
-
-
-def measured(photos: Sequence[PhotoRecord], detector: RetinaFaceDetector) -> dict[str, Any]:
-    """Return average precision and what is found at one unlabelled box a photo."""
-    found = matches(photos, lambda photo: detector.find(photo)[:2], (IOU_RECALL, IOU_AP))
-    score = score_at_false_rate(found[IOU_RECALL], FALSE_PER_PHOTO)
-    return {"ap": average_precision(found[IOU_AP]), "at_1_false_box": counted(found[IOU_RECALL], score)}
 
 
 def studied(data: Path, files: Mapping[str, Path]) -> dict[str, Any]:
@@ -48,9 +39,8 @@ def studied(data: Path, files: Mapping[str, Path]) -> dict[str, Any]:
     for width, path in files.items():
         sizes: dict[str, Any] = {}
         for side in SIDES:
-            detector = RetinaFaceDetector(path, side, min_score=LOWEST)
             sizes[str(side)] = {"processor_ms": ms[f"{width}/{side}"]}
-            sizes[str(side)] |= {name: measured(photos, detector) for name, photos in sets.items()}
+            sizes[str(side)] |= {name: measured(photos, path, side) for name, photos in sets.items()}
         widths[width] = {"bytes": path.stat().st_size, "sha256": sha256(path), "sizes": sizes}
     return {
         "photos": {name: {"photos": len(photos), "data_hash": photo_hash(photos)} for name, photos in sets.items()},

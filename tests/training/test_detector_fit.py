@@ -68,6 +68,22 @@ def checkpoint(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "last.ckpt", weights_only=True)
 
 
+def train_interrupted(config: DetectorConfig, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Train until two steps after the last checkpoint, where training fails, and resume."""
+    step = DetectorTask.training_step
+
+    def fail(task: DetectorTask, batch: Any, batch_idx: int) -> Any:
+        if task.global_step == STEPS - 3:
+            raise RuntimeError("killed")
+        return step(task, batch, batch_idx)
+
+    monkeypatch.setattr(DetectorTask, "training_step", fail)
+    with pytest.raises(RuntimeError, match="killed"):
+        train_detector(config)
+    monkeypatch.undo()
+    return train_detector(replace(config, resume=True))
+
+
 @pytest.fixture(scope="module")
 def expected(whole: Path) -> dict[str, Any]:
     """The last checkpoint of the run that nobody interrupted."""
@@ -77,18 +93,7 @@ def expected(whole: Path) -> dict[str, Any]:
 def test_a_resumed_training_is_the_one_that_nobody_interrupted(
     config: DetectorConfig, whole: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = DetectorTask.training_step
-
-    def fail(task: DetectorTask, batch: Any, batch_idx: int) -> Any:
-        if task.global_step == STEPS - 3:  # two steps after the last checkpoint
-            raise RuntimeError("killed")
-        return step(task, batch, batch_idx)
-
-    monkeypatch.setattr(DetectorTask, "training_step", fail)
-    with pytest.raises(RuntimeError, match="killed"):
-        train_detector(replace(config, name="cut"))
-    monkeypatch.undo()
-    folder = train_detector(replace(config, name="cut", resume=True))
+    folder = train_interrupted(replace(config, name="cut"), monkeypatch)
     after = checkpoint(folder)
     assert after["global_step"] == STEPS
     for name, value in expected["state_dict"].items():
@@ -227,18 +232,7 @@ def test_a_student_learns_from_a_teacher_and_is_resumed_bit_by_bit(
     assert summary["train_photos"] == 8 + 10
     trained = checkpoint(folder)
     assert not any("teacher" in name for name in trained["state_dict"])
-    step = DetectorTask.training_step
-
-    def fail(task: DetectorTask, batch: Any, batch_idx: int) -> Any:
-        if task.global_step == STEPS - 3:
-            raise RuntimeError("killed")
-        return step(task, batch, batch_idx)
-
-    monkeypatch.setattr(DetectorTask, "training_step", fail)
-    with pytest.raises(RuntimeError, match="killed"):
-        train_detector(replace(student, name="cut_student"))
-    monkeypatch.undo()
-    resumed = checkpoint(train_detector(replace(student, name="cut_student", resume=True)))
+    resumed = checkpoint(train_interrupted(replace(student, name="cut_student"), monkeypatch))
     for name, value in trained["state_dict"].items():
         assert torch.equal(value, resumed["state_dict"][name]), name
 
