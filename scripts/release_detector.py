@@ -16,7 +16,6 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +28,18 @@ from distill.detection.detection import Detector
 from distill.detection.detector import bundled_detector
 from distill.detection.metrics import average_precision
 from distill.detection.retinaface.detector import RetinaFaceDetector
-from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
+from distill.detection.retinaface.sidecar import DetectorFileSpec
 from distill.export.detector import DetectorExport, box_parity, export_detector
-from distill.export.detector_calibration import best_score, fit_calibration
+from distill.export.detector_calibration import best_score
+from distill.export.detector_checkpoint import DetectorFile, describe
 from distill.files import sha256, write_bytes, write_text
 from distill.images import read_image
+from distill.metrics.detection import match_photos
 from distill.models.detector_checkpoint import load_detector, save_detector
 from distill.provenance import write_result
 from scripts.generate.released_files import write_table
 from scripts.studies.common.detector_photos import MaskBoxes, mask_boxes
-from scripts.studies.common.detector_scores import IOU_AP, LOWEST, matches
+from scripts.studies.common.detector_scores import IOU_AP, LOWEST
 from scripts.studies.common.training_faces import training_faces
 
 NAME = "retinaface_035"
@@ -83,22 +84,18 @@ def convention(data: Path, detector: Detector) -> dict[str, float]:
 def found_on(photos: Sequence[PhotoRecord], path: Path) -> dict[str, Any]:
     """Return AP and the score of the highest F1 (IoU 0.5) on photos, and precision and recall there."""
     detector = RetinaFaceDetector(path, min_score=LOWEST)
-    found = matches(photos, lambda photo: detector.find(photo)[:2], (IOU_AP,))[IOU_AP]
+    found = match_photos(photos, detector.own_boxes, (IOU_AP,))[IOU_AP]
     return {**best_score(found), "ap": average_precision(found), "photos": len(found)}
 
 
 def described(path: Path, data: Path, spec: DetectorFileSpec, photos: MaskBoxes) -> dict[str, Any]:
     """Calibrate a TFLite file, choose its score, write its description and return what was measured."""
-    write_detector_sidecar(path, replace(spec, min_score=0.3))
-    table = fit_calibration(RetinaFaceDetector(path), training_faces(data))
-    if table is None:
+    file = describe(DetectorFile(path, {}), spec, photos.chosen_on, training_faces(data))
+    if not file.calibrated:
         raise SystemExit(f"{path}: finds no training face of 300-W")
-    chosen = found_on(photos.chosen_on, path)
-    final = replace(spec, min_score=chosen["score"], to_box=tuple(map(tuple, table.tolist())))
-    write_detector_sidecar(path, final)
     return {
         "bytes": path.stat().st_size,
-        "chosen_on": chosen,
+        "chosen_on": found_on(photos.chosen_on, path),
         "measured_on": found_on(photos.measured_on, path),
         "boxes_300w_train": convention(data, RetinaFaceDetector(path)),
     }

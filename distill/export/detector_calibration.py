@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.data.photos.records import PhotoRecord
 from distill.data.records import FaceRecord
-from distill.detection.metrics import PhotoMatch, match_photo
+from distill.detection.metrics import PhotoMatch
 from distill.detection.retinaface.box_calibration import fit_table
 from distill.detection.retinaface.decode_maps import Candidates
 from distill.detection.retinaface.detector import RetinaFaceDetector
@@ -56,12 +55,6 @@ def fit_calibration(detector: RetinaFaceDetector, faces: Sequence[FaceRecord]) -
     if not boxes:
         return None
     return np.round(fit_table(np.array(boxes), np.array(points), np.array(tight)), _DECIMALS)
-
-
-def match_photos(photos: Sequence[PhotoRecord], detector: RetinaFaceDetector, iou: float = 0.5) -> list[PhotoMatch]:
-    """Match the detector's own boxes to the faces of photos."""
-    found = ((photo, detector.find(read_image(photo.image))) for photo in photos)
-    return [match_photo(faces.boxes, faces.scores, p.boxes, p.ignored, iou) for p, faces in found]
 
 
 def best_score(found: Sequence[PhotoMatch]) -> Mapping[str, float]:

@@ -25,13 +25,15 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
 from distill.errors import ExportError
 from distill.export.detector import box_parity, export_detector
-from distill.export.detector_calibration import best_score, fit_calibration, match_photos
+from distill.export.detector_calibration import best_score, fit_calibration
 from distill.files import write_bytes
 from distill.images import Photo, read_image
+from distill.metrics.detection import match_photos
 from distill.models.detector_checkpoint import load_detector
 
 # Largest mean distance of the corners from PyTorch's, in pixels of the input.
 GATES = {"onnx": 0.01, "fp32": 0.01, "fp16": 0.25, "int8": 1.0}
+_IOU = 0.5
 _LOWEST = 0.02  # scores that average precision counts from
 _CALIBRATION_PHOTOS = 100
 _PARITY_PHOTOS = 20
@@ -129,7 +131,8 @@ def describe(
     write_detector_sidecar(file.path, spec)
     table = fit_calibration(RetinaFaceDetector(file.path, min_score=0.3), jaws) if jaws else None
     if photos:
-        found = match_photos(photos, RetinaFaceDetector(file.path, min_score=_LOWEST))
+        find = RetinaFaceDetector(file.path, min_score=_LOWEST).own_boxes
+        found = match_photos(photos, find, (_IOU,))[_IOU]
         file = replace(file, ap=average_precision(found))
         if any(match.true.any() for match in found):
             best = best_score(found)

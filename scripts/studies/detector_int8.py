@@ -20,10 +20,11 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.export.detector import box_parity
 from distill.files import sha256
 from distill.images import read_image
+from distill.metrics.detection import match_photos
 from distill.models.detector_checkpoint import load_detector
 from distill.provenance import write_result
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
-from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LEAST, LOWEST, counted, matches
+from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LEAST, LOWEST, counted
 from scripts.studies.common.marked_blocks import update_block
 
 OUT = "results/studies/detector_int8.json"
@@ -37,7 +38,7 @@ RECALL = f"recall_{LEAST:.0f}px"
 def accuracy(file: Path, photos: Sequence[PhotoRecord]) -> dict[str, Any]:
     """Return AP, and recall at one unlabelled box a photo, of the network's own boxes."""
     detector = RetinaFaceDetector(file, SIZE, min_score=LOWEST)
-    found = matches(photos, lambda photo: detector.find(photo)[:2], (IOU_RECALL, IOU_AP))
+    found = match_photos(photos, detector.own_boxes, (IOU_RECALL, IOU_AP))
     at_rate = counted(found[IOU_RECALL], score_at_false_rate(found[IOU_RECALL], FALSE_PER_PHOTO))
     return {"ap": average_precision(found[IOU_AP]), RECALL: at_rate[RECALL]}
 

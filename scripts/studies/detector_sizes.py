@@ -22,6 +22,7 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.export.detector_calibration import best_score
 from distill.files import sha256
 from distill.images import read_image
+from distill.metrics.detection import match_photos
 from distill.provenance import write_result
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
 from scripts.studies.common.detector_scores import (
@@ -30,7 +31,6 @@ from scripts.studies.common.detector_scores import (
     LEAST,
     LOWEST,
     counted,
-    matches,
     processor_ms,
 )
 from scripts.studies.common.marked_blocks import update_block
@@ -49,7 +49,7 @@ RECALL = f"recall_{LEAST:.0f}px"
 def measured(photos: Sequence[PhotoRecord], path: Path, side: int) -> dict[str, Any]:
     """Return AP, recall at one unlabelled box a photo and the score of the highest F1 of a file on photos."""
     detector = RetinaFaceDetector(path, side, min_score=LOWEST)
-    found = matches(photos, lambda photo: detector.find(photo)[:2], (IOU_RECALL, IOU_AP))
+    found = match_photos(photos, detector.own_boxes, (IOU_RECALL, IOU_AP))
     return {
         "ap": average_precision(found[IOU_AP]),
         "at_1_false_box": counted(found[IOU_RECALL], score_at_false_rate(found[IOU_RECALL], FALSE_PER_PHOTO)),

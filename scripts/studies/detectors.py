@@ -27,10 +27,11 @@ from distill.detection.detector import bundled_detector
 from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.images import Photo, read_image
+from distill.metrics.detection import Find, match_photos
 from distill.provenance import write_result
 from scripts.studies import detector_sizes
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
-from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, Find, counted, matches, processor_ms
+from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, counted, processor_ms
 from scripts.studies.common.marked_blocks import update_block
 
 OUT = "results/studies/detectors.json"
@@ -48,11 +49,6 @@ def product(detector: Any) -> Find:
         return np.array([face.box for face in faces]).reshape(-1, 4), np.array([face.score for face in faces])
 
     return find
-
-
-def own_boxes(detector: RetinaFaceDetector) -> Find:
-    """Return RetinaFace's boxes before the calibration."""
-    return lambda photo: detector.find(photo)[:2]
 
 
 def operating_scores() -> dict[str, float]:
@@ -73,7 +69,7 @@ def detectors(scores: Mapping[str, float]) -> dict[str, Find]:
     own = "RetinaFace 320, own boxes"
     return {
         "RetinaFace 320": product(RetinaFaceDetector(file, 320, min_score=scores["RetinaFace 320"])),
-        own: own_boxes(RetinaFaceDetector(file, 320, min_score=scores[own])),
+        own: RetinaFaceDetector(file, 320, min_score=scores[own]).own_boxes,
         "RetinaFace 640": product(RetinaFaceDetector(file, 640, min_score=scores["RetinaFace 640"])),
         "BlazeFace": product(BlazeFaceDetector(min_score=scores["BlazeFace"])),
     }
@@ -83,7 +79,7 @@ def measured(photos: list[PhotoRecord], operating: Mapping[str, float]) -> dict[
     """Return AP and recall of every detector, at one false box a photo and at its operating score."""
     result: dict[str, Any] = {"photos": len(photos), "data_hash": photo_hash(photos)}
     for name, find in detectors(dict.fromkeys(operating, LOWEST)).items():
-        found = matches(photos, find, (IOU_RECALL, IOU_AP))
+        found = match_photos(photos, find, (IOU_RECALL, IOU_AP))
         loose = found[IOU_RECALL]
         at_rate = score_at_false_rate(loose, FALSE_PER_PHOTO)
         result[name] = {

@@ -4,6 +4,7 @@ The official files mark faces as invalid (too small or too blurred to judge); th
 without area. In `label.txt` a face is `x y width height`, and with RetinaFace's points fifteen numbers and a sharpness.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,27 +69,37 @@ def read_official_mat(labels: Path, images: Path) -> list[PhotoRecord]:
     Raises:
         AnnotationError: a missing or broken file, or a photo that is not there.
     """
+    content = read_mat(labels, "face_bbx_list", "invalid_label_list")
+    invalid = wider_cells(content, "invalid_label_list")
+    photos = []
+    for (photo, boxes), (_, flags) in zip(wider_cells(content, "face_bbx_list"), invalid, strict=True):
+        values = np.asarray(boxes, float).reshape(-1, 4)
+        photos.append(_official(photo, photo_within(images, photo, labels), values, np.asarray(flags).reshape(-1) > 0))
+    return photos
+
+
+def read_mat(path: Path, *lists: str) -> dict[str, Any]:
+    """Read an official `.mat` file that holds events, photos and these lists.
+
+    Raises:
+        AnnotationError: a missing or broken file.
+    """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
     try:
-        content = loadmat(str(labels))
-        events, files, boxes, invalid = (
-            content[name] for name in ("event_list", "file_list", "face_bbx_list", "invalid_label_list")
-        )
+        content: dict[str, Any] = loadmat(str(path))
+        return {name: content[name] for name in ("event_list", "file_list", *lists)}
     except (MatReadError, OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
-        raise AnnotationError(f"{labels}: not an official WIDER .mat file ({str(error)[:100]}); copy it") from error
-    photos = []
-    for event, names, event_boxes, event_invalid in zip(_column(events), _column(files), _column(boxes),
-                                                        _column(invalid), strict=True):  # fmt: skip
+        raise AnnotationError(f"{path}: not an official WIDER .mat file ({str(error)[:100]}); copy it") from error
+
+
+def wider_cells(content: dict[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the photos `EVENT/NAME.jpg` of an official `.mat` file with their entries of one of its lists."""
+    for event, names, cells in zip(*(_column(content[key]) for key in ("event_list", "file_list", name)), strict=True):
         folder = str(np.squeeze(event))
-        for name, faces, flags in zip(_column(names), _column(event_boxes), _column(event_invalid), strict=True):
-            photo = f"{folder}/{np.squeeze(name)}.jpg"
-            values = np.asarray(faces, float).reshape(-1, 4)
-            photos.append(
-                _official(photo, photo_within(images, photo, labels), values, np.asarray(flags).reshape(-1) > 0)
-            )
-    return photos
+        for photo, cell in zip(_column(names), _column(cells), strict=True):
+            yield f"{folder}/{np.squeeze(photo)}.jpg", cell
 
 
 def _column(cells: Any) -> Any:

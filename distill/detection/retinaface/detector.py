@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distill.detection.boxes import group, tile_windows
 from distill.detection.detection import Detection
@@ -87,6 +88,11 @@ class RetinaFaceDetector:
         """
         found = refined(photo, self.find(photo), self._net, self.spec.anchors)
         return _suppressed(found, 1.0)
+
+    def own_boxes(self, photo: AnyPhoto) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return boxes (n, 4) and scores (n,) of `find`, as metrics of detectors take them."""
+        found = self.find(photo)
+        return found.boxes, found.scores
 
     def find(self, photo: AnyPhoto) -> Candidates:
         """Return the faces with the network's own boxes, in the convention of the boxes it was trained on."""

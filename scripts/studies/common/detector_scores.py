@@ -1,19 +1,14 @@
 """Scores of a face detector on labelled photos: best threshold, recall by size, counts of false boxes."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from distill.data.photos.records import PhotoRecord
-from distill.detection.metrics import PhotoMatch, match_photo, recall
-from distill.images import Photo, read_image
-
-# (boxes (n, 4), scores (n,)) of a photo.
-Find = Callable[[Photo], tuple[NDArray[np.float64], NDArray[np.float64]]]
+from distill.detection.metrics import PhotoMatch, recall
+from distill.images import Photo
 
 IOU_RECALL = 0.4
 IOU_AP = 0.5
@@ -21,15 +16,6 @@ SIZES = (16.0, 24.0, 32.0, 48.0, 64.0, np.inf)
 LEAST = 24.0
 LOWEST = 0.02
 ROUNDS = 30
-
-
-def matches(photos: Sequence[PhotoRecord], find: Find, ious: Iterable[float]) -> dict[float, list[PhotoMatch]]:
-    """Match the detections of photos to their faces, at each of some least overlaps."""
-    found = [find(read_image(photo.image)) for photo in photos]
-    return {
-        iou: [match_photo(*faces, p.boxes, p.ignored, iou) for p, faces in zip(photos, found, strict=True)]
-        for iou in ious
-    }
 
 
 def counted(found: Sequence[PhotoMatch], score: float) -> dict[str, Any]:
