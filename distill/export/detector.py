@@ -28,7 +28,7 @@ from distill.detection.retinaface.priors import AnchorConfig
 from distill.environments import ensure_environment
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
-from distill.export.lanes.classic import FLOAT_FILES, quantize_unnamed, run_onnx2tf
+from distill.export.lanes.classic import FLOAT_FILES, quantize_dynamic, quantize_unnamed, run_onnx2tf
 from distill.export.rewrites.fold_convolutions import compose
 from distill.export.rewrites.rewrite import export_form
 from distill.export.to_onnx import INPUT, OPSET, simplify
@@ -36,7 +36,7 @@ from distill.files import atomic_path, write_bytes
 from distill.images import Photo
 from distill.opcheck.check import OpReport, check_model
 
-MODES = ("fp32", "fp16", "int8")
+MODES = ("fp32", "fp16", "dynamic", "int8")
 # The side that the graph is traced at; small, because the converter compares every operator on it.
 _TRACED = 160
 # Longer sides of photos that int8 takes the ranges of activations from: the views of `RetinaFaceDetector`.
@@ -143,7 +143,7 @@ def export_detector(
         net: detector.
         out: folder.
         stem: of the files' names.
-        modes: of fp32, fp16 and int8.
+        modes: of `MODES`.
         photos: training photos that show int8 the range of every activation.
         runtime: oldest TFLite runtime that must have every operator.
         timeout_s: for each converter.
@@ -162,6 +162,8 @@ def export_detector(
         onnx_path = export_detector_onnx(net, folder / "net.onnx")
         made = run_onnx2tf(onnx_path, folder, timeout_s, python)
         content = {mode: made / FLOAT_FILES[mode] for mode in modes if mode in FLOAT_FILES}
+        if "dynamic" in modes:
+            content["dynamic"] = quantize_dynamic(made, folder, timeout_s, python)
         if "int8" in modes:
             inputs = calibration_inputs(photos)
             content["int8"] = quantize_unnamed(made, _TRACED, inputs, folder, timeout_s, python)

@@ -1,5 +1,6 @@
 """Export of a detector: one file for every input size, equal to PyTorch; weights as safetensors."""
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,10 @@ def net() -> RetinaFace:
 
 @pytest.fixture(scope="module")
 def made(net: RetinaFace, tmp_path_factory: pytest.TempPathFactory) -> DetectorExport:
-    """The detector in floats and in integers."""
+    """The detector in floats, with 8-bit weights and in integers."""
     require_lane("classic")
     photos = [np.random.default_rng(0).integers(0, 255, (160, 160, 3)).astype(np.uint8)]
-    return export_detector(net, tmp_path_factory.mktemp("exported"), "net", ("fp32", "int8"), photos)
+    return export_detector(net, tmp_path_factory.mktemp("exported"), "net", ("fp32", "dynamic", "int8"), photos)
 
 
 @pytest.mark.slow
@@ -49,6 +50,22 @@ def test_one_file_runs_at_every_size(net: RetinaFace, made: DetectorExport) -> N
     assert parity["max_px"] < 1e-2
     best = box_parity(net, made.files["fp32"], CONFIG.anchors, photos, 160, 1.0)
     assert best["priors"] == len(photos), "where no score is high enough, the best prior of each photo is compared"
+
+
+@pytest.mark.slow
+def test_dynamic_has_8_bit_weights_and_float_activations_at_every_size(net: RetinaFace, made: DetectorExport) -> None:
+    graph = read_model(made.files["dynamic"]).main
+    layers = [node for node in graph.operators if node.op in ("CONV_2D", "DEPTHWISE_CONV_2D")]
+    large = [node for node in layers if prod(node.inputs[1].shape) > 1024]  # TensorFlow leaves small weights in floats
+    assert large
+    assert {node.inputs[1].dtype for node in large} == {"INT8"}
+    assert {node.outputs[0].dtype for node in layers} == {"FLOAT32"}
+    rng = np.random.default_rng(0)
+    for side in (160, 96):
+        image = rng.integers(0, 255, (side, 64, 3)).astype(np.uint8)
+        found = {output.shape: output for output in NetFile(made.files["dynamic"])(image)}
+        for expected in torch_maps(net, image):
+            np.testing.assert_allclose(found[expected.shape], expected, atol=0.05)
 
 
 @pytest.mark.slow

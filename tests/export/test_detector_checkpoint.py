@@ -22,7 +22,7 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.errors import ConfigError, ExportError
 from distill.export import detector_checkpoint
-from distill.export.detector import DetectorExport
+from distill.export.detector import MODES, DetectorExport
 from distill.export.detector_checkpoint import GATES, export_detector_checkpoint
 from distill.images import read_image
 from distill.training.detector_config import DetectorConfig
@@ -85,6 +85,10 @@ def test_a_file_has_its_score_and_calibration_from_the_photos_of_the_run(run: Pa
         errors += [np.abs(np.subtract(found, box)).max() / max(box.width, box.height) for found in boxes]
     assert len(errors) > 5
     assert float(np.median(errors)) < 0.08, "boxes are those of the landmarks"
+
+
+def test_every_format_has_a_gate() -> None:
+    assert set(GATES) == {"onnx", *MODES}
 
 
 def photos_root(run: Path) -> Path:

@@ -91,6 +91,18 @@ def _quantize(job: Job, saved_model: Path, python: str) -> dict[str, bytes]:
     return {mode: path.read_bytes() for mode, path in files.items()}
 
 
+def quantize_dynamic(saved_model: Path, folder: Path, timeout_s: float, python: str) -> Path:
+    """Make a `dynamic` file from the SavedModel that onnx2tf made; return its path.
+
+    Raises:
+        ExportError: TensorFlow failed or took too long.
+    """
+    made = folder / "dynamic.tflite"
+    with _tensorflow(folder, timeout_s, python) as run:
+        run({"saved_model": str(saved_model), "dynamic": str(made)})
+    return made
+
+
 def quantize_unnamed(
     saved_model: Path,
     side: int,
