@@ -75,23 +75,36 @@ class RawMaps(nn.Module):
         self.shift.weight = nn.Parameter(torch.eye(3).reshape(3, 3, 1, 1))
         self.shift.bias = nn.Parameter(-self.net.mean.flatten())
 
+    def backbone_maps(self, image: Tensor) -> list[Tensor]:
+        """Return the feature maps (1, channels, rows, columns) of the backbone, finest first."""
+        return list(self.net.backbone(self.shift(image.permute(0, 3, 1, 2))))
+
+    def pyramid_maps(self, image: Tensor) -> list[Tensor]:
+        """Return the maps of the feature pyramid, finest first."""
+        return list(self.net.pyramid(self.backbone_maps(image), _Doubled.apply))
+
     def forward(self, image: Tensor) -> list[Tensor]:
         net = self.net
-        maps = net.backbone(self.shift(image.permute(0, 3, 1, 2)))
         outputs = []
-        for head, context, x in zip(net.heads, net.context, net.pyramid(maps, _Doubled.apply), strict=True):
+        for head, context, x in zip(net.heads, net.context, self.pyramid_maps(image), strict=True):
             shown = context(x)
             outputs += [part(shown).permute(0, 2, 3, 1) for part in (head.score, head.box, head.points)]  # type: ignore[operator]
         return outputs
 
 
-def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED) -> Path:
+def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED, form: type[RawMaps] = RawMaps) -> Path:
     """Write a detector as ONNX for square inputs of one side.
+
+    Args:
+        net: detector.
+        path: of the file.
+        side: of the input in pixels.
+        form: what the graph computes.
 
     Raises:
         ExportError: an operator without an ONNX form.
     """
-    shipped = RawMaps(export_form(net).cpu().float()).eval()  # type: ignore[arg-type]
+    shipped = form(export_form(net).cpu().float()).eval()  # type: ignore[arg-type]
     with atomic_path(path) as temporary:
         try:
             with torch.no_grad(), warnings.catch_warnings():

@@ -64,7 +64,7 @@ def test_dynamic_has_8_bit_weights_and_float_activations_at_every_size(net: Reti
     for side in (160, 96):
         image = rng.integers(0, 255, (side, 64, 3)).astype(np.uint8)
         found = {output.shape: output for output in NetFile(made.files["dynamic"])(image)}
-        for expected in torch_maps(net, image):
+        for expected in TorchMaps(net)(image):
             np.testing.assert_allclose(found[expected.shape], expected, atol=0.05)
 
 

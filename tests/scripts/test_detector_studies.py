@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from distill.detection.detection import Detection
 from distill.detection.detector import bundled_detector
 from distill.detection.metrics import match_photo
 from distill.detection.retinaface.decode_maps import Candidates
+from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
 from distill.detection.retinaface.refine import RefineConfig
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.export.detector_calibration import SCALES, best_score, nearest
 from distill.geometry import Box
 from distill.images import Photo
-from scripts.studies import detector_refinement, detector_sizes, detector_widths, released
+from scripts.studies import detector_refinement, detector_sizes, detector_widths, released, retinaface
 from scripts.studies.common.detector_photos import mask_boxes
 from scripts.studies.common.detector_scores import counted
 from tests.support.photo_sets import write_photo_set
@@ -138,3 +140,25 @@ def test_widths_that_another_row_beats_in_time_and_recall_are_not_marked() -> No
         [" 0.35 ", " 320 px * "], [" 1.0 ", " 320 px * "], [" 1.0 ", " 640 px * "],
     ]  # fmt: skip
     assert "| 7000 | 15.0 | 0.360, 0.720 | 0.360, 0.720 |" in text
+
+
+def test_the_parts_of_the_network_end_before_the_next() -> None:
+    net = RetinaFace(RetinaFaceConfig(0.25)).eval()
+    image = torch.rand(1, 64, 96, 3)
+    with torch.no_grad():
+        backbone, pyramid = retinaface.Backbone(net)(image), retinaface.Pyramid(net)(image)
+        maps = net.backbone((image.permute(0, 3, 1, 2) - net.mean) / net.std)
+    assert [tuple(x.shape[1:3]) for x in pyramid] == [(8, 12), (4, 6), (2, 3)]
+    assert torch.allclose(backbone[0], maps[0].permute(0, 2, 3, 1), atol=1e-5)
+    assert torch.allclose(pyramid[0], net.pyramid(maps)[0].permute(0, 2, 3, 1), atol=1e-5)
+
+
+def test_the_table_of_modules_has_a_row_for_each_width_and_size() -> None:
+    parts = {"backbone": 3.0, "FPN": 1.0, "heads": 2.0, "suppression": 0.5}
+    modes = dict.fromkeys(retinaface.MODES, 6.0)
+    entry = {
+        "bytes": dict.fromkeys(retinaface.MODES, 1000),
+        "sizes": {"320": parts | {"network": modes, "of_facemesh": modes}},
+    }
+    text = retinaface.table({"widths": {"0.35": entry, "1.0": entry}})
+    assert "| 0.35 | 1, 1, 1 | 320 px | 3.0 | 1.0 | 2.0 | 0.5 | 6.0, 6.0, 6.0 | 6.0 |" in text

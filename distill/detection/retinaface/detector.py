@@ -30,7 +30,7 @@ _SHARED = 1 / 3
 _SMALL_VIEW = 160
 _LARGEST = 224
 _ENLARGE = 2.0
-_IOU = 0.4
+IOU = 0.4
 # A box that lies in a better one by this part is that of a face cut off by a tile.
 _INSIDE = 0.6
 
@@ -164,5 +164,5 @@ class RetinaFaceDetector(MapDetector):
 
 def _suppressed(found: Candidates, inside: float) -> Candidates:
     """Return the best box of each face, best first; one that lies in a better one by more than `inside` is dropped."""
-    best = [indices[0] for indices in group(found.boxes, found.scores, _IOU, inside)]
+    best = [indices[0] for indices in group(found.boxes, found.scores, IOU, inside)]
     return Candidates(*(values[best] for values in found))
