@@ -15,6 +15,7 @@ from distill.tracking.run_folder import RECORDS
 
 if TYPE_CHECKING:
     from distill.data.config import FacesConfig
+    from distill.evaluate.detector_result import DetectorEvaluation
     from distill.evaluate.result import Evaluation
     from distill.export.detector_checkpoint import DetectorFile
     from distill.export.pipeline import ExportResult
@@ -45,6 +46,22 @@ def record_evaluation(
     outputs = _outputs(result, artifacts.EVALUATION, metrics)
     tables = evaluation_tables({model.name: evaluation})
     record_job(log, folder, "evaluate", [file_artifact(model), faces], outputs, metrics, tables)
+
+
+def record_detector_evaluation(
+    log: AttachConfig, model: Path, evaluation: "DetectorEvaluation", json: Path | None
+) -> None:
+    """Record an evaluation of a detector; without `json` its result is kept in `records/` of the run."""
+    folder = attached_run(log, model)
+    if folder is None or not model.is_file():
+        return
+    protocol, content = evaluation.protocol, evaluation.to_json()
+    result = json or _keep(folder, f"evaluate-{model.stem}", content, str(protocol))
+    photos = dataset_artifact("photos", protocol.data_hash, protocol.photos, "boxes", split="test")
+    at = evaluation.at(evaluation.score)
+    metrics = {"ap": evaluation.ap, "recall": at["recall"], "false_per_photo": at["false_per_photo"]}
+    outputs = _outputs(result, artifacts.EVALUATION, metrics)
+    record_job(log, folder, "evaluate", [file_artifact(model), photos], outputs, metrics)
 
 
 def record_detector_export(log: AttachConfig, model: Path, files: "Sequence[DetectorFile]") -> None:

@@ -13,6 +13,7 @@ from distill.images import AnyPhoto, whole_photo
 from distill.pretrained.registry import DEFAULT_DETECTOR
 
 __all__ = [
+    "BLAZEFACE_SCORE",
     "DEFAULT_DETECTOR",
     "DETECTORS",
     "Detection",
@@ -26,7 +27,7 @@ _FOLDER = Path(__file__).parent / "models"
 # The int8 file is faster in LiteRT alone: older runtimes compute it without XNNPACK (results/studies/int8_files.json).
 _FILES = {"retinaface": "retinaface_035_fp16.tflite", "retinaface_int8": "retinaface_035_int8.tflite"}
 DETECTORS = (*_FILES, "blazeface")
-_BLAZEFACE_SCORE = 0.6
+BLAZEFACE_SCORE = 0.6
 
 
 def bundled_detector(name: str = DEFAULT_DETECTOR) -> Path:
@@ -56,7 +57,7 @@ def open_detector(
         if size is not None:
             raise ConfigError("blazeface has inputs of fixed sizes: leave the detector's size out")
         folder = Path(detector) if Path(detector).is_dir() else None
-        return BlazeFaceDetector(folder, threads, _BLAZEFACE_SCORE if min_score is None else min_score)
+        return BlazeFaceDetector(folder, threads, BLAZEFACE_SCORE if min_score is None else min_score)
     if str(detector) in _FILES:
         return RetinaFaceDetector(bundled_detector(str(detector)), size, threads, min_score)
     if Path(detector).suffix in (".tflite", ".onnx"):

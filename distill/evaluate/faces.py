@@ -194,14 +194,15 @@ def _distances(records: Sequence[FaceRecord], scheme: str) -> dict[str, NDArray[
     return out
 
 
-def chosen_detector(boxes: str, detector: str) -> FaceDetector | None:
+def chosen_detector(boxes: str, detector: str, size: int | None = None) -> FaceDetector | None:
     """Return the face detector where the boxes come from one.
 
     Raises:
-        ConfigError: another detector than the default is named, but the boxes come from elsewhere.
+        ConfigError: another detector than the default or a size is named, but the boxes come from elsewhere.
     """
     if boxes == DETECTOR:
-        return FaceDetector(detector)
-    if detector != DEFAULT_DETECTOR:
-        raise ConfigError(f"--detector belongs to --boxes {DETECTOR}; add it, or leave the detector out")
+        return FaceDetector(detector, size=size)
+    if detector != DEFAULT_DETECTOR or size is not None:
+        name = "--detector" if size is None else "--detector_size"
+        raise ConfigError(f"{name} belongs to --boxes {DETECTOR}; add it, or leave the detector out")
     return None

@@ -189,11 +189,16 @@ def calibration_inputs(photos: Sequence[Photo]) -> Iterator[NDArray[np.float32]]
             yield letterbox(photo, size).image[None].astype(np.float32) / 255
 
 
-def torch_maps(net: RetinaFace, image: Photo) -> list[NDArray[np.float32]]:
-    """Return the output maps of the PyTorch network for one input image (h, w, 3) uint8."""
-    with torch.no_grad():
-        inputs = torch.from_numpy(image.astype(np.float32)[None] / 255)
-        return [output.numpy() for output in RawMaps(net)(inputs)]
+class TorchMaps:
+    """The PyTorch network as a file would be: an image (h, w, 3) uint8, sides multiples of 32 -> its output maps."""
+
+    def __init__(self, net: RetinaFace) -> None:
+        self._net = RawMaps(net).eval()
+
+    def __call__(self, image: Photo) -> list[NDArray[np.float32]]:
+        with torch.no_grad():
+            inputs = torch.from_numpy(image.astype(np.float32)[None] / 255)
+            return [output.numpy() for output in self._net(inputs)]
 
 
 def box_parity(
@@ -206,13 +211,16 @@ def box_parity(
     Returns:
         `priors` compared, `mean_px` and `max_px` of the corners in pixels of the input, `max_score`.
     """
-    exported, corners, scores = NetFile(path), list[NDArray[np.float64]](), list[NDArray[np.float64]]()
+    exact, exported, corners, scores = (
+        TorchMaps(net),
+        NetFile(path),
+        list[NDArray[np.float64]](),
+        list[NDArray[np.float64]](),
+    )
     for photo in photos:
         image = letterbox(photo, size).image
         height, width = image.shape[:2]
-        true, found = (
-            decode_maps(maps, anchors, width, height, 0.0) for maps in (torch_maps(net, image), exported(image))
-        )
+        true, found = (decode_maps(maps, anchors, width, height, 0.0) for maps in (exact(image), exported(image)))
         kept = true.scores >= min(min_score, float(true.scores.max()))
         corners.append(np.abs(_select(true, kept).boxes - _select(found, kept).boxes).ravel())
         scores.append(np.abs(true.scores - found.scores))

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from distill.data.photos.build import photo_hash
 from distill.data.photos.records import PhotoRecord
 from distill.detection.blazeface import BlazeFaceDetector
-from distill.detection.detector import bundled_detector
+from distill.detection.detector import BLAZEFACE_SCORE, bundled_detector
 from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.images import Photo, read_image
@@ -38,7 +38,6 @@ OUT = "results/studies/detectors.json"
 FALSE_PER_PHOTO = 1.0
 SOLVAY_FACES = 29
 PORTRAIT = "astronaut.jpg"
-BLAZEFACE_SCORE = 0.6
 
 
 def product(detector: Any) -> Find:

@@ -10,7 +10,7 @@ import torch
 from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
 from distill.detection.retinaface.net_file import NetFile
 from distill.errors import CheckpointError, ConfigError
-from distill.export.detector import DetectorExport, box_parity, export_detector, torch_maps
+from distill.export.detector import DetectorExport, TorchMaps, box_parity, export_detector
 from distill.models.checkpoint import load_model
 from distill.models.detector_checkpoint import DetectorSpec, is_detector, load_detector, save_detector
 from distill.tflite.serialization import read_model
@@ -43,7 +43,7 @@ def test_one_file_runs_at_every_size(net: RetinaFace, made: DetectorExport) -> N
         for height, width in ((160, 160), (96, 224), (64, 64)):
             image = rng.integers(0, 255, (height, width, 3)).astype(np.uint8)
             found = {output.shape: output for output in exported(image)}
-            for expected in torch_maps(net, image):
+            for expected in TorchMaps(net)(image):
                 np.testing.assert_allclose(found[expected.shape], expected, atol=1e-4)
     photos = [rng.integers(0, 255, (90, 120, 3)).astype(np.uint8)]
     parity = box_parity(net, made.files["fp32"], CONFIG.anchors, photos, 160, 0.0)

@@ -1,6 +1,6 @@
 """RetinaFace on photos, without torch: letterbox or tiles, network, decoding, suppression, box calibration."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,13 @@ from distill.detection.detection import Detection
 from distill.detection.retinaface.box_calibration import calibrated
 from distill.detection.retinaface.decode_maps import Candidates, concatenate, decode_maps
 from distill.detection.retinaface.letterbox import letterbox, to_photo
-from distill.detection.retinaface.net_file import NetFile
+from distill.detection.retinaface.net_file import Maps, NetFile
 from distill.detection.retinaface.priors import MULTIPLE
 from distill.detection.retinaface.refine import refined
-from distill.detection.retinaface.sidecar import read_detector_sidecar
+from distill.detection.retinaface.sidecar import DetectorFileSpec, read_detector_sidecar
 from distill.errors import ConfigError
 from distill.geometry import Box
-from distill.images import AnyPhoto, coarse_level
+from distill.images import AnyPhoto, Photo, coarse_level
 from distill.images.scaled import Level
 
 # Photos with an aspect ratio above this, or a longer side above this many inputs, are searched in tiles as well.
@@ -37,8 +37,8 @@ _INSIDE = 0.6
 Window = tuple[int, int, int, int]
 
 
-class RetinaFaceDetector:
-    """Every face of a photo, best score first, with five points.
+class MapDetector:
+    """Search of photos by a network's output maps: every face, best score first, with five points.
 
     The whole photo is scaled to `size` pixels on its longer side (small photos to at most twice their own size). Where
     no face was found that leaves too little room for a larger one, it is once more scaled to 160 px. Wide photos
@@ -48,28 +48,31 @@ class RetinaFaceDetector:
     """
 
     def __init__(
-        self, path: str | Path, size: int | None = None, threads: int = 1, min_score: float | None = None
+        self,
+        net: Callable[[Photo], Maps],
+        spec: DetectorFileSpec,
+        size: int | None = None,
+        min_score: float | None = None,
     ) -> None:
-        """Load a detector file.
+        """Take a network.
 
         Args:
-            path: `.tflite` or `.onnx` with its `.json` beside it.
-            size: longest side of the input in pixels, a multiple of 32; by default that of the file.
-            threads: threads of the network.
-            min_score: faces below are left out; by default the file's operating threshold.
+            net: an image (h, w, 3) uint8 RGB, sides multiples of 32 -> output maps (1, rows, columns, channels).
+            spec: its prior boxes, size, score and calibration.
+            size: longest side of the input in pixels, a multiple of 32; by default that of `spec`.
+            min_score: faces below are left out; by default the operating threshold of `spec`.
 
         Raises:
-            CheckpointError: a missing or broken file.
-            ConfigError: a size that is no multiple of 32, a score outside [0, 1], or no runtime.
+            ConfigError: a size that is no multiple of 32, or a score outside [0, 1].
         """
-        self.spec = read_detector_sidecar(path)
-        self.size = self.spec.size if size is None else size
-        self.min_score = self.spec.min_score if min_score is None else min_score
+        self.spec = spec
+        self.size = spec.size if size is None else size
+        self.min_score = spec.min_score if min_score is None else min_score
         if self.size < MULTIPLE or self.size % MULTIPLE:
             raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
         if not 0 <= self.min_score <= 1:
             raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
-        self._net = NetFile(path, threads)
+        self._net = net
 
     def __call__(self, photo: AnyPhoto) -> list[Detection]:
         """Find the faces of a photo (h, w, 3) uint8 RGB, or of a JPEG that is decoded as needed."""
@@ -136,6 +139,27 @@ class RetinaFaceDetector:
         boxes = level.to_whole(to_photo(found.boxes, inputs.scale).reshape(-1, 2, 2) + origin)
         points = level.to_whole(to_photo(found.points, inputs.scale) + origin)
         return Candidates(boxes.reshape(-1, 4), found.scores, points)
+
+
+class RetinaFaceDetector(MapDetector):
+    """A detector file, as `MapDetector`."""
+
+    def __init__(
+        self, path: str | Path, size: int | None = None, threads: int = 1, min_score: float | None = None
+    ) -> None:
+        """Load a detector file.
+
+        Args:
+            path: `.tflite` or `.onnx` with its `.json` beside it.
+            size: longest side of the input in pixels, a multiple of 32; by default that of the file.
+            threads: threads of the network.
+            min_score: faces below are left out; by default the file's operating threshold.
+
+        Raises:
+            CheckpointError: a missing or broken file.
+            ConfigError: a size that is no multiple of 32, a score outside [0, 1], or no runtime.
+        """
+        super().__init__(NetFile(path, threads), read_detector_sidecar(path), size, min_score)
 
 
 def _suppressed(found: Candidates, inside: float) -> Candidates:

@@ -1,5 +1,6 @@
 """Description of an exported detector, `NAME.json` beside `NAME.tflite` or `NAME.onnx`: anchors, score, calibration."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,14 @@ def write_detector_sidecar(model: str | Path, spec: DetectorFileSpec) -> None:
     """Write `NAME.json` beside a detector file."""
     content = {"format": _FORMAT, "sha256": sha256(model), "detector": asdict(spec)}
     write_json(sidecar_path(model), content)
+
+
+def is_detector_file(model: str | Path) -> bool:
+    """Return whether the description beside a file says that it is a detector; one that cannot be read says nothing."""
+    try:
+        return bool(json.loads(sidecar_path(model).read_text())["format"] == _FORMAT)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def read_detector_sidecar(model: str | Path) -> DetectorFileSpec:

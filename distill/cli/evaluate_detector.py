@@ -1,0 +1,49 @@
+"""`distill evaluate` of a face detector: average precision, recall by size and false boxes on photos with boxes."""
+
+from pathlib import Path
+from typing import Any
+
+from distill.errors import CheckpointError, ConfigError
+from distill.options.words import explicit_options
+
+# Options of an evaluation that a detector has.
+_OPTIONS = ("config", "detector_size", "json", "limit", "log", "model", "photos", "plugin")
+
+
+def evaluate_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
+    """Measure a detector and print the result; None for anything else than a detector.
+
+    Args:
+        values: all options of `distill evaluate`.
+        argv: command line.
+
+    Raises:
+        ConfigError: one that an evaluation of a detector does not have.
+    """
+    from distill.models.detector_checkpoint import names_a_detector
+
+    model: Path = values["model"]
+    try:
+        if not names_a_detector(model):
+            return None
+    except CheckpointError:  # no weights at all: the other evaluation says what is wrong
+        return None
+    if others := [name for name in explicit_options(argv) if name.partition(".")[0] not in _OPTIONS]:
+        raise ConfigError(f"--{others[0]} has no effect on the evaluation of a detector: leave it out")
+    from rich import print as show
+
+    from distill.cli.record import record_detector_evaluation
+    from distill.evaluate.detector import evaluate_detector
+    from distill.evaluate.detector_result import render
+    from distill.files import require_writable, write_json
+    from distill.tracking.attach import attached_run
+
+    json: Path | None = values["json"]
+    require_writable(json)
+    attached_run(values["log"], model)  # before anything slow
+    result = evaluate_detector(model, values["photos"], size=values["detector_size"], limit=values["limit"])
+    show(render(result))
+    if json is not None:
+        write_json(json, result.to_json())
+    record_detector_evaluation(values["log"], model, result, json)
+    return 0
