@@ -119,7 +119,7 @@ def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED,
     return Path(path)
 
 
-def _with_free_sides(model: onnx.ModelProto) -> onnx.ModelProto:
+def with_free_sides(model: onnx.ModelProto) -> onnx.ModelProto:
     """Name the rows and columns of inputs and outputs, which may then be any multiples of 32."""
     del model.graph.value_info[:]
     for index, value in enumerate((*model.graph.input, *model.graph.output)):
@@ -188,7 +188,7 @@ def export_detector(
             write_bytes(path, content[mode].read_bytes())
         files = {"onnx": out / f"{stem}.onnx", **files}
         with atomic_path(files["onnx"]) as temporary:
-            onnx.save(_with_free_sides(onnx.load(str(onnx_path))), str(temporary))
+            onnx.save(with_free_sides(onnx.load(str(onnx_path))), str(temporary))
     return DetectorExport(files, ops)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import yaml
 
@@ -14,6 +15,7 @@ from distill.cli.export_detector import export_if_detector
 from distill.cli.main import main
 from distill.data.photos.config import PasteSetConfig, PhotoDataConfig, PhotoSetConfig
 from distill.data.photos.paste_faces import wider_box
+from distill.data.photos.records import make_photo
 from distill.data.photos.stored_config import photos_of_run
 from distill.data.readers import read_faces
 from distill.data.synthetic.write import write_faces
@@ -22,8 +24,14 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.errors import ConfigError, ExportError
 from distill.export import detector_checkpoint
-from distill.export.detector import MODES, DetectorExport
-from distill.export.detector_checkpoint import GATES, export_detector_checkpoint
+from distill.export.detector import MODES, DetectorExport, export_detector_onnx, with_free_sides
+from distill.export.detector_checkpoint import (
+    AP_GATES,
+    GATES,
+    DetectorFile,
+    export_detector_checkpoint,
+    require_precision,
+)
 from distill.images import read_image
 from distill.training.detector_config import DetectorConfig
 from distill.training.loggers.csv import plain_config
@@ -66,6 +74,20 @@ def run(data: PhotoDataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return folder
 
 
+@pytest.fixture
+def with_onnx(run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run whose export also makes the ONNX file, as the real one does."""
+    converted = detector_checkpoint.export_detector
+
+    def both(net: Any, out: str, stem: str, *rest: Any) -> DetectorExport:
+        path = export_detector_onnx(net, Path(out) / f"{stem}.onnx")
+        onnx.save(with_free_sides(onnx.load(str(path))), str(path))
+        return DetectorExport({"onnx": path, **converted(net, out, stem, *rest).files}, {})
+
+    monkeypatch.setattr(detector_checkpoint, "export_detector", both)
+    return run
+
+
 def test_a_file_has_its_score_and_calibration_from_the_photos_of_the_run(run: Path) -> None:
     (file,) = export_detector_checkpoint(run / "best.safetensors", modes=("fp16",))
     assert file.path == run / "export" / "detector_fp16.tflite"
@@ -76,7 +98,7 @@ def test_a_file_has_its_score_and_calibration_from_the_photos_of_the_run(run: Pa
     assert file.ap is not None
     assert file.ap > 0.8
     assert 0 < file.parity["mean_px"] < GATES["fp16"]
-    assert "held-out photos: AP" in str(file)
+    assert f"held-out photos: AP {file.ap:.3f}, at score" in str(file)
     faces = read_faces("manifest", photos_root(run), None, "ibug68")
     detector, errors = RetinaFaceDetector(file.path), []
     for record in faces:
@@ -88,7 +110,31 @@ def test_a_file_has_its_score_and_calibration_from_the_photos_of_the_run(run: Pa
 
 
 def test_every_format_has_a_gate() -> None:
-    assert set(GATES) == {"onnx", *MODES}
+    assert set(GATES) == set(AP_GATES) == {"onnx", *MODES}
+
+
+@pytest.mark.slow
+def test_a_file_is_compared_with_pytorch_in_average_precision(with_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact, file = export_detector_checkpoint(with_onnx / "best.safetensors", modes=("fp16",))
+    assert exact.path.suffix == ".onnx"
+    assert file.torch_ap == exact.ap == pytest.approx(file.ap, abs=AP_GATES["fp16"])
+    assert f"held-out photos: AP {file.ap:.3f} (PyTorch {file.torch_ap:.3f}), at score" in str(file)
+    values = iter([0.9, 0.6])
+    monkeypatch.setattr(detector_checkpoint, "average_precision", lambda found: next(values))
+    lower = r"net_fp16.tflite: average precision is 0.600 on the held-out photos, PyTorch's is 0.900; 0.250 less is"
+    with pytest.raises(ExportError, match=lower):
+        export_detector_checkpoint(with_onnx / "best.safetensors", modes=("fp16",), stem="net")
+    assert not (with_onnx / "export" / "net.onnx").exists()
+
+
+def test_the_gate_is_never_less_than_one_face() -> None:
+    file = DetectorFile(Path("net.tflite"), {}, ap=0.86, torch_ap=0.9)
+    photos = [make_photo("photo", Path(), [[0, 0, 9, 9]])] * 50
+    assert require_precision(file, 0.02, photos[:20]) == file
+    with pytest.raises(ExportError, match=r"0\.860 on the held-out photos, PyTorch's is 0\.900; 0\.020 less is"):
+        require_precision(file, 0.02, photos)
+    assert require_precision(replace(file, ap=0.95), 0.02, photos).ap == 0.95
+    assert require_precision(replace(file, torch_ap=None), 0.02, photos).torch_ap is None
 
 
 def photos_root(run: Path) -> Path:
