@@ -50,13 +50,15 @@ class QuantizeConfig:
     Attributes:
         float_modules: modules of every integer mode; by default those the network declares.
         hybrid_modules: further ones of `int8_hybrid`; by default those the network declares.
-        float_ops: operators; these have no 8-bit kernel in XNNPACK, which would split the graph into slow pieces.
+        float_ops: operators; these have no 8-bit kernel in XNNPACK, which would split the graph, or a wrong one (MEAN).
         float_statistics: keep arithmetic on one number per channel in floats, as in norms.
     """
 
     float_modules: list[str] | None = None
     hybrid_modules: list[str] | None = None
-    float_ops: list[str] = field(default_factory=lambda: ["BATCH_MATMUL", "SOFTMAX", "RSQRT", "SQRT"])
+    # MEAN: XNNPACK in LiteRT 2.3.0 overflows on x86 with AVX2 where 8-bit values lie near an end of their range: the mean
+    # of 16,384 zeros is the largest value of the output.
+    float_ops: list[str] = field(default_factory=lambda: ["BATCH_MATMUL", "SOFTMAX", "RSQRT", "SQRT", "MEAN"])
     float_statistics: bool = True
 
     def __post_init__(self) -> None:

@@ -73,6 +73,16 @@ def test_a_bad_pattern_is_named() -> None:
         QuantizeConfig(float_modules=["head("])
 
 
+def test_means_are_in_floats_by_default() -> None:
+    """An 8-bit MEAN of squares is the largest value of its output in LiteRT 2.3.0 on x86 with AVX2."""
+    body = node("CONV_2D", (1, 8, 8, 16), "body")
+    squares = node("MUL", (1, 8, 8, 16), "body.norm", body, body)
+    mean = node("MEAN", (1, 1, 1, 1), "body.norm", squares)
+    nodes = [body, squares, mean, node("CONV_2D", (1, 8, 8, 2), "head", mean)]
+    assert ("MEAN", "body.norm") in in_floats(nodes, QuantizeConfig(float_modules=[], hybrid_modules=[]), "int8")
+    assert ("MUL", "body.norm") not in in_floats(nodes, QuantizeConfig(float_modules=[], hybrid_modules=[]), "int8")
+
+
 def operators_of(exported: ExportResult, mode: str) -> list[Operator]:
     return read_model(exported.files[mode]).operators
 
