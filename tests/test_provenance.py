@@ -1,6 +1,7 @@
 """Provenance of results: complete, checked, without paths of a machine."""
 
 import json
+import platform
 import re
 import sys
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from distill.provenance import Provenance, command_line, commit, data_hashes, provenance, write_result
+from distill.provenance import Provenance, command_line, commit, data_hashes, processor, provenance, write_result
 
 HASH = "ab" * 32
 
@@ -70,3 +71,13 @@ def test_incomplete_provenance_is_refused(change: dict[str, Any], message: str) 
 
 def test_the_commit_is_whole_or_unknown() -> None:
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", commit())
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu sse2 avx avx2 fma", " with avx2"), ("avx avx2 avx512f avx512_vnni", " with avx512_vnni"), ("fpu", "")],
+)
+def test_the_processor_is_named_with_its_widest_instructions(tmp_path: Path, flags: str, expected: str) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    assert processor(tmp_path / "cpuinfo") == platform.machine() + expected
+    assert processor(tmp_path / "missing") == platform.machine()

@@ -56,8 +56,8 @@ class QuantizeConfig:
 
     float_modules: list[str] | None = None
     hybrid_modules: list[str] | None = None
-    # MEAN: XNNPACK in LiteRT 2.3.0 overflows on x86 with AVX2 where 8-bit values lie near an end of their range: the mean
-    # of 16,384 zeros is the largest value of the output.
+    # MEAN: XNNPACK in LiteRT 2.3.0 overflows on x86 with AVX2 where 8-bit values lie near an end of their range: the
+    # mean of 16,384 zeros is the largest value of the output.
     float_ops: list[str] = field(default_factory=lambda: ["BATCH_MATMUL", "SOFTMAX", "RSQRT", "SQRT", "MEAN"])
     float_statistics: bool = True
 
