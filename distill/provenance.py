@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -117,9 +117,19 @@ def provenance(content: Mapping[str, Any], data_hash: str | None = None) -> Prov
     )
 
 
-def write_result(path: str | Path, content: Mapping[str, Any], data_hash: str | None = None) -> None:
-    """Write a result as JSON together with its provenance."""
-    write_json(path, {"provenance": asdict(provenance(content, data_hash)), **content})
+def write_result(
+    path: str | Path, content: Mapping[str, Any], data_hash: str | None = None, command: str | None = None
+) -> None:
+    """Write a result as JSON together with its provenance.
+
+    Args:
+        path: file to write.
+        content: the result.
+        data_hash: see `provenance`.
+        command: for the provenance instead of the running command, where that names what is not to be published.
+    """
+    made = provenance(content, data_hash)
+    write_json(path, {"provenance": asdict(replace(made, command=command or made.command)), **content})
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

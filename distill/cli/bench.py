@@ -61,7 +61,7 @@ def bench(
         photo: photo for the stages instead of a generated one.
         stages: also time detector, crop and the whole pipeline; not on a device.
         runtimes: further TFLite runtimes of this machine, such as tflite-runtime-2.11.0, or all.
-        target: openvino or cuda (this machine), or a phone or board: adb, adb:SERIAL or ssh:[USER@]HOST[:PORT].
+        target: openvino or cuda, or for benchmark_model adb, adb:SERIAL, ssh:[USER@]HOST[:PORT] or host (here).
         benchmark_model: LiteRT's program of that name, built for the device.
         delegates: on the device: cpu, xnnpack, gpu, nnapi, nnapi:ACCELERATOR, hexagon, external:LIBRARY.
         watts: assumed power of one busy core, for energy and score.

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distill.errors import ExportError
-from distill.models.plain_norm import PlainNorm
+from distill.models.norm_folding import behind, outputs, statistics
+from distill.models.patches import fitted, patch_size
 from distill.models.rewrite import register_rewrite
 from distill.system.timm_package import timm
 
@@ -40,8 +40,8 @@ class PhaseAttention(nn.Module):
 
     def __init__(self, attention: LinearSelfAttention, patch: tuple[int, int], norm: nn.Module) -> None:
         super().__init__()
-        width, joint = attention.embed_dim, _behind(norm, attention.qkv_proj)
-        parts = [_slice_of(joint, *ends) for ends in ((0, 1), (1, 1 + width), (1 + width, 1 + 2 * width))]
+        width, joint = attention.embed_dim, behind(norm, attention.qkv_proj)
+        parts = [outputs(joint, *ends) for ends in ((0, 1), (1, 1 + width), (1 + width, 1 + 2 * width))]
         self.query, self.key, self.value = parts
         self.out_proj, self.patch = attention.out_proj, patch
 
@@ -67,9 +67,9 @@ class PlainTransformer(nn.Module):
 
     def __init__(self, block: LinearTransformerBlock, patch: tuple[int, int]) -> None:
         super().__init__()
-        self.norm1, self.norm2 = _statistics(block.norm1), _statistics(block.norm2)
+        self.norm1, self.norm2 = statistics(block.norm1), statistics(block.norm2)
         self.attention = PhaseAttention(block.attn, patch, block.norm1)
-        self.mlp = nn.Sequential(_behind(block.norm2, block.mlp.fc1), block.mlp.norm, block.mlp.act, block.mlp.fc2)
+        self.mlp = nn.Sequential(behind(block.norm2, block.mlp.fc1), block.mlp.norm, block.mlp.act, block.mlp.fc2)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         x = x + self.attention(self.norm1(x))
@@ -83,60 +83,21 @@ class WholeMapBlock(nn.Module):
 
     def __init__(self, block: MobileVitV2Block) -> None:
         super().__init__()
-        self.patch_size = patch = (int(block.patch_size[0]), int(block.patch_size[1]))
+        self.patch = patch = patch_size(block)
         transformer: list[Any] = list(block.transformer)
         project: Any = block.conv_proj
         self.layers = nn.Sequential(
             block.conv_kxk,
             block.conv_1x1,
             *(PlainTransformer(layer, patch) for layer in transformer),
-            _statistics(block.norm),
-            _behind(block.norm, project.conv),
+            statistics(block.norm),
+            behind(block.norm, project.conv),
             project.bn,
         )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        h, w = (int(size) for size in x.shape[2:])
-        if h % self.patch_size[0] or w % self.patch_size[1]:
-            raise ExportError(
-                f"a {h}x{w} map cannot be cut into {self.patch_size[0]}x{self.patch_size[1]} patches; "
-                "use an input size that is a multiple of 64 px"
-            )
-        out: Tensor = self.layers(x)
+        out: Tensor = self.layers(fitted(x, self.patch, align_corners=True))
         return out
-
-
-def _statistics(norm: nn.Module) -> nn.Module:
-    """Return what of a transformer's norm depends on the image: of a batch norm nothing."""
-    if isinstance(norm, nn.BatchNorm2d):
-        return nn.Identity()
-    if isinstance(norm, nn.GroupNorm) and norm.num_groups == 1:
-        return PlainNorm(norm, affine=False)
-    raise ExportError(
-        f"a {type(norm).__name__} in front of linear attention cannot be rewritten; use norm=group or batch"
-    )
-
-
-def _behind(norm: Any, conv: nn.Conv2d) -> nn.Conv2d:
-    """Return a 1x1 convolution that also does the constant scale and shift of the norm in front of it."""
-    scale, shift = norm.weight.detach().double(), norm.bias.detach().double()
-    if not isinstance(norm, nn.GroupNorm):
-        scale = scale / (norm.running_var.double() + norm.eps).sqrt()
-        shift = shift - norm.running_mean.double() * scale
-    weight, bias = conv.weight.detach().double(), 0.0 if conv.bias is None else conv.bias.detach().double()
-    joint = nn.Conv2d(conv.in_channels, conv.out_channels, 1)
-    joint.weight = nn.Parameter((weight * scale[:, None, None]).float())
-    joint.bias = nn.Parameter((weight[:, :, 0, 0] @ shift + bias).float())
-    return joint.eval()
-
-
-def _slice_of(conv: nn.Conv2d, first: int, last: int) -> nn.Conv2d:
-    """Return a 1x1 convolution that gives only the output channels first ... last - 1."""
-    part = nn.Conv2d(conv.in_channels, last - first, 1, bias=conv.bias is not None)
-    part.weight = nn.Parameter(conv.weight[first:last].detach())
-    if conv.bias is not None:
-        part.bias = nn.Parameter(conv.bias[first:last].detach())
-    return part.eval()
 
 
 def _phases(h: int, w: int, patch: tuple[int, int]) -> Tensor:

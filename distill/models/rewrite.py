@@ -29,13 +29,18 @@ def register_rewrite(*module_types: type[nn.Module]) -> Callable[[Function], Fun
     return add
 
 
-def rewrite_modules(module: nn.Module) -> nn.Module:
-    """Return `module` rewritten or, where it has no rewrite, with its children rewritten in place."""
+def rewrite_modules(module: nn.Module, only: tuple[type[nn.Module], ...] | None = None) -> nn.Module:
+    """Return `module` rewritten or, where it has no rewrite, with its children rewritten in place.
+
+    Args:
+        module: in eval mode.
+        only: module types whose rewrites are applied; None for all that are registered.
+    """
     for module_type in type(module).__mro__:
-        rewrite = _REWRITES.get(module_type)
+        rewrite = _REWRITES.get(module_type) if only is None or module_type in only else None
         replacement = rewrite(module) if rewrite is not None else None
         if replacement is not None:
             return replacement
     for name, child in module.named_children():
-        setattr(module, name, rewrite_modules(child))
+        setattr(module, name, rewrite_modules(child, only))
     return module

@@ -80,11 +80,6 @@ def test_norms_equal_torch_s() -> None:
         torch.testing.assert_close(plain(x), norm.eval()(x), rtol=0, atol=1e-5)
 
 
-def test_a_size_that_cannot_be_cut_into_patches_says_so(backbone: nn.Module) -> None:
-    with pytest.raises(ExportError, match=r"3x3 map cannot be cut.*multiple of 64"):
-        export_form(backbone)(torch.rand(1, 3, 96, 96))
-
-
 @pytest.mark.parametrize("norm", ["group", "batch"])
 def test_a_whole_student_equals_itself(norm: str) -> None:
     """A norm's scale and shift, or a batch norm's statistics, folded wrongly; rows or columns doubled wrongly."""
@@ -120,5 +115,5 @@ def test_a_norm_nobody_can_rewrite_says_so(backbone: nn.Module) -> None:
 
     net = nn.Sequential(next(module for module in copy.deepcopy(backbone).modules() if isinstance(module, Block)))
     net[0].norm = Odd(2, 64)
-    with pytest.raises(ExportError, match="a Odd in front of linear attention"):
+    with pytest.raises(ExportError, match="a Odd in a MobileViT block cannot be rewritten"):
         export_form(net)

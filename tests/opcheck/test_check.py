@@ -86,7 +86,7 @@ def test_an_unfold_is_refused_for_2_11(converted: Path) -> None:
     assert report.matrix()["2.12"]
     (sentence,) = sentences(report)
     assert "unfold" in sentence
-    assert "mobilevit_v2_export.py" in sentence
+    assert "distill/models/mobilevit_export.py" in sentence
     assert "refused by tflite-runtime 2.11.0 and accepted by tflite-runtime 2.12.0" in sentence
 
 

@@ -19,7 +19,7 @@ _FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # Those that take a name after a colon, and the option it becomes.
 _NAMED = {"nnapi": ("--use_nnapi=true", "--nnapi_accelerator_name="), "external": ("--external_delegate_path=",)}
 # What is run without --delegates.
-DEFAULTS = {"adb": ("xnnpack", "gpu", "nnapi"), "ssh": ("xnnpack",)}
+DEFAULTS = {"adb": ("xnnpack", "gpu", "nnapi"), "ssh": ("xnnpack",), "host": ("xnnpack",)}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ class DeviceRun:
     """Measurements of a device.
 
     Attributes:
-        name: `adb:SERIAL` or `ssh:HOST`.
+        name: `adb:SERIAL`, `ssh:HOST` or `host`.
         benchmark_sha256: of the program that measured.
         delegated: what the delegate executes of each row: `all`, or a number of kernels and of nodes.
         init_ms: time to load the file and prepare the delegate.

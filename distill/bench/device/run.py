@@ -45,7 +45,7 @@ def bench_device(
 
     Args:
         models: `.tflite` files.
-        target: `adb`, `adb:SERIAL` or `ssh:[USER@]HOST[:PORT]`.
+        target: `adb`, `adb:SERIAL`, `ssh:[USER@]HOST[:PORT]` or `host`.
         benchmark_model: the program, built for the device.
         delegates: see `parse_delegates`; by default those that such devices often have.
         threads: see `thread_counts`; `max` is every core of the device. Delegates other than `cpu` and `xnnpack` run

@@ -8,6 +8,7 @@ from distill.errors import ConfigError
     ("text", "target"),
     [
         ("adb", Target("adb")),
+        ("host", Target("host")),
         ("adb:emulator-5554", Target("adb", "emulator-5554")),
         ("adb:192.168.1.7:5555", Target("adb", "192.168.1.7:5555")),
         ("ssh:board", Target("ssh", "board")),
@@ -20,7 +21,21 @@ def test_forms_of_targets(text: str, target: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "adb:", "ssh", "ssh:", "usb", "ssh:-oProxyCommand=x", "adb:-s", "ssh:a b", "ssh:h:port", "cuda:1"]
+    "text",
+    [
+        "",
+        "adb:",
+        "host:",
+        "host:a",
+        "ssh",
+        "ssh:",
+        "usb",
+        "ssh:-oProxyCommand=x",
+        "adb:-s",
+        "ssh:a b",
+        "ssh:h:port",
+        "cuda:1",
+    ],
 )
 def test_other_forms_and_options_in_disguise_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="unknown device; give adb, adb:SERIAL, ssh:"):
