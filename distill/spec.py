@@ -5,7 +5,7 @@ SHA-256, so that a model is never run with another model's crop.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,15 +140,15 @@ def read_sidecar(model: str | Path) -> ModelSpec:
     """
     if not Path(model).is_file():
         raise CheckpointError(f"{model}: no such model file; make one with `distill export`")
-    return read_description(model, _FORMAT, lambda raw: ModelSpec.from_dict(raw["spec"]), "a model description")
+    return read_description(model, (_FORMAT,), lambda raw: ModelSpec.from_dict(raw["spec"]), "a model description")
 
 
-def read_description(model: str | Path, format: str, parse: Callable[[dict[str, Any]], T], kind: str) -> T:
+def read_description(model: str | Path, formats: Collection[str], parse: Callable[[dict[str, Any]], T], kind: str) -> T:
     """Read `NAME.json` beside a model file and verify that the two belong together.
 
     Args:
         model: the file, which must exist.
-        format: that the description must have.
+        formats: of which the description must have one.
         parse: its content -> what is returned.
         kind: what the description is, for errors.
 
@@ -162,10 +162,10 @@ def read_description(model: str | Path, format: str, parse: Callable[[dict[str, 
         if path.stat().st_size > _MAX_SIDECAR_BYTES:
             raise ValueError(f"{path.stat().st_size} bytes, at most {_MAX_SIDECAR_BYTES}")
         raw = json.loads(path.read_text())
-        if raw["format"].partition("-")[2].startswith("detector") and "detector" not in format:
+        if raw["format"].partition("-")[2].startswith("detector") and not any("detector" in f for f in formats):
             raise CheckpointError(f"{model}: a face detector; give it as --detector, and here a landmark model")
-        if raw["format"] != format:
-            raise ValueError(f"its format is {raw['format']}, not {format}")
+        if raw["format"] not in formats:
+            raise ValueError(f"its format is {raw['format']}, not {' or '.join(formats)}")
         expected, parsed = raw["sha256"], parse(raw)
     except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError, ConfigError) as error:
         reason = str(error) if isinstance(error, ConfigError) else repr(error)

@@ -31,6 +31,7 @@ def export(
     pictures: bool = False,
     rounds: int = 30,
     cross_check: bool = False,
+    decoded: int | None = None,
     log: AttachConfig = AttachConfig(),  # noqa: B008  frozen
     **options: Any,
 ) -> int:
@@ -45,6 +46,7 @@ def export(
         pictures: show the faces of --data on the page; generated faces are always shown.
         rounds: timed calls of each format.
         cross_check: also convert with litert-torch and compare (docs/how-to/cross-check.md).
+        decoded: of a detector, side in pixels of a fixed input, for files that return boxes, scores and points.
         log: run that the files are recorded in.
         options: the other fields of `ExportConfig`.
     """

@@ -7,7 +7,7 @@ from distill.errors import CheckpointError, ConfigError
 from distill.options.words import explicit_options
 
 # Options of an export that a detector has.
-_OPTIONS = ("config", "log", "model", "modes", "out", "runtime", "stem")
+_OPTIONS = ("config", "decoded", "log", "model", "modes", "out", "runtime", "stem")
 
 
 def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
@@ -18,14 +18,11 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
         argv: command line.
 
     Raises:
-        ConfigError: one that an export of a detector does not have.
+        ConfigError: an option that has no effect on what `model` is.
     """
-    from distill.models.detector_checkpoint import is_detector
-
-    try:
-        if not (values["model"].is_file() and is_detector(values["model"])):
-            return None
-    except CheckpointError:  # no weights at all: the other export says what is wrong
+    if not _is_detector(values["model"]):
+        if values.get("decoded") is not None:
+            raise ConfigError("--decoded has no effect on a landmark network, whose files return points: leave it out")
         return None
     typed = explicit_options(argv)
     if others := [name for name in typed if name.partition(".")[0] not in _OPTIONS]:
@@ -36,12 +33,29 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
 
     model: Path = values["model"]
     attached_run(values["log"], model)  # before anything slow
-    stem = values["stem"] if "stem" in typed else "detector"
-    modes = values["modes"] or ("fp32", "fp16")
-    files = export_detector_checkpoint(model, values["out"], modes, stem=stem, runtime=values["runtime"])
+    decoded = values["decoded"]
+    # A name of its own: both kinds of files may lie in one folder.
+    name = "detector" if decoded is None else f"detector_decoded_{decoded}"
+    files = export_detector_checkpoint(
+        model,
+        values["out"],
+        values["modes"] or ("fp32", "fp16"),
+        stem=values["stem"] if "stem" in typed else name,
+        runtime=values["runtime"],
+        decoded=decoded,
+    )
     for file in files:
         print(file)
     tflite = [file.path for file in files if file.path.suffix == ".tflite"]
     print(f"use it: distill predict PHOTO --detector {tflite[0]}")
     record_detector_export(values["log"], model, files)
     return 0
+
+
+def _is_detector(model: Path) -> bool:
+    from distill.models.detector_checkpoint import is_detector
+
+    try:
+        return model.is_file() and is_detector(model)
+    except CheckpointError:  # no weights at all: the other export says what is wrong
+        return False

@@ -1,14 +1,15 @@
-"""Export of a face detector: PyTorch -> ONNX -> TFLite with raw output maps, for inputs of any size.
+"""Export of a face detector: PyTorch -> ONNX -> TFLite with raw output maps, or with boxes for one fixed size.
 
 The graph holds no constant sizes: the pyramid doubles its maps by depth-to-space of four copies, and the outputs are
 the maps of the heads as they are. So one file runs on every input whose sides are multiples of 32, after
-`resize_tensor_input` in TFLite. Decoding and suppression are `distill.detection.retinaface`'s, in numpy.
+`resize_tensor_input` in TFLite. Decoding and suppression are `distill.detection.retinaface`'s, in numpy. With the
+decoding in the graph (`detector_decoding`) the size is fixed, and suppression alone is left.
 """
 
 import copy
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.detection.retinaface.decode_maps import Candidates, decode_maps
-from distill.detection.retinaface.letterbox import letterbox
+from distill.detection.retinaface.decode_maps import Candidates, candidates_of
+from distill.detection.retinaface.letterbox import filled, letterbox
 from distill.detection.retinaface.net import RetinaFace
 from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.priors import AnchorConfig
 from distill.environments import ensure_environment
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
+from distill.export.detector_decoding import OUTPUTS, DecodedDetector
 from distill.export.lanes.classic import FLOAT_FILES, quantize_dynamic, quantize_unnamed, run_onnx2tf
 from distill.export.rewrites.fold_convolutions import compose
 from distill.export.rewrites.rewrite import export_form
@@ -92,7 +94,13 @@ class RawMaps(nn.Module):
         return outputs
 
 
-def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED, form: type[RawMaps] = RawMaps) -> Path:
+def export_detector_onnx(
+    net: RetinaFace,
+    path: str | Path,
+    side: int = _TRACED,
+    form: Callable[[RetinaFace], nn.Module] = RawMaps,
+    names: Sequence[str] | None = None,
+) -> Path:
     """Write a detector as ONNX for square inputs of one side.
 
     Args:
@@ -100,6 +108,7 @@ def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED,
         path: of the file.
         side: of the input in pixels.
         form: what the graph computes.
+        names: of its outputs.
 
     Raises:
         ExportError: an operator without an ONNX form.
@@ -111,12 +120,22 @@ def export_detector_onnx(net: RetinaFace, path: str | Path, side: int = _TRACED,
                 warnings.simplefilter("ignore")  # the legacy exporter announces its end
                 inputs = (torch.rand(1, side, side, 3),)
                 torch.onnx.export(
-                    shipped, inputs, str(temporary), input_names=[INPUT], opset_version=OPSET, dynamo=False
-                )
+                    shipped, inputs, str(temporary), input_names=[INPUT], output_names=names, opset_version=OPSET,
+                    dynamo=False,
+                )  # fmt: skip
         except (RuntimeError, AssertionError, torch.onnx.errors.OnnxExporterError) as error:
             raise ExportError(f"the detector has no ONNX form: {str(error).strip().splitlines()[0][:200]}") from error
         onnx.save(compose(simplify(temporary)), str(temporary))
     return Path(path)
+
+
+def export_decoded_onnx(net: RetinaFace, path: str | Path, side: int) -> Path:
+    """Write a detector with its decoding as ONNX; see `export_detector_onnx`."""
+
+    def decoded(shipped: RetinaFace) -> nn.Module:
+        return DecodedDetector(RawMaps(shipped), net.config.anchors, side)
+
+    return export_detector_onnx(net, path, side, decoded, OUTPUTS)
 
 
 def with_free_sides(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -149,6 +168,7 @@ def export_detector(
     photos: Sequence[Photo] = (),
     runtime: str = "2.11.0",
     timeout_s: float = 1800,
+    decoded: int | None = None,
 ) -> DetectorExport:
     """Convert a detector to `OUT/STEM.onnx` and `OUT/STEM_MODE.tflite`; all operators must run on `runtime`.
 
@@ -160,26 +180,28 @@ def export_detector(
         photos: training photos that show int8 the range of every activation.
         runtime: oldest TFLite runtime that must have every operator.
         timeout_s: for each converter.
+        decoded: side in pixels of a fixed square input, for files that return boxes, scores and points.
 
     Raises:
-        ConfigError: an unknown mode, or int8 without photos.
+        ConfigError: an unknown mode, int8 without photos, or a side that is no multiple of 32.
         ExportError: a converter failed, or an operator that the runtime lacks; then no TFLite file was written.
     """
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise ConfigError(f"unknown mode '{unknown[0]}' of a detector: give some of {', '.join(MODES)}")
     if "int8" in modes and not photos:
         raise ConfigError("int8 needs photos to find the ranges of activations")
-    out, python = Path(out), ensure_environment("classic")
+    out, python, side = Path(out), ensure_environment("classic"), decoded or _TRACED
     with tempfile.TemporaryDirectory(prefix="detector-") as name:
         folder = Path(name)
-        onnx_path = export_detector_onnx(net, folder / "net.onnx")
+        write = export_detector_onnx if decoded is None else export_decoded_onnx
+        onnx_path = write(net, folder / "net.onnx", side)
         made = run_onnx2tf(onnx_path, folder, timeout_s, python)
         content = {mode: made / FLOAT_FILES[mode] for mode in modes if mode in FLOAT_FILES}
         if "dynamic" in modes:
             content["dynamic"] = quantize_dynamic(made, folder, timeout_s, python)
         if "int8" in modes:
-            inputs = calibration_inputs(photos)
-            content["int8"] = quantize_unnamed(made, _TRACED, inputs, folder, timeout_s, python)
+            inputs = calibration_inputs(photos, decoded)
+            content["int8"] = quantize_unnamed(made, side, inputs, folder, timeout_s, python)
         ops = {mode: check_model(path, runtime) for mode, path in content.items()}
         for report in ops.values():
             require_ops(report)
@@ -188,18 +210,20 @@ def export_detector(
             write_bytes(path, content[mode].read_bytes())
         files = {"onnx": out / f"{stem}.onnx", **files}
         with atomic_path(files["onnx"]) as temporary:
-            onnx.save(with_free_sides(onnx.load(str(onnx_path))), str(temporary))
+            model = onnx.load(str(onnx_path))
+            onnx.save(with_free_sides(model) if decoded is None else model, str(temporary))
     return DetectorExport(files, ops)
 
 
-def calibration_inputs(photos: Sequence[Photo]) -> Iterator[NDArray[np.float32]]:
-    """Yield photos (1, h, w, 3) in [0, 1] at all `_CALIBRATED` sizes.
+def calibration_inputs(photos: Sequence[Photo], side: int | None = None) -> Iterator[NDArray[np.float32]]:
+    """Yield photos (1, h, w, 3) in [0, 1] at all `_CALIBRATED` sizes, or filled up to a fixed side at those up to it.
 
     Faces are larger in larger inputs: activations of the coarse feature maps reach twice as far at 320 px as at 160.
     """
-    for size in _CALIBRATED:
+    for size in _CALIBRATED if side is None else sorted({min(size, side) for size in _CALIBRATED}):
         for photo in photos:
-            yield letterbox(photo, size).image[None].astype(np.float32) / 255
+            image = letterbox(photo, size).image
+            yield (image if side is None else filled(image, side, side))[None].astype(np.float32) / 255
 
 
 class TorchMaps:
@@ -215,11 +239,26 @@ class TorchMaps:
 
 
 def box_parity(
-    net: RetinaFace, path: Path, anchors: AnchorConfig, photos: Sequence[Photo], size: int, min_score: float
+    net: RetinaFace,
+    path: Path,
+    anchors: AnchorConfig,
+    photos: Sequence[Photo],
+    size: int,
+    min_score: float,
+    decoded: bool = False,
 ) -> dict[str, float]:
     """Return how far the boxes and scores of an exported file lie from PyTorch's.
 
     Corners are those of all priors of at least `min_score`, and of the best one of every photo; scores are of all.
+
+    Args:
+        net: detector.
+        path: of the file.
+        anchors: prior boxes.
+        photos: shown to both.
+        size: longer side of the input in pixels.
+        min_score: in [0, 1].
+        decoded: the file has a square input of this size and decodes its outputs itself.
 
     Returns:
         `priors` compared, `mean_px` and `max_px` of the corners in pixels of the input, `max_score`.
@@ -231,9 +270,9 @@ def box_parity(
         list[NDArray[np.float64]](),
     )
     for photo in photos:
-        image = letterbox(photo, size).image
+        image = letterbox(photo, size, square=decoded).image
         height, width = image.shape[:2]
-        true, found = (decode_maps(maps, anchors, width, height, 0.0) for maps in (exact(image), exported(image)))
+        true, found = (candidates_of(maps, anchors, width, height, 0.0) for maps in (exact(image), exported(image)))
         kept = true.scores >= min(min_score, float(true.scores.max()))
         corners.append(np.abs(_select(true, kept).boxes - _select(found, kept).boxes).ravel())
         scores.append(np.abs(true.scores - found.scores))

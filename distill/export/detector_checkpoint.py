@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from distill.data.photos.build import split_photos
-from distill.data.photos.config import PasteSetConfig
+from distill.data.photos.config import PasteSetConfig, PhotoDataConfig
 from distill.data.photos.paste_faces import WITH_JAW
 from distill.data.photos.records import PhotoRecord
 from distill.data.photos.stored_config import photos_of_run
@@ -22,6 +22,7 @@ from distill.data.records import FaceRecord
 from distill.data.synthetic.render import render_face
 from distill.detection.metrics import average_precision
 from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.retinaface.priors import AnchorConfig
 from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
 from distill.errors import ExportError
 from distill.export.detector import box_parity, export_detector
@@ -96,6 +97,7 @@ def export_detector_checkpoint(
     *,
     stem: str = "detector",
     runtime: str = "2.11.0",
+    decoded: int | None = None,
 ) -> list[DetectorFile]:
     """Convert a detector's checkpoint; nothing is in `out` unless every file is near enough to PyTorch.
 
@@ -105,26 +107,27 @@ def export_detector_checkpoint(
         modes: of fp32, fp16, dynamic and int8; int8 needs the run's photos.
         stem: of the files' names.
         runtime: oldest TFLite runtime that must have every operator.
+        decoded: side in pixels of a fixed square input, for files that return boxes, scores and points.
 
     Raises:
         CheckpointError: no detector.
-        ConfigError: an unknown mode, or int8 without photos.
+        ConfigError: an unknown mode, int8 without photos, or a side that a fixed input cannot have.
         ExportError: a converter failed, or a file is too far from PyTorch, in pixels or in average precision.
     """
     checkpoint = Path(checkpoint)
     net, spec = load_detector(checkpoint)
     data = photos_of_run(checkpoint)
+    described = _described(spec.anchors, data, decoded)
     train, held_out = ([], []) if data is None else split_photos(data.sets)
     jaws = [] if data is None else faces_with_jaw(data.paste)
     folder = Path(out) if out is not None else checkpoint.parent / "export"
     with tempfile.TemporaryDirectory(prefix="detector-files-") as name:
         shown = [read_image(photo.image) for photo in train[:_CALIBRATION_PHOTOS]]
-        made = export_detector(net, name, stem, modes, shown, runtime)
+        made = export_detector(net, name, stem, modes, shown, runtime, decoded=decoded)
         compared = [read_image(photo.image) for photo in held_out[:_PARITY_PHOTOS]] or generated_photos()
-        described = DetectorFileSpec(spec.anchors) if data is None else DetectorFileSpec(spec.anchors, data.val_size)
         files, exact = [], None
         for mode, path in made.files.items():
-            parity = box_parity(net, path, spec.anchors, compared, described.size, _COMPARED_SCORE)
+            parity = box_parity(net, path, spec.anchors, compared, described.size, _COMPARED_SCORE, described.decoded)
             if parity["mean_px"] > GATES[mode]:
                 far = f"{parity['mean_px']:.3f} px from PyTorch, more than {GATES[mode]}"
                 raise ExportError(f"{path.name}: corners of boxes are {far}; leave the mode {mode} out")
@@ -134,6 +137,13 @@ def export_detector_checkpoint(
             exact = file.ap if mode == "onnx" else exact
             files.append(require_precision(replace(file, torch_ap=exact), AP_GATES[mode], held_out))
         return [_publish(file, folder) for file in files]
+
+
+def _described(anchors: AnchorConfig, data: PhotoDataConfig | None, decoded: int | None) -> DetectorFileSpec:
+    """Return the description of the files before anything is measured."""
+    if decoded is not None:
+        return DetectorFileSpec(anchors, decoded, decoded=True)
+    return DetectorFileSpec(anchors) if data is None else DetectorFileSpec(anchors, data.val_size)
 
 
 def require_precision(file: DetectorFile, gate: float, photos: Sequence[PhotoRecord]) -> DetectorFile:

@@ -69,6 +69,20 @@ def decoder_of(operators: Sequence[Operator]) -> set[Operator]:
     return found
 
 
+def ends_of(operators: Sequence[Operator]) -> set[Operator]:
+    """Return the operators from the outputs back to the last layers with weights, these included."""
+    writers = {tensor: operator for operator in operators for tensor in operator.outputs}
+    read = {tensor for operator in operators for tensor in operator.present_inputs}
+    found, open_ends = set[Operator](), [each for each in operators if read.isdisjoint(each.outputs)]
+    while open_ends:
+        operator = open_ends.pop()
+        found.add(operator)
+        if operator.op not in LAYERS:
+            before = [writers[tensor] for tensor in operator.present_inputs if tensor in writers]
+            open_ends += [each for each in before if each not in found]
+    return found
+
+
 def stem_of(operators: Sequence[Operator], image: Tensor) -> list[Operator]:
     """Return the operators from the image to the first layer with weights whose output is smaller.
 

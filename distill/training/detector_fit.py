@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 
 from distill.data.photos.build import build_photos
 from distill.data.photos.datamodule import PhotoData
+from distill.detection.retinaface.distillation import DetectorKDConfig
 from distill.detection.retinaface.loss import DetectionLoss
 from distill.detection.retinaface.net import RetinaFace, mobilenet_v2
 from distill.detection.retinaface.priors import MULTIPLE
@@ -213,6 +214,8 @@ def _require_started(folder: Path, config: DetectorConfig) -> None:
     if not (folder / "config.yaml").is_file():
         raise CheckpointError(f"{path}: nothing to resume; start the run without --resume")
     before, now = yaml.safe_load((folder / "config.yaml").read_text()), plain_config(config)
+    if "kd" in before:  # runs of before the distillation of features
+        before["kd"] = {"features": DetectorKDConfig().features, **before["kd"]}
     for content in (before, now):
         content["trainer"] = {name: v for name, v in content["trainer"].items() if name not in _FREE_TRAINER}
         content["batch_size"] = content["data"]["batch_size"]

@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill.data.photos.dataset import PhotoBatch, PhotoDataset
 from distill.detection.metrics import PhotoMatch, average_precision, match_photo, recall, score_at_false_rate
 from distill.detection.retinaface.decode import DecodeConfig, decode
-from distill.detection.retinaface.distillation import DetectorKDConfig, distillation_terms
+from distill.detection.retinaface.distillation import DetectorFeatureLoss, DetectorKDConfig, distillation_terms
 from distill.detection.retinaface.letterbox import letterbox, to_photo
 from distill.detection.retinaface.loss import DetectionLoss, Faces
 from distill.detection.retinaface.net import RawDetections, RetinaFace
 from distill.models.detector_checkpoint import DetectorSpec
-from distill.training.base_task import BaseTask
+from distill.training.base_task import BaseTask, parameter_groups
 from distill.training.config import OptimConfig
 from distill.training.tasks import as_floats
 
@@ -58,6 +58,8 @@ class DetectorTask(BaseTask):
         # In a list, so that it is neither trained nor stored with the student.
         self._teacher = [] if teacher is None else [teacher.to(memory_format=torch.channels_last)]
         self.kd = kd or DetectorKDConfig()
+        # Trained beside the network and stored for a resumption, but no part of `net`.
+        self.feature = self._feature_loss(net, teacher)
         self._matches: list[PhotoMatch] = []
 
     def forward(self, images: Tensor) -> RawDetections:
@@ -68,15 +70,38 @@ class DetectorTask(BaseTask):
     def training_step(self, batch: PhotoBatch, batch_idx: int) -> dict[str, Tensor]:
         height, width = batch["image"].shape[-2:]
         images = as_floats(batch["image"])
-        raw = self(images)
+        with self.rounding():
+            raw, features = self.net.with_features(images)  # type: ignore[operator]
         faces = [Faces(*face) for face in zip(batch["boxes"], batch["ignored"], batch["points"], strict=True)]
         losses: dict[str, Tensor] = self.loss(raw, faces, width, height)
         for teacher in self._teacher:
-            with torch.no_grad():
-                wanted = teacher.to(self.device)(images)
-            terms = distillation_terms(raw, wanted, self.kd)
+            terms = self._distilled(teacher, images, raw, features)
             losses = {**losses, **terms, "loss": losses["loss"] + torch.stack(list(terms.values())).sum()}
         return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
+
+    def _distilled(
+        self, teacher: RetinaFace, images: Tensor, raw: RawDetections, features: list[Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the weighted terms of the distillation."""
+        with torch.no_grad():
+            wanted, wanted_features = teacher.to(self.device).with_features(images)
+        terms = distillation_terms(raw, wanted, self.kd)
+        if self.feature is not None:
+            terms["kd_features"] = self.kd.features * self.feature(features, wanted_features, wanted.logits)
+        return terms
+
+    def _feature_loss(self, net: RetinaFace, teacher: RetinaFace | None) -> DetectorFeatureLoss | None:
+        if teacher is None or not self.kd.features:
+            return None
+        levels = len(self.spec.anchors.strides)
+        return DetectorFeatureLoss(net.config.pyramid_or_default, teacher.config.pyramid_or_default, levels)
+
+    def trained(self) -> list[nn.Parameter]:
+        return super().trained() + ([] if self.feature is None else list(self.feature.parameters()))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        groups = super().parameter_groups()
+        return groups + ([] if self.feature is None else parameter_groups(self.feature, self.optim))
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         scene = self.val.scenes[int(batch[0])]

@@ -24,7 +24,7 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.errors import ConfigError, ExportError
 from distill.export import detector_checkpoint
-from distill.export.detector import MODES, DetectorExport, export_detector_onnx, with_free_sides
+from distill.export.detector import MODES, DetectorExport, export_decoded_onnx, export_detector_onnx, with_free_sides
 from distill.export.detector_checkpoint import (
     AP_GATES,
     GATES,
@@ -62,7 +62,7 @@ def run(data: PhotoDataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (folder / "config.yaml").write_text(yaml.safe_dump(plain_config(DetectorConfig(data=data))))
     (folder / "metrics.csv").write_text("step,name,value\n")
 
-    def converted(net: Any, out: str, stem: str, modes: Sequence[str], photos: Any, runtime: str) -> DetectorExport:
+    def converted(net: Any, out: str, stem: str, modes: Sequence[str], *rest: Any, **options: Any) -> DetectorExport:
         files = {}
         for mode in modes:
             released = bundled_detector("retinaface_int8" if mode == "int8" else "retinaface")
@@ -79,10 +79,10 @@ def with_onnx(run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run whose export also makes the ONNX file, as the real one does."""
     converted = detector_checkpoint.export_detector
 
-    def both(net: Any, out: str, stem: str, *rest: Any) -> DetectorExport:
+    def both(net: Any, out: str, stem: str, *rest: Any, **options: Any) -> DetectorExport:
         path = export_detector_onnx(net, Path(out) / f"{stem}.onnx")
         onnx.save(with_free_sides(onnx.load(str(path))), str(path))
-        return DetectorExport({"onnx": path, **converted(net, out, stem, *rest).files}, {})
+        return DetectorExport({"onnx": path, **converted(net, out, stem, *rest, **options).files}, {})
 
     monkeypatch.setattr(detector_checkpoint, "export_detector", both)
     return run
@@ -111,6 +111,22 @@ def test_a_file_has_its_score_and_calibration_from_the_photos_of_the_run(run: Pa
 
 def test_every_format_has_a_gate() -> None:
     assert set(GATES) == set(AP_GATES) == {"onnx", *MODES}
+
+
+def test_a_file_with_decoding_is_described_with_its_side(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def decoded(net: Any, out: str, stem: str, *rest: Any, decoded: int) -> DetectorExport:
+        return DetectorExport({"onnx": export_decoded_onnx(net, Path(out) / f"{stem}.onnx", decoded)}, {})
+
+    monkeypatch.setattr(detector_checkpoint, "export_detector", decoded)
+    words = ["export", str(run / "best.safetensors"), "--modes", "[fp16]", "--log.wandb", "disabled", "--decoded"]
+    assert main([*words, "200"]) == 2
+    assert "size 200 must be a multiple of 32" in capsys.readouterr().err
+    (file,) = export_detector_checkpoint(run / "best.safetensors", decoded=160)
+    assert file.parity["mean_px"] < GATES["onnx"]
+    spec = read_detector_sidecar(run / "export" / "detector.onnx")
+    assert (spec.size, spec.decoded, bool(spec.to_box)) == (160, True, True)
 
 
 @pytest.mark.slow
@@ -196,7 +212,10 @@ def test_other_models_are_left_to_the_export_of_landmark_networks(tmp_path: Path
     assert export_if_detector({"model": tmp_path / "absent.ckpt"}, []) is None
     (tmp_path / "text.ckpt").write_text("no weights")
     assert export_if_detector({"model": tmp_path / "text.ckpt"}, []) is None
-    assert export_if_detector({"model": WEIGHTS.with_name("efld_51_128.safetensors")}, []) is None
+    landmarks = {"model": WEIGHTS.with_name("efld_51_128.safetensors")}
+    assert export_if_detector(landmarks, []) is None
+    with pytest.raises(ConfigError, match="--decoded has no effect on a landmark network"):
+        export_if_detector({**landmarks, "decoded": 320}, [])
 
 
 def test_files_are_described_by_a_plain_mapping(run: Path) -> None:

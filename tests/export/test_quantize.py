@@ -3,7 +3,7 @@ import pytest
 from distill.errors import ConfigError
 from distill.export.config import QuantizeConfig
 from distill.export.pipeline import ExportResult
-from distill.export.quantize import decoder_of, float_operators, stem_of
+from distill.export.quantize import decoder_of, ends_of, float_operators, stem_of
 from distill.tflite.model import Operator, Tensor
 from distill.tflite.serialization import read_model
 from distill.tflite.weight_quantization import quantize_weights
@@ -49,6 +49,17 @@ def test_the_layer_that_gives_coordinates_is_part_of_the_decoder() -> None:
     """In 8 bits its result has steps of 1/256 of the crop."""
     operators = [operator for operator, _ in regression_net()]
     assert decoder_of(operators) == set(operators[3:])
+
+
+def test_the_ends_reach_back_to_the_last_layers_of_every_output() -> None:
+    maps = [Tensor("FLOAT32", (1, side, side, 4)) for side in (8, 4)]
+    body = Operator("CONV_2D", [Tensor("FLOAT32", (1, 8, 8, 3))], [maps[0]])
+    coarse = Operator("CONV_2D", [maps[0]], [maps[1]])
+    heads = [Operator("CONV_2D", [given], [Tensor("FLOAT32", given.shape)]) for given in maps]
+    joined = Operator("CONCATENATION", [head.outputs[0] for head in heads], [Tensor("FLOAT32", (80, 4))])
+    raised = Operator("EXP", [joined.outputs[0]], [Tensor("FLOAT32", (80, 4))])
+    assert ends_of([body, coarse, *heads, joined, raised]) == {*heads, joined, raised}
+    assert ends_of([body, coarse, *heads]) == set(heads), "where the maps are the outputs"
 
 
 def test_the_stem_ends_with_the_first_layer_and_has_what_is_computed_from_the_image_alone() -> None:

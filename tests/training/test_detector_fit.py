@@ -17,16 +17,17 @@ from distill.data.photos.build import build_photos
 from distill.data.photos.config import PasteSetConfig, PhotoDataConfig, PhotoSetConfig, SceneConfig
 from distill.detection.retinaface.anchors import AnchorConfig, anchor_boxes
 from distill.detection.retinaface.coding import corners
+from distill.detection.retinaface.distillation import DetectorKDConfig
 from distill.detection.retinaface.loss import Faces
 from distill.detection.retinaface.matching import NOT_COUNTED, MatchConfig, match
 from distill.detection.retinaface.net import RetinaFace
 from distill.errors import ConfigError
 from distill.files import sha256
-from distill.models.detector_checkpoint import DetectorSpec, save_detector
+from distill.models.detector_checkpoint import DetectorSpec, load_detector, save_detector
 from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.config import LogConfig, OptimConfig, TrainerConfig
 from distill.training.detector_config import DetectorConfig, DetectorModelConfig
-from distill.training.detector_fit import train_detector
+from distill.training.detector_fit import _require_started, train_detector
 from distill.training.detector_task import DetectorTask
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
@@ -218,7 +219,8 @@ def student(config: DetectorConfig, whole: Path) -> DetectorConfig:
     data = replace(config.data, unlabelled=[config.data.sets[0].images])
     trainer = replace(config.trainer, epochs=1)
     log = LogConfig(wandb="disabled", every=3)
-    return replace(config, name="student", data=data, teacher=whole / "last.ckpt", trainer=trainer, log=log)
+    kd = DetectorKDConfig(features=0.5)
+    return replace(config, name="student", data=data, teacher=whole / "last.ckpt", kd=kd, trainer=trainer, log=log)
 
 
 def test_a_student_learns_from_a_teacher_and_is_resumed_bit_by_bit(
@@ -226,12 +228,15 @@ def test_a_student_learns_from_a_teacher_and_is_resumed_bit_by_bit(
 ) -> None:
     folder = train_detector(student)
     rows = read_rows(folder / "metrics.csv")
-    assert {"train/kd_score", "train/kd_box", "train/kd_points"} <= {name for _, name, _ in rows}
+    terms = {"train/kd_score", "train/kd_box", "train/kd_points", "train/kd_features"}
+    assert terms <= {name for _, name, _ in rows}
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["teacher"] == sha256(whole / "last.ckpt")
     assert summary["train_photos"] == 8 + 10
     trained = checkpoint(folder)
     assert not any("teacher" in name for name in trained["state_dict"])
+    assert sum(name.startswith("feature.align.") for name in trained["state_dict"]) == 2 * 3
+    assert not any("align" in name for name in load_detector(folder / "best.ckpt")[0].state_dict())
     resumed = checkpoint(train_interrupted(replace(student, name="cut_student"), monkeypatch))
     for name, value in trained["state_dict"].items():
         assert torch.equal(value, resumed["state_dict"][name]), name
@@ -245,6 +250,22 @@ def test_another_teacher_is_refused_on_resume(student: DetectorConfig, tmp_path:
     save_detector(other, net, DetectorSpec(0.25, net.config.pyramid_or_default, student.model.anchors))
     with pytest.raises(ConfigError, match="was started with teacher"):
         train_detector(replace(student, resume=True, teacher=other))
+
+
+def test_a_run_of_before_the_distillation_of_features_is_resumed(whole: Path, config: DetectorConfig) -> None:
+    stored = yaml.safe_load((whole / "config.yaml").read_text())
+    folder = whole.with_name("before")
+    folder.mkdir()
+    del stored["kd"]["features"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(stored))
+    _require_started(folder, replace(config, name="before"))
+    with pytest.raises(ConfigError, match="--kd was"):
+        _require_started(folder, replace(config, name="before", kd=DetectorKDConfig(features=1.0)))
+
+
+def test_the_distillation_of_features_needs_a_teacher(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detector", "--kd.features", "1"]) == 2
+    assert "--kd.features has no effect here: it needs a teacher" in capsys.readouterr().err
 
 
 def test_photos_without_boxes_are_background_to_nobody(student: DetectorConfig) -> None:

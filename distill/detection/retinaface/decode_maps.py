@@ -1,4 +1,4 @@
-"""Decode the output maps of an exported RetinaFace to boxes, scores and points, in numpy."""
+"""Boxes, scores and points from the outputs of an exported RetinaFace, in numpy, which decodes maps."""
 
 import math
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 # Values of a prior: score, box, five points.
 PARTS = (1, 4, 10)
+# Axes of boxes, scores and points where the file decodes them.
+_DECODED_AXES = (2, 1, 3)
 
 
 class Candidates(NamedTuple):
@@ -58,6 +60,26 @@ def joined_outputs(maps: Sequence[NDArray[np.floating]], anchors: AnchorConfig) 
             raise CheckpointError(f"the detector's outputs are {shapes}, which its anchors do not fit; export it again")
         outputs.append(np.concatenate([m.reshape(-1, values) for m in found]))
     return [outputs[0][:, 0], *outputs[1:]]
+
+
+def candidates_of(
+    outputs: Sequence[NDArray[np.floating]], anchors: AnchorConfig, width: int, height: int, min_score: float
+) -> Candidates:
+    """Return the priors of at least `min_score` of any detector file; arguments are those of `decode_maps`.
+
+    Args:
+        outputs: maps (1, rows, columns, channels), or boxes (n, 4), scores (n,) and points (n, 5, 2) of a file that
+            decodes them itself; converters do not keep their order.
+
+    Raises:
+        CheckpointError: neither of the two.
+    """
+    by_axes = {output.ndim: output for output in outputs}
+    if set(by_axes) != set(_DECODED_AXES) or len(outputs) != len(_DECODED_AXES):
+        return decode_maps(outputs, anchors, width, height, min_score)
+    boxes, scores, points = (by_axes[axes] for axes in _DECODED_AXES)
+    kept = np.flatnonzero(scores >= min_score)
+    return Candidates(*(values[kept].astype(np.float64) for values in (boxes, scores, points)))
 
 
 def decode_maps(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from distill.detection.boxes import group, tile_windows
 from distill.detection.detection import Detection
 from distill.detection.retinaface.box_calibration import calibrated
-from distill.detection.retinaface.decode_maps import Candidates, concatenate, decode_maps
+from distill.detection.retinaface.decode_maps import Candidates, candidates_of, concatenate
 from distill.detection.retinaface.letterbox import letterbox, to_photo
 from distill.detection.retinaface.net_file import Maps, NetFile
 from distill.detection.retinaface.priors import MULTIPLE
@@ -57,17 +57,20 @@ class MapDetector:
         """Take a network.
 
         Args:
-            net: an image (h, w, 3) uint8 RGB, sides multiples of 32 -> output maps (1, rows, columns, channels).
+            net: an image (h, w, 3) uint8 RGB, sides multiples of 32 -> what `candidates_of` takes.
             spec: its prior boxes, size, score and calibration.
-            size: longest side of the input in pixels, a multiple of 32; by default that of `spec`.
+            size: longest side of the input in pixels, a multiple of 32; by default that of `spec`, and no other where
+                that is fixed.
             min_score: faces below are left out; by default the operating threshold of `spec`.
 
         Raises:
-            ConfigError: a size that is no multiple of 32, or a score outside [0, 1].
+            ConfigError: a size that is no multiple of 32 or not the fixed one, or a score outside [0, 1].
         """
         self.spec = spec
         self.size = spec.size if size is None else size
         self.min_score = spec.min_score if min_score is None else min_score
+        if spec.decoded and self.size != spec.size:
+            raise ConfigError(f"this detector file has a fixed input of {spec.size} px: leave --detector_size out")
         if self.size < MULTIPLE or self.size % MULTIPLE:
             raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
         if not 0 <= self.min_score <= 1:
@@ -134,7 +137,7 @@ class MapDetector:
         left, top, right, bottom = (int(edge) for edge in np.rint(edges).ravel())
         inputs = letterbox(level.pixels[top:bottom, left:right], size)
         height, width = inputs.image.shape[:2]
-        found = decode_maps(self._net(inputs.image), self.spec.anchors, width, height, self.min_score)
+        found = candidates_of(self._net(inputs.image), self.spec.anchors, width, height, self.min_score)
         origin = np.array([left, top], np.float64)
         boxes = level.to_whole(to_photo(found.boxes, inputs.scale).reshape(-1, 2, 2) + origin)
         points = level.to_whole(to_photo(found.points, inputs.scale) + origin)
@@ -151,15 +154,17 @@ class RetinaFaceDetector(MapDetector):
 
         Args:
             path: `.tflite` or `.onnx` with its `.json` beside it.
-            size: longest side of the input in pixels, a multiple of 32; by default that of the file.
+            size: longest side of the input in pixels, a multiple of 32; by default that of the file, and no other where
+                that is fixed.
             threads: threads of the network.
             min_score: faces below are left out; by default the file's operating threshold.
 
         Raises:
             CheckpointError: a missing or broken file.
-            ConfigError: a size that is no multiple of 32, a score outside [0, 1], or no runtime.
+            ConfigError: a size that is no multiple of 32 or not the fixed one, a score outside [0, 1], or no runtime.
         """
-        super().__init__(NetFile(path, threads), read_detector_sidecar(path), size, min_score)
+        spec = read_detector_sidecar(path)
+        super().__init__(NetFile(path, threads, spec.fixed_side), spec, size, min_score)
 
 
 def _suppressed(found: Candidates, inside: float) -> Candidates:

@@ -37,10 +37,15 @@ def letterbox(photo: Photo, size: int, square: bool = False) -> Letterboxed:
     inner = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     scaled = cv2.resize(photo, inner, interpolation=method)
-    sides = (size, size) if square else tuple(-(-side // MULTIPLE) * MULTIPLE for side in inner)
-    image = np.full((sides[1], sides[0], 3), FILL, np.uint8)
-    image[: inner[1], : inner[0]] = scaled
-    return Letterboxed(image, scale)
+    width, height = (size, size) if square else tuple(-(-side // MULTIPLE) * MULTIPLE for side in inner)
+    return Letterboxed(filled(scaled, width, height), scale)
+
+
+def filled(image: Photo, width: int, height: int) -> Photo:
+    """Return an image filled up at the right and the bottom; it is at most as wide and as high."""
+    whole = np.full((height, width, 3), FILL, np.uint8)
+    whole[: image.shape[0], : image.shape[1]] = image
+    return whole
 
 
 def to_photo(pixels: NDArray[np.floating], scale: float) -> NDArray[np.floating]:

@@ -100,10 +100,17 @@ class RetinaFace(nn.Module):
         self.register_buffer("std", torch.tensor(_STD).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> RawDetections:
+        return self.with_features(images)[0]
+
+    def with_features(self, images: Float[Tensor, "b 3 h w"]) -> tuple[RawDetections, list[Float[Tensor, "b c h w"]]]:
+        """Return the outputs and the maps that the heads read, those of the context modules, finest first."""
         maps = self.pyramid(self.backbone((images - self.mean) / self.std))
-        parts = [head(context(x)) for head, context, x in zip(self.heads, self.context, maps, strict=True)]
+        features, parts = list[Tensor](), []
+        for head, context, x in zip(self.heads, self.context, maps, strict=True):
+            features.append(context(x))
+            parts.append(head(features[-1]))
         logits, boxes, points = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
-        return RawDetections(logits, boxes, points)
+        return RawDetections(logits, boxes, points), features
 
 
 def mobilenet_v2(width: float, features: bool = True) -> nn.Module:

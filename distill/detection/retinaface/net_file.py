@@ -1,4 +1,4 @@
-"""Exported RetinaFace networks, TFLite or ONNX, on inputs of any size."""
+"""Exported RetinaFace networks, TFLite or ONNX, on inputs of any size or of one fixed size."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.detection.retinaface.letterbox import filled
 from distill.errors import CheckpointError, ConfigError
 from distill.images import Photo
 from distill.onnx_file import require_embedded
@@ -21,13 +22,19 @@ _SIZES = 4
 class NetFile:
     """A detector file: an image (h, w, 3) uint8 RGB, sides multiples of 32 -> output maps (1, rows, columns, channels).
 
+    Args:
+        path: `.tflite` or `.onnx`.
+        threads: threads of the runtime.
+        side: of the square input of a file whose size is fixed, which returns boxes, scores and points in pixels of it;
+            smaller images are filled up at the right and the bottom.
+
     Raises:
         CheckpointError: missing or broken file, or another suffix than .tflite and .onnx.
         ConfigError: the runtime of this format is not installed.
     """
 
-    def __init__(self, path: str | Path, threads: int = 1) -> None:
-        self._path = Path(path)
+    def __init__(self, path: str | Path, threads: int = 1, side: int | None = None) -> None:
+        self._path, self._side = Path(path), side
         if self._path.suffix not in (".tflite", ".onnx"):
             raise CheckpointError(f"{path}: a detector is a .tflite or .onnx file; export one from a checkpoint")
         self._threads = threads
@@ -41,6 +48,7 @@ class NetFile:
             self._session = _onnx_session(self._path, threads)
 
     def __call__(self, image: Photo) -> Maps:
+        image = image if self._side is None else filled(image, self._side, self._side)
         height, width = image.shape[:2]
         inputs = image.astype(np.float32)[None]
         inputs /= 255

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.detection.boxes import overlap
-from distill.detection.retinaface.decode_maps import Candidates, decode_maps
+from distill.detection.retinaface.decode_maps import Candidates, candidates_of
 from distill.detection.retinaface.priors import AnchorConfig
 from distill.geometry import apply_affine, invert_affine, similarity
 from distill.images import AnyPhoto, Photo, warp_photo
@@ -48,7 +48,7 @@ def refined(
     Args:
         photo: (h, w, 3) uint8 RGB, or a JPEG that is decoded as needed.
         found: faces after suppression, in pixels of the photo.
-        net: input image -> output maps.
+        net: input image -> outputs of the file.
         anchors: prior boxes of the network.
         config: what the network is shown of a face.
     """
@@ -72,7 +72,7 @@ def _refined_face(
     """Return box (4,) and points (5, 2) averaged over the priors that show this face; None if there are none."""
     x, y = (box[:2] + box[2:]) / 2
     affine = similarity(config.zoom * longer, float(x), float(y), config.size)
-    near = decode_maps(net(warp_photo(photo, affine, config.size)), anchors, config.size, config.size, _MIN_SCORE)
+    near = candidates_of(net(warp_photo(photo, affine, config.size)), anchors, config.size, config.size, _MIN_SCORE)
     back = invert_affine(affine)
     boxes = apply_affine(back, near.boxes.reshape(-1, 2, 2)).reshape(-1, 4).astype(np.float64)
     same = overlap(box, boxes)[0] > _MIN_IOU

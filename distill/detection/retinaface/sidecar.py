@@ -15,6 +15,12 @@ from distill.files import sha256, write_json
 from distill.spec import read_description, sidecar_path
 
 _FORMAT = "distill-detector/1"
+# Files that decode their outputs themselves. A format of their own, because programs that read the first one would take
+# boxes for maps.
+_DECODED_FORMAT = "distill-detector/2"
+_FORMATS = (_FORMAT, _DECODED_FORMAT)
+# Every part of a photo that `RetinaFaceDetector` looks at fits into a fixed input of this side.
+_LEAST_DECODED = 160
 
 
 @dataclass(frozen=True)
@@ -26,16 +32,20 @@ class DetectorFileSpec:
         size: longest side of the input in pixels, a multiple of 32.
         min_score: operating threshold, in [0, 1].
         to_box: (12, 4), from `box_calibration.features` to the tight box of the 68 points; empty: the net's own boxes.
+        decoded: the file has a fixed square input of `size` pixels, from 160 on, and returns boxes, scores and points.
     """
 
     anchors: AnchorConfig = field(default_factory=AnchorConfig)
     size: int = 640
     min_score: float = 0.5
     to_box: tuple[tuple[float, ...], ...] = ()
+    decoded: bool = False
 
     def __post_init__(self) -> None:
         if self.size < MULTIPLE or self.size % MULTIPLE:
             raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
+        if self.decoded and self.size < _LEAST_DECODED:
+            raise ConfigError(f"detector: a fixed input of {self.size} px is too small: give {_LEAST_DECODED} or more")
         if not 0 <= self.min_score <= 1:
             raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
         if self.to_box and np.shape(self.to_box) != (N_FEATURES, 4):
@@ -46,24 +56,33 @@ class DetectorFileSpec:
         """`to_box` as an array; None where there is no calibration."""
         return np.array(self.to_box) if self.to_box else None
 
+    @property
+    def fixed_side(self) -> int | None:
+        """Side of the fixed square input in pixels; None where inputs may have any size."""
+        return self.size if self.decoded else None
+
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "DetectorFileSpec":
         anchors = raw["anchors"]
         sizes = tuple(tuple(float(side) for side in sides) for sides in anchors["sizes"])
         to_box = tuple(tuple(float(value) for value in row) for row in raw["to_box"])
-        return cls(AnchorConfig(tuple(anchors["strides"]), sizes), raw["size"], raw["min_score"], to_box)
+        priors = AnchorConfig(tuple(anchors["strides"]), sizes)
+        return cls(priors, raw["size"], raw["min_score"], to_box, raw.get("decoded", False))
 
 
 def write_detector_sidecar(model: str | Path, spec: DetectorFileSpec) -> None:
     """Write `NAME.json` beside a detector file."""
-    content = {"format": _FORMAT, "sha256": sha256(model), "detector": asdict(spec)}
+    described = asdict(spec)
+    if not spec.decoded:
+        del described["decoded"]
+    content = {"format": _DECODED_FORMAT if spec.decoded else _FORMAT, "sha256": sha256(model), "detector": described}
     write_json(sidecar_path(model), content)
 
 
 def is_detector_file(model: str | Path) -> bool:
     """Return whether the description beside a file says that it is a detector; one that cannot be read says nothing."""
     try:
-        return bool(json.loads(sidecar_path(model).read_text())["format"] == _FORMAT)
+        return bool(json.loads(sidecar_path(model).read_text())["format"] in _FORMATS)
     except (OSError, ValueError, LookupError, TypeError):
         return False
 
@@ -77,5 +96,5 @@ def read_detector_sidecar(model: str | Path) -> DetectorFileSpec:
     if not Path(model).is_file():
         raise CheckpointError(f"{model}: no such detector file")
     return read_description(
-        model, _FORMAT, lambda raw: DetectorFileSpec.from_dict(raw["detector"]), "a detector's description"
+        model, _FORMATS, lambda raw: DetectorFileSpec.from_dict(raw["detector"]), "a detector's description"
     )

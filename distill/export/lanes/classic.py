@@ -16,7 +16,7 @@ from distill.environments import ensure_environment
 from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
-from distill.export.quantize import decoder_of, float_names, stem_of
+from distill.export.quantize import ends_of, float_names, stem_of
 from distill.tflite.activation_ranges import activation_ranges, with_ranges
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
@@ -114,7 +114,7 @@ def quantize_unnamed(
 ) -> Path:
     """Make an int8 file whose first layer, last layers and outputs are in floats; return its path.
 
-    For networks with several outputs, which are decoded outside of the graph. The first layer is in floats for its
+    For networks with several outputs, decoded outside of the graph or in it. The first layer is in floats for its
     time (`stem_of`), the last ones because an output in 8 bits has 256 values for what a wide map holds.
 
     Args:
@@ -137,7 +137,7 @@ def quantize_unnamed(
         run(work)
         _measure_ranges(calibrated, inputs)
         graph = read_model(calibrated).main
-        floats = [*stem_of(graph.operators, graph.inputs[0]), *decoder_of(graph.operators)] if float_ends else []
+        floats = [*stem_of(graph.operators, graph.inputs[0]), *ends_of(graph.operators)] if float_ends else []
         names = sorted(operator.outputs[-1].name for operator in floats)
         run({"calibrated": str(calibrated), "integer": [{"file": str(made), "float": names}]})
     return made

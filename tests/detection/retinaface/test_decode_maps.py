@@ -6,7 +6,7 @@ import torch
 
 from distill.detection.retinaface.anchors import AnchorConfig
 from distill.detection.retinaface.decode import DecodeConfig, decode
-from distill.detection.retinaface.decode_maps import Candidates, concatenate, decode_maps
+from distill.detection.retinaface.decode_maps import Candidates, candidates_of, concatenate, decode_maps
 from distill.detection.retinaface.net import RawDetections
 from distill.errors import CheckpointError
 
@@ -35,6 +35,19 @@ def test_equal_to_torch() -> None:
     np.testing.assert_allclose(found.scores[order], expected.scores, atol=1e-6)
     np.testing.assert_allclose(found.boxes[order], expected.boxes, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(found.points[order], expected.points, rtol=1e-4, atol=1e-3)
+
+
+def test_decoded_outputs_are_told_from_maps_in_any_order() -> None:
+    scores = np.array([0.2, 0.9, 0.5], np.float32)
+    boxes = np.arange(12, dtype=np.float32).reshape(3, 4)
+    points = np.arange(30, dtype=np.float32).reshape(3, 5, 2)
+    found = candidates_of([points, boxes, scores], AnchorConfig(), WIDTH, HEIGHT, 0.5)
+    for given, values in zip(found, (boxes, scores, points), strict=True):
+        np.testing.assert_array_equal(given, values[1:])
+    expected = decode_maps(made_maps(), AnchorConfig(), WIDTH, HEIGHT, 0.6)
+    np.testing.assert_array_equal(candidates_of(made_maps(), AnchorConfig(), WIDTH, HEIGHT, 0.6).boxes, expected.boxes)
+    with pytest.raises(CheckpointError, match="export it again"):
+        candidates_of([boxes, scores], AnchorConfig(), WIDTH, HEIGHT, 0.5)
 
 
 def test_scores_of_zero_and_one_are_thresholds() -> None:

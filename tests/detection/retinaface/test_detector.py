@@ -19,7 +19,7 @@ class BrightCells:
 
     sides: list[tuple[int, int]] = []  # noqa: RUF012
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, side: int | None) -> None:
         BrightCells.sides = []
 
     def __call__(self, image: Photo) -> list[np.ndarray]:

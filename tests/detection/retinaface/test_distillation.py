@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from distill.detection.retinaface.distillation import DetectorKDConfig, distillation_terms, soft_score_loss
+from distill.detection.retinaface.distillation import (
+    DetectorFeatureLoss,
+    DetectorKDConfig,
+    distillation_terms,
+    soft_score_loss,
+    standardized,
+)
 from distill.detection.retinaface.net import RawDetections
 from distill.errors import ConfigError
 
@@ -70,12 +76,72 @@ def replace_logits(raw: RawDetections, logits: torch.Tensor) -> RawDetections:
     return RawDetections(logits, raw.boxes, raw.points)
 
 
+SHAPES = ((4, 6), (2, 3))
+
+
+def maps(seed: int, channels: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn((2, channels, *shape), generator=generator) for shape in SHAPES]
+
+
+def cell_logits(level: int, row: int, column: int, priors: int = 3) -> torch.Tensor:
+    """Return logits of a teacher that finds a face with one prior of one cell."""
+    logits = torch.full((2, sum(rows * columns for rows, columns in SHAPES), priors), -30.0)
+    start = sum(rows * columns for rows, columns in SHAPES[:level])
+    logits[0, start + row * SHAPES[level][1] + column, 1] = 9.0
+    return logits.flatten(1)
+
+
+def equal_channels() -> DetectorFeatureLoss:
+    loss = DetectorFeatureLoss(4, 4, levels=len(SHAPES))
+    for layer in loss.align:
+        torch.nn.init.dirac_(layer.weight)  # type: ignore[arg-type]
+        torch.nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return loss
+
+
+def cost(student: list[torch.Tensor], teacher: list[torch.Tensor], logits: torch.Tensor) -> float:
+    with torch.no_grad():
+        return float(equal_channels()(student, teacher, logits))
+
+
+def test_equal_features_cost_nothing_at_any_scale_of_a_channel() -> None:
+    teacher = maps(0, 4)
+    assert cost(teacher, teacher, torch.zeros(2, 30 * 3)) == 0
+    scaled = [values * torch.tensor([1.0, 3.0, 9.0, 27.0]).reshape(1, 4, 1, 1) + 5 for values in teacher]
+    assert cost(scaled, teacher, cell_logits(0, 1, 2)) < 1e-6
+
+
+def test_features_are_learned_where_the_teacher_finds_a_face() -> None:
+    teacher = maps(0, 4)
+    changed = [values.clone() for values in teacher]
+    changed[1][0, :, 1, 2] += 3
+    assert cost(changed, teacher, cell_logits(1, 1, 2)) > 10 * cost(changed, teacher, cell_logits(1, 0, 0))
+    assert cost(changed, teacher, cell_logits(0, 1, 2)) < 1e-9, "the other level is equal"
+
+
+def test_the_gradient_of_features_reaches_the_student_and_its_convolutions() -> None:
+    torch.manual_seed(0)
+    student, loss = [values.requires_grad_() for values in maps(1, 4)], DetectorFeatureLoss(4, 6, levels=len(SHAPES))
+    loss(student, maps(0, 6), torch.zeros(2, 30 * 3)).backward()
+    for values in (*student, *loss.align.parameters()):
+        assert values.grad is not None
+    assert all(float(values.grad.abs().max()) > 0 for values in student if values.grad is not None)
+    weights = [layer.weight.grad for layer in loss.align]
+    assert all(isinstance(grad, torch.Tensor) and float(grad.abs().max()) > 0 for grad in weights)
+
+
+def test_a_constant_channel_has_no_scale() -> None:
+    assert float(standardized(torch.full((2, 3, 4, 4), 7.0)).abs().max()) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"box": -1.0}, "--kd.box -1.0 must be at least 0"),
         ({"min_score": 1.0}, "--kd.min_score 1.0 must be at least 0 and below 1"),
-        ({"score": 0.0, "box": 0.0, "points": 0.0}, "--kd.score, box and points are all 0"),
+        ({"features": -1.0}, "--kd.features -1.0 must be at least 0"),
+        ({"score": 0.0, "box": 0.0, "points": 0.0}, "--kd.score, box, points and features are all 0"),
     ],
 )
 def test_options_are_checked(options: dict[str, float], message: str) -> None:

@@ -27,6 +27,7 @@ fun readModelSpec(text: String): ModelSpec {
 
 private fun described(text: String, format: String): Map<*, *> {
     val raw = parseJson(text) as Map<*, *>
+    require(raw["format"] != "distill-detector/2") { "the file decodes its boxes itself: export it without --decoded" }
     require(raw["format"] == format) { "format ${raw["format"]} instead of $format" }
     return raw
 }
