@@ -16,7 +16,7 @@ from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.export.detector_calibration import SCALES, best_score, nearest
 from distill.geometry import Box
 from distill.images import Photo
-from scripts.studies import detector_refinement, detector_sizes, detector_widths, released
+from scripts.studies import detector_refinement, detector_sizes, detector_suppression, detector_widths, released
 from scripts.studies.common.detector_photos import mask_boxes
 from scripts.studies.common.detector_scores import counted
 from tests.support.photo_sets import write_photo_set
@@ -138,3 +138,12 @@ def test_widths_that_another_row_beats_in_time_and_recall_are_not_marked() -> No
         [" 0.35 ", " 320 px * "], [" 1.0 ", " 320 px * "], [" 1.0 ", " 640 px * "],
     ]  # fmt: skip
     assert "| 7000 | 15.0 | 0.360, 0.720 | 0.360, 0.720 |" in text
+
+
+def test_both_suppressions_are_rows_of_one_table() -> None:
+    found = {"at_1_false_box": {detector_sizes.RECALL: 0.8}, "at_its_score": {"recall_24px": 0.7, "false_per_photo": 2}}
+    sizes = {"320": {kind: {"ap": ap, **found} for kind, ap in (("hard", 0.5), ("soft", 0.6))}}
+    study = {name: {"photos": 2, "sizes": sizes} for name in (detector_sizes.MEASURED_ON, detector_sizes.WIDER)}
+    rows = detector_suppression.table(study).splitlines()[2:]
+    assert [row.split(" | ")[2:4] for row in rows] == 2 * [["hard", "0.5000"], ["soft", "0.6000"]]
+    assert rows[0].endswith("| 0.8000 | 0.7000, 2.000 |")
