@@ -35,6 +35,30 @@ def group(boxes: Array, scores: Array, iou: float = 0.3, inside: float = 0.6) ->
     return groups
 
 
+def soft_nms(
+    boxes: Array, scores: Array, iou: float, min_score: float, inside: float
+) -> tuple[NDArray[np.intp], Array]:
+    """Soft non-maximum suppression: return the indices of the boxes (n, 4) kept and their scores, best first.
+
+    A box that overlaps a better one by more than `iou` of the union has its score multiplied by 1 - IoU (the linear
+    form of Bodla et al., ICCV 2017, arXiv 1704.04503) and is dropped below `min_score`. Of other boxes, those that lie
+    in a better one by more than `inside` of the smaller area are dropped, as by `group`.
+    """
+    left, lowered = np.arange(len(boxes)), np.array(scores, np.float64)
+    kept, final = list[int](), list[float]()
+    while len(left):
+        best = int(lowered.argmax())
+        kept.append(left[best])
+        final.append(lowered[best])
+        union, smaller = overlap(boxes[left[best]], boxes[left])
+        same = union > iou
+        lowered = np.where(same, lowered * (1 - union), lowered)
+        stay = (lowered >= min_score) & (same | (smaller <= inside))
+        stay[best] = False
+        left, lowered = left[stay], lowered[stay]
+    return np.array(kept, np.intp), np.array(final)
+
+
 def tile_windows(width: int, height: int, side: int, shared: float) -> Iterator[tuple[int, int, int, int]]:
     """Yield (left, top, right, bottom) of the square tiles of a photo, all inside it.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from distill.detection.blazeface import BlazeFaceDetector
 from distill.detection.detection import Detection, Detector
-from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.retinaface.detector import RetinaFaceDetector, Suppression
 from distill.errors import ConfigError, suggest
 from distill.images import AnyPhoto, whole_photo
 from distill.pretrained.registry import DEFAULT_DETECTOR
@@ -36,7 +36,11 @@ def bundled_detector(name: str = DEFAULT_DETECTOR) -> Path:
 
 
 def open_detector(
-    detector: str | Path = DEFAULT_DETECTOR, threads: int = 1, min_score: float | None = None, size: int | None = None
+    detector: str | Path = DEFAULT_DETECTOR,
+    threads: int = 1,
+    min_score: float | None = None,
+    size: int | None = None,
+    suppression: Suppression = "hard",
 ) -> Detector:
     """Open a detector.
 
@@ -46,6 +50,7 @@ def open_detector(
         threads: threads of every network.
         min_score: faces below are left out; by default what was chosen for the detector.
         size: RetinaFace's longest input side in pixels, a multiple of 32; by default that of the file.
+        suppression: of overlapping boxes by RetinaFace, see `RetinaFaceDetector`.
 
     Raises:
         CheckpointError: a missing or broken file.
@@ -56,12 +61,14 @@ def open_detector(
     if str(detector) == "blazeface" or Path(detector).is_dir():
         if size is not None:
             raise ConfigError("blazeface has inputs of fixed sizes: leave the detector's size out")
+        if suppression != "hard":
+            raise ConfigError(f"blazeface averages overlapping boxes: leave suppression '{suppression}' out")
         folder = Path(detector) if Path(detector).is_dir() else None
         return BlazeFaceDetector(folder, threads, BLAZEFACE_SCORE if min_score is None else min_score)
     if str(detector) in _FILES:
-        return RetinaFaceDetector(bundled_detector(str(detector)), size, threads, min_score)
+        return RetinaFaceDetector(bundled_detector(str(detector)), size, threads, min_score, suppression)
     if Path(detector).suffix in (".tflite", ".onnx"):
-        return RetinaFaceDetector(detector, size, threads, min_score)
+        return RetinaFaceDetector(detector, size, threads, min_score, suppression)
     raise ConfigError(f"unknown detector '{detector}': {suggest(str(detector), list(DETECTORS))}, or a .tflite file")
 
 
@@ -74,9 +81,10 @@ class FaceDetector:
         threads: int = 1,
         min_score: float | None = None,
         size: int | None = None,
+        suppression: Suppression = "hard",
     ) -> None:
         self.name = str(detector)
-        self._find = open_detector(detector, threads, min_score, size)
+        self._find = open_detector(detector, threads, min_score, size, suppression)
 
     def __call__(self, photo: AnyPhoto) -> list[Detection]:
         """Find the faces of a photo (h, w, 3) uint8 RGB, best first; an empty list when there is none.

@@ -1,10 +1,10 @@
 """Trainings killed with -9, at random steps and during saves, and resumed: `python -m scripts.fuzz.kills`.
 
-Teacher and student of 64 px on generated faces, with 0 and 2 data workers. Every killed training must end with the
-recorded numbers (as hex) and the checkpoint files (SHA-256) of one that nobody killed. Then trainings are killed while
-`last.ckpt` is being written, half of them with the temporary folder on another file system: the file must load after
-every kill, and no temporary file may be left when the training has ended. Writes results/checks/kills.json and exits
-with 1 when one of that fails. Takes about ten minutes on two idle cores; Linux only.
+Teacher and student of 64 px on generated faces and a detector on drawn photos, with 0 and 2 data workers. Every killed
+training must end with the recorded numbers (as hex) and the checkpoint files (SHA-256) of one that nobody killed. Then
+trainings are killed while `last.ckpt` is being written, half of them with the temporary folder on another file system:
+the file must load after every kill, and no temporary file may be left when the training has ended. Writes
+results/checks/kills.json and exits with 1 when one of that fails. Takes about ten minutes on two idle cores, on Linux.
 """
 
 import argparse
@@ -31,7 +31,9 @@ from distill.data import build
 from distill.data.synthetic import write_faces
 from distill.files import sha256
 from distill.provenance import write_result
+from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
+from tests.support.detector_runs import small_detector, write_detector_photos
 from tests.support.training_process import train
 
 RESULT = "results/checks/kills.json"
@@ -52,6 +54,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "teacher": "runs/teacher_whole/best.ckpt",
         "kd": {"kind": "mse", "weight": 100.0},
     },
+    "detector": plain_config(small_detector(Path("photos"), EPOCHS)) | {"runs": "runs"},
 }
 
 
@@ -165,7 +168,8 @@ def kills_at_steps(
 ) -> Tally:
     """Kill a training a moment after random steps, resume it, and compare it with `expected`."""
     tally, name = Tally(), f"{kind}_{workers}_steps"
-    changes = {"data": {**DATA, "workers": workers, "cache": False}}
+    data = KINDS[kind].get("data", {**DATA, "cache": False})
+    changes = {"data": {**data, "workers": workers}}
     steps = max(int(key.partition("@")[2]) for key in expected if "@" in key)
     for step in sorted(rng.choices(range(1, steps), k=kills)):
         process = start(server, kind, name, **changes)
@@ -210,8 +214,11 @@ def run(kills: int, saves: int, seed: int) -> dict[str, Any]:
     """Run everything in the current folder; return the result."""
     rng, began = random.Random(seed), time.monotonic()
     write_faces(Path("faces"), 24, seed=seed, size=96, subsets={"train": 0.75, "val": 0.25})
+    write_detector_photos(Path("photos"))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["distill.training.fit", "distill.cli.student", "albumentations"])
+    context.set_forkserver_preload(
+        ["distill.training.fit", "distill.training.detector_fit", "distill.cli.student", "albumentations"]
+    )
     server = Server(context)
     expected = {kind: finish(server, kind, f"{kind}_whole") for kind in KINDS}
     cases = [(kind, workers) for kind in KINDS for workers in WORKERS]
@@ -235,7 +242,8 @@ def run(kills: int, saves: int, seed: int) -> dict[str, Any]:
 def result(steps: dict[str, Tally], during: dict[str, Tally], seconds: float) -> dict[str, Any]:
     """Return the content of the result file."""
     return {
-        "protocol": "64 px networks on 24 generated faces; numbers compared as hex, weights and files by SHA-256",
+        "protocol": "64 px networks on 24 generated faces, a detector on 10 drawn photos; numbers compared as hex, "
+        "weights and files by SHA-256",
         "kills_at_steps": sum(tally.kills for tally in steps.values()),
         "kills_during_saves": sum(tally.kills for tally in during.values()),
         "failed": any(tally.failed for tally in (*steps.values(), *during.values())),

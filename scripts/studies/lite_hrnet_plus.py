@@ -29,6 +29,8 @@ ARMS: dict[str, Sequence[str]] = {
     "mobilenet_v2": ["--model.arch", "timm:mobilenetv2_100", "--loss.name", "mse", *DECONVOLUTIONS],
     "shufflenet_v2": ["--model.arch", "shufflenet_v2_100", "--loss.name", "mse", *DECONVOLUTIONS],
     "pipnet": ["--model.arch", "pipnet_mobilenet_v3"],
+    "pipnet_small": ["--model.arch", "pipnet_mobilenet_v3_small_050"],
+    "wing_mobilenet_v2": ["--model.arch", "wing_mobilenet_v2"],
     "plus_30m_bce": ["--model.arch", "lite_hrnet_plus_30m"],
     "plus_30m_mse": ["--model.arch", "lite_hrnet_plus_30m", "--loss.name", "mse"],
     "lite_hrnet": ["--model.arch", "lite_hrnet_18"],

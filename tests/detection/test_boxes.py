@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from distill.detection.boxes import group, squares, tile_windows
+from distill.detection.boxes import group, soft_nms, squares, tile_windows
 
 
 def test_group_merges_copies_and_drops_parts() -> None:
@@ -18,6 +18,29 @@ def test_group_ends_on_boxes_without_area() -> None:
     """A box that does not overlap itself must not loop forever."""
     assert len(group(np.zeros((3, 4)), np.ones(3))) >= 1
     assert group(np.zeros((0, 4)), np.zeros(0)) == []
+
+
+def test_soft_suppression_lowers_the_scores_of_overlapping_boxes() -> None:
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30], [1, 1, 4, 4]])
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    kept, lowered = soft_nms(boxes, scores, 0.4, 0.05, inside=0.6)
+    # The second box overlaps the first by 0.9, so a tenth of its score is left; the last one is a part of the first.
+    assert kept.tolist() == [0, 2, 1]
+    np.testing.assert_allclose(lowered, [0.9, 0.7, 0.08])
+    assert soft_nms(boxes, scores, 0.4, 0.1, inside=0.6)[0].tolist() == [0, 2]
+    assert soft_nms(boxes, scores, 0.4, 0.05, inside=1.0)[0].tolist() == [0, 2, 3, 1]
+    kept, lowered = soft_nms(np.zeros((0, 4)), np.zeros(0), 0.4, 0.5, inside=1.0)
+    assert len(kept) == len(lowered) == 0
+
+
+def test_soft_suppression_without_overlaps_is_the_hard_one() -> None:
+    rng = np.random.default_rng(0)
+    low = rng.uniform(0, 400, (60, 2))
+    boxes, scores = np.concatenate([low, low + rng.uniform(10, 40, (60, 2))], axis=1), rng.uniform(0.1, 1, 60)
+    hard = [indices[0] for indices in group(boxes, scores, 0.4)]
+    kept, lowered = soft_nms(boxes[hard], scores[hard], 0.4, 0.1, inside=0.6)
+    assert kept.tolist() == list(range(len(hard)))
+    np.testing.assert_array_equal(lowered, scores[hard])
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1000, 90), (7, 7)])

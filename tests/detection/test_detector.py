@@ -17,6 +17,9 @@ def test_names_and_files() -> None:
     assert isinstance(open_detector(), RetinaFaceDetector)
     assert isinstance(open_detector("blazeface"), BlazeFaceDetector)
     assert isinstance(open_detector(bundled_detector(), size=320), RetinaFaceDetector)
+    soft = open_detector(suppression="soft")
+    assert isinstance(soft, RetinaFaceDetector)
+    assert soft.suppression == "soft"
     assert isinstance(open_detector(bundled_detector().parent), BlazeFaceDetector)  # a folder with BlazeFace's files
     for name in ("retinaface", "retinaface_int8"):
         assert read_detector_sidecar(bundled_detector(name)).table is not None
@@ -41,6 +44,8 @@ def test_what_is_refused() -> None:
         open_detector("retinafase")
     with pytest.raises(ConfigError, match="fixed sizes"):
         open_detector("blazeface", size=320)
+    with pytest.raises(ConfigError, match="averages overlapping boxes: leave suppression 'soft' out"):
+        open_detector("blazeface", suppression="soft")
     with pytest.raises(ConfigError, match="min_score"):
         open_detector("blazeface", min_score=-1)
     with pytest.raises(CheckpointError, match="no such detector file"):

@@ -32,9 +32,9 @@ class TestHRNetW18(ZooTester):
         torch.manual_seed(0)
         return with_peaks(shaken(create_model(spec.arch, spec.scheme)), spec.crop.size)
 
-    def test_it_costs_what_its_card_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_costs_what_is_stated(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(cfg_cls, "hrnet_w18", WHOLE)
-        super().test_it_costs_what_its_card_says()
+        super().test_it_costs_what_is_stated()
 
 
 def test_count_is_that_of_the_face_network() -> None:

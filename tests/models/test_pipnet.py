@@ -15,7 +15,12 @@ class TestPipnetMobileNetV3(ZooTester):
     arch = "pipnet_mobilenet_v3"
 
 
-class TestPipnetResNet18(NetworkTester):  # the head above behind another backbone of timm
+class TestPipnetMobileNetV3Small(NetworkTester):  # the head above behind other backbones of timm
+    arch = "pipnet_mobilenet_v3_small_050"
+    size = 128
+
+
+class TestPipnetResNet18(NetworkTester):
     arch = "pipnet_resnet18"
     size = 128
 

@@ -18,7 +18,14 @@ from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.export.detector_calibration import SCALES, best_score, nearest
 from distill.geometry import Box
 from distill.images import Photo
-from scripts.studies import detector_refinement, detector_sizes, detector_widths, released, retinaface
+from scripts.studies import (
+    detector_refinement,
+    detector_sizes,
+    detector_suppression,
+    detector_widths,
+    released,
+    retinaface,
+)
 from scripts.studies.common.detector_photos import mask_boxes
 from scripts.studies.common.detector_scores import counted
 from tests.support.photo_sets import write_photo_set
@@ -162,3 +169,12 @@ def test_the_table_of_modules_has_a_row_for_each_width_and_size() -> None:
     }
     text = retinaface.table({"widths": {"0.35": entry, "1.0": entry}})
     assert "| 0.35 | 1, 1, 1 | 320 px | 3.0 | 1.0 | 2.0 | 0.5 | 6.0, 6.0, 6.0 | 6.0 |" in text
+
+
+def test_both_suppressions_are_rows_of_one_table() -> None:
+    found = {"at_1_false_box": {detector_sizes.RECALL: 0.8}, "at_its_score": {"recall_24px": 0.7, "false_per_photo": 2}}
+    sizes = {"320": {kind: {"ap": ap, **found} for kind, ap in (("hard", 0.5), ("soft", 0.6))}}
+    study = {name: {"photos": 2, "sizes": sizes} for name in (detector_sizes.MEASURED_ON, detector_sizes.WIDER)}
+    rows = detector_suppression.table(study).splitlines()[2:]
+    assert [row.split(" | ")[2:4] for row in rows] == 2 * [["hard", "0.5000"], ["soft", "0.6000"]]
+    assert rows[0].endswith("| 0.8000 | 0.7000, 2.000 |")

@@ -11,6 +11,7 @@ from PIL import Image
 import distill.cli.teacher
 import distill.data.build
 import distill.data.synthetic.write
+import distill.training.detector_fit
 import distill.training.failure
 import distill.training.fit
 import tests.support.small_plugin  # noqa: F401
@@ -19,6 +20,7 @@ from distill.losses.registry import supervised_losses
 from distill.models.zoo import list_models
 from distill.options.parser import options_of
 from distill.training.config import StudentConfig
+from distill.training.detector_config import DetectorConfig
 
 distill.data.build.FaceDetector = lambda: lambda photo: []  # type: ignore[assignment, misc]
 distill.training.failure._OTHERS_END_S = 0.5
@@ -29,3 +31,4 @@ supervised_losses()
 for name in ("inner51", "ibug68"):
     load_scheme(name)
 options_of("student", "", StudentConfig)
+options_of("detector", "", DetectorConfig)

@@ -1,11 +1,13 @@
-"""Tests of every network of the zoo. A subclass names the network; `test_zoo.py` requires one of each.
+"""Tests of every network. A subclass names the network; `test_zoo.py` requires one of each in the zoo.
 
-`NetworkTester` is for networks that are not converted, `ZooTester` for the others.
+`NetworkTester` is for networks of the zoo that are not converted, `ZooTester` for the others. `BaseTester` holds what
+they share with the face detector, whose subclass is in `tests/detection/retinaface/test_net.py`.
 """
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
 from distill.losses.supervised import make_loss, require_loss_fits
 from distill.models import Prediction, create_model
-from distill.models.cards import Counts, load_cards
+from distill.models.cards import load_cards
 from distill.models.checkpoint import load_model, save_model
 from distill.models.zoo import zoo_entry
 from distill.spec import ModelSpec
@@ -54,8 +56,79 @@ def with_peaks(net: nn.Module, size: int, gain: float = 4) -> nn.Module:
     return net.eval()
 
 
-class NetworkTester:
-    """Forward pass, gradients, checkpoint and costs of a network.
+class StatedCost(NamedTuple):
+    """A network, the side of its square input, and how many parameters and MACs it is to have."""
+
+    net: nn.Module
+    size: int
+    parameters: int
+    macs: int
+
+
+class BaseTester(ABC):
+    """Forward pass, gradients, checkpoint and costs of any network; a subclass says which, and how it is trained."""
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """Return the network that is tested, with random weights."""
+
+    @abstractmethod
+    def input_side(self) -> int:
+        """Return the side of its square input in pixels."""
+
+    @abstractmethod
+    def outputs(self, predicted: Any) -> list[Tensor]:
+        """Check the shapes of what it predicts for two images and return the tensors that are compared."""
+
+    @abstractmethod
+    def loss(self, predicted: Any) -> Tensor:
+        """Return the loss it is trained with for its prediction of two images."""
+
+    @abstractmethod
+    def saved_and_loaded(self, net: nn.Module, path: Path) -> nn.Module:
+        """Write the network to a file and return the one that is read from it."""
+
+    @abstractmethod
+    def costs(self) -> Iterator[StatedCost]:
+        """Yield variants with their exact cost."""
+
+    @pytest.fixture(scope="class")
+    def net(self) -> nn.Module:
+        torch.manual_seed(0)
+        return shaken(self.build()).eval()
+
+    @pytest.fixture
+    def images(self) -> Tensor:
+        side = self.input_side()
+        return torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+    def test_forward_at_its_size(self, net: nn.Module, images: Tensor) -> None:
+        with torch.no_grad():
+            outputs = self.outputs(net(images))
+        assert all(torch.isfinite(values).all() for values in outputs)
+
+    def test_its_own_loss_reaches_every_weight(self, images: Tensor) -> None:
+        torch.manual_seed(0)
+        net = self.build()
+        self.loss(net(images)).backward()
+        for name, parameter in net.named_parameters():
+            assert parameter.grad is not None, f"{name} takes no part"
+            assert torch.isfinite(parameter.grad).all(), name
+
+    def test_saved_and_loaded_it_predicts_the_same(self, net: nn.Module, images: Tensor, tmp_path: Path) -> None:
+        again = self.saved_and_loaded(net, tmp_path / "net.safetensors")
+        with torch.no_grad():
+            pairs = zip(self.outputs(again(images)), self.outputs(net(images)), strict=True)
+            assert all(torch.equal(loaded, saved) for loaded, saved in pairs)
+
+    def test_it_costs_what_is_stated(self) -> None:
+        for stated in self.costs():
+            cost = complexity(stated.net, stated.size)
+            assert (cost.parameters, cost.macs) == (stated.parameters, stated.macs)
+
+
+class NetworkTester(BaseTester):
+    """Checks of a landmark network; its costs are those of its card.
 
     Attributes:
         arch: name in the zoo.
@@ -70,56 +143,45 @@ class NetworkTester:
 
     @pytest.fixture(scope="class")
     def spec(self) -> ModelSpec:
-        size = self.size or zoo_entry(self.arch).size
-        return ModelSpec(self.arch, self.scheme, load_scheme(self.scheme).n_points, CropSpec(size), dict(self.options))
+        return self.model_spec()
 
-    @pytest.fixture(scope="class")
-    def net(self, spec: ModelSpec) -> nn.Module:
-        torch.manual_seed(0)
-        return shaken(create_model(spec.arch, spec.scheme, **spec.options)).eval()
+    def model_spec(self) -> ModelSpec:
+        n_points, crop = load_scheme(self.scheme).n_points, CropSpec(self.input_side())
+        return ModelSpec(self.arch, self.scheme, n_points, crop, dict(self.options))
 
-    @pytest.fixture
-    def images(self, spec: ModelSpec) -> Tensor:
-        return torch.rand(2, 3, spec.crop.size, spec.crop.size, generator=torch.Generator().manual_seed(0))
+    def input_side(self) -> int:
+        return self.size or zoo_entry(self.arch).size
 
-    def test_forward_at_its_size(self, net: nn.Module, spec: ModelSpec, images: Tensor) -> None:
-        with torch.no_grad():
-            prediction = net(images)
-        assert isinstance(prediction, Prediction)
-        assert prediction.landmarks.shape == (2, spec.n_points, 2)
-        assert torch.isfinite(prediction.landmarks).all()
-        if prediction.heatmaps is not None:
-            assert prediction.heatmaps.shape[:2] == (2, spec.n_points)
-            assert float(prediction.heatmaps.min()) >= 0
+    def build(self) -> nn.Module:
+        return create_model(self.arch, self.scheme, **self.options)
 
-    def test_its_own_loss_reaches_every_weight(self, spec: ModelSpec, images: Tensor) -> None:
-        torch.manual_seed(0)
-        net = create_model(spec.arch, spec.scheme, **spec.options)
-        kind, truth = zoo_entry(self.arch).loss, torch.rand(2, spec.n_points, 2) * 0.6 + 0.2
-        prediction = net(images)
-        require_loss_fits(kind, prediction)
-        valid = torch.ones(2, spec.n_points, dtype=torch.bool)
-        make_loss(kind, load_scheme(spec.scheme))(prediction, truth, valid)["loss"].backward()
-        for name, parameter in net.named_parameters():
-            assert parameter.grad is not None, f"{name} takes no part"
-            assert torch.isfinite(parameter.grad).all(), name
+    def outputs(self, predicted: Any) -> list[Tensor]:
+        assert isinstance(predicted, Prediction)
+        n_points = load_scheme(self.scheme).n_points
+        assert predicted.landmarks.shape == (2, n_points, 2)
+        if predicted.heatmaps is not None:
+            assert predicted.heatmaps.shape[:2] == (2, n_points)
+            assert float(predicted.heatmaps.min()) >= 0
+        return [predicted.landmarks]
 
-    def test_saved_and_loaded_it_predicts_the_same(
-        self, net: nn.Module, spec: ModelSpec, images: Tensor, tmp_path: Path
-    ) -> None:
-        save_model(tmp_path / "net.safetensors", net, spec)
-        again, its_spec = load_model(tmp_path / "net.safetensors")
-        assert its_spec == spec
-        with torch.no_grad():
-            assert torch.equal(again(images).landmarks, net(images).landmarks)
+    def loss(self, predicted: Prediction) -> Tensor:
+        kind, scheme = zoo_entry(self.arch).loss, load_scheme(self.scheme)
+        require_loss_fits(kind, predicted)
+        truth = torch.rand(2, scheme.n_points, 2) * 0.6 + 0.2
+        valid = torch.ones(2, scheme.n_points, dtype=torch.bool)
+        return make_loss(kind, scheme)(predicted, truth, valid)["loss"]
 
-    def counts(self) -> list[Counts]:
-        return [row for row in load_cards()[self.arch].counts if row.arch == self.arch]
+    def saved_and_loaded(self, net: nn.Module, path: Path) -> nn.Module:
+        save_model(path, net, self.model_spec())
+        again, its_spec = load_model(path)
+        assert its_spec == self.model_spec()
+        return again
 
-    def test_it_costs_what_its_card_says(self) -> None:
-        for row in self.counts():
-            cost = complexity(create_model(row.arch, row.scheme, **row.options), row.size)
-            assert (cost.parameters, cost.macs) == (row.parameters, row.macs), row.options
+    def costs(self) -> Iterator[StatedCost]:
+        for row in load_cards()[self.arch].counts:
+            if row.arch == self.arch:
+                net = create_model(row.arch, row.scheme, **row.options)
+                yield StatedCost(net, row.size, row.parameters, row.macs)
 
 
 class ZooTester(NetworkTester):

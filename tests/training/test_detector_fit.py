@@ -14,7 +14,6 @@ import yaml
 
 from distill.cli.main import main
 from distill.data.photos.build import build_photos
-from distill.data.photos.config import PasteSetConfig, PhotoDataConfig, PhotoSetConfig, SceneConfig
 from distill.detection.retinaface.anchors import AnchorConfig, anchor_boxes
 from distill.detection.retinaface.coding import corners
 from distill.detection.retinaface.distillation import DetectorKDConfig
@@ -25,39 +24,24 @@ from distill.errors import ConfigError
 from distill.files import sha256
 from distill.models.detector_checkpoint import DetectorSpec, load_detector, save_detector
 from distill.training.callbacks.checkpointing import RunCheckpoints
-from distill.training.config import LogConfig, OptimConfig, TrainerConfig
-from distill.training.detector_config import DetectorConfig, DetectorModelConfig
+from distill.training.config import LogConfig, OptimConfig
+from distill.training.detector_config import DetectorConfig
 from distill.training.detector_fit import _require_started, train_detector
 from distill.training.detector_task import DetectorTask
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
+from tests.support.detector_runs import STEPS_PER_EPOCH, small_detector, write_detector_photos
 from tests.support.lock_owner import locked_by_another
-from tests.support.photo_sets import write_photo_set, write_pts_faces
 
 EPOCHS = 2
-STEPS = 8
+STEPS = EPOCHS * STEPS_PER_EPOCH
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> DetectorConfig:
     root = tmp_path_factory.mktemp("photos")
-    labels, images = write_photo_set(root / "boxes", 10)
-    write_pts_faces(root / "points", 3)
-    scene = SceneConfig(size=64, smallest=16, largest=40, paste_smallest=10, paste_largest=24, mosaic=0.5, paste=0.5)
-    data = PhotoDataConfig(
-        sets=[PhotoSetConfig(labels, images, hold_out=5)],
-        paste=[PasteSetConfig("300w", root / "points", "helen/trainset")],
-        scene=scene,
-        batch_size=2,
-        val_size=96,
-    )
-    return DetectorConfig(
-        runs=root / "runs",
-        data=data,
-        model=DetectorModelConfig(width=0.25),
-        optim=OptimConfig(lr=2e-3),
-        trainer=TrainerConfig(epochs=EPOCHS, validate_every=1, checkpoint_every=3, accelerator="cpu", threads=1),
-    )
+    write_detector_photos(root)
+    return small_detector(root, EPOCHS)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Killed with -9 wherever it may be, and resumed, a training is the training that nobody killed.
 
-Trainings run as `distill teacher|student` in processes forked from one that has everything imported.
+Trainings run as `distill teacher|student|detector` in processes forked from one that has everything imported.
 """
 
 import os
@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import time
+from dataclasses import replace
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,19 @@ import torch
 import yaml
 
 from distill.losses.config import CacheConfig
+from distill.training.config import RunConfig, StudentConfig
+from distill.training.detector_config import DetectorConfig
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from tests.support.command_processes import SECRETS, USER
+from tests.support.detector_runs import STEPS_PER_EPOCH, small_detector, write_detector_photos
 from tests.support.training_process import train
 from tests.support.wandb_files import read_wandb
 from tests.training.conftest import TEACHER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # seconds each on an idle machine
 EPOCHS, STEPS = 4, 16
+COMMANDS = {RunConfig: "teacher", StudentConfig: "student", DetectorConfig: "detector"}
 
 
 class Runs:
@@ -38,9 +43,12 @@ class Runs:
         """Write the configuration of a run and return its command line."""
         network = {} if "teacher" in changes else {"model": TEACHER}
         changes = {**network, "trainer": {"epochs": EPOCHS, "validate_every": 2}, **changes}
-        plain = plain_config(self.make_config(name, **changes)) | {"runs": "runs"}
-        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(plain))
-        return ["student" if "kd" in plain else "teacher", "--config", f"{name}.yaml"]
+        return self.store(self.make_config(name, **changes))
+
+    def store(self, config: RunConfig | DetectorConfig) -> list[str]:
+        """Write a configuration and return its command line."""
+        (self.folder / f"{config.name}.yaml").write_text(yaml.safe_dump(plain_config(config) | {"runs": "runs"}))
+        return [COMMANDS[type(config)], "--config", f"{config.name}.yaml"]
 
     def start(self, argv: list[str]) -> ForkServerProcess:
         process = self.server.Process(target=train, args=(argv,))
@@ -106,6 +114,11 @@ def _check(runs: Runs, seed: int, workers: int, expected: dict[str, Any] | None 
     for step in sorted(rng.sample(range(1, STEPS), 3)):
         # The last steps and the end take less than the longest delay.
         runs.kill_at("killed", argv, step, delay=rng.uniform(0, 0.15 if step < STEPS - 3 else 0.01))
+    _compare_resumed(runs, argv, expected)
+
+
+def _compare_resumed(runs: Runs, argv: list[str], expected: dict[str, Any]) -> None:
+    """Resume the killed training to its end and compare all that it leaves."""
     found = runs.finish("killed", [*argv, "--resume"])
     different = [key for key in expected if found.get(key) != expected[key]]
     assert found.keys() == expected.keys()
@@ -128,6 +141,19 @@ def test_a_killed_student_with_cached_outputs(runs: Runs) -> None:
     runs.finish("teacher", runs.write("teacher", trainer={"epochs": 1}))
     kd = {"kind": "mse", "weight": 100.0, "cache": CacheConfig("window", Path("kept"))}
     _check(runs, 4, 0, teacher=Path("runs/teacher/best.ckpt"), kd=kd, data={"augment_period": 2})
+
+
+def test_a_killed_detector(runs: Runs) -> None:
+    """Between two checkpoints, with workers; the training that nobody killed has none."""
+    write_detector_photos(Path("photos"))
+    config = small_detector(Path("photos"), epochs=2)
+    expected = runs.finish("whole", runs.store(replace(config, name="whole")))
+    assert sum(name.startswith("train/loss@") for name in expected) == 2 * STEPS_PER_EPOCH
+    assert sum(name.startswith("val/ap@") for name in expected) == 2
+    argv = runs.store(replace(config, name="killed", data=replace(config.data, workers=2)))
+    runs.kill_at("killed", argv, step=5, delay=0)
+    assert (runs.folder / "runs/killed/last.ckpt").is_file(), "killed before the first checkpoint"
+    _compare_resumed(runs, argv, expected)
 
 
 def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:

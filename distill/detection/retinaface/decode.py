@@ -1,12 +1,11 @@
-"""Decode the outputs of RetinaFace to boxes, scores and points, with hard or soft non-maximum suppression."""
+"""Decode the outputs of RetinaFace to boxes, scores and points, in PyTorch; `detector` does so for exported files."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchvision.ops import box_iou, nms
+from torchvision.ops import nms
 
 from distill.detection.retinaface.anchors import AnchorConfig, anchor_boxes
 from distill.detection.retinaface.coding import decode_boxes, decode_points
@@ -20,14 +19,12 @@ class DecodeConfig:
 
     Attributes:
         min_score: lowest score in [0, 1].
-        iou: overlap above which the weaker of two boxes is suppressed (hard) or weakened (soft).
-        suppression: `hard` removes the weaker box; `soft` multiplies its score by 1 - IoU (linear soft NMS).
+        iou: overlap above which the weaker of two boxes is suppressed.
         candidates: best priors of an image that suppression begins with.
     """
 
     min_score: float = 0.5
     iou: float = 0.4
-    suppression: Literal["hard", "soft"] = "hard"
     candidates: int = 2000
 
     def __post_init__(self) -> None:
@@ -60,7 +57,7 @@ def decode(
         anchors: prior boxes of the network.
         width: of the input in pixels.
         height: of the input in pixels.
-        config: thresholds and kind of suppression.
+        config: thresholds.
     """
     priors = anchor_boxes(anchors, width, height).to(raw.logits.device)
     return [
@@ -75,32 +72,5 @@ def _decode_image(raw: RawDetections, priors: Tensor, config: DecodeConfig) -> D
     best, scores = best[scores >= config.min_score], scores[scores >= config.min_score]
     boxes = decode_boxes(raw.boxes[best], priors[best])
     points = decode_points(raw.points[best], priors[best])
-    if config.suppression == "hard":
-        kept = nms(boxes, scores, config.iou)
-        return Detections(boxes[kept], scores[kept], points[kept])
-    kept, scores = soft_nms(boxes, scores, config.iou, config.min_score)
-    return Detections(boxes[kept], scores, points[kept])
-
-
-def soft_nms(
-    boxes: Float[Tensor, "n 4"], scores: Float[Tensor, " n"], iou: float, min_score: float
-) -> tuple[Tensor, Tensor]:
-    """Linear soft non-maximum suppression: return the indices of the boxes kept and their lowered scores, best first.
-
-    A box that overlaps a better one by more than `iou` has its score multiplied by 1 - IoU; below `min_score` it is
-    dropped.
-    """
-    left, weights = torch.arange(len(boxes)), scores.clone()
-    kept, final = [], []
-    while len(left):
-        best = int(weights.argmax())
-        kept.append(left[best])
-        final.append(weights[best])
-        overlap = box_iou(boxes[left[best]][None], boxes[left])[0]
-        weights = torch.where(overlap > iou, weights * (1 - overlap), weights)
-        stay = weights >= min_score
-        stay[best] = False
-        left, weights = left[stay], weights[stay]
-    if not kept:
-        return left, weights
-    return torch.stack(kept), torch.stack(final)
+    kept = nms(boxes, scores, config.iou)
+    return Detections(boxes[kept], scores[kept], points[kept])

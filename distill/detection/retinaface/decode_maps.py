@@ -37,6 +37,10 @@ class Candidates(NamedTuple):
     scores: Array
     points: Array
 
+    def at(self, indices: NDArray[np.intp]) -> "Candidates":
+        """Return those of these indices, in their order."""
+        return Candidates(*(values[indices] for values in self))
+
 
 def concatenate(parts: Sequence[Candidates]) -> Candidates:
     """Join the candidates of several views of a photo."""

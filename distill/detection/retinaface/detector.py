@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.boxes import group, tile_windows
+from distill.detection.boxes import group, soft_nms, tile_windows
 from distill.detection.detection import Detection
 from distill.detection.retinaface.box_calibration import calibrated
 from distill.detection.retinaface.decode_maps import Candidates, candidates_of, concatenate
@@ -35,6 +36,7 @@ IOU = 0.4
 _INSIDE = 0.6
 
 Window = tuple[int, int, int, int]
+Suppression = Literal["hard", "soft"]
 
 
 class MapDetector:
@@ -53,6 +55,7 @@ class MapDetector:
         spec: DetectorFileSpec,
         size: int | None = None,
         min_score: float | None = None,
+        suppression: Suppression = "hard",
     ) -> None:
         """Take a network.
 
@@ -62,9 +65,12 @@ class MapDetector:
             size: longest side of the input in pixels, a multiple of 32; by default that of `spec`, and no other where
                 that is fixed.
             min_score: faces below are left out; by default the operating threshold of `spec`.
+            suppression: of two boxes with an IoU above 0.4, `hard` drops the weaker one, `soft` multiplies its score by
+                1 - IoU.
 
         Raises:
-            ConfigError: a size that is no multiple of 32 or not the fixed one, or a score outside [0, 1].
+            ConfigError: a size that is no multiple of 32 or not the fixed one, a score outside [0, 1], or another
+                suppression.
         """
         self.spec = spec
         self.size = spec.size if size is None else size
@@ -75,6 +81,9 @@ class MapDetector:
             raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
         if not 0 <= self.min_score <= 1:
             raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
+        if suppression not in get_args(Suppression):
+            raise ConfigError(f"detector: suppression '{suppression}': give one of {', '.join(get_args(Suppression))}")
+        self.suppression = suppression
         self._net = net
 
     def __call__(self, photo: AnyPhoto) -> list[Detection]:
@@ -90,10 +99,13 @@ class MapDetector:
     def precise(self, photo: AnyPhoto) -> Candidates:
         """Return the faces with the network's own boxes after the refinement; the calibration is fitted to these.
 
-        Suppressed once more: the refinement moves several boxes of a large, blurred face onto each other.
+        Suppressed once more: the refinement moves several boxes of a large, blurred face onto each other. Scores that
+        are lowered by overlaps are so once, by those of the refined boxes.
         """
-        found = refined(photo, self.find(photo), self._net, self.spec.anchors)
-        return _suppressed(found, 1.0)
+        candidates, inside = self._candidates(photo)
+        kept, _ = self._suppression(candidates, inside)
+        found = refined(photo, candidates.at(kept), self._net, self.spec.anchors)
+        return self._suppressed(found, 1.0)
 
     def own_boxes(self, photo: AnyPhoto) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return boxes (n, 4) and scores (n,) of `find`, as metrics of detectors take them."""
@@ -102,12 +114,16 @@ class MapDetector:
 
     def find(self, photo: AnyPhoto) -> Candidates:
         """Return the faces with the network's own boxes, in the convention of the boxes it was trained on."""
+        return self._suppressed(*self._candidates(photo))
+
+    def _candidates(self, photo: AnyPhoto) -> tuple[Candidates, float]:
+        """Return what is found in all views, and the part by which a box may lie in a better one."""
         height, width = photo.shape[:2]
         views, level = self.views(width, height), coarse_level(photo)
         parts = [self._view(level, window, size) for window, size in views]
         if self.may_hide_a_large_face(views[0], parts[0]):
             parts.append(self._view(level, views[0][0], _SMALL_VIEW))
-        return _suppressed(concatenate(parts), _INSIDE if len(views) > 1 else 1.0)
+        return concatenate(parts), _INSIDE if len(views) > 1 else 1.0
 
     def views(self, width: int, height: int) -> list[tuple[Window, int]]:
         """Return the windows of a photo, the whole of it first, with the longer side of the input that shows each."""
@@ -143,12 +159,28 @@ class MapDetector:
         points = level.to_whole(to_photo(found.points, inputs.scale) + origin)
         return Candidates(boxes.reshape(-1, 4), found.scores, points)
 
+    def _suppression(self, found: Candidates, inside: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the indices of the faces, best first, and their scores; see `group` for `inside`."""
+        if self.suppression == "soft":
+            return soft_nms(found.boxes, found.scores, IOU, self.min_score, inside)
+        best = np.array([indices[0] for indices in group(found.boxes, found.scores, IOU, inside)], np.intp)
+        return best, found.scores[best]
+
+    def _suppressed(self, found: Candidates, inside: float) -> Candidates:
+        kept, scores = self._suppression(found, inside)
+        return found.at(kept)._replace(scores=scores)
+
 
 class RetinaFaceDetector(MapDetector):
     """A detector file, as `MapDetector`."""
 
     def __init__(
-        self, path: str | Path, size: int | None = None, threads: int = 1, min_score: float | None = None
+        self,
+        path: str | Path,
+        size: int | None = None,
+        threads: int = 1,
+        min_score: float | None = None,
+        suppression: Suppression = "hard",
     ) -> None:
         """Load a detector file.
 
@@ -158,16 +190,12 @@ class RetinaFaceDetector(MapDetector):
                 that is fixed.
             threads: threads of the network.
             min_score: faces below are left out; by default the file's operating threshold.
+            suppression: see `MapDetector`.
 
         Raises:
             CheckpointError: a missing or broken file.
-            ConfigError: a size that is no multiple of 32 or not the fixed one, a score outside [0, 1], or no runtime.
+            ConfigError: a size that is no multiple of 32 or not the fixed one, a score outside [0, 1], another
+                suppression, or no runtime.
         """
         spec = read_detector_sidecar(path)
-        super().__init__(NetFile(path, threads, spec.fixed_side), spec, size, min_score)
-
-
-def _suppressed(found: Candidates, inside: float) -> Candidates:
-    """Return the best box of each face, best first; one that lies in a better one by more than `inside` is dropped."""
-    best = [indices[0] for indices in group(found.boxes, found.scores, IOU, inside)]
-    return Candidates(*(values[best] for values in found))
+        super().__init__(NetFile(path, threads, spec.fixed_side), spec, size, min_score, suppression)

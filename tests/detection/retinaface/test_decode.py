@@ -5,7 +5,7 @@ import torch
 
 from distill.detection.retinaface.anchors import AnchorConfig, anchor_boxes
 from distill.detection.retinaface.coding import encode_boxes, encode_points
-from distill.detection.retinaface.decode import DecodeConfig, decode, soft_nms
+from distill.detection.retinaface.decode import DecodeConfig, decode
 from distill.detection.retinaface.net import RawDetections
 from distill.errors import ConfigError
 
@@ -25,25 +25,17 @@ def outputs() -> RawDetections:
     return RawDetections(logits, boxes, points)
 
 
-def test_hard_suppression_keeps_the_best_of_overlapping_boxes() -> None:
+def test_suppression_keeps_the_best_of_overlapping_boxes() -> None:
     (found,) = decode(outputs(), AnchorConfig(), 64, 64, DecodeConfig(min_score=0.5))
     assert torch.allclose(found.boxes, BOXES[[0, 2]], atol=1e-3)
     assert torch.allclose(found.scores, SCORES[[0, 2]], atol=1e-5)
     assert torch.allclose(found.points[1], BOXES[2, :2] + torch.arange(5.0)[:, None], atol=1e-3)
 
 
-def test_soft_suppression_lowers_the_score() -> None:
-    (found,) = decode(outputs(), AnchorConfig(), 64, 64, DecodeConfig(min_score=0.05, suppression="soft"))
-    # The second box overlaps the first by 0.9, so a tenth of its score is left.
-    assert torch.allclose(found.scores, torch.tensor([0.9, 0.7, 0.08]), atol=1e-3)
-
-
 def test_no_face() -> None:
     (found,) = decode(outputs(), AnchorConfig(), 64, 64, DecodeConfig(min_score=0.95))
     assert found.boxes.shape == (0, 4)
     assert found.points.shape == (0, 5, 2)
-    kept, scores = soft_nms(torch.zeros(0, 4), torch.zeros(0), 0.5, 0.5)
-    assert len(kept) == len(scores) == 0
 
 
 def test_thresholds_are_checked() -> None:

@@ -85,6 +85,19 @@ def test_options_out_of_range_are_refused(finder: RetinaFaceDetector, tmp_path: 
         RetinaFaceDetector(tmp_path / "net.tflite", size=300)
     with pytest.raises(ConfigError, match="min_score"):
         RetinaFaceDetector(tmp_path / "net.tflite", min_score=2)
+    with pytest.raises(ConfigError, match="suppression 'none': give one of hard, soft"):
+        RetinaFaceDetector(tmp_path / "net.tflite", suppression="none")  # type: ignore[arg-type]
+
+
+def test_soft_suppression_keeps_faces_that_overlap(finder: RetinaFaceDetector, tmp_path: Path) -> None:
+    """Boxes of 24 px, 8 px apart, overlap by half: the weaker one's score is halved, once and not by each pass."""
+    photo = photo_with(320, 200, (100, 60), (108, 60))
+    assert len(finder(photo)) == 1
+    soft = RetinaFaceDetector(tmp_path / "net.tflite", min_score=0.3, suppression="soft")
+    best, other = soft(photo)
+    assert other.score == pytest.approx(best.score / 2)
+    np.testing.assert_array_equal(soft.own_boxes(photo)[1], [best.score, other.score])
+    assert len(RetinaFaceDetector(tmp_path / "net.tflite", suppression="soft")(photo)) == 1
 
 
 def test_boxes_that_the_refinement_moves_onto_each_other_are_one_face(

@@ -1,30 +1,97 @@
-"""RetinaFace network: outputs in the order of the priors, costs of each width, free input sizes."""
+"""RetinaFace network: the checks of every network for each width, outputs in the order of the priors, input sizes."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import onnx
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
-from distill.detection.retinaface.anchors import anchor_boxes
-from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
+from distill.detection.retinaface.anchors import AnchorConfig, anchor_boxes
+from distill.detection.retinaface.loss import DetectionLoss, Faces
+from distill.detection.retinaface.net import RawDetections, RetinaFace, RetinaFaceConfig
+from distill.detection.retinaface.net_file import NetFile
 from distill.errors import ConfigError
+from distill.export.detector import export_detector_onnx, torch_maps
+from distill.models.detector_checkpoint import DetectorSpec, load_detector, save_detector
+from tests.support.zoo_tester import BaseTester, StatedCost
 
-# Parameters and multiply-accumulates for 320 x 320 pixels.
-COSTS = {
-    1.0: (1_877_303, 604_817_600),
-    0.5: (507_785, 190_497_000),
-    0.35: (268_927, 114_957_600),
-    0.25: (145_149, 70_031_800),
-}
+SIDE = 64
+TOLERANCE = 1e-5
 
 
-@pytest.mark.parametrize("width", COSTS)
-def test_parameters_and_operations(width: float) -> None:
-    net = RetinaFace(RetinaFaceConfig(width=width)).eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(torch.zeros(1, 3, 320, 320))
-    parameters, macs = COSTS[width]
-    assert sum(p.numel() for p in net.parameters()) == parameters
-    assert counter.get_total_flops() // 2 == macs
+class RetinaFaceTester(BaseTester):
+    """Checks of the detector with a width multiplier.
+
+    Attributes:
+        width: of MobileNetV2.
+        parameters: weights of the detector.
+        macs: multiply-accumulates for 320 x 320 pixels.
+    """
+
+    width: ClassVar[float]
+    parameters: ClassVar[int]
+    macs: ClassVar[int]
+
+    def build(self) -> RetinaFace:
+        return RetinaFace(RetinaFaceConfig(width=self.width))
+
+    def input_side(self) -> int:
+        return SIDE
+
+    def outputs(self, predicted: RawDetections) -> list[Tensor]:
+        count = len(anchor_boxes(AnchorConfig(), SIDE, SIDE))
+        assert [values.shape for values in predicted] == [(2, count), (2, count, 4), (2, count, 10)]
+        return list(predicted)
+
+    def loss(self, predicted: RawDetections) -> Tensor:
+        points = torch.tensor([[24.0, 20], [40, 20], [32, 28], [26, 36], [38, 36]])
+        face = Faces(torch.tensor([[16.0, 8, 48, 44]]), torch.tensor([False]), points[None])
+        return DetectionLoss(AnchorConfig())(predicted, [face, face], SIDE, SIDE)["loss"]
+
+    def saved_and_loaded(self, net: nn.Module, path: Path) -> nn.Module:
+        assert isinstance(net, RetinaFace)
+        spec = DetectorSpec(self.width, net.config.pyramid_or_default, net.config.anchors)
+        save_detector(path, net, spec)
+        again, its_spec = load_detector(path)
+        assert its_spec == spec
+        return again
+
+    def costs(self) -> Iterator[StatedCost]:
+        yield StatedCost(self.build(), 320, self.parameters, self.macs)
+
+    def test_onnx_predicts_the_same(self, net: RetinaFace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        # onnxsim takes a second in a process of its own; tests/export/test_detector.py runs it.
+        monkeypatch.setattr("distill.export.detector.simplify", onnx.load)
+        exported = NetFile(export_detector_onnx(net, tmp_path / "net.onnx", SIDE))
+        images = np.random.default_rng(0).integers(0, 255, (2, SIDE, SIDE, 3)).astype(np.uint8)
+        images[1] //= 2
+        expected = [torch_maps(net, image) for image in images]
+        difference = np.abs(expected[0][1] - expected[1][1]).max()
+        assert difference > 100 * TOLERANCE, "the net predicts the same for every image; parity proves nothing"
+        for image, maps in zip(images, expected, strict=True):
+            found = {output.shape: output for output in exported(image)}
+            for output in maps:
+                np.testing.assert_allclose(found[output.shape], output, atol=TOLERANCE)
+
+
+class TestWidth100(RetinaFaceTester):
+    width, parameters, macs = 1.0, 1_877_303, 604_817_600
+
+
+class TestWidth050(RetinaFaceTester):
+    width, parameters, macs = 0.5, 507_785, 190_497_000
+
+
+class TestWidth035(RetinaFaceTester):
+    width, parameters, macs = 0.35, 268_927, 114_957_600
+
+
+class TestWidth025(RetinaFaceTester):
+    width, parameters, macs = 0.25, 145_149, 70_031_800
 
 
 @pytest.mark.parametrize("size", [(64, 96), (192, 192)])
