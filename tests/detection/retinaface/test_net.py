@@ -15,7 +15,7 @@ from distill.detection.retinaface.loss import DetectionLoss, Faces
 from distill.detection.retinaface.net import RawDetections, RetinaFace, RetinaFaceConfig
 from distill.detection.retinaface.net_file import NetFile
 from distill.errors import ConfigError
-from distill.export.detector import export_detector_onnx, torch_maps
+from distill.export.detector import TorchMaps, export_detector_onnx
 from distill.models.detector_checkpoint import DetectorSpec, load_detector, save_detector
 from tests.support.zoo_tester import BaseTester, StatedCost
 
@@ -69,7 +69,7 @@ class RetinaFaceTester(BaseTester):
         exported = NetFile(export_detector_onnx(net, tmp_path / "net.onnx", SIDE))
         images = np.random.default_rng(0).integers(0, 255, (2, SIDE, SIDE, 3)).astype(np.uint8)
         images[1] //= 2
-        expected = [torch_maps(net, image) for image in images]
+        expected = [TorchMaps(net)(image) for image in images]
         difference = np.abs(expected[0][1] - expected[1][1]).max()
         assert difference > 100 * TOLERANCE, "the net predicts the same for every image; parity proves nothing"
         for image, maps in zip(images, expected, strict=True):
