@@ -78,6 +78,8 @@ pins() { sed -n 's/ *\\$//; /^[A-Za-z0-9]/p' "$lock"; }
 
 make_venv() {
     local base
+    # The environment that a link leads to would be emptied.
+    if [ -L .venv ]; then fail ".venv is a link to $(readlink .venv), which is not made here; remove the link"; fi
     base=$(find_python)
     echo "setup: making .venv with $("$base" --version)"
     if ! "$base" -m venv --clear .venv; then
