@@ -3,7 +3,7 @@
 The photos that the training held out and no step was chosen on, and 135 photos of WIDER FACE, at 320 and 640 px:
 average precision, recall of faces from 24 px on at one unlabelled box a photo, and recall and unlabelled boxes a photo
 at the score of the file. Boxes are the network's own, in the convention of the labels. Writes
-results/studies/detector_suppression.json.
+results/studies/detector_suppression.json and its table in the documentation.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from distill.metrics.detection import match_photos
 from distill.provenance import write_result
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
 from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, counted
+from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.detector_sizes import FALSE_PER_PHOTO, MEASURED_ON, RECALL, WIDER
 
 OUT = "results/studies/detector_suppression.json"
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     study = studied(parser.parse_args().data)
     write_result(OUT, study)
+    update_block(OUT, table(study))
     print(table(study))
 
 
