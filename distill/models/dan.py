@@ -17,7 +17,7 @@ inverse of a similarity instead of a matrix inverse, x and y apart in tensors of
 The paper trains stage by stage: `dan_1` first, then `dan_2` from its weights with `frozen: 1` (configs/zoo/dan_2.yaml).
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -175,6 +175,9 @@ class Dan(nn.Module):
         image_size: side of the crops in pixels, a multiple of 16.
         frozen: so many stages are finished: they neither learn nor drop out, and their norms stay as they are.
     """
+
+    # Coordinates of landmarks and of the pixels that are sampled: 8 bits have steps of half a pixel.
+    float_modules: ClassVar = (r"connections\.\d+",)
 
     grey: Tensor
     mean: Tensor

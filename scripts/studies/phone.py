@@ -47,7 +47,6 @@ DELEGATES = {"adb": ("cpu", "xnnpack", "gpu", "nnapi"), "ssh": ("cpu", "xnnpack"
 # Noise that the ranges of integers are taken from: no time depends on them.
 N_CALIBRATION = 4
 # Kept in floats besides the defaults: litert-quantizer fails on the floors under sums in DAN's second stage.
-FLOAT_OPS = [*QuantizeConfig().float_ops, "MAXIMUM"]
 # Sections of the thesis with times, each by one of its figures.
 FIGURES = {"figure 20", "figure 25"}
 
@@ -65,7 +64,7 @@ def exported(net: str, cache: Path) -> list[Path]:
         spec = ModelSpec(net, SCHEME, load_scheme(SCHEME).n_points, CropSpec(size=size), options)
         crops = np.random.default_rng(0).random((N_CALIBRATION, size, size, 3), np.float32)
         onnx = export_onnx(made, spec, cache / f"{net}.onnx")
-        export_tflite(onnx, spec, cache, MODES, net, crops, QuantizeConfig(float_ops=FLOAT_OPS).for_network(made))
+        export_tflite(onnx, spec, cache, MODES, net, crops, QuantizeConfig().for_network(made))
     return paths
 
 
