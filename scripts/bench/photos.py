@@ -26,8 +26,10 @@ from distill.provenance import write_result
 from distill.tflite.model import Operator, Tensor
 from distill.tflite.pads import PADS, separate_pads
 from distill.tflite.serialization import read_model, write_model
+from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.video import eye_distance, inner, mediapipe
 
+OUT = "results/bench/photos.json"
 MODELS = ("student_68_128", "efld_51_128")
 PEER = "MediaPipe FaceMesh, detected in each photo"
 PADDED = Path("checkpoints/efld_51_128_int8.tflite")
@@ -159,6 +161,19 @@ def pads(rounds: int = 400) -> dict[str, Any]:
     return {"file": PADDED.name, "ms": medians, "factor": round(factor, 2), "largest_difference": worst}
 
 
+def table(result: Mapping[str, Any]) -> str:
+    """Return the times of photos to landmarks, and of photos of 12 megapixels, as two Markdown tables."""
+    times, ratios = result["end_to_end"]["ms"], result["end_to_end"]["of_mediapipe"]
+    lines = ["| pipeline | ms a photo | of MediaPipe |", "|---|---:|---:|"]
+    lines += [f"| {name} | {ms:.1f} | {ratios[name]:.2f} |" for name, ms in times.items()]
+    lines += ["", "| 12 megapixels: eye distance | decoded as needed, ms | whole, ms | decoding alone, ms |"]
+    lines += ["|---|---:|---:|---:|"]
+    for row in result["twelve_megapixels"]:
+        parts = " | ".join(f"{row['ms'][name]:.0f}" for name in ("as needed", "whole", "decoding alone"))
+        lines.append(f"| {row['eye_distance_px']:.0f} px | {parts} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, help="folder of the GRID clips (.mpg)")
@@ -185,6 +200,8 @@ def main() -> None:
     print(result)
     if args.json:
         write_result(args.json, result)
+    if args.json == Path(OUT):
+        update_block(OUT, table(result))
 
 
 if __name__ == "__main__":
