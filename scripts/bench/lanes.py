@@ -14,27 +14,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-
 from distill.bench.latency import compare, tflite_call
 from distill.bench.machine import LoadMeter, describe_machine
-from distill.data.crops import face_crops
+from distill.evaluate.evaluate import evaluate
 from distill.export import pipeline
 from distill.export.config import CalibrationConfig, ExportConfig, Lane
 from distill.export.export import convert_checkpoint
-from distill.landmarks import load_scheme
 from distill.provenance import write_result
-from distill.spec import read_sidecar
-from distill.tflite.runtimes import RuntimeFailure, list_runtimes, run_in_child
+from distill.tflite.runtimes import list_runtimes
+from scripts.studies.common.marked_blocks import update_block
 
 RESULT = Path("results/bench/lanes.json")
 CHECKPOINTS = Path("checkpoints")
 MODES = ("fp32", "fp16", "int8")
 TRAIN, TEST = "helen/trainset+lfpw/trainset", "helen/testset+lfpw/testset"
-FACES = 554
 
 
 def export_once(model: str, lane: Lane, root: Path, out: Path) -> None:
@@ -65,18 +62,10 @@ def export_in_child(model: str, lane: Lane, root: Path, out: Path) -> dict[str, 
     return cost | {"seconds": time.perf_counter() - start}
 
 
-def accuracy(path: Path, root: Path) -> dict[str, float]:
-    """Return NME (inter-ocular, %) of a file on 300-W common in LiteRT."""
-    spec = read_sidecar(path)
-    assert spec is not None
-    crops, landmarks = face_crops(spec, FACES, "300w", root, TEST)
-    litert = next(runtime for runtime in list_runtimes() if runtime.name == "litert")
-    found = run_in_child(litert, path, crops)
-    if isinstance(found, RuntimeFailure):
-        raise SystemExit(f"{path}: {found.text}")
-    eyes = load_scheme(spec.scheme).eye_distance(landmarks, "ocular")
-    errors = np.linalg.norm(found[..., :2] - landmarks, axis=-1).mean(-1)
-    return {"nme_percent": float(100 * (errors / eyes).mean())}
+def accuracy(path: Path, root: Path) -> dict[str, Any]:
+    """Return NME (inter-ocular, %) of a file on 300-W common in LiteRT, and how it was measured."""
+    found = evaluate(path, format="300w", root=root, subset=TEST, progress=False)
+    return {"nme_percent": 100 * found.summary()["nme"], "protocol": found.protocol.to_dict()}
 
 
 def compare_lanes(model: str, root: Path, folder: Path, rounds: int) -> dict[str, Any]:
@@ -102,6 +91,19 @@ def compare_lanes(model: str, root: Path, folder: Path, rounds: int) -> dict[str
     return {"costs": costs, "classic_over_modern_cpu": ratio, "files": rows, "parity": parity}
 
 
+def table(result: Mapping[str, Any]) -> str:
+    """Return cost of the export, time and NME of the files of every lane as a Markdown table."""
+    heads = [f"{mode}: ms, NME %" for mode in MODES]
+    lines = [f"| model | lane | export, s (s of processor) | {' | '.join(heads)} |", "|---|---|---:|---:|---:|---:|"]
+    for model, found in result["models"].items():
+        for lane, cost in found["costs"].items():
+            files = [found["files"][f"{lane}_{mode}"] for mode in MODES]
+            cells = [f"{file['ms']:.2f}, {file['nme_percent']:.2f}" for file in files]
+            spent = f"{cost['seconds']:.0f} ({cost['cpu_seconds']:.0f})"
+            lines.append(f"| `{model}` | `{lane}` | {spent} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Compare the lanes, or export once in a child process (`--lane`)."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -121,6 +123,7 @@ def main() -> None:
         }
     content = {"models": models, "machine": describe_machine(), "load": meter.read()}
     write_result(RESULT, json.loads(json.dumps(content, default=str)))
+    update_block(str(RESULT), table(content))
 
 
 if __name__ == "__main__":
