@@ -62,6 +62,16 @@ def test_an_evaluation_needs_torch_alone():
     assert done.returncode == 0, done.stderr
 
 
+def test_what_an_exported_file_is_needs_no_torch():
+    """`distill evaluate` and its detectors: with torch and timm it took five seconds of processor time more."""
+    files = [str(ROOT / "checkpoints" / "student_68_128_fp16.tflite"), "retinaface", "student_68_128"]
+    done = run_python(
+        "import sys, pathlib, distill.cli.evaluate, distill.cli.detectors as d; "
+        f"print([d.names_a_detector(pathlib.Path(name)) for name in {files}], sorted(set(sys.modules) & set({HEAVY})))"
+    )
+    assert done.stdout.strip() == "[False, True, False] []", done.stdout + done.stderr
+
+
 def test_the_command_line_starts_light():
     done = run_python(
         f"import sys, distill.cli.main; print(sorted(set(sys.modules) & set({[*HEAVY, 'numpy', 'cv2', 'wandb']})))"

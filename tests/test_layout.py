@@ -57,6 +57,7 @@ TESTED_ELSEWHERE = {
     "cli/detector.py": "training/test_detector_fit.py",
     "cli/doctor.py": "cli/test_main.py",
     "cli/export.py": "export/verify/test_parity_report.py",
+    "cli/detectors.py": "evaluate/test_detector.py",
     "cli/evaluate_detector.py": "evaluate/test_detector.py",
     "cli/export_detector.py": "export/test_detector_checkpoint.py",
     "cli/models.py": "cli/test_main.py",

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from distill.errors import CheckpointError, ConfigError
-from distill.options.words import explicit_options
+from distill.cli.detectors import names_a_detector, require_options
 
 # Options of an evaluation that a detector has.
 _OPTIONS = ("config", "detector_size", "json", "limit", "log", "model", "photos", "plugin")
@@ -20,16 +19,10 @@ def evaluate_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
     Raises:
         ConfigError: one that an evaluation of a detector does not have.
     """
-    from distill.models.detector_checkpoint import names_a_detector
-
     model: Path = values["model"]
-    try:
-        if not names_a_detector(model):
-            return None
-    except CheckpointError:  # no weights at all: the other evaluation says what is wrong
+    if not names_a_detector(model):
         return None
-    if others := [name for name in explicit_options(argv) if name.partition(".")[0] not in _OPTIONS]:
-        raise ConfigError(f"--{others[0]} has no effect on the evaluation of a detector: leave it out")
+    require_options(argv, _OPTIONS, "evaluation")
     from rich import print as show
 
     from distill.cli.record import record_detector_evaluation

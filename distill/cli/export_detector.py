@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from distill.errors import CheckpointError, ConfigError
+from distill.cli.detectors import has_weights, require_options
+from distill.errors import ConfigError
 from distill.options.words import explicit_options
 
 # Options of an export that a detector has.
@@ -20,13 +21,11 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
     Raises:
         ConfigError: an option that has no effect on what `model` is.
     """
-    if not _is_detector(values["model"]):
+    if not has_weights(values["model"]):
         if values.get("decoded") is not None:
             raise ConfigError("--decoded has no effect on a landmark network, whose files return points: leave it out")
         return None
-    typed = explicit_options(argv)
-    if others := [name for name in typed if name.partition(".")[0] not in _OPTIONS]:
-        raise ConfigError(f"--{others[0]} has no effect on the export of a detector: leave it out")
+    require_options(argv, _OPTIONS, "export")
     from distill.cli.record import record_detector_export
     from distill.export.detector_checkpoint import export_detector_checkpoint
     from distill.tracking.attach import attached_run
@@ -40,7 +39,7 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
         model,
         values["out"],
         values["modes"] or ("fp32", "fp16"),
-        stem=values["stem"] if "stem" in typed else name,
+        stem=values["stem"] if "stem" in explicit_options(argv) else name,
         runtime=values["runtime"],
         decoded=decoded,
     )
@@ -50,12 +49,3 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
     print(f"use it: distill predict PHOTO --detector {tflite[0]}")
     record_detector_export(values["log"], model, files)
     return 0
-
-
-def _is_detector(model: Path) -> bool:
-    from distill.models.detector_checkpoint import is_detector
-
-    try:
-        return model.is_file() and is_detector(model)
-    except CheckpointError:  # no weights at all: the other export says what is wrong
-        return False

@@ -15,17 +15,17 @@ from distill.data.photos.records import PhotoRecord, hold_out
 from distill.data.photos.stored_config import photos_of_run
 from distill.data.photos.wider_difficulty import read_difficulties
 from distill.detection.blazeface import BlazeFaceDetector
-from distill.detection.detector import BLAZEFACE_SCORE, DETECTORS, bundled_detector, open_detector
+from distill.detection.detector import BLAZEFACE_SCORE, DETECTORS, WEIGHTS, bundled_detector, open_detector
 from distill.detection.metrics import iou_matrix, match_photo
 from distill.detection.retinaface.detector import MapDetector
-from distill.detection.retinaface.sidecar import DetectorFileSpec
 from distill.detection.wider_evaluation import DIFFICULTIES, WiderPhoto, official_average_precision
 from distill.errors import ConfigError
 from distill.evaluate.detector_result import IOU, LOWEST, DetectorEvaluation, DetectorProtocol
 from distill.export.detector import TorchMaps
+from distill.export.detector_checkpoint import describe_unmeasured
 from distill.files import sha256
 from distill.images import Photo, read_image
-from distill.models.detector_checkpoint import WEIGHTS, load_detector
+from distill.models.detector_checkpoint import load_detector
 
 
 class Found(NamedTuple):
@@ -125,8 +125,7 @@ def _opened(model: str | Path, size: int | None) -> MapDetector | BlazeFaceDetec
     """Open a detector that returns everything down to the lowest score; weights run in PyTorch."""
     if Path(model).suffix in WEIGHTS:
         net, spec = load_detector(model)
-        data = photos_of_run(Path(model))
-        described = DetectorFileSpec(spec.anchors) if data is None else DetectorFileSpec(spec.anchors, data.val_size)
+        described = describe_unmeasured(spec.anchors, photos_of_run(Path(model)))
         return MapDetector(TorchMaps(net), described, size, LOWEST)
     detector = open_detector(model, min_score=LOWEST, size=size)
     assert isinstance(detector, MapDetector | BlazeFaceDetector)

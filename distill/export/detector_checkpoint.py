@@ -117,7 +117,7 @@ def export_detector_checkpoint(
     checkpoint = Path(checkpoint)
     net, spec = load_detector(checkpoint)
     data = photos_of_run(checkpoint)
-    described = _described(spec.anchors, data, decoded)
+    described = describe_unmeasured(spec.anchors, data, decoded)
     train, held_out = ([], []) if data is None else split_photos(data.sets)
     jaws = [] if data is None else faces_with_jaw(data.paste)
     folder = Path(out) if out is not None else checkpoint.parent / "export"
@@ -139,8 +139,10 @@ def export_detector_checkpoint(
         return [_publish(file, folder) for file in files]
 
 
-def _described(anchors: AnchorConfig, data: PhotoDataConfig | None, decoded: int | None) -> DetectorFileSpec:
-    """Return the description of the files before anything is measured."""
+def describe_unmeasured(
+    anchors: AnchorConfig, data: PhotoDataConfig | None, decoded: int | None = None
+) -> DetectorFileSpec:
+    """Return the description of a detector before anything is measured; `data` are the photos of its run."""
     if decoded is not None:
         return DetectorFileSpec(anchors, decoded, decoded=True)
     return DetectorFileSpec(anchors) if data is None else DetectorFileSpec(anchors, data.val_size)

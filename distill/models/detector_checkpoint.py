@@ -6,10 +6,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from distill.detection.detector import DETECTORS
 from distill.detection.retinaface.anchors import AnchorConfig
 from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
-from distill.detection.retinaface.sidecar import is_detector_file
 from distill.errors import CheckpointError
 from distill.files import atomic_path
 from distill.models.checkpoint import read_weights
@@ -17,7 +15,6 @@ from distill.models.weight_files import build_for_weights, stored_metadata
 from distill.spec import require_plain
 
 KIND = "retinaface"
-WEIGHTS = (".ckpt", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -51,18 +48,6 @@ def is_detector(path: str | Path) -> bool:
     """Return whether a file of weights holds a detector."""
     spec = read_weights(Path(path))[0]
     return isinstance(spec, dict) and spec.get("kind") == KIND
-
-
-def names_a_detector(model: str | Path) -> bool:
-    """Return whether a model is a face detector: the name of one, or a file of one in any format.
-
-    Raises:
-        CheckpointError: a file of weights that cannot be read.
-    """
-    if str(model) in DETECTORS:
-        return True
-    path = Path(model)
-    return path.is_file() and (is_detector(path) if path.suffix in WEIGHTS else is_detector_file(path))
 
 
 def load_detector(path: str | Path) -> tuple[RetinaFace, DetectorSpec]:

@@ -8,7 +8,6 @@ in training, pasted at 8 to 120 px, so that the errors compare with each other o
 results/studies/detector_refinement.json and its table in the documentation.
 """
 
-import argparse
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,8 +26,7 @@ from distill.detection.retinaface.refine import RefineConfig, refined
 from distill.export.detector_calibration import SCALES, at_scales, nearest
 from distill.files import sha256
 from distill.images import Photo
-from distill.provenance import write_result
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import run_study
 from scripts.studies.common.training_faces import training_faces
 
 OUT = "results/studies/detector_refinement.json"
@@ -163,12 +161,7 @@ def table(study: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("data", type=Path)
-    study = studied(parser.parse_args().data)
-    write_result(OUT, study)
-    update_block(OUT, table(study))
-    print(table(study), study["chosen"], sep="\n")
+    print(run_study(__doc__, OUT, studied, table)["chosen"])
 
 
 if __name__ == "__main__":

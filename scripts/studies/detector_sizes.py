@@ -7,7 +7,6 @@ labels; time is processor time of everything the detector does to a photo of 640
 Writes results/studies/detector_sizes.json and its table in the documentation.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from distill.export.detector_calibration import best_score
 from distill.files import sha256
 from distill.images import read_image
 from distill.metrics.detection import match_photos
-from distill.provenance import write_result
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
 from scripts.studies.common.detector_scores import (
     IOU_AP,
@@ -33,7 +31,7 @@ from scripts.studies.common.detector_scores import (
     counted,
     processor_ms,
 )
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import run_study
 
 OUT = "results/studies/detector_sizes.json"
 SIDES = (192, 256, 320, 480, 640)
@@ -94,12 +92,7 @@ def table(study: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("data", type=Path)
-    study = studied(parser.parse_args().data)
-    write_result(OUT, study)
-    update_block(OUT, table(study))
-    print(table(study), study["chosen"], sep="\n")
+    print(run_study(__doc__, OUT, studied, table)["chosen"])
 
 
 if __name__ == "__main__":

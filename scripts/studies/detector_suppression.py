@@ -6,7 +6,6 @@ at the score of the file. Boxes are the network's own, in the convention of the 
 results/studies/detector_suppression.json and its table in the documentation.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -18,10 +17,9 @@ from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector, Suppression
 from distill.files import sha256
 from distill.metrics.detection import match_photos
-from distill.provenance import write_result
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
 from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, counted
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import run_study
 from scripts.studies.detector_sizes import FALSE_PER_PHOTO, MEASURED_ON, RECALL, WIDER
 
 OUT = "results/studies/detector_suppression.json"
@@ -71,12 +69,7 @@ def table(study: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure, write and print."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("data", type=Path)
-    study = studied(parser.parse_args().data)
-    write_result(OUT, study)
-    update_block(OUT, table(study))
-    print(table(study))
+    run_study(__doc__, OUT, studied, table)
 
 
 if __name__ == "__main__":

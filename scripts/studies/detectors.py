@@ -10,7 +10,6 @@ The boxes of the comparison are those a detector returns, in the convention of t
 around the whole face, so that `own boxes` of RetinaFace are measured too.
 """
 
-import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,11 +27,10 @@ from distill.detection.metrics import average_precision, score_at_false_rate
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.images import Photo, read_image
 from distill.metrics.detection import Find, match_photos
-from distill.provenance import write_result
 from scripts.studies import detector_sizes
 from scripts.studies.common.detector_photos import mask_boxes, wider_subset
 from scripts.studies.common.detector_scores import IOU_AP, IOU_RECALL, LOWEST, counted, processor_ms
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import run_study
 
 OUT = "results/studies/detectors.json"
 FALSE_PER_PHOTO = 1.0
@@ -145,12 +143,7 @@ def table(study: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("data", type=Path)
-    study = studied(parser.parse_args().data)
-    write_result(OUT, study)
-    update_block(OUT, table(study))
-    print(table(study))
+    run_study(__doc__, OUT, studied, table)
 
 
 if __name__ == "__main__":

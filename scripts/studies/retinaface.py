@@ -8,7 +8,6 @@ the released files at 320 px and the landmark network of MediaPipe's FaceMesh, t
 results/studies/retinaface.json and its table in the documentation.
 """
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -34,9 +33,8 @@ from distill.export.lanes.classic import FLOAT_FILES, run_onnx2tf
 from distill.files import write_bytes
 from distill.images import read_image
 from distill.inference.facemesh import SIZE, mediapipe_file
-from distill.provenance import write_result
 from distill.tflite.interpreter import TFLiteNet
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import run_study
 
 OUT = "results/studies/retinaface.json"
 WIDTHS = (1.0, 0.5, 0.35, 0.25)
@@ -164,13 +162,8 @@ def table(study: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("data", type=Path)
     cv2.setNumThreads(1)
-    study = studied(parser.parse_args().data)
-    write_result(OUT, study)
-    update_block(OUT, table(study))
-    print(table(study))
+    run_study(__doc__, OUT, studied, table)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from distill.cli.detectors import names_a_detector
 from distill.cli.main import main
 from distill.data.photos.config import PhotoDataConfig, PhotoSetConfig
 from distill.data.photos.paste_faces import wider_box
@@ -18,7 +19,6 @@ from distill.data.synthetic.write import write_faces
 from distill.detection.detector import bundled_detector
 from distill.errors import ConfigError
 from distill.evaluate.detector import evaluate_detector
-from distill.models.detector_checkpoint import names_a_detector
 from distill.training.detector_config import DetectorConfig
 from distill.training.loggers.csv import plain_config
 from tests.data.photos.test_wider_difficulty import cells, savemat
@@ -125,7 +125,7 @@ def test_blazeface_is_measured_by_its_calibrated_boxes(photos: PhotoSetConfig) -
 
 def test_a_model_of_landmarks_is_no_detector() -> None:
     assert not names_a_detector(LANDMARKS)
-    assert not names_a_detector("student_68_128")
+    assert not names_a_detector(Path("student_68_128"))
     assert names_a_detector(bundled_detector())
     assert names_a_detector(WEIGHTS)
 

@@ -1,0 +1,42 @@
+"""Commands that take landmark models and face detectors: which of the two a model is, and which options are left.
+
+Nothing heavy is imported for names and TFLite or ONNX files; weights are read to find out what they are.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from distill.detection.detector import DETECTORS, WEIGHTS
+from distill.detection.retinaface.sidecar import is_detector_file
+from distill.errors import CheckpointError, ConfigError
+from distill.options.words import explicit_options
+
+
+def names_a_detector(model: Path) -> bool:
+    """Return whether a model is a face detector: the name of one, or a file of one in any format."""
+    return str(model) in DETECTORS or is_detector_file(model) or (model.suffix in WEIGHTS and has_weights(model))
+
+
+def has_weights(path: Path) -> bool:
+    """Return whether a file holds the weights of a detector; False for one without weights, which others report."""
+    from distill.models.detector_checkpoint import is_detector
+
+    try:
+        return path.is_file() and is_detector(path)
+    except CheckpointError:
+        return False
+
+
+def require_options(argv: list[str], known: Collection[str], job: str) -> None:
+    """Refuse typed options that a job on a detector does not have.
+
+    Args:
+        argv: command line.
+        known: first parts of their names.
+        job: the job, for the message.
+
+    Raises:
+        ConfigError: naming the first one.
+    """
+    if others := [name for name in explicit_options(argv) if name.partition(".")[0] not in known]:
+        raise ConfigError(f"--{others[0]} has no effect on the {job} of a detector: leave it out")
