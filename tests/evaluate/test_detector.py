@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from scipy.io import savemat
 
 from distill.cli.detectors import names_a_detector
 from distill.cli.main import main
@@ -21,7 +22,7 @@ from distill.errors import ConfigError
 from distill.evaluate.detector import evaluate_detector
 from distill.training.detector_config import DetectorConfig
 from distill.training.loggers.csv import plain_config
-from tests.data.photos.test_wider_difficulty import cells, savemat
+from tests.support.wider_files import cells
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "checkpoints" / "retinaface_035.safetensors"

@@ -13,6 +13,7 @@ from distill.data.photos.records import PhotoRecord
 from distill.data.photos.wider_boxes import read_label, read_official_mat, read_official_text
 from distill.errors import AnnotationError
 from tests.support.photo_sets import write_photo
+from tests.support.wider_files import cells
 
 NAME = "0--Parade/a.jpg"
 BOXES = [[10, 20, 30, 40], [5, 6, 4, 3]]
@@ -38,12 +39,6 @@ def official_text(root: Path, images: Path) -> list[PhotoRecord]:
 
 
 def official_mat(root: Path, images: Path) -> list[PhotoRecord]:
-    def cells(*items: object) -> np.ndarray:
-        array = np.empty((len(items), 1), object)
-        for index, item in enumerate(items):
-            array[index, 0] = item
-        return array
-
     boxes, flags = np.array([*BOXES, [1, 1, 0, 5]], float), np.array([[0], [1], [0]])
     content = {"event_list": cells("0--Parade"), "file_list": cells(cells("a")),
                "face_bbx_list": cells(cells(boxes)), "invalid_label_list": cells(cells(flags))}  # fmt: skip

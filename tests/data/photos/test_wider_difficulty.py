@@ -9,15 +9,9 @@ from scipy.io import savemat
 
 from distill.data.photos.wider_difficulty import read_difficulties
 from distill.errors import AnnotationError
+from tests.support.wider_files import cells
 
 BOXES = np.array([[10, 20, 30, 40], [5, 6, 4, 3], [50, 60, 70, 80]], float)
-
-
-def cells(*values: Any) -> np.ndarray:
-    out = np.empty((len(values), 1), object)
-    for index, value in enumerate(values):
-        out[index, 0] = value
-    return out
 
 
 def write(path: Path, **lists: Any) -> None:
