@@ -78,7 +78,7 @@ def require_equal_steps(made: Mapping[str, Sequence[Path]], seeds: Sequence[int]
     Raises:
         SystemExit: arms that make unequal numbers of steps with one seed.
     """
-    found = []
+    found: list[int] = []
     for seed, paths in zip(seeds, zip(*made.values(), strict=True), strict=True):
         steps = dict(zip(made, map(steps_of, paths), strict=True))
         if len(set(steps.values())) != 1:
