@@ -20,6 +20,7 @@ from distill.export.to_onnx import export_onnx
 from distill.export.to_tflite import export_tflite
 from distill.geometry import CropSpec
 from distill.landmarks import load_scheme
+from distill.models.zoo import takes_image_size
 from distill.provenance import command_line, write_result
 from distill.report.bench_json import to_json
 from distill.spec import ModelSpec
@@ -54,6 +55,7 @@ def exported(name: str, network: Network, folder: Path, int8: bool) -> Path:
     path = folder / (f"{name}_int8.tflite" if int8 else f"{name}.onnx")
     if not path.is_file():
         arch, scheme, options, size = network
+        options = {**options, "image_size": size} if takes_image_size(arch) else options
         folder.mkdir(parents=True, exist_ok=True)
         net = untrained(arch, scheme, options, size)
         spec = ModelSpec(arch, scheme, load_scheme(scheme).n_points, CropSpec(size=size), options)
