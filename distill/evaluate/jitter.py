@@ -5,8 +5,9 @@ Equation 6 of the landmark thesis: the standard deviation of a landmark over ima
 outer eye corners.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -17,7 +18,7 @@ from rich.progress import track
 
 from distill.detection.detector import FaceDetector
 from distill.errors import ConfigError, ImageError
-from distill.evaluate.evaluate import View
+from distill.evaluate.evaluate import Change, View
 from distill.evaluate.faces import FaceSet
 from distill.evaluate.robustness import change
 from distill.geometry import Box, CropSpec, apply_affine, crop_affine, denormalise, invert_affine, similarity
@@ -26,6 +27,7 @@ from distill.inference.backend import Backend
 from distill.landmarks import load_scheme
 
 SIGMAS = (0.01, 0.1, 0.2)
+NOISE: Mapping[str, Change] = MappingProxyType({str(sigma): change("noise", sigma) for sigma in SIGMAS})
 _SEED = 0
 # Largest shift and change of size (shares of the crop's side) and rotation (degrees) of a still.
 _SHIFT = 0.02
@@ -55,16 +57,23 @@ def _spread(faces: FaceSet, count: int) -> list[int]:
 
 
 def still_jitter(
-    backend: Backend, faces: FaceSet, count: int = 20, copies: int = 50, progress: bool = True
+    backend: Backend,
+    faces: FaceSet,
+    count: int = 20,
+    copies: int = 50,
+    progress: bool = True,
+    noise: Mapping[str, Change] = NOISE,
 ) -> dict[str, Any]:
     """Measure equation 6 under Gaussian noise and under small known motions of the photo.
 
     Args:
         count: faces, evenly spread over `faces`.
         copies: images of each (the thesis: 200 of one).
+        noise: changes of a photo that leave the face where it is, by name; by default Gaussian noise by its standard
+            deviation.
 
     Returns:
-        `noise`: by standard deviation of the noise, and `motion`, both in percent of the outer eye distance.
+        `noise_percent` by name of the noise, and `motion_percent`, in percent of the outer eye distance.
 
     Raises:
         ConfigError: the scheme has no outer eye corners.
@@ -72,14 +81,14 @@ def still_jitter(
     if "ocular" not in faces.distances:
         raise ConfigError(f"jitter is measured in outer eye distances, which scheme {faces.scheme} does not have")
     chosen, crop = _spread(faces, count), faces.crop(backend.spec)
-    points: dict[str, list[NDArray[np.float32]]] = {name: [] for name in (*map(str, SIGMAS), "motion")}
+    points: dict[str, list[NDArray[np.float32]]] = {name: [] for name in (*noise, "motion")}
     for index in track(chosen, description="Jitter", console=Console(stderr=True), disable=not progress):
         record, rng = faces.records[index], np.random.default_rng([_SEED, index])
         photo, box = read_image(record.image), record.boxes[faces.boxes]
         fixed = crop_affine(box, crop)
-        for sigma in SIGMAS:
-            noisy = (change("noise", sigma)(View(photo, box), rng).photo for _ in range(copies))
-            points[str(sigma)].append(_points(backend, [warp(p, fixed, crop.size) for p in noisy], [fixed] * copies))
+        for name, add in noise.items():
+            noisy = (add(View(photo, box), rng).photo for _ in range(copies))
+            points[name].append(_points(backend, [warp(p, fixed, crop.size) for p in noisy], [fixed] * copies))
         moved = [_moved(box, crop, rng) for _ in range(copies)]
         points["motion"].append(_points(backend, [warp(photo, affine, crop.size) for affine in moved], moved))
     distances = faces.distances["ocular"][chosen]
@@ -87,7 +96,7 @@ def still_jitter(
     return {
         "faces": len(chosen),
         "copies": copies,
-        "noise_percent": {name: values[name] for name in map(str, SIGMAS)},
+        "noise_percent": {name: values[name] for name in noise},
         "motion_percent": values["motion"],
     }
 

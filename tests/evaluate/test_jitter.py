@@ -8,7 +8,7 @@ import pytest
 
 from distill.errors import ConfigError, ImageError
 from distill.evaluate.faces import load_faces
-from distill.evaluate.jitter import frame_jitter, read_video, standard_deviation, still_jitter, video_jitter
+from distill.evaluate.jitter import NOISE, frame_jitter, read_video, standard_deviation, still_jitter, video_jitter
 from distill.geometry import Box, CropSpec
 from distill.spec import ModelSpec
 from tests.support.evaluation import MakeOracle
@@ -55,10 +55,12 @@ def test_a_model_that_follows_the_face_stands_still_under_motion(root: Path, ora
     for path in root.glob("*.png"):
         Image.fromarray(bump(45, 35)[:70, :90]).save(path)
     faces = load_faces("inner51", format="manifest", root=root, limit=2)
-    found = still_jitter(Blob(), faces, count=2, copies=8, progress=False)
+    noise = {**NOISE, "none": lambda view, _: view}
+    found = still_jitter(Blob(), faces, count=2, copies=8, progress=False, noise=noise)
     assert found["faces"] == 2
     assert found["motion_percent"] < 0.5
     assert found["noise_percent"]["0.2"] > found["noise_percent"]["0.01"]
+    assert found["noise_percent"]["none"] < 1e-3
 
 
 class Detector:

@@ -31,11 +31,34 @@ CONTENTS: dict[str, tuple[int, dict[str, tuple[int, int]]]] = {
     "thesis": (
         25,
         {
-            "table 1": (10, 10), "table 2": (5, 10), "table 3": (3, 0), "table 4": (5, 15), "table 5": (4, 12),
-            "table 6": (5, 15), "table 7": (9, 9), "table 8": (5, 45), "table 9": (5, 20),
+            "table 1": (10, 10), "table 2": (5, 15), "table 3": (3, 0), "table 4": (5, 15), "table 5": (4, 12),
+            "table 6": (6, 15), "table 7": (9, 9), "table 8": (5, 45), "table 9": (5, 20),
         },
     ),
     "retinaface_mobilenetv2": (4, {"table 1": (2, 10), "table 2": (1, 2), "table 3": (2, 8), "table 4": (2, 12)}),
+}  # fmt: skip
+# By hand from the texts: points, curves and panels of the figures that show measurements.
+THESIS_NETS = ("PFLD 0.25", "PFLD 1.0", "DAN-1", "DAN-2", "HRNet")
+SERIES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("lite_hrnet_plus", "figure 2"): ("stem", "conditional channel weighting", "transition", "fusion", "head"),
+    ("lite_hrnet_plus", "figure 5"): (
+        "HRNetV2-W18", "MobileNetV2", "ShuffleNetV2", "Lite-HRNet", "Dite-HRNet", "Wing (MobileNetV2)",
+        "PIPNet (MobileNetV3), 56 M", "PIPNet (MobileNetV3), 11 M", "Plus, MSE, 30 M", "Plus, MSE, 10 M",
+        "Plus, BCE, 30 M", "Plus, BCE, 10 M", "WFLW panel",
+    ),
+    ("thesis", "figure 10"): (
+        *THESIS_NETS, "synthetic occlusion", "occlusion", "extreme expression", "extreme lighting", "female", "male",
+        "young", "old", "dark skin", "white skin", "extreme pose, %",
+    ),
+    ("thesis", "figure 15"): (*THESIS_NETS, "as they are", "x 2", "x 3", "x 4"),
+    ("thesis", "figure 16"): (*THESIS_NETS, "x 8", "x 16", "x 32", "x 64"),
+    ("thesis", "figure 18"): (*THESIS_NETS, "as they are", "x 2", "x 3", "x 4"),
+    ("thesis", "figure 19"): (*THESIS_NETS, "x 8", "x 16", "x 32", "x 64"),
+    ("thesis", "figure 20"): (
+        *THESIS_NETS, "float32, 1 thread", "int8, 1 thread", "desktop GPU", "Huawei P30 Pro, CPU",
+        "Huawei P30 Pro, GPU", "LG Velvet 5G, CPU", "LG Velvet 5G, GPU", "quantized, CPU of both phones",
+    ),
+    ("thesis", "figure 25"): (*THESIS_NETS, "ms on a desktop GPU, about", "DSP of the LG Velvet 5G"),
 }  # fmt: skip
 MODULES = [words for name in PAPERS for words in commands(load_paper(name)) if words[0] == "python"]
 
@@ -72,6 +95,14 @@ def test_no_row_and_no_number_of_a_table_is_missing(name: str) -> None:
         known = (len(rows), sum(value is not None for value in cells))
         for item in section.items:
             assert known == tables.get(item, known), item
+
+
+@pytest.mark.parametrize(("name", "figure"), SERIES)
+def test_no_series_of_a_figure_is_missing(name: str, figure: str) -> None:
+    (section,) = (section for section in load_paper(name).sections if figure in section.items)
+    rows = {row for part in section.parts for row in part.rows}
+    columns = {column.name for part in section.parts for column in part.columns}
+    assert set(SERIES[name, figure]) <= rows | columns
 
 
 @pytest.mark.parametrize("name", PAPERS)

@@ -5,14 +5,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from distill.errors import ConfigError
+from distill.evaluate.evaluate import View
+from distill.geometry import Box
 from distill.options.parser import options_of, parse
 from distill.training.config import StudentConfig
 from distill.training.loggers.csv import plain_config
-from scripts.studies import ablations, cross_format, kd_study, lite_hrnet_plus, thesis, weak_labels, zoo
+from scripts.studies import ablations, cross_format, kd_study, lite_hrnet_plus, thesis, thesis_68, weak_labels, zoo
 from scripts.studies.common import arms
 from scripts.studies.common.arms import train, train_arms
 from tests.support.checkpoints import write_resumable
@@ -185,6 +188,42 @@ def test_rows_of_lite_hrnet_plus_differ_in_network_and_loss_alone(commands: list
 
 def test_the_thesis_is_repeated_with_networks_of_the_zoo() -> None:
     assert set(thesis.NETS) <= set(zoo.NETS)
+    assert set(thesis_68.NETS) == {*thesis.NETS, "pfld_025_pose", "pfld_100_pose"}
+
+
+def test_rows_of_the_thesis_on_68_points_are_trained_alike(commands: list[list[str]], tmp_path: Path) -> None:
+    for net in thesis_68.NETS:
+        thesis_68.trained(net, 1, tmp_path, 3, tmp_path / "runs")
+    rows = {config.name.removesuffix("_1"): config for config in map(parsed, commands)}
+    assert set(rows) == set(thesis_68.NETS)
+    assert rows["dan_2"].model.init == tmp_path / "runs/dan_1_1/best.ckpt"
+    for net, config in rows.items():
+        assert (config.kd.kind, config.data.scheme, config.trainer.epochs, config.seed) == ("none", "ibug68", 3, 1)
+        assert config.data == rows["dan_1"].data
+        if net.startswith("pfld"):
+            assert config.model.options["pose"] == net.endswith("_pose")
+
+
+def test_seeds_that_every_network_is_trained_with_are_evaluated(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no seed is complete; train pfld_025, .*: add --train pfld_025 --seed 0"):
+        thesis_68.finished_seeds(tmp_path)
+    for net in thesis_68.NETS:
+        for seed in (0, 2) if net != "dan_2" else (2,):
+            thesis_68.run_of(net, seed, tmp_path).mkdir()
+            (thesis_68.run_of(net, seed, tmp_path) / "summary.json").touch()
+    assert thesis_68.finished_seeds(tmp_path) == [2]
+
+
+@pytest.mark.parametrize("grey", [60, 128, 200])
+def test_a_filmed_photo_has_the_noise_of_its_electrons(grey: int) -> None:
+    photo = np.full((200, 200, 3), grey, np.uint8)
+    frame = thesis_68.filmed(View(photo, Box(0, 0, 200, 200)), np.random.default_rng(0)).photo
+    linear = (grey / 255) ** thesis_68.GAMMA
+    deviation = np.sqrt(thesis_68.FULL_WELL * linear + thesis_68.READ_NOISE**2) / thesis_68.FULL_WELL
+    # To first order, a deviation of the light is one of the pixel by the slope of the curve; 1/12 is that of rounding.
+    expected = np.hypot(255 / thesis_68.GAMMA * linear ** (1 / thesis_68.GAMMA - 1) * deviation, 12**-0.5)
+    assert frame.std() == pytest.approx(expected, rel=0.05)
+    assert frame.mean() == pytest.approx(grey, abs=0.2)
 
 
 def test_zoo_rows_say_which_network_and_how_long() -> None:

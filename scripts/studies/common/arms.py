@@ -68,11 +68,23 @@ def train_arms(arms: Mapping[str, Sequence[str]], seeds: int, runs: Path) -> dic
     for seed in range(seeds):
         for arm, options in arms.items():
             made[arm].append(train(f"{arm}_{seed}", runs, [*options, "--seed", str(seed)]))
-    for seed, paths in enumerate(zip(*made.values(), strict=True)):
+    require_equal_steps(made, range(seeds))
+    return made
+
+
+def require_equal_steps(made: Mapping[str, Sequence[Path]], seeds: Sequence[int]) -> list[int]:
+    """Return the number of steps that all arms have made, seed by seed.
+
+    Raises:
+        SystemExit: arms that make unequal numbers of steps with one seed.
+    """
+    found: list[int] = []
+    for seed, paths in zip(seeds, zip(*made.values(), strict=True), strict=True):
         steps = dict(zip(made, map(steps_of, paths), strict=True))
         if len(set(steps.values())) != 1:
             raise SystemExit(f"with seed {seed} the arms have made {steps} steps; adapt epochs or batches")
-    return made
+        found += set(steps.values())
+    return found
 
 
 def steps_of(checkpoint: Path) -> int:
@@ -81,16 +93,26 @@ def steps_of(checkpoint: Path) -> int:
     return made
 
 
-def measured(runs: Mapping[str, Sequence[Path]], data: Path, reference: str) -> dict[str, dict[str, Any]]:
+def measured(
+    runs: Mapping[str, Sequence[Path]],
+    data: Path,
+    reference: str,
+    sources: Sequence[str] = ("gt", "dataset"),
+    limit: int | None = None,
+) -> dict[str, dict[str, Any]]:
     """Evaluate on the 554 common faces of 300-W, what was not yet, and compare every arm with one of them.
 
+    Args:
+        sources: of the face boxes.
+        limit: faces, all by default.
+
     Returns:
-        for each box source, `gt` and `dataset`, the result of `compared`.
+        for each box source the result of `compared`.
     """
     study = {}
-    for boxes in ("gt", "dataset"):
+    for boxes in sources:
         found = {
-            arm: [Evaluation.from_json(scored(path, data, path.parent, boxes)) for path in paths]
+            arm: [Evaluation.from_json(scored(path, data, path.parent, boxes, limit)) for path in paths]
             for arm, paths in runs.items()
         }
         study[boxes] = compared(found, reference)
