@@ -95,7 +95,13 @@ def described(path: Path, data: Path, spec: DetectorFileSpec, photos: MaskBoxes)
         raise SystemExit(f"{path}: finds no training face of 300-W")
     return {
         "bytes": path.stat().st_size,
-        "chosen_on": found_on(photos.chosen_on, path),
+        "chosen_on": {
+            "score": file.min_score,
+            "precision": file.precision,
+            "recall": file.recall,
+            "ap": file.ap,
+            "photos": len(photos.chosen_on),
+        },
         "measured_on": found_on(photos.measured_on, path),
         "boxes_300w_train": convention(data, RetinaFaceDetector(path)),
     }

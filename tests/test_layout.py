@@ -175,6 +175,7 @@ TESTED_ELSEWHERE = {
     "training/callbacks/seeding.py": "training/test_killed.py",
     "training/callbacks/stop_on_signal.py": "training/test_interrupt.py",
     "training/detector_config.py": "training/test_detector_fit.py",
+    "training/detector_lineage.py": "training/test_detector_fit.py",
     "training/detector_task.py": "training/test_detector_fit.py",
     "tracking/artifact.py": "tracking/test_lineage.py",
     "tracking/graph.py": "tracking/test_lineage.py",

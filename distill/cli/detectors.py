@@ -1,6 +1,6 @@
 """Commands that take landmark models and face detectors: which of the two a model is, and which options are left.
 
-Nothing heavy is imported for names and TFLite or ONNX files; weights are read to find out what they are.
+Nothing heavy is imported for names and TFLite or ONNX files; of weights the stored description is read, no tensors.
 """
 
 from collections.abc import Collection

@@ -10,7 +10,7 @@ from distill.tracking import artifact as artifacts
 from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact, plain_name
 from distill.tracking.attach import AttachConfig, attached_run, record_job
 from distill.tracking.lineage import read_jobs
-from distill.tracking.result_tables import files_table, latency_table, operators_table, parity_table
+from distill.tracking.result_tables import detection_table, files_table, latency_table, operators_table, parity_table
 from distill.tracking.run_folder import RECORDS
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def record_detector_evaluation(
     at = evaluation.at(evaluation.score)
     metrics = {"ap": evaluation.ap, "recall": at["recall"], "false_per_photo": at["false_per_photo"]}
     outputs = _outputs(result, artifacts.EVALUATION, metrics)
-    record_job(log, folder, "evaluate", [file_artifact(model), photos], outputs, metrics)
+    tables = {"detection": detection_table([content])}
+    record_job(log, folder, "evaluate", [file_artifact(model), photos], outputs, metrics, tables)
 
 
 def record_detector_export(log: AttachConfig, model: Path, files: "Sequence[DetectorFile]") -> None:

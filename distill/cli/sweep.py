@@ -45,7 +45,7 @@ def run(argv: list[str]) -> int:
 
 def options_of_trial(config: SweepConfig, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a trial over its recipes, nested; its runs are a W&B group unless `options` name one."""
-    merged: dict[str, Any] = {} if config.command == "detector" else nested("log.group", config.name)
+    merged: dict[str, Any] = nested("log.group", config.name)
     for name, value in (*config.options.items(), *values.items()):
         merged = merge(merged, nested(name, value))
     return merged

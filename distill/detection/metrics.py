@@ -85,17 +85,24 @@ def average_precision(matches: Sequence[PhotoMatch]) -> float:
     Returns:
         a number in [0, 1]; NaN without any face that counts.
     """
-    total = sum(int((~match.ignored).sum()) for match in matches)
-    if not total:
+    if not any((~match.ignored).any() for match in matches):
         return float("nan")
+    shares, precision = precision_recall(matches)
+    return float(((shares[1:] - shares[:-1]) * precision[1:]).sum())
+
+
+def precision_recall(matches: Sequence[PhotoMatch]) -> tuple[Array, Array]:
+    """Return recall (n,) and precision (n,) at all score thresholds, from the highest one on; there is a face.
+
+    The curve begins at recall 0; its precision is made monotonic (VOC 2010).
+    """
+    total = sum(int((~match.ignored).sum()) for match in matches)
     scores = np.concatenate([match.scores for match in matches])
     order = np.argsort(-scores, kind="stable")
     true = np.concatenate([match.true for match in matches])[order].cumsum()
     false = np.concatenate([match.false for match in matches])[order].cumsum()
-    recall = np.concatenate([[0.0], true / total])
     precision = np.concatenate([[1.0], true / np.maximum(1, true + false)])
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(((recall[1:] - recall[:-1]) * envelope[1:]).sum())
+    return np.concatenate([[0.0], true / total]), np.maximum.accumulate(precision[::-1])[::-1]
 
 
 def score_at_false_rate(matches: Sequence[PhotoMatch], false_per_photo: float) -> float:

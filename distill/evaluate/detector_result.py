@@ -82,23 +82,11 @@ class DetectorEvaluation:
 
     def at(self, score: float) -> dict[str, Any]:
         """Return recall, precision, false boxes a photo and recall by size at a score."""
-        true = sum(int((match.true & (match.scores >= score)).sum()) for match in self.matches)
-        false = sum(int((match.false & (match.scores >= score)).sum()) for match in self.matches)
-        return {
-            "score": score,
-            "recall": recall(self.matches, score),
-            "precision": true / (true + false) if true + false else math.nan,
-            "false_per_photo": false / len(self.matches),
-            "recall_by_size": {_range(*bounds): recall(self.matches, score, *bounds) for bounds in pairwise(SIZES)},
-            "faces_by_size": {_range(*bounds): self._faces(*bounds) for bounds in pairwise(SIZES)},
-        }
+        return at_score(self.matches, score)
 
     def at_false_rate(self, false_per_photo: float = FALSE_PER_PHOTO) -> dict[str, Any]:
         """Return the same at the lowest score that leaves at most so many false boxes a photo."""
         return self.at(score_at_false_rate(self.matches, false_per_photo))
-
-    def _faces(self, low: float, high: float) -> int:
-        return sum(int(((m.sizes >= low) & (m.sizes < high) & ~m.ignored).sum()) for m in self.matches)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything, ready for `files.write_json`; null where there is nothing to measure."""
@@ -115,12 +103,31 @@ class DetectorEvaluation:
                 "nme_percent": None if self.nme is None else 100 * self.nme,
             },
         }
-        return {name: _without_nan(value) for name, value in content.items()}
+        return {name: without_nan(value) for name, value in content.items()}
 
 
-def _without_nan(value: Any) -> Any:
+def at_score(matches: Sequence[PhotoMatch], score: float) -> dict[str, Any]:
+    """Return recall, precision, false boxes a photo and recall by size at a score; NaN where there is nothing."""
+    true = sum(int((match.true & (match.scores >= score)).sum()) for match in matches)
+    false = sum(int((match.false & (match.scores >= score)).sum()) for match in matches)
+    return {
+        "score": score,
+        "recall": recall(matches, score),
+        "precision": true / (true + false) if true + false else math.nan,
+        "false_per_photo": false / len(matches),
+        "recall_by_size": {_range(*bounds): recall(matches, score, *bounds) for bounds in pairwise(SIZES)},
+        "faces_by_size": {_range(*bounds): _faces(matches, *bounds) for bounds in pairwise(SIZES)},
+    }
+
+
+def _faces(matches: Sequence[PhotoMatch], low: float, high: float) -> int:
+    return sum(int(((m.sizes >= low) & (m.sizes < high) & ~m.ignored).sum()) for m in matches)
+
+
+def without_nan(value: Any) -> Any:
+    """Return plain values with None in place of NaN, which JSON does not have."""
     if isinstance(value, dict):
-        return {name: _without_nan(entry) for name, entry in value.items()}
+        return {name: without_nan(entry) for name, entry in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

@@ -16,6 +16,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 # With a line of its own each, so that curves can be told apart in grey and where one covers another.
 LINES = tuple(zip(COLOURS, ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 3))), strict=True))
 _PREDICTED, _TRUTH = "#56b4e9", "#e69f00"
+# Boxes and points of the faces of a photo.
+Faces = tuple[NDArray[np.floating], NDArray[np.floating]]
 DPI = 110
 
 
@@ -58,6 +60,42 @@ def ced_curves(nmes: Mapping[str, NDArray[np.floating]], kind: str, limit: float
     return png(figure)
 
 
+def precision_recall_curve(recall: NDArray[np.floating], precision: NDArray[np.floating], label: str) -> bytes:
+    """Draw the precision of a detector over its recall.
+
+    Args:
+        recall: (n,) shares in ascending order.
+        precision: (n,) shares.
+        label: of the curve.
+    """
+    figure, axes = new_axes()
+    axes.step(100 * recall, 100 * precision, where="pre", color=COLOURS[0], linewidth=1.8, label=label)
+    axes.set(xlim=(0, 100), ylim=(0, 101), xlabel="recall, %", ylabel="precision, %")
+    axes.legend(frameon=False)
+    return png(figure)
+
+
+def detection_sheet(
+    images: Sequence[NDArray[np.uint8]], predicted: Sequence[Faces], target: Sequence[Faces], columns: int = 3
+) -> bytes:
+    """Draw detections on photos: predictions in blue, the labels in orange beneath them.
+
+    Args:
+        images: (h, w, 3) uint8 RGB each; several sizes may be mixed.
+        predicted: of each photo boxes (k, 4), x0, y0, x1, y1, and points (k, n, 2) in its pixels (0-based centres).
+        target: the labels likewise; points that are not labelled are NaN.
+        columns: photos in a row.
+    """
+    figure, panels = _sheet(images, columns, 4.2, 4.2)
+    for axes, labels, found in zip(panels, target, predicted, strict=True):
+        # Labels with wider lines, which predictions do not cover.
+        for (boxes, points), colour, marker, width in ((labels, _TRUTH, "x", 2.4), (found, _PREDICTED, ".", 1.2)):
+            for x0, y0, x1, y1 in np.asarray(boxes):
+                axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=colour, linewidth=width)
+            axes.plot(*np.asarray(points).reshape(-1, 2).T, marker, color=colour, markersize=3)
+    return png(figure)
+
+
 def contact_sheet(
     images: Sequence[NDArray[np.uint8]],
     predicted: Sequence[NDArray[np.floating]],
@@ -74,19 +112,29 @@ def contact_sheet(
         captions: a line below each picture.
         columns: pictures in a row.
     """
-    rows, columns = -(-len(images) // columns), min(columns, len(images))
-    tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    figure = Figure(figsize=(2.1 * columns, (2.3 if captions else 2.1) * rows), dpi=DPI, layout=tight)
-    for index, image in enumerate(images):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        axes.imshow(image, interpolation="bilinear")
+    figure, panels = _sheet(images, columns, 2.1, 2.3 if captions else 2.1)
+    for index, axes in enumerate(panels):
         if target is not None:
             axes.plot(*np.asarray(target[index]).T, "x", color=_TRUTH, markersize=3.2, markeredgewidth=0.9)
         axes.plot(*np.asarray(predicted[index]).T, ".", color=_PREDICTED, markersize=2.6, markeredgewidth=0)
-        axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
         if captions is not None:
             axes.set_xlabel(captions[index], fontsize=7)
     return png(figure)
+
+
+def _sheet(images: Sequence[NDArray[np.uint8]], columns: int, width: float, height: float) -> tuple[Figure, list[Any]]:
+    """Return a figure of images without axes, and what to draw on each; width and height of one in inches.
+
+    What lies beyond an image is not shown.
+    """
+    rows, columns = -(-len(images) // columns), min(columns, len(images))
+    tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure, panels = Figure(figsize=(width * columns, height * rows), dpi=DPI, layout=tight), []
+    for index, image in enumerate(images):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        axes.imshow(image, interpolation="bilinear")
+        axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5), xticks=[], yticks=[])
+        axes.set_autoscale_on(False)
+        axes.spines[:].set_visible(False)
+        panels.append(axes)
+    return figure, panels

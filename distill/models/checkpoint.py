@@ -33,17 +33,22 @@ _PREFIX = "net."
 _AGAIN = "train or download it again"
 
 
-def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str, Any]:
     """Return the content of a `.ckpt` file, without running any code in it.
 
     Its size, checksums and types are checked first.
+
+    Args:
+        path: of the file.
+        map_location: device of the tensors.
+        mmap: map the tensors into memory instead of copying them.
 
     Raises:
         CheckpointError: cut short, empty, overwritten, changed, or no checkpoint at all.
     """
     try:
         require_sound_archive(path)
-        content = torch.load(path, map_location=map_location, weights_only=True)
+        content = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {_looks_like(path, error)}, not a checkpoint; {_AGAIN}") from error
     except Exception as error:  # torch and pickle raise whatever the broken bytes lead them to
@@ -109,23 +114,43 @@ def _looks_like(path: Path, reason: CheckpointError | None = None) -> str:
 _READERS = {".ckpt": _read_lightning, ".safetensors": _read_safetensors}
 
 
+def read_spec(path: Path) -> Any:
+    """Return the stored spec of a `.ckpt` or `.safetensors` file; its tensors are neither copied nor checked.
+
+    Raises:
+        CheckpointError: missing file, or not weights.
+    """
+    _require_weights_file(path)
+    if path.suffix == ".ckpt":
+        return read_checkpoint(path, mmap=True).get("spec")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})["spec"])
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, RecursionError, MemoryError) as error:
+        raise CheckpointError(f"{path}: {_looks_like(path)}, not safetensors of distill; {_AGAIN}") from error
+
+
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Return the stored spec and the tensors of a `.ckpt` or `.safetensors` file.
 
     Raises:
         CheckpointError: missing file, not weights, changed or damaged, or weights with NaN or infinity.
     """
+    _require_weights_file(path)
+    require_listed_hash(path)
+    require_undamaged_release(path)
+    spec, state = _READERS[path.suffix](path)
+    require_finite_weights(path, state)
+    return spec, state
+
+
+def _require_weights_file(path: Path) -> None:
     require_known(path)
     require_no_folder(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one with `distill teacher`, `student` or `detector`")
     if path.suffix not in _READERS:
         raise CheckpointError(f"{path}: unknown suffix '{path.suffix}'; give one of {', '.join(_READERS)}")
-    require_listed_hash(path)
-    require_undamaged_release(path)
-    spec, state = _READERS[path.suffix](path)
-    require_finite_weights(path, state)
-    return spec, state
 
 
 def load_model(path: str | Path, scheme: str | None = None) -> tuple[nn.Module, ModelSpec]:

@@ -10,7 +10,7 @@ from distill.detection.retinaface.anchors import AnchorConfig
 from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
 from distill.errors import CheckpointError
 from distill.files import atomic_path
-from distill.models.checkpoint import read_weights
+from distill.models.checkpoint import read_spec, read_weights
 from distill.models.weight_files import build_for_weights, stored_metadata
 from distill.spec import require_plain
 
@@ -45,8 +45,8 @@ class DetectorSpec:
 
 
 def is_detector(path: str | Path) -> bool:
-    """Return whether a file of weights holds a detector."""
-    spec = read_weights(Path(path))[0]
+    """Return whether a file of weights holds a detector; its tensors are not read."""
+    spec = read_spec(Path(path))
     return isinstance(spec, dict) and spec.get("kind") == KIND
 
 

@@ -39,17 +39,18 @@ def _holds_out_faces(values: Values) -> bool:
 
 
 _TRAININGS = ("teacher", "student")
+_TRACKED = (*_TRAININGS, "detector")
 _JOBS = ("evaluate", "export", "check", "bench", "submit")
 NEEDS = (
     Need(
-        _TRAININGS,
-        ("log.project", "log.group", "log.tags", "log.notes", "log.pictures"),
+        _TRACKED,
+        ("log.project", "log.group", "log.tags", "log.notes"),
         "a tracker: leave out --log.wandb disabled, or name one with --log.to",
         lambda values: bool(values["log"].trackers),
     ),
     Need(
-        _TRAININGS,
-        ("log.entity", "log.system"),
+        _TRACKED,
+        ("log.entity", "log.system", "log.pictures"),
         "W&B: name wandb in --log.to, and leave out --log.wandb disabled",
         lambda values: "wandb" in values["log"].trackers,
     ),

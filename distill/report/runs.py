@@ -7,6 +7,7 @@ from distill.errors import AnnotationError
 from distill.report.page import Report
 from distill.report.sections import (
     bench_section,
+    detection_section,
     export_section,
     face_map_section,
     parity_section,
@@ -42,6 +43,7 @@ def build(sources: Sequence[Source], title: str, pictures: Mapping[str, bytes] |
         suites = {name: suite for name, (_, suite) in group.items() if suite}
         if suites:
             suite_section(report, suites)
+    detection_section(report, sources)
     _figures(report, shown)
     training_section(report, sources)
     for source in sources:

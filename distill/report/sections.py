@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill.errors import ConfigError
+from distill.errors import AnnotationError, ConfigError
 from distill.evaluate.result import Evaluation
 from distill.export.verify.parity import ParityResult
 from distill.export.verify.tolerances import Gate
@@ -12,13 +12,16 @@ from distill.report.curves import training_plot
 from distill.report.page import Cell, Interval, Report, Verdict
 from distill.report.plots import face_map, robustness_curves, role_bars
 from distill.report.sources import Source
+from distill.tracking.result_tables import detection_table
+from distill.tracking.run_folder import network_of
 from distill.training.loggers.metrics_csv import TERM_GRADIENT, value_names
 
 _ROLES = {"teacher": "teacher", "baseline": "student without teacher", "student": "student with teacher"}
-# Curve -> caption, and what the page says where no run has it.
-_CURVES = {
-    "train/loss": ("loss", "No run recorded its loss: it is recorded every 10 steps, or as --log.every says."),
-    "val/nme": ("validation NME", "No run recorded a validation: none reached the end of --trainer.validate_every."),
+_CURVES = {"train/loss": "loss", "val/nme": "validation NME", "val/ap": "validation AP"}
+# What the page says where no run has any of some curves.
+_MISSING = {
+    ("train/loss",): "No run recorded its loss: it is recorded every 10 steps, or as --log.every says.",
+    ("val/nme", "val/ap"): "No run recorded a validation: none reached the end of --trainer.validate_every.",
 }
 
 
@@ -33,6 +36,23 @@ def roles_section(report: Report, sources: Sequence[Source], evaluations: Mappin
         report.figure(
             role_bars(roles), "NME by role; dots: trainings; lines: 95 % over faces and trainings; lower is better"
         )
+
+
+def detection_section(report: Report, sources: Sequence[Source]) -> None:
+    """Show what was measured of face detectors, where there are any."""
+    found = [(source.name, content) for source in sources for content in source.detections]
+    if not found:
+        return
+    try:
+        table = detection_table(content for _, content in found)
+    except (KeyError, TypeError) as error:
+        names = ", ".join(dict.fromkeys(name for name, _ in found))
+        reason = f"an evaluation of a detector is not whole ({error!r}); make it again"
+        raise AnnotationError(f"{names}: {reason}") from error
+    report.heading("Face detectors")
+    rows = [[name, *row] for (name, _), row in zip(found, table.rows, strict=True)]
+    columns = [column.replace("_percent", " %").replace("_", " ").replace("ap ", "AP ") for column in table.columns]
+    report.table(("run", *columns), rows)
 
 
 def face_map_section(report: Report, evaluations: Mapping[str, Evaluation]) -> None:
@@ -107,23 +127,23 @@ def training_section(report: Report, sources: Sequence[Source]) -> None:
 def _curves(report: Report, runs: Mapping[str, Path], names: Collection[str]) -> None:
     """Draw the curves that runs have, and name those that none has: runs of a few steps lack them."""
     if shown := [curve for curve in _CURVES if curve in names]:
-        caption = " and ".join(_CURVES[curve][0] for curve in shown)
+        *first, last = (_CURVES[curve] for curve in shown)
+        caption = " and ".join(filter(None, (", ".join(first), last)))
         report.figure(training_plot(runs, shown), caption[0].upper() + caption[1:])
-    for curve, (_, missing) in _CURVES.items():
-        if curve not in names:
+    for curves, missing in _MISSING.items():
+        if not any(curve in names for curve in curves):
             report.text(missing)
 
 
 def _trained(source: Source) -> list[Cell]:
     """One row of the table of trainings."""
     config, summary = source.config, source.summary
-    teachers = config.get("teacher") if source.role == "student" else None
+    teachers = config.get("teacher") if source.role in ("student", "detector") else None
     paths = teachers if isinstance(teachers, list) else [teachers]
     teacher = ", ".join(Path(path).parent.name or path for path in paths if path) or None
-    arch = config.get("model", {}).get("arch")
     return [
         source.name,
-        arch,
+        network_of(config),
         teacher,
         config.get("seed"),
         summary["steps"],

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from distill.errors import AnnotationError, ConfigError
+from distill.evaluate.detector_result import FORMAT as DETECTION
 from distill.evaluate.result import FORMAT, Evaluation
 from distill.export.pipeline import FORMAT as EXPORT
 from distill.export.verify.parity_report import FORMAT as PARITY
@@ -27,6 +28,7 @@ class Source:
     Attributes:
         name: for tables and legends.
         evaluations: in the order of their files.
+        detections: content of the files of evaluations of face detectors.
         suites: for each evaluation the results of `suite.run_suite`, empty without `--suite full`.
         export: export.json, if there is one.
         parity: parity.json, which has more of the same export, if there is one.
@@ -40,6 +42,7 @@ class Source:
     name: str
     evaluations: list[Evaluation] = field(default_factory=list)
     suites: list[Mapping[str, Any]] = field(default_factory=list)
+    detections: list[Mapping[str, Any]] = field(default_factory=list)
     export: Mapping[str, Any] | None = None
     parity: Mapping[str, Any] | None = None
     bench: Mapping[str, Any] | None = None
@@ -50,7 +53,7 @@ class Source:
 
     @property
     def role(self) -> str:
-        """`student`, `baseline` (a student trained without distillation), `teacher`, or `model` where not recorded."""
+        """What `role_of` returns of its configuration, or `model` where that is not recorded."""
         return role_of(self.config) if self.config else "model"
 
     @property
@@ -84,24 +87,27 @@ def read_source(path: Path, name: str | None = None) -> Source:
     files = sorted([*path.glob("*.json"), *path.glob("export/*.json")]) if path.is_dir() else [path]
     evaluations: list[Evaluation] = []
     suites: list[Mapping[str, Any]] = []
+    detections: list[Mapping[str, Any]] = []
     others: dict[Any, dict[str, Any]] = {}
     for file in files:
         raw = _read(file)
         if raw.get("format") == FORMAT:
             evaluations.append(Evaluation.from_json(file))
             suites.append({_SUITE.get(key, key): value for key, value in raw.get("suite", {}).items()})
+        elif raw.get("format") == DETECTION:
+            detections.append(raw)
         elif raw.get("format") in (EXPORT, PARITY, BENCH):
             others[raw["format"]] = raw
     metrics = path / "metrics.csv"
     curves = metrics if metrics.is_file() else None
-    if not (evaluations or others or curves):
+    if not (evaluations or detections or others or curves):
         run = next((file.parent for file in sorted(path.glob("*/metrics.csv"))), None) if path.is_dir() else None
         hint = f"give one of its runs, such as {run}" if run else "`distill evaluate --json` makes one"
         raise AnnotationError(f"{path}: no evaluation, export or metrics in it; {hint}")
     export, parity, bench = (others.get(kind) for kind in (EXPORT, PARITY, BENCH))
     folder = path if path.is_dir() else None
     return Source(
-        name or path.name.removesuffix(".json"), evaluations, suites, export, parity, bench, curves, folder,
+        name or path.name.removesuffix(".json"), evaluations, suites, detections, export, parity, bench, curves, folder,
         _config(path / "config.yaml"), _summary(path / "summary.json"),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from distill.report.sources import Source
 
 # From this NME over the distance of the eyes on, a face counts as failed in the literature, as in FR@8.
 _FAILED = 0.08
-_ORDER = ("student", "model", "baseline", "teacher")
+_ORDER = ("student", "model", "baseline", "teacher", "detector")
 Group = Mapping[str, tuple[Evaluation, Mapping[str, Any]]]
 
 
@@ -24,10 +24,13 @@ def verdict(sources: Sequence[Source], groups: Sequence[Group]) -> list[Statemen
     """Answer the three questions of a report from the first group of comparable evaluations.
 
     Sources are students, baselines and teachers by their config.yaml. The first student is judged, or where there is
-    none the first model without a config.yaml, the first baseline, the first teacher.
+    none the first model without a config.yaml, the first baseline, the first teacher. Of face detectors alone, the
+    only answer is the average precision of the first.
     """
     student = min(sources, key=lambda source: _ORDER.index(source.role))
     measured = groups[0] if groups else {}
+    if student.role == "detector":
+        return [_detector(student)]
     return [
         _good(student, sources, measured),
         _helped(student, sources, measured),
@@ -65,6 +68,15 @@ def _good(student: Source, sources: Sequence[Source], measured: Group) -> Statem
     if baseline is None:
         return Statement(question, "unclear", f"{text}; whether that is good for its size needs a baseline.")
     return Statement(question, "yes" if above_baseline < 0 else "no", f"{text}.")
+
+
+def _detector(source: Source) -> Statement:
+    question = f"Is {source.name} good?"
+    precision = source.summary.get("val/ap")
+    if precision is None:
+        return Statement(question, "missing", "Its training has not ended.")
+    text = f"Its average precision is {_percent(precision)} on the photos that were held out, which chose its weights."
+    return Statement(question, "unclear", text, shlex.join(["distill", "evaluate", str(_checkpoint(source))]))
 
 
 def _relation(own: Evaluation, other: Evaluation, name: str) -> tuple[int, str]:

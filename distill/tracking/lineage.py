@@ -25,7 +25,7 @@ class Job:
     """One job: what it read, what it made and what it measured.
 
     Attributes:
-        type: `teacher`, `student`, `baseline`, `evaluate`, `export`, `check`, `bench` or `submit`.
+        type: `teacher`, `student`, `baseline`, `detector`, `evaluate`, `export`, `check`, `bench` or `submit`.
         run: name of the run whose folder holds the record.
         inputs: artifacts it read.
         outputs: artifacts it made.

@@ -34,11 +34,26 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def role_of(config: Mapping[str, Any]) -> str:
-    """Return `student`, `baseline` (a student trained without distillation) or `teacher`, from a configuration."""
+    """Return `student`, `baseline` (a student trained without distillation), `teacher` or `detector` (of faces).
+
+    Args:
+        config: of the training, in plain types.
+    """
+    data = config.get("data")
+    if isinstance(data, dict) and "scene" in data:
+        return "detector"
     if "kd" not in config:
         return "teacher"
     kd = config["kd"] if isinstance(config["kd"], dict) else {}
     return "baseline" if kd.get("kind") == "none" else "student"
+
+
+def network_of(config: Mapping[str, Any]) -> str | None:
+    """Return the name of the network in a configuration; that of a detector has its width."""
+    model = config.get("model")
+    if not isinstance(model, dict):
+        return None
+    return f"retinaface {model.get('width')}" if role_of(config) == "detector" else model.get("arch")
 
 
 def stored_id(folder: Path, make: str) -> str:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from distill.data.config import DataConfig
 from distill.errors import ConfigError
@@ -167,7 +167,7 @@ class LogConfig:
         notes: free text.
         system: also send the use of processor, memory and GPU to W&B.
         every: steps between records of the training losses.
-        pictures: validation faces drawn with predictions (real faces are personal data).
+        pictures: validation faces (photos of a detector) drawn with predictions; real faces are personal data.
         gradients: steps between records of each loss term's own gradient norm; 0 never.
     """
 
@@ -197,6 +197,22 @@ class LogConfig:
         if self.to is None:
             return [] if self.wandb == "disabled" else ["wandb"]
         return list(dict.fromkeys(self.to))
+
+
+class TrackedConfig(Protocol):
+    """What the trackers read of the configuration of a training, beside its plain values."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def runs(self) -> Path: ...
+
+    @property
+    def resume(self) -> bool: ...
+
+    @property
+    def log(self) -> LogConfig: ...
 
 
 def require_run(name: str, runs: Path, seed: int) -> None:

@@ -64,7 +64,7 @@ class DetectorConfig:
     kd: DetectorKDConfig = field(default_factory=DetectorKDConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    log: LogConfig = field(default_factory=lambda: LogConfig(wandb="disabled"))
+    log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
         require_run(self.name, self.runs, self.seed)
@@ -84,5 +84,3 @@ class DetectorConfig:
             raise ConfigError("--trainer.compile: the training of a detector is not compiled; leave the option out")
         if self.trainer.precision == "int8" and self.model.init is None:
             raise ConfigError(f"--trainer.precision int8 {NEEDS_INIT}")
-        if self.log != LogConfig(wandb="disabled", every=self.log.every):
-            raise ConfigError("--log: a detector's training writes metrics.csv alone; leave out all but --log.every")

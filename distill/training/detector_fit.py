@@ -2,15 +2,17 @@
 
 import logging
 import time
-import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 import yaml
 from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.loggers import Logger
 
 from distill.data.photos.build import build_photos
 from distill.data.photos.datamodule import PhotoData
@@ -23,19 +25,23 @@ from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256, write_json
 from distill.models.detector_checkpoint import DetectorSpec, load_detector
 from distill.models.weights import match_by_name, match_by_order, read_tensors
-from distill.provenance import commit
 from distill.training.callbacks.checkpointing import AtomicCheckpointIO, RunCheckpoints, remove_leftovers
 from distill.training.callbacks.ema import WeightEMA
+from distill.training.callbacks.grad_norms import TermGradients
 from distill.training.callbacks.seeding import StatelessSeeding, step_seed
 from distill.training.callbacks.stop_on_signal import StopOnSignal
 from distill.training.callbacks.stored_config import StoredConfig
 from distill.training.detector_config import DetectorConfig
+from distill.training.detector_lineage import detector_facts, detector_inputs
 from distill.training.detector_task import VALIDATED, DetectorTask
 from distill.training.device import require_device
 from distill.training.failure import ending_together
-from distill.training.loggers.csv import CsvLog, Tracking, plain_config
+from distill.training.lineage import record_training
+from distill.training.loggers.csv import Tracking, plain_config
+from distill.training.loggers.trackers import require_trackers
 from distill.training.precision import prepare_cpu, resolved, set_precision
 from distill.training.session import Session, own_session
+from distill.training.trainer import make_loggers, without_known_warnings
 
 # Locations, speed and logging may change between two starts; what decides the weights may not.
 _FREE = ("name", "runs", "data", "log", "model", "teacher")
@@ -66,7 +72,7 @@ def load_trained(net: RetinaFace, path: Path) -> None:
         given = f"width {spec.width}, pyramid {spec.pyramid}"
         raise ConfigError(f"--model.init {path} is a detector of {given}: give the same --model options and anchors")
     net.load_state_dict(trained.state_dict())
-    net.loaded_weights = {"file": str(path), "sha256": sha256(path), "width": spec.width}  # type: ignore[assignment]
+    net.loaded_weights = {"file": path.name, "sha256": sha256(path), "width": spec.width}  # type: ignore[assignment]
 
 
 def load_wide_weights(net: RetinaFace, path: Path) -> None:
@@ -85,7 +91,7 @@ def load_wide_weights(net: RetinaFace, path: Path) -> None:
         raise ConfigError(f"--model.weights {path}: give the weights of MobileNetV2 with width 1.0")
     own = net.backbone.state_dict()
     net.backbone.load_state_dict(thin_weights({**wide, **matched}, own))
-    net.loaded_weights = {"file": str(path), "sha256": sha256(path), "width": net.config.width}  # type: ignore[assignment]
+    net.loaded_weights = {"file": path.name, "sha256": sha256(path), "width": net.config.width}  # type: ignore[assignment]
 
 
 def load_teacher(config: DetectorConfig) -> RetinaFace | None:
@@ -106,15 +112,18 @@ def load_teacher(config: DetectorConfig) -> RetinaFace | None:
 
 
 def train_detector(config: DetectorConfig) -> Path:
-    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml` and `summary.json`.
+    """Run or resume one training; leaves `last.ckpt`, `best.ckpt`, `metrics.csv`, `config.yaml`, `summary.json` and a
+    record in `lineage.jsonl`.
 
     Raises:
         ConfigError: the run exists already and is not to be resumed, it was started with other options, another
-            process trains in its folder, or this machine has no such device.
+            process trains in its folder, this machine has no such device, or the package of a tracker is not
+            installed.
         CheckpointError: it is to be resumed and was never started.
         TrainingInterrupted: SIGINT or SIGTERM; the last step is saved.
     """
     require_device(config.trainer)
+    require_trackers(config)
     folder = config.runs / config.name
     started, checkpoint = partial(_require_started, folder, config), folder / "last.ckpt"
     with own_session(folder, config.resume, started, lambda: checkpoint if checkpoint.is_file() else None) as session:
@@ -135,33 +144,36 @@ def _train(config: DetectorConfig, session: Session) -> None:
     checkpoints = RunCheckpoints(folder, config.trainer.checkpoint_every, VALIDATED, lowest=False)
     # Lightning's lines about hardware and its own products are no facts of the run.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    trainer = _trainer(config, task, checkpoints, session)
+    inputs, facts = detector_inputs(config, data), detector_facts(task, data)
+    loggers = make_loggers(config, folder, facts, inputs)
+    trainer = _trainer(config, task, checkpoints, session, loggers)
     trainer.callbacks.append(stored)  # type: ignore[attr-defined]
     if trainer.strategy.root_device.type == "cpu":
         prepare_cpu(config.trainer, task.net)
     started = time.monotonic()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")  # the sampler starts by itself
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # batch norms, with int8
-        with ending_together(trainer, data):
-            trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
-    write_json(
-        folder / "summary.json",
-        {
-            VALIDATED: checkpoints.best,
-            "best_step": checkpoints.best_step,
-            "steps": task.global_step,
-            "seconds": round(time.monotonic() - started, 1),
-            "seed": config.seed,
-            "commit": commit(),
-            "train_photos": len(data.train),
-            "val_photos": len(data.val),
-            "pasted_faces": len(data.train.faces),
-            "weights": task.weights,
-            **task.origin,
-        },
-    )
+    with without_known_warnings(), ending_together(trainer, data):
+        trainer.fit(task, datamodule=data, ckpt_path=session.resume_from, weights_only=True)
+    facts["weights"] = task.weights  # of a resumed run, those that its checkpoint names
+    _write_summary(config, task, checkpoints, folder, time.monotonic() - started, facts)
+    record_training(config, folder, inputs)
+
+
+def _write_summary(
+    config: DetectorConfig,
+    task: DetectorTask,
+    checkpoints: RunCheckpoints,
+    folder: Path,
+    seconds: float,
+    facts: Mapping[str, Any],
+) -> None:
+    result = {
+        VALIDATED: checkpoints.best,
+        "best_step": checkpoints.best_step,
+        "steps": task.global_step,
+        "seconds": round(seconds, 1),
+        "seed": config.seed,
+    }
+    write_json(folder / "summary.json", {**result, **facts, **task.origin})
 
 
 def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData, teacher: RetinaFace | None) -> DetectorTask:
@@ -185,10 +197,15 @@ def _task(config: DetectorConfig, net: RetinaFace, data: PhotoData, teacher: Ret
     return task
 
 
-def _trainer(config: DetectorConfig, task: DetectorTask, checkpoints: RunCheckpoints, session: Session) -> pl.Trainer:
-    callbacks: list[pl.Callback] = [StatelessSeeding(config.seed), RichProgressBar(), Tracking(config.log.every)]
+def _trainer(
+    config: DetectorConfig, task: DetectorTask, checkpoints: RunCheckpoints, session: Session, loggers: Sequence[Logger]
+) -> pl.Trainer:
+    tracking = Tracking(config.log.every, config.log.pictures)
+    callbacks: list[pl.Callback] = [StatelessSeeding(config.seed), RichProgressBar(), tracking]
     if config.optim.ema:
         callbacks.append(WeightEMA(config.optim.ema))
+    if config.log.gradients:
+        callbacks.append(TermGradients(config.log.gradients))
     callbacks.append(StopOnSignal(session.stop, session.folder, config.log.every))
     per_epoch = task.total_steps // config.trainer.epochs
     return pl.Trainer(
@@ -199,7 +216,7 @@ def _trainer(config: DetectorConfig, task: DetectorTask, checkpoints: RunCheckpo
         val_check_interval=min(config.trainer.validate_every * per_epoch, task.total_steps),
         num_sanity_val_steps=0,
         log_every_n_steps=1,  # nothing is logged through Lightning; a larger number only warns on short runs
-        logger=[CsvLog(session.folder / "metrics.csv")],
+        logger=list(loggers),
         callbacks=[*callbacks, checkpoints],
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,

@@ -7,12 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from distill.data.photos.dataset import PhotoBatch, PhotoDataset
-from distill.detection.metrics import PhotoMatch, average_precision, match_photo, recall, score_at_false_rate
+from distill.detection.metrics import (
+    PhotoMatch,
+    average_precision,
+    match_photo,
+    precision_recall,
+    recall,
+    score_at_false_rate,
+)
 from distill.detection.retinaface.decode import DecodeConfig, decode
 from distill.detection.retinaface.distillation import DetectorFeatureLoss, DetectorKDConfig, distillation_terms
 from distill.detection.retinaface.letterbox import letterbox, to_photo
 from distill.detection.retinaface.loss import DetectionLoss, Faces
 from distill.detection.retinaface.net import RawDetections, RetinaFace
+from distill.images.figures import Faces as DrawnFaces
+from distill.images.figures import detection_sheet, precision_recall_curve
 from distill.models.detector_checkpoint import DetectorSpec
 from distill.training.base_task import BaseTask, parameter_groups
 from distill.training.config import OptimConfig
@@ -39,6 +48,11 @@ class DetectorTask(BaseTask):
         spec: what the network is.
         teacher: detector to learn from as well, in evaluation mode.
         kd: weights of what is learned from it.
+
+    Attributes:
+        terms: of the loss of this step, with their graph, until the backward pass.
+        matches: of the photos of the last validation with their faces.
+        found: boxes and points of the detections in these photos, in the order of the scores in `matches`.
     """
 
     def __init__(
@@ -60,7 +74,9 @@ class DetectorTask(BaseTask):
         self.kd = kd or DetectorKDConfig()
         # Trained beside the network and stored for a resumption, but no part of `net`.
         self.feature = self._feature_loss(net, teacher)
-        self._matches: list[PhotoMatch] = []
+        self.terms: dict[str, Tensor] = {}
+        self.matches: list[PhotoMatch] = []
+        self.found: list[DrawnFaces] = []
 
     def forward(self, images: Tensor) -> RawDetections:
         with self.rounding():
@@ -77,6 +93,7 @@ class DetectorTask(BaseTask):
         for teacher in self._teacher:
             terms = self._distilled(teacher, images, raw, features)
             losses = {**losses, **terms, "loss": losses["loss"] + torch.stack(list(terms.values())).sum()}
+        self.terms = losses
         return {name: value if name == "loss" else value.detach() for name, value in losses.items()}
 
     def _distilled(
@@ -103,6 +120,9 @@ class DetectorTask(BaseTask):
         groups = super().parameter_groups()
         return groups + ([] if self.feature is None else parameter_groups(self.feature, self.optim))
 
+    def on_validation_epoch_start(self) -> None:
+        self.matches, self.found = [], []
+
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         scene = self.val.scenes[int(batch[0])]
         inputs = letterbox(scene.image, self.val_size)
@@ -110,11 +130,14 @@ class DetectorTask(BaseTask):
         height, width = inputs.image.shape[:2]
         raw = self(as_floats(image))
         found = decode(raw, self.spec.anchors, width, height, _VALIDATION_DECODE)[0]
-        boxes = to_photo(found.boxes.cpu().numpy().astype(np.float64), inputs.scale)
-        self._matches.append(match_photo(boxes, found.scores.cpu().numpy(), scene.boxes, scene.ignored))
+        boxes, points = (
+            to_photo(part.cpu().numpy().astype(np.float64), inputs.scale) for part in (found.boxes, found.points)
+        )
+        self.matches.append(match_photo(boxes, found.scores.cpu().numpy(), scene.boxes, scene.ignored))
+        self.found.append((boxes, points))
 
     def on_validation_epoch_end(self) -> None:
-        matches, self._matches = self._matches, []
+        matches = self.matches
         score = score_at_false_rate(matches, _FALSE_PER_PHOTO)
         values = {
             VALIDATED: average_precision(matches),
@@ -123,3 +146,26 @@ class DetectorTask(BaseTask):
             "val/score": score,
         }
         self.log_dict({name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()}, logger=False)
+
+    def pictures(self, photos: int) -> dict[str, bytes]:
+        """Return PNGs of the last validation by name: the precision-recall curve and, if not 0, so many photos.
+
+        On these are the faces that count, and the detections down to the score that `val/recall` is measured at.
+        """
+        pictures = {}
+        if np.isfinite(precision := average_precision(self.matches)):
+            label = f"AP {100 * precision:.1f} %"
+            pictures["val/precision_recall"] = precision_recall_curve(*precision_recall(self.matches), label)
+        if photos:
+            score = score_at_false_rate(self.matches, _FALSE_PER_PHOTO)
+            scenes = self.val.scenes[:photos]
+            found = [
+                (boxes[match.scores >= score], points[match.scores >= score])
+                for (boxes, points), match in zip(self.found[:photos], self.matches[:photos], strict=True)
+            ]
+            pictures["val/photos"] = detection_sheet(
+                [scene.image for scene in scenes],
+                found,
+                [(scene.boxes[~scene.ignored], scene.points[~scene.ignored]) for scene in scenes],
+            )
+        return pictures

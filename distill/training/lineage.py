@@ -1,5 +1,6 @@
 """Lineage of a training: the faces and weights it started from, its best model, and the facts beside its options."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ from distill.provenance import commit
 from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact
 from distill.tracking.lineage import append_job, new_job
 from distill.tracking.run_folder import role_of
-from distill.training.config import RunConfig, StudentConfig
+from distill.training.config import RunConfig, StudentConfig, TrackedConfig
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from distill.training.tasks import LandmarkTask
 
-_NME = "val/nme"
+# Metrics that best.ckpt is chosen by, with the sign that makes the lowest value the best.
+_CHOSEN_BY = {"val/nme": 1, "val/ap": -1}
 
 
-def job_type(config: RunConfig) -> str:
-    """Return the job type of a training: `teacher`, `student` or `baseline`."""
+def job_type(config: TrackedConfig) -> str:
+    """Return the job type of a training: `teacher`, `student`, `baseline` or `detector`."""
     return role_of(plain_config(config))
 
 
@@ -65,12 +67,15 @@ def training_facts(task: LandmarkTask, data: FaceData) -> dict[str, Any]:
 
 
 def best_metrics(folder: Path) -> dict[str, float | int]:
-    """Return step and metrics of the lowest validation NME in `metrics.csv`, all as shares; empty before the first."""
+    """Return step and metrics of the best validation in `metrics.csv`, all as shares; empty before the first.
+
+    The best has the lowest NME or, of a detector, the highest average precision; of equal ones it is the first.
+    """
     rows = read_rows(folder / "metrics.csv")
-    nmes = [(value, step) for step, name, value in rows if name == _NME]
-    if not nmes:
+    chosen = [(step, name, value) for step, name, value in rows if name in _CHOSEN_BY and math.isfinite(value)]
+    if not chosen:
         return {}
-    _, best = min(nmes)
+    _, best = min((_CHOSEN_BY[name] * value, step) for step, name, value in chosen)
     values = {name.replace("/", "_"): value for step, name, value in rows if step == best and name.startswith("val/")}
     return {"best_step": best, **values}
 
@@ -81,7 +86,7 @@ def best_model(folder: Path) -> Artifact | None:
     return file_artifact(path, aliases=["best"], metadata=best_metrics(folder)) if path.is_file() else None
 
 
-def record_training(config: RunConfig, folder: Path, inputs: list[Artifact]) -> None:
+def record_training(config: TrackedConfig, folder: Path, inputs: list[Artifact]) -> None:
     """Add a finished training to the lineage of its folder."""
     model = best_model(folder)
     outputs = [] if model is None else [model]

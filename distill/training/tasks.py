@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
+from distill.geometry import denormalise
+from distill.images.figures import ced_curves, contact_sheet
 from distill.losses.cross_format import CrossFormatLoss
 from distill.metrics.landmarks import LandmarkMetrics
 from distill.models import Prediction
@@ -127,6 +129,20 @@ class LandmarkTask(BaseTask):
             found = f"the predictions for {broken} of {len(errors)} faces are not finite"
             print(f"validation at step {self.global_step}: {found}; these weights are not the best ones")
         self.metric.reset()
+
+    def pictures(self, faces: int) -> dict[str, bytes]:
+        """Return PNGs of the last validation by name: the CED curve and, where `faces` is not 0, so many faces."""
+        assert self.face_errors is not None  # there was a validation
+        pictures = {"val/ced": ced_curves({"validation": self.face_errors.cpu().numpy()}, self.metric.normaliser)}
+        if faces and self.first_faces is not None:
+            images, predicted, target = (part[:faces].cpu().numpy() for part in self.first_faces)
+            size = images.shape[-1]
+            pictures["val/faces"] = contact_sheet(
+                list((images.transpose(0, 2, 3, 1) * 255).round().astype("uint8")),
+                list(denormalise(predicted, size, size)),
+                list(denormalise(target, size, size)),
+            )
+        return pictures
 
 
 def as_floats(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:

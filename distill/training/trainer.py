@@ -17,7 +17,7 @@ from distill.training.callbacks.grad_norms import TermGradients
 from distill.training.callbacks.progress import Progress
 from distill.training.callbacks.seeding import StatelessSeeding
 from distill.training.callbacks.stop_on_signal import StopOnSignal
-from distill.training.config import RunConfig
+from distill.training.config import RunConfig, TrackedConfig
 from distill.training.loggers.csv import CsvLog, Tracking, is_first_process
 from distill.training.loggers.trackers import make_mirrors
 from distill.training.loggers.wandb import WandbLog
@@ -26,7 +26,9 @@ from distill.training.session import Session
 from distill.training.tasks import LandmarkTask
 
 
-def make_loggers(config: RunConfig, folder: Path, facts: Mapping[str, Any], inputs: Sequence[Artifact]) -> list[Logger]:
+def make_loggers(
+    config: TrackedConfig, folder: Path, facts: Mapping[str, Any], inputs: Sequence[Artifact]
+) -> list[Logger]:
     """Return `metrics.csv` and, in the first process, the trackers that mirror it.
 
     Args:

@@ -67,7 +67,8 @@ def test_searched_values_win_over_options_and_options_over_recipes() -> None:
 def test_the_trials_of_a_sweep_are_one_group() -> None:
     assert options_of_trial(sweep_of(), {})["log"]["group"] == "sweep"
     assert options_of_trial(sweep_of(options={"log": {"group": "mine"}}), {})["log"]["group"] == "mine"
-    assert "log" not in options_of_trial(SweepConfig(command="detector", search=LR), {})
+    detector = SweepConfig(command="detector", search=LR)
+    assert options_of_trial(detector, {})["log"]["group"] == detector.name
 
 
 def test_without_a_sweep_file_one_line_names_one(capsys: pytest.CaptureFixture[str]) -> None:

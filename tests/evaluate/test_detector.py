@@ -20,6 +20,7 @@ from distill.data.synthetic.write import write_faces
 from distill.detection.detector import bundled_detector
 from distill.errors import ConfigError
 from distill.evaluate.detector import evaluate_detector
+from distill.training.config import LogConfig
 from distill.training.detector_config import DetectorConfig
 from distill.training.loggers.csv import plain_config
 from tests.support.wider_files import cells
@@ -87,7 +88,7 @@ def test_a_run_is_measured_on_the_photos_that_it_held_out(photos: PhotoSetConfig
     (run / "export").mkdir(parents=True)
     (run / "best.safetensors").write_bytes(WEIGHTS.read_bytes())
     data = PhotoDataConfig([PhotoSetConfig(photos.labels, photos.images, hold_out=3)], val_size=160)
-    (run / "config.yaml").write_text(yaml.safe_dump(plain_config(DetectorConfig(data=data))))
+    (run / "config.yaml").write_text(yaml.safe_dump(plain_config(DetectorConfig(data=data, log=LogConfig("disabled")))))
     (run / "metrics.csv").write_text("step,name,value\n")
     found = evaluate_detector(run / "best.safetensors", progress=False)
     assert (found.protocol.photos, found.protocol.size) == (FACES // 3, 160)

@@ -33,6 +33,7 @@ from distill.export.detector_checkpoint import (
     require_precision,
 )
 from distill.images import read_image
+from distill.training.config import LogConfig
 from distill.training.detector_config import DetectorConfig
 from distill.training.loggers.csv import plain_config
 
@@ -59,7 +60,8 @@ def run(data: PhotoDataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     folder = tmp_path / "runs" / "mine"
     folder.mkdir(parents=True)
     (folder / "best.safetensors").write_bytes(WEIGHTS.read_bytes())
-    (folder / "config.yaml").write_text(yaml.safe_dump(plain_config(DetectorConfig(data=data))))
+    config = DetectorConfig(data=data, log=LogConfig("disabled"))
+    (folder / "config.yaml").write_text(yaml.safe_dump(plain_config(config)))
     (folder / "metrics.csv").write_text("step,name,value\n")
 
     def converted(net: Any, out: str, stem: str, modes: Sequence[str], *rest: Any, **options: Any) -> DetectorExport:

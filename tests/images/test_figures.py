@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from distill.errors import ConfigError
-from distill.images.figures import ced_curves, contact_sheet
+from distill.images.figures import ced_curves, contact_sheet, detection_sheet, precision_recall_curve
 from distill.report.curves import training_plot
 
 
@@ -44,3 +44,21 @@ def test_contact_sheet_draws_the_annotation_orange_and_the_prediction_blue() -> 
     assert not _orange(picture).all()
     only = _image(contact_sheet([crop], [predicted])).astype(int)
     assert not _orange(only).any()
+
+
+def test_detections_are_blue_and_labels_orange() -> None:
+    photo = np.full((60, 90, 3), 128, np.uint8)
+    found = np.array([[50.0, 10, 80, 40]]), np.full((1, 5, 2), 20.0)
+    label = np.array([[5.0, 10, 40, 50]]), np.full((1, 5, 2), np.nan)
+    nothing = np.zeros((0, 4)), np.zeros((0, 5, 2))
+    picture = _image(detection_sheet([photo, photo], [found, nothing], [label, nothing])).astype(int)
+    half = picture.shape[1] // 2
+    blue = picture[..., 2] - picture[..., 0] > 100
+    assert _orange(picture)[:, :half].any()
+    assert blue[:, :half].any()
+    assert not (_orange(picture) | blue)[:, half:].any()
+
+
+def test_a_precision_recall_curve_depends_on_its_values() -> None:
+    recall, high, low = np.array([0.0, 0.5]), np.ones(2), np.array([1.0, 0.5])
+    assert precision_recall_curve(recall, high, "a") != precision_recall_curve(recall, low, "a")

@@ -16,7 +16,7 @@ from torch import nn
 from distill.errors import CheckpointError, DistillError
 from distill.geometry import CropSpec
 from distill.models import create_model
-from distill.models.checkpoint import load_model, save_model
+from distill.models.checkpoint import load_model, read_spec, save_model
 from distill.spec import ModelSpec
 
 SPEC = ModelSpec("mobilevit_v2_050", "five", 5, CropSpec(64, 1.2, -0.1), {"width": 16, "neck": "pyramid"})
@@ -235,3 +235,18 @@ def test_a_network_that_only_a_plugin_has_is_told_so(tmp_path: Path) -> None:
     save_model(tmp_path / "net.safetensors", nn.Linear(2, 2), ModelSpec("my_net", "five", 5, CropSpec(64)))
     with pytest.raises(CheckpointError, match=r"unknown model 'my_net'.*a network of your own needs --plugin FILE"):
         load_model(tmp_path / "net.safetensors")
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_the_spec_alone_is_read_without_tensors(
+    suffix: str, net: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every evaluation and export read the weights twice, once to find out whether they are a detector's."""
+    path = tmp_path / f"net{suffix}"
+    WRITERS[suffix](path, net)
+    monkeypatch.setattr("distill.models.checkpoint.require_finite_weights", lambda *_: pytest.fail("read tensors"))
+    assert read_spec(path)["arch"] == SPEC.arch
+    damaged = path.with_name(f"damaged{suffix}")
+    damaged.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_spec(damaged)

@@ -22,6 +22,7 @@ from distill.landmarks import load_scheme
 from distill.report.gallery import extremes, gallery
 from distill.report.runs import build
 from distill.report.sources import matched, read_source, read_sources
+from tests.support.detector_runs import write_detector_run
 from tests.support.evaluation import Measure, Oracle, write_photos
 
 
@@ -190,3 +191,27 @@ def test_the_suite_reads_as_sentences(runs: tuple[Path, Path]) -> None:
     Console(file=out, width=200).print(render_suite(json.loads((runs[0] / "evaluation.json").read_text())["suite"]))
     assert "from the teacher" in out.getvalue()
     assert "box jitter" in out.getvalue()
+
+
+def test_a_face_detector_is_shown_by_its_average_precision(plain: Path, tmp_path: Path) -> None:
+    """Its page lacked all of it, and asked for an evaluation on annotated faces."""
+    folder = tmp_path / "detector"
+    write_detector_run(folder)
+    page = build([read_source(folder)], "t")
+    html = page.html()
+    assert "Its average precision is 50.00 % on the photos that were held out" in html
+    assert f"distill evaluate {folder / 'best.ckpt'}</code>" in html
+    assert "Loss and validation AP</figcaption>" in html
+    assert "No run recorded" not in html
+    tables = dict(page.tables)
+    (row,) = tables["run", "model", "photos", "faces", "boxes", "AP %", "recall %", "precision %", "false per photo"]
+    assert list(row) == ["detector", "best.ckpt", 1, 2, "own", 50.0, 50.0, 100.0, 0.0]
+    trained = next(rows for headers, rows in tables.items() if "network" in headers)
+    assert trained[0][:2] == ["detector", "retinaface 0.35"]
+    assert "Is plain good?" in build([read_source(folder), read_source(plain)], "t").html()
+
+
+def test_an_evaluation_of_a_detector_that_is_not_whole_is_one_line(tmp_path: Path) -> None:
+    write_json(tmp_path / "detector.json", {"format": "distill-detector-evaluation/1", "model": "m"})
+    with pytest.raises(AnnotationError, match=r"an evaluation of a detector is not whole \(KeyError\('protocol'\)\)"):
+        build([read_source(tmp_path / "detector.json")], "t")

@@ -103,8 +103,8 @@ def test_scores_of_a_detector_count_by_size() -> None:
     best = best_score(found)
     assert (best["score"], best["precision"], best["recall"]) == (0.7, 1.0, 1.0)
     result = counted(found, 0.65)
-    assert result["found_by_size"]["16-24"] == [1, 1]
-    assert result["found_by_size"]["24-32"] == [1, 1]
+    assert (result["recall_by_size"]["16-24"], result["faces_by_size"]["16-24"]) == (1, 1)
+    assert (result["recall_by_size"]["64-"], result["faces_by_size"]["64-"]) == (None, 0)
     assert result["false_per_photo"] == 0
     assert counted(found, 0.8)["recall_24px"] == 0
 

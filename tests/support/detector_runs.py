@@ -1,10 +1,17 @@
 """Smallest training of a detector: photos of 64 px, a RetinaFace of width 0.25, a step of two photos."""
 
+import json
 from pathlib import Path
 
+import numpy as np
+import yaml
+
 from distill.data.photos.config import PasteSetConfig, PhotoDataConfig, PhotoSetConfig, SceneConfig
+from distill.detection.metrics import match_photo
+from distill.evaluate.detector_result import DetectorEvaluation, DetectorProtocol
 from distill.training.config import LogConfig, OptimConfig, TrainerConfig
 from distill.training.detector_config import DetectorConfig, DetectorModelConfig
+from distill.training.loggers.csv import plain_config
 from tests.support.photo_sets import write_photo_set, write_pts_faces
 
 STEPS_PER_EPOCH = 4
@@ -34,3 +41,20 @@ def small_detector(root: Path, epochs: int) -> DetectorConfig:
         trainer=TrainerConfig(epochs=epochs, validate_every=1, checkpoint_every=3, accelerator="cpu", threads=1),
         log=LogConfig("disabled", every=1),
     )
+
+
+def write_detector_run(folder: Path) -> None:
+    """Write the files of a finished training with an AP of 0.5, and an evaluation that found half of the faces."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(plain_config(DetectorConfig())))
+    rows = ["1,train/loss,2.0", "2,train/loss,1.0", "2,val/ap,0.5", "2,val/recall,0.75"]
+    (folder / "metrics.csv").write_text("\n".join(["step,name,value", *rows, ""]))
+    summary = {"val/ap": 0.5, "best_step": 2, "steps": 2, "seconds": 60, "commit": "c" * 40}
+    hashes = {"train_hash": "1" * 64, "train_photos": 8, "val_hash": "2" * 64, "val_photos": 2, "teacher": "3" * 64}
+    (folder / "summary.json").write_text(json.dumps(summary | hashes))
+    (folder / "best.ckpt").write_bytes(b"weights")
+    faces = np.array([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    found = match_photo(faces[:1], np.array([0.9]), faces, np.zeros(2, bool))
+    protocol = DetectorProtocol(("label.txt",), 1, 2, 0, "4" * 64, "own", 320, "5" * 64)
+    evaluation = DetectorEvaluation("best.ckpt", protocol, 0.5, [found], np.zeros((0, 5)), {})
+    (folder / "detector.json").write_text(json.dumps(evaluation.to_json()))

@@ -12,7 +12,9 @@ from distill.tracking.artifact import file_artifact
 from distill.tracking.attach import AttachConfig, _wandb_mode, attached_run, record_job
 from distill.tracking.lineage import read_jobs
 from distill.tracking.result_tables import files_table, parity_table
-from distill.tracking.run_folder import read_config, role_of
+from distill.tracking.run_folder import network_of, read_config, role_of
+from distill.training.detector_config import DetectorConfig
+from distill.training.loggers.csv import plain_config
 from tests.support.evaluation import Measure
 from tests.support.wandb_files import read_wandb
 
@@ -39,6 +41,8 @@ def test_a_file_belongs_to_the_run_around_it(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--log\.run .*: no run in this folder"):
         attached_run(AttachConfig(tmp_path), model)
     assert role_of(read_config(run)) == "baseline"
+    detector = plain_config(DetectorConfig())
+    assert (role_of(detector), network_of(detector)) == ("detector", "retinaface 0.35")
 
 
 def test_options_of_a_run_are_refused_where_there_is_none(run: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from distill.detection.retinaface.net import RetinaFace
 from distill.errors import ConfigError
 from distill.files import sha256
 from distill.models.detector_checkpoint import DetectorSpec, load_detector, save_detector
+from distill.tracking.lineage import read_jobs
 from distill.training.callbacks.checkpointing import RunCheckpoints
 from distill.training.config import LogConfig, OptimConfig
 from distill.training.detector_config import DetectorConfig
@@ -32,6 +33,7 @@ from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from tests.support.detector_runs import STEPS_PER_EPOCH, small_detector, write_detector_photos
 from tests.support.lock_owner import locked_by_another
+from tests.support.wandb_files import read_wandb
 
 EPOCHS = 2
 STEPS = EPOCHS * STEPS_PER_EPOCH
@@ -75,15 +77,59 @@ def expected(whole: Path) -> dict[str, Any]:
     return checkpoint(whole)
 
 
+@pytest.fixture(scope="module")
+def tracked(config: DetectorConfig) -> Path:
+    """The folder of a run that was interrupted, resumed, and recorded by W&B with a photo."""
+    log = LogConfig("offline", project="faces", entity="lab", group="study", tags=["a"], notes="n", every=1, pictures=1)
+    with pytest.MonkeyPatch.context() as patch:
+        return train_interrupted(replace(config, name="tracked", log=log), patch)
+
+
 def test_a_resumed_training_is_the_one_that_nobody_interrupted(
-    config: DetectorConfig, whole: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    whole: Path, expected: dict[str, Any], tracked: Path
 ) -> None:
-    folder = train_interrupted(replace(config, name="cut"), monkeypatch)
-    after = checkpoint(folder)
+    after = checkpoint(tracked)
     assert after["global_step"] == STEPS
     for name, value in expected["state_dict"].items():
         assert torch.equal(value, after["state_dict"][name]), name
-    assert read_rows(folder / "metrics.csv") == read_rows(whole / "metrics.csv")
+    assert read_rows(tracked / "metrics.csv") == read_rows(whole / "metrics.csv")
+
+
+def test_wandb_has_the_whole_run_and_no_folder(config: DetectorConfig, tracked: Path) -> None:
+    """One run over both starts, the last of which holds every number; pictures as they were asked for."""
+    files = sorted(tracked.glob("wandb/offline-run-*/*.wandb"))
+    assert len(files) == 2
+    first, found = map(read_wandb, files)
+    assert first.run["id"] == found.run["id"] == (tracked / "wandb_id.txt").read_text().strip()
+    options = found.run.pop("config")
+    assert found.run == {
+        "id": found.run["id"], "project": "faces", "entity": "lab", "group": "study", "job_type": "detector",
+        "name": "tracked", "notes": "n", "tags": ["a"],
+    }  # fmt: skip
+    rows = {(step, name): value for step, name, value in read_rows(tracked / "metrics.csv")}
+    pictures = {key for key in found.numbers if key[1].startswith(("val/precision_recall/", "val/photos/"))}
+    assert {name.split("/")[1] for _, name in pictures} == {"precision_recall", "photos"}
+    assert {key: value for key, value in found.numbers.items() if key not in pictures} == rows
+    summary = json.loads((tracked / "summary.json").read_text())
+    for name in ("commit", "train_hash", "val_hash", "paste_hash", "weights", "train_photos", "train_faces"):
+        assert options[name] == summary[name]
+    assert options["data"]["sets"][0]["images"] == "images"
+    assert str(config.runs.parent) not in repr(options)
+    assert found.summary["val/ap"]["max"] == found.summary["best/val_ap"] == summary["val/ap"]
+    assert found.summary["best/best_step"] == summary["best_step"]
+    assert {name: a["metadata"]["faces"] for name, a in found.used.items()}["faces-pasted"] == 3
+    assert found.logged["tracked-best"]["files"] == {"model.ckpt"}
+
+
+def test_a_job_of_a_tracked_run_is_part_of_its_lineage(tracked: Path) -> None:
+    (job,) = read_jobs(tracked)
+    summary = json.loads((tracked / "summary.json").read_text())
+    assert (job.type, job.metrics["val_ap"]) == ("detector", summary["val/ap"])
+    assert {artifact.sha256 for artifact in job.inputs} == {
+        summary[f"{part}_hash"] for part in ("train", "val", "paste")
+    }
+    assert [artifact.sha256 for artifact in job.outputs] == [sha256(tracked / "best.ckpt")]
+    assert str(tracked.parent) not in (tracked / "lineage.jsonl").read_text()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +248,7 @@ def student(config: DetectorConfig, whole: Path) -> DetectorConfig:
     """A student of that run, also shown photos whose boxes it is not told."""
     data = replace(config.data, unlabelled=[config.data.sets[0].images])
     trainer = replace(config.trainer, epochs=1)
-    log = LogConfig(wandb="disabled", every=3)
+    log = LogConfig(wandb="disabled", every=3, gradients=9)
     kd = DetectorKDConfig(features=0.5)
     return replace(config, name="student", data=data, teacher=whole / "last.ckpt", kd=kd, trainer=trainer, log=log)
 
@@ -212,8 +258,11 @@ def test_a_student_learns_from_a_teacher_and_is_resumed_bit_by_bit(
 ) -> None:
     folder = train_detector(student)
     rows = read_rows(folder / "metrics.csv")
-    terms = {"train/kd_score", "train/kd_box", "train/kd_points", "train/kd_features"}
-    assert terms <= {name for _, name, _ in rows}
+    names = {name for _, name, _ in rows}
+    for term in ("kd_score", "kd_box", "kd_points", "kd_features"):
+        assert {f"train/{term}", f"train/grad_norm_{term}"} <= names
+    (job,) = read_jobs(folder)
+    assert sha256(whole / "last.ckpt") in {artifact.sha256 for artifact in job.inputs if artifact.type == "model"}
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["teacher"] == sha256(whole / "last.ckpt")
     assert summary["train_photos"] == 8 + 10
@@ -273,13 +322,6 @@ def test_a_teacher_must_fit_and_photos_without_boxes_need_one(
         train_detector(replace(student, name="unlike", model=replace(config.model, anchors=anchors)))
     with pytest.raises(ConfigError, match=f"--data.unlabelled {tmp_path}: no photo in it"):
         train_detector(replace(student, name="empty", data=replace(student.data, unlabelled=[tmp_path])))
-
-
-@pytest.mark.parametrize("log", [{"notes": "hello"}, {"project": "mine"}, {"tags": ["a"]}, {"system": True}])
-def test_trackers_are_refused_as_a_detector_has_none(config: DetectorConfig, log: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"--log: a detector's training writes metrics.csv alone"):
-        replace(config, log=LogConfig(wandb="disabled", **log))
-    assert replace(config, log=LogConfig(wandb="disabled", every=3)).log.every == 3
 
 
 def test_a_decay_of_heads_is_refused_as_a_detector_has_no_head(config: DetectorConfig) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import AnnotationError, ConfigError, DistillError
+from distill.evaluate.detector_result import FORMAT as DETECTION
 from distill.evaluate.result import FORMAT as EVALUATION
 from distill.evaluate.result import Evaluation
 from distill.export.pipeline import FORMAT as EXPORT
@@ -14,10 +15,11 @@ from distill.files import read_regular
 from distill.provenance import BENCH
 from distill.tracking.artifact import Artifact, dataset_artifact, file_artifact
 from distill.tracking.lineage import Job, read_jobs
+from distill.tracking.result_tables import detection_table
 from distill.tracking.run_folder import RECORDS, is_run, read_config, role_of
 
 # In the order they are shown.
-ROLES = ("teacher", "student", "baseline", "model")
+ROLES = ("teacher", "student", "baseline", "detector", "model")
 _DEPTH = 4
 
 
@@ -28,10 +30,11 @@ class RunEntry:
     Attributes:
         name: of its folder, relative to the folder of all runs.
         folder: of the run.
-        role: `teacher`, `student`, `baseline`, or `model` for results that lie outside a run.
+        role: `teacher`, `student`, `baseline`, `detector`, or `model` for results that lie outside a run.
         config: of the training.
         summary: content of `summary.json`, empty while the training runs.
         evaluations: each different one once.
+        detections: content of every evaluation of a face detector.
         exports: content of every `export.json`.
         benches: content of every bench file.
         jobs: lineage records.
@@ -43,6 +46,7 @@ class RunEntry:
     config: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     evaluations: list[Evaluation] = field(default_factory=list)
+    detections: list[Mapping[str, Any]] = field(default_factory=list)
     exports: list[Mapping[str, Any]] = field(default_factory=list)
     benches: list[Mapping[str, Any]] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
@@ -67,7 +71,7 @@ def collect(root: Path) -> tuple[list[RunEntry], list[str]]:
     entries.sort(key=lambda entry: (entry.folder.parent, ROLES.index(entry.role), entry.name))
     if not is_run(root):
         loose = _read_files(RunEntry(root.name, root, "model"), [root], root, problems)
-        entries += [loose] if loose.evaluations or loose.benches else []
+        entries += [loose] if loose.evaluations or loose.detections or loose.benches else []
     if not entries:
         raise ConfigError(f"{root}: no run in or below it; a run is a folder with config.yaml and metrics.csv")
     return entries, problems
@@ -97,7 +101,7 @@ def _read_run(root: Path, folder: Path, problems: list[str]) -> RunEntry:
 def _training_of(folder: Path, role: str, config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[Job]:
     """Return the training of a run from `summary.json`, which holds the hashes of faces and teachers."""
     best, data = folder / "best.ckpt", config.get("data")
-    if not (best.is_file() and summary.get("train_hash") and isinstance(data, Mapping)):
+    if not (best.is_file() and summary.get("train_hash") and "train_faces" in summary and isinstance(data, Mapping)):
         return []
     root = Path(str(data.get("root"))).name
     faces = [
@@ -131,6 +135,13 @@ def _read_files(entry: RunEntry, folders: list[Path], root: Path, problems: list
             if key not in known:
                 known.add(key)
                 entry.evaluations.append(evaluation)
+        elif raw.get("format") == DETECTION:
+            try:
+                detection_table([raw])
+            except (KeyError, TypeError) as error:
+                problems.append(f"{path.relative_to(root)}: not whole ({error!r})")
+                continue
+            entry.detections.append(raw)
         elif raw.get("format") == EXPORT:
             entry.exports.append(raw)
         elif raw.get("format") == BENCH:

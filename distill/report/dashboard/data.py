@@ -8,7 +8,8 @@ import numpy as np
 from distill.evaluate.result import Evaluation
 from distill.report.dashboard.collect import ROLES, RunEntry
 from distill.report.tables import accuracy_row, ced_points, landmark_errors
-from distill.tracking.result_tables import latency_table, parity_table
+from distill.tracking.result_tables import detection_table, latency_table, parity_table
+from distill.tracking.run_folder import network_of
 from distill.tracking.tables import Table, table_of
 from distill.training.loggers.metrics_csv import read_rows
 
@@ -26,13 +27,13 @@ def runs_table(entries: Sequence[RunEntry]) -> Table:
 
 def _run_row(entry: RunEntry) -> dict[str, Any]:
     config, summary = entry.config, entry.summary
-    nme = summary.get("val_nme")
+    nme, precision = summary.get("val_nme"), summary.get("val/ap")
     own = _own_evaluations(entry)
     test = own[0].summary()["nme"] if own else None
     return {
         "run": entry.name,
         "role": entry.role,
-        "network": _get(config, "model", "arch"),
+        "network": network_of(config),
         "scheme": _get(config, "data", "scheme"),
         "size_px": _get(config, "data", "crop", "size"),
         "distillation": _get(config, "kd", "kind"),
@@ -40,6 +41,7 @@ def _run_row(entry: RunEntry) -> dict[str, Any]:
         "epochs": _get(config, "trainer", "epochs"),
         "val_nme_percent": None if nme is None else 100 * nme,
         "test_nme_percent": None if test is None else 100 * test,
+        **({} if precision is None else {"val_ap_percent": 100 * precision}),
         "best_step": summary.get("best_step"),
         "steps": summary.get("steps"),
         "train_faces": summary.get("train_faces"),
@@ -146,6 +148,11 @@ def landmark_series(group: Group) -> list[Series]:
         }
         for name, (_, evaluation) in group.items()
     ]
+
+
+def detection_rows(entries: Sequence[RunEntry]) -> Table:
+    """Return the evaluations of face detectors, the name of the run first."""
+    return _joined((entry.name, detection_table([content])) for entry in entries for content in entry.detections)
 
 
 def parity_rows(entries: Sequence[RunEntry]) -> Table:

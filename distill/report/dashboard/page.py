@@ -13,6 +13,7 @@ from distill.report.dashboard.data import (
     Group,
     accuracy_table,
     ced_series,
+    detection_rows,
     evaluation_groups,
     interval_series,
     landmark_series,
@@ -27,7 +28,7 @@ from distill.report.style import STYLE
 from distill.tracking.graph import lineage_graph
 from distill.tracking.tables import Table, Value
 
-_WORDS = {"percent": "%", "nme": "NME", "fr8": "FR@8", "fr10": "FR@10", "auc8": "AUC@8", "auc10": "AUC@10"}
+_WORDS = {"percent": "%", "nme": "NME", "ap": "AP", "fr8": "FR@8", "fr10": "FR@10", "auc8": "AUC@8", "auc10": "AUC@10"}
 
 
 class Page:
@@ -135,6 +136,9 @@ def build(entries: Sequence[RunEntry], title: str, problems: Sequence[str] = ())
     _training(page, entries)
     for group in groups:
         _accuracy(page, group)
+    if (detections := detection_rows(entries)).rows:
+        page.heading("Face detectors")
+        page.table(detections)
     _deployment(page, entries, groups[0] if groups else None)
     graph = lineage_graph(job for entry in entries for job in entry.jobs)
     if graph.jobs:
@@ -158,11 +162,13 @@ def _training(page: Page, entries: Sequence[RunEntry]) -> None:
     page.heading("Training")
     steps = {"label": "step", "name": "step"}
     panels = []
-    if "val/nme" in values:
-        y = {"label": "validation NME, %", "log": True}
-        spec: dict[str, Any] = {"kind": "line", "series": values["val/nme"], "x": steps, "y": y}
-        panels.append(("Validation NME", "", spec))
-    rest = {name: series for name, series in values.items() if name != "val/nme"}
+    spec: dict[str, Any]
+    for name, label, log in (("val/nme", "NME", True), ("val/ap", "AP", False)):
+        if name in values:
+            y = {"label": f"validation {label}, %", "log": log}
+            spec = {"kind": "line", "series": values[name], "x": steps, "y": y}
+            panels.append((f"Validation {label}", "", spec))
+    rest = {name: series for name, series in values.items() if name not in ("val/nme", "val/ap")}
     if rest:
         spec = {"kind": "choose", "values": rest, "x": steps, "y": {"log": True}}
         spec["chosen"] = "train/loss" if "train/loss" in rest else next(iter(rest))

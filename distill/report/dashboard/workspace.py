@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _VALIDATION = ("val/nme", "val/fr8", "val/fr10", "val/auc8", "val/auc10")
 # Metrics of evaluate jobs, as `record_evaluation` logs them.
 _ACCURACY = ("nme_percent", "fr8_percent", "auc8_percent")
+_DETECTORS = ("val/ap", "val/recall", "val/recall_24px")
 # Tables that the jobs log, by the section that shows them.
 _TABLES = {
     "Accuracy": ("accuracy", "ced", "landmarks", "groups"),
@@ -49,6 +50,13 @@ def sections(values: Sequence[str]) -> dict[str, list[Any]]:
     }
     for title, tables in _TABLES.items():
         found[title] += [wr.WeavePanelSummaryTable(table_name=name) for name in tables]
+    if "val/ap" in values:
+        found["Face detectors"] = [
+            *(wr.LinePlot(title=name, y=[name]) for name in _DETECTORS),
+            wr.BarPlot(title="best validation AP", metrics=["best/val_ap"]),
+            wr.BarPlot(title="AP of evaluations", metrics=["ap"]),
+            wr.WeavePanelSummaryTable(table_name="detection"),
+        ]
     return found
 
 

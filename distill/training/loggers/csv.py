@@ -10,8 +10,6 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from distill.files import write_text, writing
-from distill.geometry import denormalise
-from distill.images.figures import ced_curves, contact_sheet
 from distill.training.loggers.metrics_csv import HEADER, Row, format_rows, read_rows
 
 _OF_ONE_START = ("resume", "accept_data")
@@ -57,8 +55,13 @@ def is_first_process() -> bool:
     return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
-def plain_config(config: object) -> dict[str, Any]:
-    """Return a run's configuration in plain types, fit for YAML, without what belongs to one start of the run."""
+def plain_config(config: object, folders: bool = True) -> dict[str, Any]:
+    """Return a run's configuration in plain types, fit for YAML, without what belongs to one start of the run.
+
+    Args:
+        config: a dataclass.
+        folders: keep the folders of paths; else they are cut to their last part.
+    """
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -67,7 +70,9 @@ def plain_config(config: object) -> dict[str, Any]:
             return {str(name): plain(v) for name, v in value.items()}
         if isinstance(value, list | tuple):
             return [plain(v) for v in value]
-        return str(value) if isinstance(value, Path) else value
+        if isinstance(value, Path):
+            return str(value) if folders else value.name
+        return value
 
     return {name: value for name, value in plain(config).items() if name not in _OF_ONE_START}
 
@@ -77,7 +82,7 @@ class Tracking(pl.Callback):
 
     Args:
         every: steps between records of the training losses.
-        pictures: validation faces to draw; the CED curve, which shows nobody, is drawn in any case.
+        pictures: validation faces or photos to draw; curves, which show nobody, are drawn in any case.
 
     Attributes:
         losses: terms of the loss at the last record, on the CPU.
@@ -114,20 +119,8 @@ class Tracking(pl.Callback):
         _record(trainer, values)
         for logger in trainer.loggers:
             if hasattr(logger, "log_picture"):
-                for name, picture in self._draw(pl_module).items():
+                for name, picture in pl_module.pictures(self.pictures).items():  # type: ignore[operator]
                     logger.log_picture(name, picture, step=trainer.global_step)
-
-    def _draw(self, task: Any) -> dict[str, bytes]:
-        pictures = {"val/ced": ced_curves({"validation": task.face_errors.cpu().numpy()}, task.metric.normaliser)}
-        if self.pictures:
-            images, predicted, target = (part[: self.pictures].cpu().numpy() for part in task.first_faces)
-            size = images.shape[-1]
-            pictures["val/faces"] = contact_sheet(
-                list((images.transpose(0, 2, 3, 1) * 255).round().astype("uint8")),
-                list(denormalise(predicted, size, size)),
-                list(denormalise(target, size, size)),
-            )
-        return pictures
 
 
 def _record(trainer: pl.Trainer, metrics: dict[str, float]) -> None:

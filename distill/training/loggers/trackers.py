@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import Logger
 
 from distill.errors import ConfigError
 from distill.files import write_text
-from distill.training.config import RunConfig
+from distill.training.config import TrackedConfig
 from distill.training.lineage import job_type
 from distill.training.loggers.mirror import PATIENCE_S, Mirror, Sink
 from distill.training.loggers.wandb import public_config, require_wandb, without_folders
@@ -36,7 +36,7 @@ class TensorBoardSink:
 
     name = "tensorboard"
 
-    def __init__(self, config: RunConfig, folder: Path, facts: Mapping[str, Any]):
+    def __init__(self, config: TrackedConfig, folder: Path, facts: Mapping[str, Any]):
         require_package("torch.utils.tensorboard", self.name)
         self.folder, self.content = folder, described(config, facts)
         self.log: Any = None
@@ -66,7 +66,7 @@ class MlflowSink:
 
     name = "mlflow"
 
-    def __init__(self, config: RunConfig, folder: Path, facts: Mapping[str, Any]):
+    def __init__(self, config: TrackedConfig, folder: Path, facts: Mapping[str, Any]):
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(_REQUEST_S))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -114,7 +114,7 @@ class TrackioSink:
 
     name = "trackio"
 
-    def __init__(self, config: RunConfig, folder: Path, facts: Mapping[str, Any]):
+    def __init__(self, config: TrackedConfig, folder: Path, facts: Mapping[str, Any]):
         os.environ.setdefault("TRACKIO_DIR", str((config.runs / self.name).absolute()))
         for name in ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL", "TRACKIO_BUCKET_ID", "TRACKIO_DATASET_ID"):
             os.environ.pop(name, None)  # nothing leaves the machine
@@ -158,14 +158,14 @@ class TrackioSink:
             self.run.finish()
 
 
-_SINKS: dict[str, Callable[[RunConfig, Path, Mapping[str, Any]], Sink]] = {
+_SINKS: dict[str, Callable[[TrackedConfig, Path, Mapping[str, Any]], Sink]] = {
     "tensorboard": TensorBoardSink,
     "mlflow": MlflowSink,
     "trackio": TrackioSink,
 }
 
 
-def require_trackers(config: RunConfig) -> None:
+def require_trackers(config: TrackedConfig) -> None:
     """Check that the packages of all trackers of a run are installed.
 
     Nothing but wandb is imported: Trackio and MLflow read on import the environment that their sinks set.
@@ -180,7 +180,7 @@ def require_trackers(config: RunConfig) -> None:
             raise _not_installed(name, f"No module named '{name}'")
 
 
-def make_mirrors(config: RunConfig, folder: Path, facts: Mapping[str, Any]) -> list[Logger]:
+def make_mirrors(config: TrackedConfig, folder: Path, facts: Mapping[str, Any]) -> list[Logger]:
     """Return a mirror for each tracker of `log.to` beside W&B; one that cannot be opened is one line and left out.
 
     Raises:
@@ -202,7 +202,7 @@ def make_mirrors(config: RunConfig, folder: Path, facts: Mapping[str, Any]) -> l
     return mirrors
 
 
-def described(config: RunConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
+def described(config: TrackedConfig, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration as W&B receives it, with group, job type, tags and notes."""
     log = config.log
     run = {"group": log.group or config.name, "job_type": job_type(config), "tags": list(log.tags), "notes": log.notes}

@@ -27,7 +27,7 @@ from distill.tracking.wandb_artifacts import use as use_artifact
 from distill.tracking.wandb_server import why_offline
 from distill.tracking.wandb_service import drop_lost_service, open_run
 from distill.tracking.wandb_settings import drop_logs, private_settings
-from distill.training.config import RunConfig
+from distill.training.config import TrackedConfig
 from distill.training.lineage import best_metrics, best_model, job_type
 from distill.training.loggers.csv import plain_config
 from distill.training.loggers.metrics_csv import Row
@@ -38,10 +38,13 @@ _FINISH_S = 15.0
 # Parts of the configuration that are not sent.
 _PRIVATE = ("runs", "log")
 # Which value of a metric is the best: the summary of the run holds it.
-_BEST = {"val/nme": "min", "val/fr8": "min", "val/fr10": "min", "val/auc8": "max", "val/auc10": "max"}
+_BEST = {
+    **dict.fromkeys(("val/nme", "val/fr8", "val/fr10"), "min"),
+    **dict.fromkeys(("val/auc8", "val/auc10", "val/ap", "val/recall", "val/recall_24px"), "max"),
+}
 
 
-def require_wandb(config: RunConfig) -> None:
+def require_wandb(config: TrackedConfig) -> None:
     """Import wandb.
 
     Raises:
@@ -71,7 +74,7 @@ class WandbLog(Logger):
 
     def __init__(
         self,
-        config: RunConfig,
+        config: TrackedConfig,
         folder: Path,
         facts: Mapping[str, Any] | None = None,
         inputs: Sequence[Artifact] = (),
@@ -86,7 +89,7 @@ class WandbLog(Logger):
         self._send(lambda: self._open(config, run_id, mode, facts or {}))
         self._send(lambda: self._describe(inputs))
 
-    def _open(self, config: RunConfig, run_id: str, mode: Mode, facts: Mapping[str, Any]) -> None:
+    def _open(self, config: TrackedConfig, run_id: str, mode: Mode, facts: Mapping[str, Any]) -> None:
         self.run = open_run(
             self.folder,
             project=config.log.project,
@@ -110,7 +113,7 @@ class WandbLog(Logger):
         for artifact in inputs:
             use_artifact(self.run, artifact)
 
-    def _mode(self, config: RunConfig, run_id: str) -> Mode:
+    def _mode(self, config: TrackedConfig, run_id: str) -> Mode:
         """Return `online` where that is requested and possible, else `offline`."""
         if config.log.wandb != "online":
             return "offline"
@@ -188,13 +191,9 @@ def sweep_run_id() -> str | None:
     return os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
 
 
-def public_config(config: RunConfig) -> dict[str, Any]:
-    """Return the part of a configuration that is sent to W&B: everything except paths."""
-    plain = plain_config(config)
-    plain["data"]["root"] = config.data.root.name
-    if plain.get("teacher"):
-        given = plain["teacher"]
-        plain["teacher"] = [Path(path).name for path in given] if isinstance(given, list) else Path(given).name
+def public_config(config: TrackedConfig) -> dict[str, Any]:
+    """Return the part of a configuration that is sent to W&B: paths are cut to their last part."""
+    plain = plain_config(config, folders=False)
     public: dict[str, Any] = without_folders({name: value for name, value in plain.items() if name not in _PRIVATE})
     return public
 

@@ -12,10 +12,11 @@ from distill.errors import ConfigError
 from distill.files import sha256, write_json
 from distill.provenance import BENCH
 from distill.report.dashboard.collect import collect
-from distill.report.dashboard.data import evaluation_groups, pareto_points, runs_table, thinned
+from distill.report.dashboard.data import detection_rows, evaluation_groups, pareto_points, runs_table, thinned
 from distill.report.dashboard.page import build
 from distill.tracking.artifact import file_artifact
 from distill.tracking.lineage import append_job, new_job
+from tests.support.detector_runs import write_detector_run
 from tests.support.evaluation import Measure
 
 EVIL = '</script><script>alert("x")</script>'
@@ -87,6 +88,22 @@ def test_every_run_below_the_folder_is_found(runs: Path) -> None:
     groups = evaluation_groups(entries)
     assert [len(group) for group in groups] == [2, 1]
     assert [entry.role for entry, _ in groups[0].values()] == ["teacher", "student"]
+
+
+def test_a_face_detector_among_other_runs(runs: Path) -> None:
+    """Its summary has no faces, which ended the dashboard of all runs."""
+    write_detector_run(runs / "detector")
+    write_json(runs / "detector" / "damaged.json", {"format": "distill-detector-evaluation/1"})
+    entries, problems = collect(runs)
+    assert problems == ["detector/damaged.json: not whole (KeyError('model'))"]
+    table = runs_table(entries)
+    row = next(dict(zip(table.columns, values, strict=True)) for values in table.rows if values[0] == "detector")
+    assert (row["role"], row["network"], row["val_ap_percent"]) == ("detector", "retinaface 0.35", 50.0)
+    (found,) = detection_rows(entries).rows
+    assert found[:2] == ("detector", "best.ckpt")
+    page = build(entries, "t")
+    assert "Validation AP" in [chart["label"] for chart in page.charts.values()]
+    assert re.search(r"<h2[^>]*>Face detectors", page.html())
 
 
 def test_the_front_holds_what_no_other_model_dominates(runs: Path) -> None:

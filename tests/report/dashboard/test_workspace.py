@@ -32,6 +32,14 @@ def test_a_workspace_survives_the_form_it_is_saved_in(ws: Any) -> None:
     assert "median_ms" in str(found["Latency"][0].x)
 
 
+def test_detectors_have_a_section_where_one_was_trained() -> None:
+    assert "Face detectors" not in module.sections(VALUES)
+    made = module.workspace("lab", "faces", [*VALUES, "val/ap"])
+    (panels,) = [section.panels for section in made.sections if section.name == "Face detectors"]
+    assert [panel.title for panel in panels[:3]] == ["val/ap", "val/recall", "val/recall_24px"]
+    assert all(panel._to_model() for panel in panels)
+
+
 def test_a_report_has_a_grid_for_each_section() -> None:
     made = module.report("lab", "faces", "t", VALUES)
     grids = [block for block in made.blocks if type(block).__name__ == "PanelGrid"]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from distill.data.photos.config import PhotoDataConfig, PhotoSetConfig
+from distill.training.detector_config import DetectorConfig
 from distill.training.loggers.csv import CsvLog, plain_config
 from distill.training.loggers.metrics_csv import read_rows
 from distill.training.loggers.wandb import public_config
@@ -59,6 +61,10 @@ def test_configurations_leave_without_paths(make_config: Any) -> None:
     assert public["teacher"] == "best.ckpt"
     assert public["data"]["root"] == config.data.root.name
     assert public["optim"]["lr"] == config.optim.lr
+    relative = Path("mine/photos/label.txt")
+    text = repr(public_config(DetectorConfig(data=PhotoDataConfig([PhotoSetConfig(relative, relative.parent)]))))
+    assert "label.txt" in text
+    assert "mine" not in text
     several = public_config(make_config("run", teacher=[Path("/home/someone/a.ckpt"), Path("/home/someone/b.ckpt")]))
     assert several["teacher"] == ["a.ckpt", "b.ckpt"]
     assert plain_config(config)["teacher"] == "/home/someone/private/teacher/best.ckpt"
