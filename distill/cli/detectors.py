@@ -1,6 +1,6 @@
 """Commands that take landmark models and face detectors: which of the two a model is, and which options are left.
 
-Nothing heavy is imported for names and TFLite or ONNX files; of weights the stored description is read, no tensors.
+Nothing heavy is imported for names and TFLite or ONNX files; of weights the stored spec is read, no tensor is loaded.
 """
 
 from collections.abc import Collection

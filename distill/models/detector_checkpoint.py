@@ -45,7 +45,7 @@ class DetectorSpec:
 
 
 def is_detector(path: str | Path) -> bool:
-    """Return whether a file of weights holds a detector; its tensors are not read."""
+    """Return whether a file of weights holds a detector; no tensor is loaded."""
     spec = read_spec(Path(path))
     return isinstance(spec, dict) and spec.get("kind") == KIND
 

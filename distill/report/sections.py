@@ -12,6 +12,7 @@ from distill.report.curves import training_plot
 from distill.report.page import Cell, Interval, Report, Verdict
 from distill.report.plots import face_map, robustness_curves, role_bars
 from distill.report.sources import Source
+from distill.report.tables import column_label
 from distill.tracking.result_tables import detection_table
 from distill.tracking.run_folder import network_of
 from distill.training.loggers.metrics_csv import TERM_GRADIENT, value_names
@@ -51,8 +52,7 @@ def detection_section(report: Report, sources: Sequence[Source]) -> None:
         raise AnnotationError(f"{names}: {reason}") from error
     report.heading("Face detectors")
     rows = [[name, *row] for (name, _), row in zip(found, table.rows, strict=True)]
-    columns = [column.replace("_percent", " %").replace("_", " ").replace("ap ", "AP ") for column in table.columns]
-    report.table(("run", *columns), rows)
+    report.table(("run", *map(column_label, table.columns)), rows)
 
 
 def face_map_section(report: Report, evaluations: Mapping[str, Evaluation]) -> None:

@@ -10,6 +10,12 @@ from distill.tracking.tables import Table, table_of
 
 # Points of a CED curve.
 _CURVE = 200
+_WORDS = {"percent": "%", "nme": "NME", "ap": "AP", "fr8": "FR@8", "fr10": "FR@10", "auc8": "AUC@8", "auc10": "AUC@10"}
+
+
+def column_label(name: str) -> str:
+    """Return the name of a column as it is shown: `nme_percent` as `NME %`."""
+    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def evaluation_tables(evaluations: Mapping[str, Evaluation]) -> dict[str, Table]:

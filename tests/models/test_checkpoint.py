@@ -193,8 +193,9 @@ def test_checkpoints_of_other_programs(net: nn.Module, tmp_path: Path) -> None:
             load_model(path)
         _one_line_about(path, caught.value)
     save_file({"a": torch.zeros(1)}, tmp_path / "b.safetensors")
-    with pytest.raises(CheckpointError, match="another program"):
-        load_model(tmp_path / "b.safetensors")
+    for read in (load_model, read_spec):
+        with pytest.raises(CheckpointError, match="another program"):
+            read(tmp_path / "b.safetensors")
 
 
 def test_weights_of_another_network(net: nn.Module, tmp_path: Path) -> None:
@@ -246,7 +247,7 @@ def test_the_spec_alone_is_read_without_tensors(
     WRITERS[suffix](path, net)
     monkeypatch.setattr("distill.models.checkpoint.require_finite_weights", lambda *_: pytest.fail("read tensors"))
     assert read_spec(path)["arch"] == SPEC.arch
-    damaged = path.with_name(f"damaged{suffix}")
-    damaged.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(CheckpointError, match="damaged"):
-        read_spec(damaged)
+    short = path.with_name(f"short{suffix}")
+    short.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r"100 bytes (of something else|cut short or damaged)"):
+        read_spec(short)

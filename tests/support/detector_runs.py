@@ -50,7 +50,15 @@ def write_detector_run(folder: Path) -> None:
     rows = ["1,train/loss,2.0", "2,train/loss,1.0", "2,val/ap,0.5", "2,val/recall,0.75"]
     (folder / "metrics.csv").write_text("\n".join(["step,name,value", *rows, ""]))
     summary = {"val/ap": 0.5, "best_step": 2, "steps": 2, "seconds": 60, "commit": "c" * 40}
-    hashes = {"train_hash": "1" * 64, "train_photos": 8, "val_hash": "2" * 64, "val_photos": 2, "teacher": "3" * 64}
+    hashes = {
+        "train_hash": "1" * 64,
+        "train_photos": 8,
+        "train_faces": 9,
+        "val_hash": "2" * 64,
+        "val_photos": 2,
+        "val_faces": 3,
+        "teacher": "3" * 64,
+    }
     (folder / "summary.json").write_text(json.dumps(summary | hashes))
     (folder / "best.ckpt").write_bytes(b"weights")
     faces = np.array([[0.0, 0, 10, 10], [20, 20, 30, 30]])

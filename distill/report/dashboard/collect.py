@@ -99,9 +99,9 @@ def _read_run(root: Path, folder: Path, problems: list[str]) -> RunEntry:
 
 
 def _training_of(folder: Path, role: str, config: Mapping[str, Any], summary: Mapping[str, Any]) -> list[Job]:
-    """Return the training of a run from `summary.json`, which holds the hashes of faces and teachers."""
+    """Return the training of a landmark network from `summary.json`, which holds the hashes of faces and teachers."""
     best, data = folder / "best.ckpt", config.get("data")
-    if not (best.is_file() and summary.get("train_hash") and "train_faces" in summary and isinstance(data, Mapping)):
+    if role == "detector" or not (best.is_file() and summary.get("train_hash") and isinstance(data, Mapping)):
         return []
     root = Path(str(data.get("root"))).name
     faces = [

@@ -25,10 +25,9 @@ from distill.report.dashboard.data import (
 )
 from distill.report.dashboard.lineage_svg import lineage_svg
 from distill.report.style import STYLE
+from distill.report.tables import column_label
 from distill.tracking.graph import lineage_graph
 from distill.tracking.tables import Table, Value
-
-_WORDS = {"percent": "%", "nme": "NME", "ap": "AP", "fr8": "FR@8", "fr10": "FR@10", "auc8": "AUC@8", "auc10": "AUC@10"}
 
 
 class Page:
@@ -58,7 +57,7 @@ class Page:
         columns = list(zip(*table.rows, strict=True))
         kinds = [' class="number"' if any(map(_is_number, column)) else "" for column in columns]
         head = "".join(
-            f'<th{kind} scope="col"><button type="button">{escape(_label(name))}</button></th>'
+            f'<th{kind} scope="col"><button type="button">{escape(column_label(name))}</button></th>'
             for name, kind in zip(table.columns, kinds, strict=True)
         )
         body = "".join(
@@ -105,10 +104,6 @@ class Page:
 
 def _is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _label(name: str) -> str:
-    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def _cell(value: Value, kind: str) -> str:

@@ -91,11 +91,12 @@ def test_every_run_below_the_folder_is_found(runs: Path) -> None:
 
 
 def test_a_face_detector_among_other_runs(runs: Path) -> None:
-    """Its summary has no faces, which ended the dashboard of all runs."""
+    """Of its summary no training of a landmark network is made: it has neither a root nor a scheme."""
     write_detector_run(runs / "detector")
     write_json(runs / "detector" / "damaged.json", {"format": "distill-detector-evaluation/1"})
     entries, problems = collect(runs)
     assert problems == ["detector/damaged.json: not whole (KeyError('model'))"]
+    assert next(entry.jobs for entry in entries if entry.role == "detector") == []
     table = runs_table(entries)
     row = next(dict(zip(table.columns, values, strict=True)) for values in table.rows if values[0] == "detector")
     assert (row["role"], row["network"], row["val_ap_percent"]) == ("detector", "retinaface 0.35", 50.0)
