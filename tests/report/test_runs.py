@@ -194,7 +194,7 @@ def test_the_suite_reads_as_sentences(runs: tuple[Path, Path]) -> None:
 
 
 def test_a_face_detector_is_shown_by_its_average_precision(plain: Path, tmp_path: Path) -> None:
-    """Its page lacked all of it, and asked for an evaluation on annotated faces."""
+    """Its page lacked all of it, and requested an evaluation on annotated faces."""
     folder = tmp_path / "detector"
     write_detector_run(folder)
     page = build([read_source(folder)], "t")

@@ -96,7 +96,7 @@ def test_a_resumed_training_is_the_one_that_nobody_interrupted(
 
 
 def test_wandb_has_the_whole_run_and_no_folder(config: DetectorConfig, tracked: Path) -> None:
-    """One run over both starts, the last of which holds every number; pictures as they were asked for."""
+    """One run over both starts, the last of which holds every number; pictures as requested."""
     files = sorted(tracked.glob("wandb/offline-run-*/*.wandb"))
     assert len(files) == 2
     first, found = map(read_wandb, files)
