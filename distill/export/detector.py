@@ -30,7 +30,7 @@ from distill.environments import ensure_environment
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
 from distill.export.detector_decoding import OUTPUTS, DecodedDetector
-from distill.export.lanes.classic import FLOAT_FILES, quantize_dynamic, quantize_unnamed, run_onnx2tf
+from distill.export.lanes.classic import FLOAT_FILES, quantize_dynamic, quantize_unnamed, run_onnx2tf, tensorflow
 from distill.export.rewrites.fold_convolutions import compose
 from distill.export.rewrites.rewrite import export_form
 from distill.export.to_onnx import INPUT, OPSET, simplify
@@ -195,13 +195,14 @@ def export_detector(
         folder = Path(name)
         write = export_detector_onnx if decoded is None else export_decoded_onnx
         onnx_path = write(net, folder / "net.onnx", side)
-        made = run_onnx2tf(onnx_path, folder, timeout_s, python)
-        content = {mode: made / FLOAT_FILES[mode] for mode in modes if mode in FLOAT_FILES}
-        if "dynamic" in modes:
-            content["dynamic"] = quantize_dynamic(made, folder, timeout_s, python)
-        if "int8" in modes:
-            inputs = calibration_inputs(photos, decoded)
-            content["int8"] = quantize_unnamed(made, side, inputs, folder, timeout_s, python)
+        with tensorflow(folder, timeout_s, python) as run:
+            made = run_onnx2tf(onnx_path, folder, run)
+            content = {mode: made / FLOAT_FILES[mode] for mode in modes if mode in FLOAT_FILES}
+            if "dynamic" in modes:
+                content["dynamic"] = quantize_dynamic(made, folder, run)
+            if "int8" in modes:
+                inputs = calibration_inputs(photos, decoded)
+                content["int8"] = quantize_unnamed(made, side, inputs, folder, run)
         ops = {mode: check_model(path, runtime) for mode, path in content.items()}
         for report in ops.values():
             require_ops(report)

@@ -47,16 +47,18 @@ def run_converter(name: str, command: Sequence[str], folder: Path, timeout_s: fl
         raise _failed(name, done.returncode, done.stdout)
 
 
+# Runs a job of a converter server; the name is for messages, as that of `run_converter`.
+RunJob = Callable[[str, dict[str, Any]], None]
+
+
 @contextmanager
-def converter_server(
-    name: str, command: Sequence[str], folder: Path, timeout_s: float, python: str
-) -> Iterator[Callable[[dict[str, Any]], None]]:
+def converter_server(command: Sequence[str], folder: Path, timeout_s: float, python: str) -> Iterator[RunJob]:
     """Start a converter that takes one job after the other and imports its packages once; yield a call that runs a job.
 
     Jobs go to the standard input of the program, each a line of JSON; it answers with a line when a job is done.
 
     Args:
-        name, command, folder, python: as for `run_converter`.
+        command, folder, python: as for `run_converter`.
         timeout_s: for each job.
 
     Raises:
@@ -68,7 +70,7 @@ def converter_server(
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
         )  # fmt: skip
         try:
-            yield lambda job: _run_job(name, child, job, log, timeout_s)
+            yield lambda name, job: _run_job(name, child, job, log, timeout_s)
         finally:
             child.kill()
             child.communicate()

@@ -29,7 +29,7 @@ from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.environments import ensure_environment
 from distill.export.detector import RawMaps, export_detector, export_detector_onnx
-from distill.export.lanes.classic import FLOAT_FILES, run_onnx2tf
+from distill.export.lanes.classic import FLOAT_FILES, run_onnx2tf, tensorflow
 from distill.files import write_bytes
 from distill.images import read_image
 from distill.inference.facemesh import SIZE, mediapipe_file
@@ -72,7 +72,8 @@ def network_files(width: float, folder: Path) -> dict[str, Path]:
         name = form.__name__.lower()
         with tempfile.TemporaryDirectory(prefix="part-") as part:
             graph = export_detector_onnx(net, Path(part) / "net.onnx", form=form)
-            made = run_onnx2tf(graph, Path(part), TIMEOUT_S, python)
+            with tensorflow(Path(part), TIMEOUT_S, python) as run:
+                made = run_onnx2tf(graph, Path(part), run)
             files[name] = folder / f"{name}_{width}.tflite"
             write_bytes(files[name], (made / FLOAT_FILES["fp32"]).read_bytes())
     return files

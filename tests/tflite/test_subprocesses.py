@@ -15,8 +15,8 @@ def test_the_line_that_matters_of_a_log() -> None:
 
 
 def test_a_failure_names_the_converter_the_reason_and_the_log(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"quantiser failed \(status 1\): ValueError: too wide; full log: ") as caught:
-        run_converter("quantiser", ["-c", "raise ValueError('too wide')"], tmp_path, 60)
+    with pytest.raises(ExportError, match=r"quantizer failed \(status 1\): ValueError: too wide; full log: ") as caught:
+        run_converter("quantizer", ["-c", "raise ValueError('too wide')"], tmp_path, 60)
     log = Path(str(caught.value).rpartition(": ")[2])
     assert "Traceback" in log.read_text()
     log.unlink()
@@ -39,14 +39,14 @@ for line in sys.stdin:
 
 def test_a_server_takes_jobs_until_one_fails(tmp_path: Path) -> None:
     """One process for all: a second start of TensorFlow takes longer than most jobs."""
-    with converter_server("quantiser", ["-c", JOBS], tmp_path, 60, sys.executable) as run:
+    with converter_server(["-c", JOBS], tmp_path, 60, sys.executable) as run:
         for width in (2, 5):
-            run({"seconds": 0, "width": width, "file": f"{width}.txt"})
+            run("quantizer", {"seconds": 0, "width": width, "file": f"{width}.txt"})
             assert float((tmp_path / f"{width}.txt").read_text()) == 10 / width
         with pytest.raises(
-            ExportError, match=r"quantiser failed \(status 1\): ZeroDivisionError.*; full log: "
+            ExportError, match=r"quantizer failed \(status 1\): ZeroDivisionError.*; full log: "
         ) as caught:
-            run({"seconds": 0, "width": 0, "file": "0.txt"})
+            run("quantizer", {"seconds": 0, "width": 0, "file": "0.txt"})
     log = Path(str(caught.value).rpartition(": ")[2])
     assert "Traceback" in log.read_text()
     log.unlink()
@@ -55,7 +55,7 @@ def test_a_server_takes_jobs_until_one_fails(tmp_path: Path) -> None:
 def test_a_server_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocesses, "_GRACE_S", 0.1)
     with (
-        pytest.raises(ExportError, match="quantiser took more than 0 s"),
-        converter_server("quantiser", ["-c", JOBS], tmp_path, 0.2, sys.executable) as run,
+        pytest.raises(ExportError, match="quantizer took more than 0 s"),
+        converter_server(["-c", JOBS], tmp_path, 0.2, sys.executable) as run,
     ):
-        run({"seconds": 60, "width": 1, "file": "1.txt"})
+        run("quantizer", {"seconds": 60, "width": 1, "file": "1.txt"})

@@ -1,18 +1,31 @@
-"""TensorFlow's converter and quantizer as a program of its own, which takes jobs from its standard input.
+"""onnx2tf and TensorFlow's converter and quantizer as a program of their own, which takes jobs from its standard input.
 
 Run by path: the parent has neither TensorFlow's threads nor its memory, and a crash of the converter ends this program
 only. It takes several jobs because importing TensorFlow takes longer than most of them.
 A job is a line of JSON that names the files to write; the answer is a line when they are there:
 
+    {"onnx2tf": [ARGUMENTS]}
     {"saved_model": FOLDER, "crops": FILE.npy, "dynamic": FILE, "calibrated": FILE, "int16x8": FILE}
     {"calibrated": FILE, "integer": [{"file": FILE, "float": [NAMES OF TENSORS]}, ...]}
 """
 
+import gc
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
+
+
+def make_float_files(job: dict[str, Any]) -> None:
+    """Run onnx2tf, as its command does."""
+    from onnx2tf.onnx2tf import main
+
+    # It makes objects by the million and keeps most of them: looking for unreachable ones after every few hundred
+    # takes a tenth of its time.
+    gc.set_threshold(100_000, 50, 100)
+    sys.argv = ["onnx2tf", *job["onnx2tf"]]
+    main()
 
 
 def convert(job: dict[str, Any]) -> None:
@@ -70,5 +83,6 @@ if __name__ == "__main__":
     os.dup2(2, 1)
     for line in sys.stdin:
         given = json.loads(line)
-        quantize(given) if "integer" in given else convert(given)
+        run = make_float_files if "onnx2tf" in given else quantize if "integer" in given else convert
+        run(given)
         print("done", file=answers, flush=True)
