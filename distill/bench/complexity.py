@@ -13,7 +13,7 @@ from distill.tflite.complexity import Complexity
 
 
 class FlopCounter(TorchDispatchMode):
-    """Sum of the floating-point operations of every operator that `torch.utils.flop_counter` knows.
+    """Sum of the floating-point operations of every operator that `torch.utils.flop_counter` has a formula for.
 
     `FlopCounterMode` also attributes them to modules, which takes several times as long as the network.
 

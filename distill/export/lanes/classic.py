@@ -6,7 +6,6 @@ TensorFlow 2.19 is the newest release whose files the old runtimes take: 2.21 wr
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
