@@ -17,6 +17,7 @@ from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
 from distill.export.quantize import ends_of, float_names, stem_of
+from distill.inference.batches import padded_batches
 from distill.tflite.activation_ranges import activation_ranges, with_ranges
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
@@ -40,7 +41,7 @@ _WORKER = Path(__file__).with_name("classic_worker.py")
 def convert(job: Job) -> dict[str, bytes]:
     """Return the content of the file of each mode."""
     python = ensure_environment("classic", job.environment)
-    made = run_onnx2tf(job.onnx, job.folder, job.timeout_s, python)
+    made = run_onnx2tf(job.onnx, job.folder, job.timeout_s, python, job.batch)
     content = {mode: (made / name).read_bytes() for mode, name in FLOAT_FILES.items()}
     if "w8" in job.modes:
         content["w8"] = quantize_weights(content["fp32"])
@@ -49,14 +50,14 @@ def convert(job: Job) -> dict[str, bytes]:
     return {mode: content[mode] for mode in job.modes}
 
 
-def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float, python: str) -> Path:
+def run_onnx2tf(onnx_path: Path, folder: Path, timeout_s: float, python: str, batch: int = 1) -> Path:
     """Run onnx2tf on the graph in `folder`; return the folder of its SavedModel and float files."""
     np.save(folder / _SAMPLE, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
     model = channels_first(onnx.load(str(onnx_path)))
     onnx.save(model, str(folder / "model.onnx"))
     # -nuo: `export_onnx` has simplified the graph. Three more runs of onnxsim would take half of the time and change no
     # byte of the files.
-    options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-osd", "-rtpo", *_PSEUDO]
+    options = ["-i", "model.onnx", "-o", "out", "-b", str(batch), "-n", "-nuo", "-osd", "-rtpo", *_PSEUDO]
     if len(model.graph.node) > _STRICT_NODES:
         options.append("--disable_strict_mode")
     run_converter("onnx2tf", [*ONNX2TF, *options], folder, timeout_s, python)
@@ -72,13 +73,12 @@ def _quantize(job: Job, saved_model: Path, python: str) -> dict[str, bytes]:
     files = {mode: folder / f"{mode}.tflite" for mode in job.modes if mode not in (*FLOAT_FILES, "w8")}
     work = {mode: str(path) for mode, path in files.items() if mode in ("dynamic", "int16x8")}
     if crops is not None:
-        np.save(folder / "crops.npy", crops)
-        work |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
+        work |= {"crops": str(job.save_crops()), "calibrated": str(folder / "calibrated.tflite")}
     with _tensorflow(folder, job.timeout_s, python) as run:
         run({"saved_model": str(saved_model), **work})
         if crops is None:
             return {mode: path.read_bytes() for mode, path in files.items()}
-        _measure_ranges(folder / "calibrated.tflite", (crop[None] for crop in crops))
+        _measure_ranges(folder / "calibrated.tflite", padded_batches(crops, job.batch))
         model = read_model(folder / "calibrated.tflite")
         names = float_names(model, job.onnx, crops[0], job.modes, job.config)
         integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
@@ -130,7 +130,7 @@ def quantize_unnamed(
     Raises:
         ExportError: TensorFlow failed or took too long.
     """
-    np.save(folder / "crops.npy", np.zeros((1, side, side, 3), np.float32))  # only notes that there are ranges
+    np.save(folder / "crops.npy", np.zeros((1, 1, side, side, 3), np.float32))  # only notes that there are ranges
     calibrated, made = folder / "calibrated.tflite", folder / "int8.tflite"
     work = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
     with _tensorflow(folder, timeout_s, python) as run:
