@@ -36,7 +36,7 @@ class ModelSpec:
     Attributes:
         arch: name in the zoo.
         scheme: landmark scheme of the output.
-        n_points: number of points k of the output (1, k, 2), normalised to the crop.
+        n_points: number of points k of the output (b, k, 2), normalised to the crop.
         crop: how a face box becomes the input.
         options: keyword arguments the architecture was built with.
         detected: how a box of `FaceDetector` becomes the input; None: as an annotated box does.
@@ -127,9 +127,10 @@ def sidecar_path(model: str | Path) -> Path:
     return Path(model).with_suffix(".json")
 
 
-def write_sidecar(model: str | Path, spec: ModelSpec) -> None:
-    """Write `NAME.json` beside an exported model."""
-    write_json(sidecar_path(model), {"format": _FORMAT, "sha256": sha256(model), "spec": spec.to_dict()})
+def write_sidecar(model: str | Path, spec: ModelSpec, batch: int = 1) -> None:
+    """Write `NAME.json` beside an exported model; it states the fixed batch of a file that takes several crops."""
+    stated = {} if batch == 1 else {"batch": batch}
+    write_json(sidecar_path(model), {"format": _FORMAT, "sha256": sha256(model), **stated, "spec": spec.to_dict()})
 
 
 def read_sidecar(model: str | Path) -> ModelSpec:

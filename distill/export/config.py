@@ -12,6 +12,8 @@ from distill.export.verify.tolerances import GateConfig
 
 # Converters: onnx2tf 2.6 without TensorFlow, or onnx2tf 1.28 with TensorFlow 2.19.
 Lane = Literal["modern", "classic"]
+# Largest batch of an exported file, far above what shortens the time of a face on any device.
+MAX_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class ExportConfig:
         environment: interpreter or virtual environment that has the converter; made on first use by default.
         license: of the weights, for the metadata of the TFLite files; by default they state none.
         integer_parts: also write the int8 file as two, integers in and out and a decoder in floats, for DSPs and NPUs.
+        batch: crops of one call of the files, a fixed dimension.
     """
 
     modes: Sequence[str] = ("fp32", "fp16")
@@ -118,7 +121,10 @@ class ExportConfig:
     environment: Path | None = None
     integer_parts: bool = False
     license: str = ""
+    batch: int = 1
 
     def __post_init__(self) -> None:
+        if not 1 <= self.batch <= MAX_BATCH:
+            raise ConfigError(f"--batch {self.batch} must be 1 to {MAX_BATCH}: the crops of one call of the files")
         if self.integer_parts and "int8" not in self.modes:
             raise ConfigError('--integer_parts has no effect without mode int8; give --modes "[fp32, int8]"')

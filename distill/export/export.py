@@ -67,6 +67,7 @@ def export(
     lane: Lane = "modern",
     environment: Path | None = None,
     integer_parts: bool = False,
+    batch: int = 1,
 ) -> ExportResult:
     """Export a checkpoint to ONNX and TFLite.
 
@@ -87,6 +88,7 @@ def export(
         lane: converter, `modern` (onnx2tf 2.6, litert-quantizer) or `classic` (onnx2tf 1.28, TensorFlow 2.19).
         environment: interpreter or virtual environment that has the converter; made on first use by default.
         integer_parts: also write the int8 file as two, integers in and out and a decoder in floats, for DSPs and NPUs.
+        batch: crops of one call of the files, a fixed dimension; they run any number of crops in whole batches.
 
     Raises:
         CheckpointError, ConfigError: the checkpoint or an option is not valid, or the converter cannot be installed.
@@ -94,7 +96,7 @@ def export(
     """
     config = ExportConfig(
         modes, data, faces, runtime, scheme, stem, calibration or CalibrationConfig(), quantize or QuantizeConfig(),
-        gates or GateConfig(), confidence, lane, environment, integer_parts,
+        gates or GateConfig(), confidence, lane, environment, integer_parts, batch=batch,
     )  # fmt: skip
     with convert_checkpoint(checkpoint, out, config) as (conversion, _):
         conversion.require()

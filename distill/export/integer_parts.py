@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from distill.errors import ExportError
 from distill.files import sha256
+from distill.inference.batches import padded_batches
 from distill.tflite.integrity import read_verified
 from distill.tflite.interpreter import interpreter_class
 from distill.tflite.serialization import read_model
@@ -32,8 +33,10 @@ def write_integer_parts(file: Path, stem: str, crops: NDArray[np.float32]) -> tu
         ExportError: floats stand between integer layers, or the parts return something else than the whole.
     """
     whole = read_verified(file)
-    parts = split_integers(read_model(whole, file.name))
-    _require_same(whole, parts, crops)
+    model = read_model(whole, file.name)
+    batch = model.main.inputs[0].shape[0]  # before the split, which changes the model
+    parts = split_integers(model)
+    _require_same(whole, parts, crops, batch)
     paths = {BODY: file.with_name(f"{stem}_{BODY}.tflite"), DECODER: file.with_name(f"{stem}_{DECODER}.tflite")}
     paths[BODY].write_bytes(parts.body)
     paths[DECODER].write_bytes(parts.decoder)
@@ -51,12 +54,12 @@ def quantize_image(crops: NDArray[np.float32], parts: IntegerParts) -> NDArray[n
     return np.clip(np.round(crops / parts.scale) + parts.zero_point, -128, 127).astype(np.int8)
 
 
-def _require_same(whole: bytes, parts: IntegerParts, crops: NDArray[np.float32]) -> None:
+def _require_same(whole: bytes, parts: IntegerParts, crops: NDArray[np.float32], batch: int) -> None:
     run, body, decoder = _runner(whole), _runner(parts.body), _runner(parts.decoder)
-    for integers in quantize_image(crops, parts):
+    for integers in padded_batches(quantize_image(crops, parts), batch):
         # Floats that the integers stand for exactly: how halves are rounded differs between runtimes.
         image = (integers.astype(np.float32) - parts.zero_point) * np.float32(parts.scale)
-        pairs = zip(run(image[None]), decoder(*body(integers[None])), strict=True)
+        pairs = zip(run(image), decoder(*body(integers)), strict=True)
         if not all(np.array_equal(expected, found) for expected, found in pairs):
             raise ExportError("the int8 file in two parts returns other landmarks than the whole; nothing was written")
 

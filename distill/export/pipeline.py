@@ -81,6 +81,7 @@ class Conversion:
         parts: files of `write_integer_parts`, where they were requested.
         about_parts: what `export.json` says of them.
         faces: what the crops were cut from; None of generated faces.
+        batch: crops of one call of the files.
     """
 
     files: dict[str, Path]
@@ -95,6 +96,7 @@ class Conversion:
     parts: dict[str, Path] = field(default_factory=dict)
     about_parts: dict[str, Any] | None = None
     faces: FacesConfig | None = None
+    batch: int = 1
 
     def layer_costs(self, mode: str, progress: bool = False) -> list[LayerCost]:
         """Return what rounding each module as `mode` does costs, the most expensive first; exact modes cost nothing."""
@@ -153,6 +155,7 @@ class Conversion:
             "quantize": asdict(self.quantize),
             "calibration": calibration_summary(self.calibration),
             "lane": self.lane,
+            **({} if self.batch == 1 else {"batch": self.batch}),
             **({} if self.about_parts is None else {"integer_parts": self.about_parts}),
         }
 
@@ -186,7 +189,7 @@ def convert(
     Args:
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1].
         crops: (n, size, size, 3) float32 RGB in [0, 1]; faces, because parity on noise means little.
-        config: `modes`, `runtime`, `stem`, `quantize`, `gates`, `lane` and `environment` of it.
+        config: `modes`, `runtime`, `stem`, `quantize`, `gates`, `lane`, `environment` and `batch` of it.
         landmarks: (n, k, 2) normalised to the crop, for the difference in NME.
         calibration: training faces for the integer modes, none of them among `crops`.
 
@@ -202,11 +205,11 @@ def convert(
     with folder_lock(out_dir, "is exporting to", "--out"), staged(out_dir) as staging:
         folder = staging.folder.parent
         confidence = config.confidence and has_confidence(net, spec)
-        files = {"onnx": export_onnx(net, spec, Path(folder, f"{config.stem}.onnx"), confidence)}
+        files = {"onnx": export_onnx(net, spec, Path(folder, f"{config.stem}.onnx"), confidence, config.batch)}
         faces = None if calibration is None else calibration.crops
         files |= export_tflite(
             files["onnx"], spec, folder, config.modes, config.stem, faces, quantize,
-            lane=config.lane, environment=config.environment, license=config.license,
+            lane=config.lane, environment=config.environment, license=config.license, batch=config.batch,
         )  # fmt: skip
         ops = {mode: check_model(files[mode], config.runtime) for mode in config.modes}
         for report in ops.values():
@@ -218,7 +221,10 @@ def convert(
         requested = (
             write_integer_parts(files["int8"], config.stem, crops[:_FEW_CROPS]) if config.integer_parts else ({}, None)
         )
-        yield Conversion(files, measured, ops, spec, crops, quantize, calibration, staging, config.lane, *requested)
+        yield Conversion(
+            files, measured, ops, spec, crops, quantize, calibration, staging, config.lane, *requested,
+            batch=config.batch,
+        )  # fmt: skip
 
 
 def _require_crops(crops: NDArray[np.float32], size: int, calibration: Calibration | None) -> None:

@@ -25,12 +25,13 @@ _WEIGHTLESS = ("ADD", "SUB", "MUL", "DIV", "RSQRT", "SQRT", "MAXIMUM", "MINIMUM"
 
 
 def float_operators(
-    operators: Sequence[Operator], modules: Sequence[str | None], config: QuantizeConfig, mode: str
+    operators: Sequence[Operator], modules: Sequence[str | None], config: QuantizeConfig, mode: str, batch: int = 1
 ) -> list[Operator]:
     """Return the operators that stay in floats: the decoder always, the rest as configured.
 
     Args:
         modules: path of the torch module that made each operator, None where unknown.
+        batch: size of the batch dimension.
     """
     decoder, patterns = decoder_of(operators), [re.compile(pattern) for pattern in config.modules(mode)]
     return [
@@ -39,14 +40,15 @@ def float_operators(
         if operator in decoder
         or operator.op in config.float_ops
         or (module is not None and any(pattern.fullmatch(module) for pattern in patterns))
-        or (config.float_statistics and operator.op in _WEIGHTLESS and _is_statistic(operator))
+        or (config.float_statistics and operator.op in _WEIGHTLESS and _is_statistic(operator, batch))
     ]
 
 
-def _is_statistic(operator: Operator) -> bool:
-    """One number, or one for each channel of a map."""
+def _is_statistic(operator: Operator, batch: int) -> bool:
+    """One number, or one for each channel of a map, for each image of the batch or for all."""
     shape = operator.outputs[-1].shape
-    return len(shape) != 2 and prod(shape) == max(shape[-1:], default=1)
+    values = prod(shape[1:]) if len(shape) > 2 and shape[0] == batch else prod(shape)
+    return len(shape) != 2 and values == max(shape[-1:], default=1)
 
 
 def decoder_of(operators: Sequence[Operator]) -> set[Operator]:
@@ -109,9 +111,9 @@ def float_names(
         onnx_path: the graph it was made from, for the names of modules.
         image: (h, w, 3) float32 that the two are matched on.
     """
-    modules = module_map(model, onnx_path, image)
+    modules, batch = module_map(model, onnx_path, image), model.main.inputs[0].shape[0]
     return {
-        mode: [operator.outputs[-1].name for operator in float_operators(model.operators, modules, config, mode)]
+        mode: [operator.outputs[-1].name for operator in float_operators(model.operators, modules, config, mode, batch)]
         for mode in modes
         if MODES[mode].calibrated
     }

@@ -17,7 +17,7 @@ def point_names(scheme: Scheme) -> list[str]:
     return names
 
 
-def with_landmark_metadata(blob: bytes, spec: ModelSpec, name: str, license: str = "") -> bytes:
+def with_landmark_metadata(blob: bytes, spec: ModelSpec, name: str, license: str = "", batch: int = 1) -> bytes:
     """Return a landmark file with metadata for standard readers.
 
     Args:
@@ -25,11 +25,13 @@ def with_landmark_metadata(blob: bytes, spec: ModelSpec, name: str, license: str
         spec: of the network.
         name: of the model.
         license: of the weights; empty where it is not known.
+        batch: faces of one call.
     """
     size, scheme = spec.crop.size, load_scheme(spec.scheme)
+    faces = "one face" if batch == 1 else f"each of {batch} faces"
     about = {
         "name": name,
-        "description": f"{spec.n_points} facial landmarks (scheme {spec.scheme}) of one face; network {spec.arch}",
+        "description": f"{spec.n_points} facial landmarks (scheme {spec.scheme}) of {faces}; network {spec.arch}",
         "license": license,
     }
     image = ImageInput("image", _crop(spec), 0.0, 255.0)

@@ -25,7 +25,7 @@ OPSET = 16
 
 
 class LandmarksOnly(nn.Module):
-    """The exported form of a network: (1, h, w, 3) RGB in [0, 1] -> (1, k, 2) normalised to the crop."""
+    """The exported form of a network: (b, h, w, 3) RGB in [0, 1] -> (b, k, 2) normalised to the crop."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class LandmarksOnly(nn.Module):
 
 
 class WithConfidence(LandmarksOnly):
-    """The exported form of a heatmap network that also returns the confidence (1, k) of each point, in [0, 1]."""
+    """The exported form of a heatmap network that also returns the confidence (b, k) of each point, in [0, 1]."""
 
     def forward(self, image: Float[Tensor, "b h w 3"]) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         prediction = self.net(image.permute(0, 3, 1, 2))
@@ -53,14 +53,15 @@ def has_confidence(net: nn.Module, spec: ModelSpec) -> bool:
     return getattr(prediction, "confidence", None) is not None
 
 
-def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path, confidence: bool = False) -> Path:
+def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path, confidence: bool = False, batch: int = 1) -> Path:
     """Write `net` as ONNX with its weights inside, and its sidecar; return the path.
 
     Args:
         net: returns a `Prediction` for (b, 3, h, w) images in [0, 1]; it is copied, not changed.
         spec: fixes the input's size and the number of points.
         path: `.onnx` file to write, atomically.
-        confidence: add a second output, the confidence (1, k) of each point; the network must have heatmaps.
+        confidence: add a second output, the confidence (b, k) of each point; the network must have heatmaps.
+        batch: size b of the fixed batch dimension.
 
     Raises:
         ExportError: an operator without an ONNX form, or a graph that has not the inputs and outputs of this spec.
@@ -74,7 +75,7 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path, confidence: b
                 warnings.simplefilter("ignore")  # tracer notes about sizes being constant: here they are meant to be
                 torch.onnx.export(
                     shipped,
-                    (torch.rand(1, size, size, 3),),
+                    (torch.rand(batch, size, size, 3),),
                     str(temporary),
                     input_names=[INPUT],
                     output_names=[OUTPUT, CONFIDENCE] if confidence else [OUTPUT],
@@ -87,8 +88,8 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path, confidence: b
                 f"{spec.arch} has no ONNX form: {reason}; try another input size, "
                 "or register a rewrite of the layer (distill.models.rewrite)"
             ) from error
-        onnx.save(_described(compose(simplify(temporary)), spec), str(temporary))
-    write_sidecar(path, spec)
+        onnx.save(_described(compose(simplify(temporary)), spec, batch), str(temporary))
+    write_sidecar(path, spec, batch)
     return path
 
 
@@ -111,16 +112,16 @@ def simplify(path: Path) -> onnx.ModelProto:
     return onnx.load(str(path))
 
 
-def _described(model: onnx.ModelProto, spec: ModelSpec) -> onnx.ModelProto:
+def _described(model: onnx.ModelProto, spec: ModelSpec, batch: int) -> onnx.ModelProto:
     """Check the graph against the spec and write the spec into its metadata."""
-    check_graph(model, spec)
+    check_graph(model, spec, batch)
     for key, value in {"arch": spec.arch, "scheme": spec.scheme, "input": "NHWC float32 RGB in [0, 1]"}.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     return model
 
 
-def check_graph(model: onnx.ModelProto, spec: ModelSpec) -> None:
+def check_graph(model: onnx.ModelProto, spec: ModelSpec, batch: int = 1) -> None:
     """Check that the graph has one input, the landmarks and perhaps their confidence, and no node these do not need.
 
     Raises:
@@ -128,8 +129,8 @@ def check_graph(model: onnx.ModelProto, spec: ModelSpec) -> None:
     """
     graph, size = model.graph, spec.crop.size
     shapes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in (*graph.input, *graph.output)]
-    expected = [[1, size, size, 3], [1, spec.n_points, 2]]
-    if shapes not in (expected, [*expected, [1, spec.n_points]]):
+    expected = [[batch, size, size, 3], [batch, spec.n_points, 2]]
+    if shapes not in (expected, [*expected, [batch, spec.n_points]]):
         raise ExportError(f"the ONNX graph has inputs and outputs {shapes}, not {expected}; does the spec fit the net?")
     needed = {value.name for value in graph.output}
     dead = []

@@ -31,11 +31,12 @@ def export_tflite(
     lane: Lane = "modern",
     environment: Path | None = None,
     license: str = "",
+    batch: int = 1,
 ) -> dict[str, Path]:
     """Convert a graph of `export_onnx` and return one file per mode, `out_dir/STEM_MODE.tflite` with its sidecar.
 
-    Input (1, h, w, 3) float32 RGB in [0, 1]; output (1, k, 2) float32, whatever the mode computes in between, then the
-    confidence (1, k) where the graph has it. Nothing appears in `out_dir` unless every mode converted and has that
+    Input (b, h, w, 3) float32 RGB in [0, 1]; output (b, k, 2) float32, whatever the mode computes in between, then the
+    confidence (b, k) where the graph has it. Nothing appears in `out_dir` unless every mode converted and has that
     interface.
 
     Args:
@@ -46,6 +47,7 @@ def export_tflite(
         lane: which converter.
         environment: interpreter or virtual environment that has it; the cached one by default.
         license: of the weights, for the metadata of the files.
+        batch: size b of the fixed batch dimension, that of the graph.
 
     Raises:
         ConfigError: a mode that needs calibration, without crops, or the environment of the lane cannot be made.
@@ -61,20 +63,20 @@ def export_tflite(
     with tempfile.TemporaryDirectory(prefix="onnx2tf-") as folder:
         job = Job(
             Path(onnx_path).resolve(), Path(folder), modes, calibration, config or QuantizeConfig(), lane, environment,
-            timeout_s,
+            timeout_s, batch,
         )  # fmt: skip
         content = {mode: separate_pads(landmarks_first(blob)) for mode, blob in convert(job).items()}
     for mode, blob in content.items():
-        check_interface(blob, spec, f"{stem}_{mode}.tflite")
-        content[mode] = with_landmark_metadata(blob, spec, f"{stem}_{mode}", license)
+        check_interface(blob, spec, f"{stem}_{mode}.tflite", batch)
+        content[mode] = with_landmark_metadata(blob, spec, f"{stem}_{mode}", license, batch)
     paths = {mode: Path(out_dir) / f"{stem}_{mode}.tflite" for mode in modes}
     for mode, path in paths.items():
         write_bytes(path, content[mode])
-        write_sidecar(path, spec)
+        write_sidecar(path, spec, batch)
     return paths
 
 
-def check_interface(blob: bytes, spec: ModelSpec, name: str) -> None:
+def check_interface(blob: bytes, spec: ModelSpec, name: str, batch: int = 1) -> None:
     """Check that a TFLite file has one NHWC input, the landmarks and perhaps their confidence, all float32.
 
     Raises:
@@ -82,8 +84,8 @@ def check_interface(blob: bytes, spec: ModelSpec, name: str) -> None:
     """
     graph, size = read_model(blob, name).main, spec.crop.size
     found = [(tensor.shape, tensor.dtype) for tensor in (*graph.inputs, *graph.outputs)]
-    expected = [((1, size, size, 3), "FLOAT32"), ((1, spec.n_points, 2), "FLOAT32")]
-    if found not in (expected, [*expected, ((1, spec.n_points), "FLOAT32")]):
+    expected = [((batch, size, size, 3), "FLOAT32"), ((batch, spec.n_points, 2), "FLOAT32")]
+    if found not in (expected, [*expected, ((batch, spec.n_points), "FLOAT32")]):
         raise ExportError(
             f"{name}: inputs and outputs are {found}, not {expected}; the conversion changed the interface"
         )

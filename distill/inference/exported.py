@@ -18,6 +18,7 @@ from distill.inference.backend import (
     installed,
     require_crops,
 )  # fmt: skip
+from distill.inference.batches import padded_batches
 from distill.inference.onnx_session import open_session
 from distill.spec import read_sidecar
 from distill.tflite.interpreter import TFLiteNet
@@ -26,7 +27,13 @@ _FLOAT = "tensor(float)"
 
 
 class _ExportedBackend(Backend):
-    """An exported file with its sidecar; exported models have a batch of one."""
+    """An exported file with its sidecar.
+
+    A file has a fixed batch, of one crop by default. Any number of crops is run in whole batches.
+
+    Attributes:
+        batch: crops of one call of the file.
+    """
 
     packages: tuple[str, ...]
     input_shape: tuple[int, ...]
@@ -49,6 +56,8 @@ class _ExportedBackend(Backend):
             raise CheckpointError(
                 f"{path}: its input is {self.input_shape}, its sidecar says {size} px; export it again"
             )
+        first = self.input_shape[0]
+        self.batch = first if isinstance(first, int) else 1  # an open dimension has a name or None
         points = self(np.zeros((1, size, size, 3), np.float32))
         if not np.isfinite(points).all():
             raise CheckpointError(f"{path}: returns NaN or infinity; its weights are broken, export it again")
@@ -58,13 +67,13 @@ class _ExportedBackend(Backend):
 
     def with_confidence(self, images: Images, /) -> tuple[Landmarks, Confidence | None]:
         require_crops(images, self.spec)
-        rows = [self._run(image[None]) for image in as_float(images)]
-        for output in rows[0]:
+        runs = [self._run(batch) for batch in padded_batches(as_float(images), self.batch)]
+        for output in runs[0]:
             if output.dtype != np.float32:
                 raise CheckpointError(
                     f"{self.path}: returns {output.dtype}, not float32; convert it with float32 output"
                 )
-        points, *others = (np.concatenate(outputs) for outputs in zip(*rows, strict=True))
+        points, *others = (np.concatenate(outputs)[: len(images)] for outputs in zip(*runs, strict=True))
         confidence = checked_confidence(others[0], self.path, self.spec) if others else None
         return checked(points, self.path, self.spec), confidence
 
@@ -72,8 +81,8 @@ class _ExportedBackend(Backend):
         """Load the file and set `input_shape`."""
         raise NotImplementedError
 
-    def _run(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Run one image (1, h, w, 3) and return the landmarks and, where the file has it, their confidence."""
+    def _run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run one batch (b, h, w, 3) and return the landmarks and, where the file has it, their confidence."""
         raise NotImplementedError
 
 
@@ -86,8 +95,8 @@ class TFLiteBackend(_ExportedBackend):
         self._net = TFLiteNet(self.path, threads)
         self.input_shape = self._net.input_shape
 
-    def _run(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        return self._net(image)
+    def _run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        return self._net(images)
 
 
 class OnnxBackend(_ExportedBackend):
@@ -103,9 +112,9 @@ class OnnxBackend(_ExportedBackend):
         self._input = entry.name
         self.input_shape = tuple(entry.shape)
 
-    def _run(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def _run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         try:
-            outputs: list[NDArray[np.float32]] = self._session.run(None, {self._input: np.ascontiguousarray(image)})
+            outputs: list[NDArray[np.float32]] = self._session.run(None, {self._input: np.ascontiguousarray(images)})
         except Exception as error:  # its errors share no base class but Exception
             raise CheckpointError(f"{self.path}: ONNX Runtime cannot run it ({first_line(error)})") from error
         return outputs

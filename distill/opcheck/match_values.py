@@ -82,7 +82,7 @@ def _onnx_values(model: onnx.ModelProto, image: NDArray[np.float32]) -> dict[str
     content = onnx_outputs(changed, names).SerializeToString()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     (entry,) = session.get_inputs()
-    return dict(zip(names, session.run(None, {entry.name: image[None]}), strict=True))
+    return dict(zip(names, session.run(None, {entry.name: _repeated(image, entry.shape)}), strict=True))
 
 
 def _tflite_values(model: Model, image: NDArray[np.float32]) -> dict[Tensor, NDArray]:
@@ -95,11 +95,17 @@ def _tflite_values(model: Model, image: NDArray[np.float32]) -> dict[Tensor, NDA
         experimental_preserve_all_tensors=True,
     )
     interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+    entry = interpreter.get_input_details()[0]
+    interpreter.set_tensor(entry["index"], _repeated(image, entry["shape"]))
     interpreter.invoke()
     tensors = model.main.all_tensors()  # numbered in this order
     written = {tensor for operator in model.main.operators for tensor in operator.outputs}
     return {tensor: interpreter.get_tensor(index) for index, tensor in enumerate(tensors) if tensor in written}
+
+
+def _repeated(image: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:
+    """Return an image as often as the batch dimension of an input has it, (b, h, w, 3)."""
+    return np.repeat(image[None], int(shape[0]), axis=0)
 
 
 def _nearest(found: Mapping[Tensor, NDArray], wanted: Mapping[str, NDArray]) -> dict[Tensor, str]:

@@ -25,7 +25,7 @@ class TFLiteNet:
     """A TFLite file with one float32 NHWC input, ready to run.
 
     Attributes:
-        input_shape: (1, h, w, 3).
+        input_shape: (b, h, w, 3).
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
@@ -63,7 +63,7 @@ class TFLiteNet:
         Raises:
             CheckpointError: the graph does not allow this size.
         """
-        shape = (1, height, width, self.input_shape[3])
+        shape = (self.input_shape[0], height, width, self.input_shape[3])
         if shape == self.input_shape:
             return
         try:
@@ -74,14 +74,14 @@ class TFLiteNet:
             raise CheckpointError(f"{self._path}: it does not take {width}x{height} px ({reason})") from error
         self.input_shape = shape
 
-    def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Run one batch of one, (1, h, w, 3) float32, and return every output.
+    def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run one batch (b, h, w, 3) float32 and return every output.
 
         Raises:
             CheckpointError: the file takes other inputs, or fails in this runtime.
         """
         try:
-            self._interpreter.set_tensor(self._input, np.ascontiguousarray(image, np.float32))
+            self._interpreter.set_tensor(self._input, np.ascontiguousarray(images, np.float32))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             reason = first_line(error)

@@ -34,20 +34,24 @@ def interpreter_class(module: str) -> Any:
 
 
 def run(module: str, model: str, inputs: str, outputs: str) -> None:
-    """Run the model on each row of INPUTS and save its outputs: points (n, k, 2), or with a confidence (n, k, 3)."""
+    """Run the model on all rows of INPUTS and save its outputs: points (n, k, 2), or with a confidence (n, k, 3).
+
+    Rows are run in batches of the size that the file has; the last row is repeated to fill the last batch.
+    """
     interpreter = interpreter_class(module)(model_path=model, num_threads=1)
     np = importlib.import_module("numpy")
     interpreter.allocate_tensors()
-    entry = interpreter.get_input_details()[0]["index"]
+    entry = interpreter.get_input_details()[0]
     first, *others = [detail["index"] for detail in interpreter.get_output_details()]
-    rows = []
-    for row in np.load(inputs):
-        interpreter.set_tensor(entry, row[None])
+    rows, batch = np.load(inputs), int(entry["shape"][0])
+    runs = []
+    for start in range(0, len(rows), batch):
+        interpreter.set_tensor(entry["index"], rows[np.minimum(np.arange(start, start + batch), len(rows) - 1)])
         interpreter.invoke()
-        points = interpreter.get_tensor(first)[0]
-        rest = [interpreter.get_tensor(index)[0][:, None] for index in others]
-        rows.append(np.concatenate([points] + rest, 1) if rest else points)
-    np.save(outputs, np.stack(rows))
+        points = interpreter.get_tensor(first)
+        rest = [interpreter.get_tensor(index)[:, :, None] for index in others]
+        runs.append(np.concatenate([points] + rest, 2) if rest else points)
+    np.save(outputs, np.concatenate(runs)[: len(rows)])
 
 
 def serve(module: str) -> None:

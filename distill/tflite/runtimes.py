@@ -141,12 +141,12 @@ def run_in_child(
     timeout_s: float = 300,
     memory: int = 16 * 2**30,
 ) -> NDArray[np.float32] | RuntimeFailure:
-    """Run a model on inputs one by one in a child process.
+    """Run a model on inputs in a child process, in batches of the size that the file has.
 
     Args:
-        model: a TFLite file with one input and one output (1, k, 2), or with a second one (1, k), their confidence;
+        model: a TFLite file with one input and one output (b, k, 2), or with a second one (b, k), their confidence;
             refused when its sidecar states another SHA-256.
-        inputs: (n, ...) of the type the model takes; each row is run as a batch of one.
+        inputs: (n, ...) of the type the model takes.
         memory: address space the child may use, in bytes; importing tensorflow alone takes several gigabytes of it.
 
     Returns:

@@ -16,6 +16,7 @@ from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
 from distill.export.quantize import ends_of, float_names, stem_of
+from distill.inference.batches import padded_batches
 from distill.tflite.activation_ranges import activation_ranges, with_ranges
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
@@ -39,7 +40,7 @@ _WORKER = Path(__file__).with_name("classic_worker.py")
 def convert(job: Job) -> dict[str, bytes]:
     """Return the content of the file of each mode."""
     with tensorflow(job.folder, job.timeout_s, ensure_environment("classic", job.environment)) as run:
-        made = run_onnx2tf(job.onnx, job.folder, run)
+        made = run_onnx2tf(job.onnx, job.folder, run, job.batch)
         content = {mode: (made / name).read_bytes() for mode, name in FLOAT_FILES.items()}
         if "w8" in job.modes:
             content["w8"] = quantize_weights(content["fp32"])
@@ -61,13 +62,14 @@ def tensorflow(folder: Path, timeout_s: float, python: str) -> AbstractContextMa
     return converter_server([str(_WORKER)], folder, timeout_s, python)
 
 
-def run_onnx2tf(onnx_path: Path, folder: Path, run: RunJob) -> Path:
+def run_onnx2tf(onnx_path: Path, folder: Path, run: RunJob, batch: int = 1) -> Path:
     """Run onnx2tf on the graph; return the folder of its SavedModel and float files.
 
     Args:
         onnx_path: graph.
         folder: the one that TensorFlow was started in.
         run: of `tensorflow`.
+        batch: size of the graph's batch dimension.
 
     Raises:
         ExportError: onnx2tf failed or took too long.
@@ -77,7 +79,7 @@ def run_onnx2tf(onnx_path: Path, folder: Path, run: RunJob) -> Path:
     onnx.save(model, str(folder / "model.onnx"))
     # -nuo: `export_onnx` has simplified the graph. Three more runs of onnxsim would take half of the time and change no
     # byte of the files.
-    options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-osd", "-rtpo", *_PSEUDO]
+    options = ["-i", "model.onnx", "-o", "out", "-b", str(batch), "-n", "-nuo", "-osd", "-rtpo", *_PSEUDO]
     if len(model.graph.node) > _STRICT_NODES:
         options.append("--disable_strict_mode")
     run("onnx2tf", {"onnx2tf": options})
@@ -93,12 +95,11 @@ def _quantize(job: Job, saved_model: Path, run: RunJob) -> dict[str, bytes]:
     files = {mode: folder / f"{mode}.tflite" for mode in job.modes if mode not in (*FLOAT_FILES, "w8")}
     work = {mode: str(path) for mode, path in files.items() if mode in ("dynamic", "int16x8")}
     if crops is not None:
-        np.save(folder / "crops.npy", crops)
-        work |= {"crops": str(folder / "crops.npy"), "calibrated": str(folder / "calibrated.tflite")}
+        work |= {"crops": str(job.save_crops()), "calibrated": str(folder / "calibrated.tflite")}
     run("quantizer", {"saved_model": str(saved_model), **work})
     if crops is None:
         return {mode: path.read_bytes() for mode, path in files.items()}
-    _measure_ranges(folder / "calibrated.tflite", (crop[None] for crop in crops))
+    _measure_ranges(folder / "calibrated.tflite", padded_batches(crops, job.batch))
     model = read_model(folder / "calibrated.tflite")
     names = float_names(model, job.onnx, crops[0], job.modes, job.config)
     integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
@@ -147,7 +148,7 @@ def quantize_unnamed(
     Raises:
         ExportError: TensorFlow failed or took too long.
     """
-    np.save(folder / "crops.npy", np.zeros((1, side, side, 3), np.float32))  # only notes that there are ranges
+    np.save(folder / "crops.npy", np.zeros((1, 1, side, side, 3), np.float32))  # only notes that there are ranges
     calibrated, made = folder / "calibrated.tflite", folder / "int8.tflite"
     work = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
     run("quantizer", work)

@@ -42,7 +42,7 @@ def convert(job: dict[str, Any]) -> None:
 
     def calibrating() -> Any:
         made, crops = converter(), np.load(job["crops"], mmap_mode="r")
-        made.representative_dataset = lambda: ([np.array(crop)[None]] for crop in crops)
+        made.representative_dataset = lambda: ([np.array(crop)] for crop in crops)
         return made
 
     if "dynamic" in job:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.export.config import Lane, QuantizeConfig
+from distill.inference.batches import padded_batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class Job:
         lane: which converter.
         environment: interpreter or virtual environment that has the converter; the cached one by default.
         timeout_s: for each child process.
+        batch: size of the graph's batch dimension.
     """
 
     onnx: Path
@@ -33,3 +35,16 @@ class Job:
     lane: Lane = "modern"
     environment: Path | None = None
     timeout_s: float = 1800
+    batch: int = 1
+
+    def save_crops(self) -> Path:
+        """Write the crops as inputs of the graph, (m, batch, h, w, 3), and return the file.
+
+        Raises:
+            ValueError: the job has no crops.
+        """
+        if self.crops is None:
+            raise ValueError("a job without crops")
+        path = self.folder / "crops.npy"
+        np.save(path, np.stack(list(padded_batches(self.crops, self.batch))))
+        return path

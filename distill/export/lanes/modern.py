@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from distill.environments import ensure_environment
@@ -50,7 +49,7 @@ def run_onnx2tf(job: Job, python: str) -> Path:
     """Run onnx2tf in the folder of the job; return the float file."""
     graph = channels_first(onnx.load(str(job.onnx)))
     onnx.save(graph, str(job.folder / "model.onnx"))
-    options = ["-i", "model.onnx", "-o", "out", "-b", "1", "-n", "-nuo", "-v", "error"]
+    options = ["-i", "model.onnx", "-o", "out", "-b", str(job.batch), "-n", "-nuo", "-v", "error"]
     run_converter("onnx2tf", [*ONNX2TF, *options], job.folder, job.timeout_s, python)
     made = job.folder / "out" / _FLOAT_FILE
     if not made.is_file():
@@ -64,8 +63,7 @@ def _quantize(job: Job, float_file: Path, modes: list[str], python: str) -> dict
     names: dict[str, list[str]] = {}
     work: dict[str, Any] = {"float": str(float_file)}
     if job.crops is not None:
-        np.save(job.folder / "crops.npy", job.crops)
-        work["crops"] = str(job.folder / "crops.npy")
+        work["crops"] = str(job.save_crops())
         names = float_names(read_model(float_file), job.onnx, job.crops[0], modes, job.config)
     files = {mode: job.folder / f"{mode}.tflite" for mode in modes}
     work["files"] = [{"file": str(files[mode]), "mode": mode, "float": names.get(mode, [])} for mode in modes]

@@ -51,7 +51,7 @@ def quantizer_of(path: str, mode: str, floats: Sequence[str]) -> Any:
 
 
 def ranges_of(made: Any, path: str, crops: Sequence[Any]) -> Any:
-    """Return the least and greatest value of every activation over the crops.
+    """Return the least and greatest value of every activation over inputs (1, h, w, 3) or of a larger batch.
 
     `Quantizer.calibrate` takes moving averages instead, which cut off what few faces reach: EFLD was 25 px off.
     """
@@ -62,7 +62,7 @@ def ranges_of(made: Any, path: str, crops: Sequence[Any]) -> Any:
     recipe = recipe_manager.RecipeManager()
     recipe.load_quantization_recipe(made.get_quantization_recipe())
     found = calibrator.Calibrator(path, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
-    samples = [{"image": np.asarray(crop)[None]} for crop in crops]
+    samples = [{"image": np.asarray(crop)} for crop in crops]
     found.calibrate({"serving_default": samples}, recipe)
     return found.get_model_qsvs()
 

@@ -8,6 +8,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from onnx import numpy_helper
 
 from distill.export.quantization_modes import Rounding
 from distill.export.to_onnx import INPUT
+from distill.inference.batches import padded_batches
 from distill.opcheck.match_values import onnx_outputs
 from distill.opcheck.module_map import module_of
 
@@ -96,7 +98,13 @@ def _session(model: onnx.ModelProto) -> Any:
 
 def _run(model: onnx.ModelProto, crops: NDArray[np.float32]) -> NDArray[np.float64]:
     session = _session(model)
-    return np.concatenate([session.run(None, {INPUT: crop[None]})[0] for crop in crops]).astype(np.float64)
+    outputs = [session.run(None, {INPUT: batch})[0] for batch in padded_batches(crops, _batch(session))]
+    return np.concatenate(outputs)[: len(crops)].astype(np.float64)
+
+
+def _batch(session: Any) -> int:
+    """Return the size of the fixed batch dimension of a session."""
+    return int(session.get_inputs()[0].shape[0])
 
 
 def _ranges(model: onnx.ModelProto, crops: NDArray[np.float32]) -> Mapping[str, tuple[float, float]]:
@@ -104,9 +112,11 @@ def _ranges(model: onnx.ModelProto, crops: NDArray[np.float32]) -> Mapping[str, 
     names = [node.output[0] for node in model.graph.node if node.op_type != "Constant"]
     session = _session(onnx_outputs(copy.deepcopy(model), names))
     ranges: dict[str, tuple[float, float]] = {}
-    for crop in crops:
-        for name, values in zip(names, session.run(None, {INPUT: crop[None]}), strict=True):
-            if values.dtype == np.float32 and values.size > max(values.shape, default=1):
+    size = _batch(session)
+    for batch in padded_batches(crops, size):
+        for name, values in zip(names, session.run(None, {INPUT: batch}), strict=True):
+            shape = values.shape[1:] if values.shape[:1] == (size,) else values.shape
+            if values.dtype == np.float32 and prod(shape) > max(shape, default=1):
                 low, high = ranges.get(name, (0.0, 0.0))
                 ranges[name] = min(low, float(values.min())), max(high, float(values.max()))
     return ranges
