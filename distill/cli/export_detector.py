@@ -8,7 +8,7 @@ from distill.errors import ConfigError
 from distill.options.words import explicit_options
 
 # Options of an export that a detector has.
-_OPTIONS = ("config", "decoded", "log", "model", "modes", "out", "runtime", "stem")
+_OPTIONS = ("config", "decoded", "environment", "lane", "log", "model", "modes", "out", "runtime", "stem")
 
 
 def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
@@ -42,6 +42,8 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
         stem=values["stem"] if "stem" in explicit_options(argv) else name,
         runtime=values["runtime"],
         decoded=decoded,
+        lane=values["lane"],
+        environment=values["environment"],
     )
     for file in files:
         print(file)

@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,19 @@ from distill.detection.retinaface.letterbox import filled, letterbox
 from distill.detection.retinaface.net import RetinaFace
 from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.priors import AnchorConfig
-from distill.environments import ensure_environment
 from distill.errors import ConfigError, ExportError
 from distill.export.architecture import require_ops
+from distill.export.config import Lane
 from distill.export.detector_decoding import OUTPUTS, DecodedDetector
-from distill.export.lanes.classic import FLOAT_FILES, quantize_dynamic, quantize_unnamed, run_onnx2tf, tensorflow
+from distill.export.lanes import Job, Quantization, convert
+from distill.export.quantize import ends_of, stem_of
 from distill.export.rewrites.fold_convolutions import compose
 from distill.export.rewrites.rewrite import export_form
 from distill.export.to_onnx import INPUT, OPSET, simplify
 from distill.files import atomic_path, write_bytes
 from distill.images import Photo
 from distill.opcheck.check import OpReport, check_model
+from distill.tflite.model import Model
 
 MODES = ("fp32", "fp16", "dynamic", "int8")
 # The side that the graph is traced at; small, because the converter compares every operator on it.
@@ -169,6 +172,8 @@ def export_detector(
     runtime: str = "2.11.0",
     timeout_s: float = 1800,
     decoded: int | None = None,
+    lane: Lane = "modern",
+    environment: Path | None = None,
 ) -> DetectorExport:
     """Convert a detector to `OUT/STEM.onnx` and `OUT/STEM_MODE.tflite`; all operators must run on `runtime`.
 
@@ -181,39 +186,46 @@ def export_detector(
         runtime: oldest TFLite runtime that must have every operator.
         timeout_s: for each converter.
         decoded: side in pixels of a fixed square input, for files that return boxes, scores and points.
+        lane: which converter.
+        environment: interpreter or virtual environment that has it; the cached one by default.
 
     Raises:
-        ConfigError: an unknown mode, int8 without photos, or a side that is no multiple of 32.
+        ConfigError: an unknown mode, int8 without photos, a side that is no multiple of 32, or the environment of the
+            lane cannot be made.
         ExportError: a converter failed, or an operator that the runtime lacks; then no TFLite file was written.
     """
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise ConfigError(f"unknown mode '{unknown[0]}' of a detector: give some of {', '.join(MODES)}")
     if "int8" in modes and not photos:
         raise ConfigError("int8 needs photos to find the ranges of activations")
-    out, python, side = Path(out), ensure_environment("classic"), decoded or _TRACED
+    out, side = Path(out), decoded or _TRACED
     with tempfile.TemporaryDirectory(prefix="detector-") as name:
         folder = Path(name)
         write = export_detector_onnx if decoded is None else export_decoded_onnx
         onnx_path = write(net, folder / "net.onnx", side)
-        with tensorflow(folder, timeout_s, python) as run:
-            made = run_onnx2tf(onnx_path, folder, run)
-            content = {mode: made / FLOAT_FILES[mode] for mode in modes if mode in FLOAT_FILES}
-            if "dynamic" in modes:
-                content["dynamic"] = quantize_dynamic(made, folder, run)
-            if "int8" in modes:
-                inputs = calibration_inputs(photos, decoded)
-                content["int8"] = quantize_unnamed(made, side, inputs, folder, run)
-        ops = {mode: check_model(path, runtime) for mode, path in content.items()}
+        shown = Quantization(partial(calibration_inputs, photos, decoded), _float_names) if "int8" in modes else None
+        content = convert(Job(onnx_path, folder, modes, shown, lane, environment, timeout_s))
+        made = {mode: folder / f"{stem}_{mode}.tflite" for mode in content}
+        for mode, path in made.items():
+            path.write_bytes(content[mode])
+        ops = {mode: check_model(path, runtime) for mode, path in made.items()}
         for report in ops.values():
             require_ops(report)
-        files = {mode: out / f"{stem}_{mode}.tflite" for mode in content}
+        files = {mode: out / path.name for mode, path in made.items()}
         for mode, path in files.items():
-            write_bytes(path, content[mode].read_bytes())
+            write_bytes(path, content[mode])
         files = {"onnx": out / f"{stem}.onnx", **files}
         with atomic_path(files["onnx"]) as temporary:
             model = onnx.load(str(onnx_path))
             onnx.save(with_free_sides(model) if decoded is None else model, str(temporary))
     return DetectorExport(files, ops)
+
+
+def _float_names(model: Model) -> dict[str, list[str]]:
+    """Keep the first layer in floats for its time, the last ones because an output in 8 bits has 256 values."""
+    graph = model.main
+    floats = [*stem_of(graph.operators, graph.inputs[0]), *ends_of(graph.operators)]
+    return {"int8": sorted(operator.outputs[-1].name for operator in floats)}
 
 
 def calibration_inputs(photos: Sequence[Photo], side: int | None = None) -> Iterator[NDArray[np.float32]]:

@@ -25,6 +25,7 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.priors import AnchorConfig
 from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detector_sidecar
 from distill.errors import ExportError
+from distill.export.config import Lane
 from distill.export.detector import box_parity, export_detector
 from distill.export.detector_calibration import best_score, fit_calibration
 from distill.files import write_bytes
@@ -98,6 +99,8 @@ def export_detector_checkpoint(
     stem: str = "detector",
     runtime: str = "2.11.0",
     decoded: int | None = None,
+    lane: Lane = "modern",
+    environment: Path | None = None,
 ) -> list[DetectorFile]:
     """Convert a detector's checkpoint; nothing is in `out` unless every file is near enough to PyTorch.
 
@@ -108,10 +111,13 @@ def export_detector_checkpoint(
         stem: of the files' names.
         runtime: oldest TFLite runtime that must have every operator.
         decoded: side in pixels of a fixed square input, for files that return boxes, scores and points.
+        lane: which converter.
+        environment: interpreter or virtual environment that has it; the cached one by default.
 
     Raises:
         CheckpointError: no detector.
-        ConfigError: an unknown mode, int8 without photos, or a side that a fixed input cannot have.
+        ConfigError: an unknown mode, int8 without photos, a side that a fixed input cannot have, or the environment of
+            the lane cannot be made.
         ExportError: a converter failed, or a file is too far from PyTorch, in pixels or in average precision.
     """
     checkpoint = Path(checkpoint)
@@ -123,7 +129,9 @@ def export_detector_checkpoint(
     folder = Path(out) if out is not None else checkpoint.parent / "export"
     with tempfile.TemporaryDirectory(prefix="detector-files-") as name:
         shown = [read_image(photo.image) for photo in train[:_CALIBRATION_PHOTOS]]
-        made = export_detector(net, name, stem, modes, shown, runtime, decoded=decoded)
+        made = export_detector(
+            net, name, stem, modes, shown, runtime, decoded=decoded, lane=lane, environment=environment
+        )
         compared = [read_image(photo.image) for photo in held_out[:_PARITY_PHOTOS]] or generated_photos()
         files, exact = [], None
         for mode, path in made.files.items():

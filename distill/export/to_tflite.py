@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from distill.errors import ConfigError, ExportError
 from distill.export.config import Lane, QuantizeConfig
-from distill.export.lanes import Job, convert
+from distill.export.lanes import Job, Quantization, convert
 from distill.export.quantization_modes import MODES, require_modes
+from distill.export.quantize import float_names
 from distill.export.tflite_metadata import with_landmark_metadata
 from distill.files import write_bytes
+from distill.inference.batches import padded_batches
 from distill.spec import ModelSpec, write_sidecar
+from distill.tflite.model import Model
 from distill.tflite.outputs import landmarks_first
 from distill.tflite.pads import separate_pads
 from distill.tflite.serialization import read_model
@@ -61,10 +64,9 @@ def export_tflite(
             f"{', '.join(calibrated)} need faces to find the ranges of activations: give calibration crops"
         )
     with tempfile.TemporaryDirectory(prefix="onnx2tf-") as folder:
-        job = Job(
-            Path(onnx_path).resolve(), Path(folder), modes, calibration, config or QuantizeConfig(), lane, environment,
-            timeout_s, batch,
-        )  # fmt: skip
+        graph = Path(onnx_path).resolve()
+        shown = None if calibration is None else _quantization(graph, calibration, modes, config, batch)
+        job = Job(graph, Path(folder), modes, shown, lane, environment, timeout_s, batch)
         content = {mode: separate_pads(landmarks_first(blob)) for mode, blob in convert(job).items()}
     for mode, blob in content.items():
         check_interface(blob, spec, f"{stem}_{mode}.tflite", batch)
@@ -74,6 +76,17 @@ def export_tflite(
         write_bytes(path, content[mode])
         write_sidecar(path, spec, batch)
     return paths
+
+
+def _quantization(
+    onnx_path: Path, crops: NDArray[np.float32], modes: Sequence[str], config: QuantizeConfig | None, batch: int
+) -> Quantization:
+    """Show crops in batches, and keep in floats what is configured, by the names of modules."""
+
+    def names(model: Model) -> dict[str, list[str]]:
+        return float_names(model, onnx_path, crops[0], modes, config or QuantizeConfig())
+
+    return Quantization(lambda: padded_batches(crops, batch), names)
 
 
 def check_interface(blob: bytes, spec: ModelSpec, name: str, batch: int = 1) -> None:

@@ -27,9 +27,8 @@ from distill.detection.retinaface.letterbox import letterbox
 from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
 from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.sidecar import read_detector_sidecar
-from distill.environments import ensure_environment
 from distill.export.detector import RawMaps, export_detector, export_detector_onnx
-from distill.export.lanes.classic import FLOAT_FILES, run_onnx2tf, tensorflow
+from distill.export.lanes import Job, convert
 from distill.files import write_bytes
 from distill.images import read_image
 from distill.inference.facemesh import SIZE, mediapipe_file
@@ -43,7 +42,6 @@ MODES = ("fp32", "fp16", "dynamic")
 ROUNDS = 20
 RELEASED = ("retinaface", "retinaface_int8")
 RELEASED_SIDE = 320
-TIMEOUT_S = 1800.0
 
 Call = Callable[[], object]
 
@@ -67,15 +65,12 @@ def network_files(width: float, folder: Path) -> dict[str, Path]:
     net = RetinaFace(RetinaFaceConfig(width)).eval()
     files = export_detector(net, folder, f"net_{width}", MODES).files
     del files["onnx"]
-    python = ensure_environment("classic")
     for form in (Backbone, Pyramid):
         name = form.__name__.lower()
         with tempfile.TemporaryDirectory(prefix="part-") as part:
             graph = export_detector_onnx(net, Path(part) / "net.onnx", form=form)
-            with tensorflow(Path(part), TIMEOUT_S, python) as run:
-                made = run_onnx2tf(graph, Path(part), run)
             files[name] = folder / f"{name}_{width}.tflite"
-            write_bytes(files[name], (made / FLOAT_FILES["fp32"]).read_bytes())
+            write_bytes(files[name], convert(Job(graph, Path(part), ("fp32",)))["fp32"])
     return files
 
 

@@ -28,7 +28,7 @@ def net() -> RetinaFace:
 @pytest.fixture(scope="module")
 def made(net: RetinaFace, tmp_path_factory: pytest.TempPathFactory) -> DetectorExport:
     """The detector in floats, with 8-bit weights and in integers."""
-    require_lane("classic")
+    require_lane("modern")
     photos = [np.random.default_rng(0).integers(0, 255, (160, 160, 3)).astype(np.uint8)]
     return export_detector(net, tmp_path_factory.mktemp("exported"), "net", ("fp32", "dynamic", "int8"), photos)
 

@@ -118,7 +118,7 @@ def test_every_format_has_a_gate() -> None:
 def test_a_file_with_decoding_is_described_with_its_side(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def decoded(net: Any, out: str, stem: str, *rest: Any, decoded: int) -> DetectorExport:
+    def decoded(net: Any, out: str, stem: str, *rest: Any, decoded: int, **_: Any) -> DetectorExport:
         return DetectorExport({"onnx": export_decoded_onnx(net, Path(out) / f"{stem}.onnx", decoded)}, {})
 
     monkeypatch.setattr(detector_checkpoint, "export_detector", decoded)
@@ -192,7 +192,7 @@ def test_the_command_exports_a_detector_and_records_it(run: Path, capsys: pytest
     assert f"use it: distill predict PHOTO --detector {run / 'export' / 'detector_fp16.tflite'}" in printed
     (job,) = [json.loads(line) for line in (run / "lineage.jsonl").read_text().splitlines()]
     assert job["type"] == "export"
-    for words in (["--integer_parts", "true"], ["--parity_report"], ["--data.preset", "300w"], ["--lane", "classic"]):
+    for words in (["--integer_parts", "true"], ["--parity_report"], ["--data.preset", "300w"]):
         assert main(["export", str(model), *words]) == 2
         assert f"{words[0]} has no effect on the export of a detector" in capsys.readouterr().err
 

@@ -118,7 +118,7 @@ def test_int8_is_calibrated_on_filled_inputs() -> None:
 
 @pytest.mark.slow
 def test_every_mode_is_converted_with_its_decoding_in_floats(net: RetinaFace, tmp_path: Path) -> None:
-    require_lane("classic")
+    require_lane("modern")
     made = export_detector(net, tmp_path, "net", ("fp32", "int8"), [image()], decoded=SIDE)
     for mode, limit in (("onnx", 0.01), ("fp32", 0.01), ("int8", 1.0)):
         parity = box_parity(net, made.files[mode], CONFIG.anchors, [image()], SIDE, 0.0, decoded=True)

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distill.environments import ensure_environment
 from distill.errors import ConfigError
-from distill.export.lanes.classic import quantize_unnamed, run_onnx2tf, tensorflow
+from distill.export.lanes import Job, Quantization, convert
 from distill.models.checkpoint import load_model
 from distill.tflite.interpreter import TFLiteNet
 from distill.tflite.serialization import read_model
@@ -87,16 +86,16 @@ def ranges(path: Path) -> list[tuple[float, float]]:
 @pytest.mark.slow
 def test_it_rounds_as_the_exported_file_does(net: Net, tmp_path: Path) -> None:
     """Catches other scales or zero points, a ReLU that is not fused, and a sum or concatenation that is not rounded."""
-    require_lane("classic")
+    require_lane("modern")
     images = torch.randint(0, 256, (4, 3, SIDE, SIDE)) / 255  # as photos are: the file rounds its input too
     photos = [image.permute(1, 2, 0)[None].numpy().copy() for image in images]
     torch.onnx.export(
         Shipped(net).eval(), (torch.rand(1, SIDE, SIDE, 3),), str(tmp_path / "net.onnx"), input_names=["image"],
         opset_version=16, dynamo=False,
     )  # fmt: skip
-    with tensorflow(tmp_path, 600, ensure_environment("classic")) as run:
-        saved = run_onnx2tf(tmp_path / "net.onnx", tmp_path, run)
-        path = quantize_unnamed(saved, SIDE, photos, tmp_path, run, float_ends=False)
+    everything = Quantization(lambda: photos, lambda _: {"int8": []})
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(convert(Job(tmp_path / "net.onnx", tmp_path, ("int8",), everything))["int8"])
     made, ends = Int8Simulation(net, images[:1]).eval(), ranges(path)
     made.low, made.high = torch.tensor(ends).T
     exported = np.concatenate([TFLiteNet(path)(photo)[0] for photo in photos])

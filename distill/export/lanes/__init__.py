@@ -5,10 +5,10 @@ it. Its converter runs as a child process in an environment of its own (distill.
 """
 
 from distill.export.lanes.classic import convert as classic
-from distill.export.lanes.job import Job
+from distill.export.lanes.job import Job, Quantization
 from distill.export.lanes.modern import convert as modern
 
-__all__ = ["Job", "convert"]
+__all__ = ["Job", "Quantization", "convert"]
 
 _CONVERTERS = {"modern": modern, "classic": classic}
 

@@ -3,20 +3,16 @@
 TensorFlow 2.19 is the newest release whose files the old runtimes take: 2.21 writes SQRT v2, which none up to 2.14 has.
 """
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from distill.environments import ensure_environment
 from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
-from distill.export.quantize import ends_of, float_names, stem_of
-from distill.inference.batches import padded_batches
 from distill.tflite.activation_ranges import activation_ranges, with_ranges
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
@@ -91,20 +87,21 @@ def run_onnx2tf(onnx_path: Path, folder: Path, run: RunJob, batch: int = 1) -> P
 
 def _quantize(job: Job, saved_model: Path, run: RunJob) -> dict[str, bytes]:
     """Return the `dynamic`, `int8`, `int8_hybrid` and `int16x8` files among the modes, made from a SavedModel."""
-    folder, crops = job.folder, job.crops
+    folder = job.folder
     files = {mode: folder / f"{mode}.tflite" for mode in job.modes if mode not in (*FLOAT_FILES, "w8")}
     work = {mode: str(path) for mode, path in files.items() if mode in ("dynamic", "int16x8")}
-    if crops is not None:
-        work |= {"crops": str(job.save_crops()), "calibrated": str(folder / "calibrated.tflite")}
+    if job.quantization is not None:
+        work |= {"inputs": str(_save_inputs(job)), "calibrated": str(folder / "calibrated.tflite")}
     run("quantizer", {"saved_model": str(saved_model), **work})
-    if crops is None:
+    if job.quantization is None:
         return {mode: path.read_bytes() for mode, path in files.items()}
-    _measure_ranges(folder / "calibrated.tflite", padded_batches(crops, job.batch))
-    model = read_model(folder / "calibrated.tflite")
-    names = float_names(model, job.onnx, crops[0], job.modes, job.config)
+    calibrated = folder / "calibrated.tflite"
+    ranges = activation_ranges(calibrated, job.quantization.inputs())
+    calibrated.write_bytes(with_ranges(calibrated.read_bytes(), ranges))
+    names = job.quantization.float_names(read_model(calibrated))
     integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]
     if integer:
-        run("quantizer", {"calibrated": work["calibrated"], "integer": integer})
+        run("quantizer", {"calibrated": str(calibrated), "integer": integer})
     if "int16x8" in names:
         files["int16x8"].write_bytes(dequantize_operators(files["int16x8"].read_bytes(), names["int16x8"]))
     for mode in names:
@@ -112,55 +109,17 @@ def _quantize(job: Job, saved_model: Path, run: RunJob) -> dict[str, bytes]:
     return {mode: path.read_bytes() for mode, path in files.items()}
 
 
-def quantize_dynamic(saved_model: Path, folder: Path, run: RunJob) -> Path:
-    """Make a `dynamic` file from the SavedModel that onnx2tf made; return its path.
+def _save_inputs(job: Job) -> Path:
+    """Write the inputs that TensorFlow calibrates on, (m, b, h, w, 3), and return the file.
 
-    Raises:
-        ExportError: TensorFlow failed or took too long.
+    It is to note that activations have ranges; those it finds are replaced, but for `int16x8`.
     """
-    made = folder / "dynamic.tflite"
-    run("quantizer", {"saved_model": str(saved_model), "dynamic": str(made)})
-    return made
-
-
-def quantize_unnamed(
-    saved_model: Path,
-    side: int,
-    inputs: Iterable[NDArray[np.float32]],
-    folder: Path,
-    run: RunJob,
-    float_ends: bool = True,
-) -> Path:
-    """Make an int8 file whose first layer, last layers and outputs are in floats; return its path.
-
-    For networks with several outputs, decoded outside of the graph or in it. The first layer is in floats for its
-    time (`stem_of`), the last ones because an output in 8 bits has 256 values for what a wide map holds.
-
-    Args:
-        saved_model: what onnx2tf made.
-        side: of the square input that the graph was traced with.
-        inputs: each (1, h, w, 3) float32 of any size, to find the ranges of activations with.
-        folder: for the files.
-        run: of `tensorflow`.
-        float_ends: False computes every operator that has an 8-bit form in integers, as quantization-aware training
-            simulates.
-
-    Raises:
-        ExportError: TensorFlow failed or took too long.
-    """
-    np.save(folder / "crops.npy", np.zeros((1, 1, side, side, 3), np.float32))  # only notes that there are ranges
-    calibrated, made = folder / "calibrated.tflite", folder / "int8.tflite"
-    work = {"saved_model": str(saved_model), "crops": str(folder / "crops.npy"), "calibrated": str(calibrated)}
-    run("quantizer", work)
-    _measure_ranges(calibrated, inputs)
-    graph = read_model(calibrated).main
-    floats = [*stem_of(graph.operators, graph.inputs[0]), *ends_of(graph.operators)] if float_ends else []
-    names = sorted(operator.outputs[-1].name for operator in floats)
-    run("quantizer", {"calibrated": str(calibrated), "integer": [{"file": str(made), "float": names}]})
-    return made
-
-
-def _measure_ranges(calibrated: Path, inputs: Iterable[NDArray[np.float32]]) -> None:
-    """Replace the ranges that TensorFlow noted in a file by those of `activation_ranges`."""
-    ranges = activation_ranges(calibrated, inputs)
-    calibrated.write_bytes(with_ranges(calibrated.read_bytes(), ranges))
+    assert job.quantization is not None
+    if "int16x8" in job.modes:
+        inputs = np.stack(list(job.quantization.inputs()))
+    else:
+        shape = onnx.load(str(job.onnx), load_external_data=False).graph.input[0].type.tensor_type.shape
+        inputs = np.zeros((1, *(axis.dim_value for axis in shape.dim)), np.float32)
+    path = job.folder / "inputs.npy"
+    np.save(path, inputs)
+    return path

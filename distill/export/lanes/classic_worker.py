@@ -5,7 +5,7 @@ only. It takes several jobs because importing TensorFlow takes longer than most 
 A job is a line of JSON that names the files to write; the answer is a line when they are there:
 
     {"onnx2tf": [ARGUMENTS]}
-    {"saved_model": FOLDER, "crops": FILE.npy, "dynamic": FILE, "calibrated": FILE, "int16x8": FILE}
+    {"saved_model": FOLDER, "inputs": FILE.npy, "dynamic": FILE, "calibrated": FILE, "int16x8": FILE}
     {"calibrated": FILE, "integer": [{"file": FILE, "float": [NAMES OF TENSORS]}, ...]}
 """
 
@@ -41,8 +41,8 @@ def convert(job: dict[str, Any]) -> None:
         return made
 
     def calibrating() -> Any:
-        made, crops = converter(), np.load(job["crops"], mmap_mode="r")
-        made.representative_dataset = lambda: ([np.array(crop)] for crop in crops)
+        made, inputs = converter(), np.load(job["inputs"], mmap_mode="r")
+        made.representative_dataset = lambda: ([np.array(values)] for values in inputs)
         return made
 
     if "dynamic" in job:

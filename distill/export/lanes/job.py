@@ -1,14 +1,28 @@
 """Job description of a converter lane."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.export.config import Lane, QuantizeConfig
-from distill.inference.batches import padded_batches
+from distill.export.config import Lane
+from distill.tflite.model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Quantization:
+    """What the integer modes need beside the graph.
+
+    Attributes:
+        inputs: returns inputs (b, h, w, 3) float32 to find the ranges of activations with; sizes may differ where the
+            graph holds no constant ones.
+        float_names: returns, for each calibrated mode, the tensors of a float file whose operators stay in floats.
+    """
+
+    inputs: Callable[[], Iterable[NDArray[np.float32]]]
+    float_names: Callable[[Model], Mapping[str, Sequence[str]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,11 +30,10 @@ class Job:
     """A conversion.
 
     Attributes:
-        onnx: graph of `export_onnx`.
+        onnx: graph with one image input of fixed shape.
         folder: for temporary files.
         modes: names in `MODES`.
-        crops: (n, h, w, 3) float32 that calibrated modes take the ranges of activations from.
-        config: modules and operators that stay in floats in the integer modes.
+        quantization: of the calibrated modes.
         lane: which converter.
         environment: interpreter or virtual environment that has the converter; the cached one by default.
         timeout_s: for each child process.
@@ -30,21 +43,8 @@ class Job:
     onnx: Path
     folder: Path
     modes: Sequence[str]
-    crops: NDArray[np.float32] | None = None
-    config: QuantizeConfig = field(default_factory=QuantizeConfig)
+    quantization: Quantization | None = None
     lane: Lane = "modern"
     environment: Path | None = None
     timeout_s: float = 1800
     batch: int = 1
-
-    def save_crops(self) -> Path:
-        """Write the crops as inputs of the graph, (m, batch, h, w, 3), and return the file.
-
-        Raises:
-            ValueError: the job has no crops.
-        """
-        if self.crops is None:
-            raise ValueError("a job without crops")
-        path = self.folder / "crops.npy"
-        np.save(path, np.stack(list(padded_batches(self.crops, self.batch))))
-        return path

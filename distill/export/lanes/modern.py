@@ -1,6 +1,7 @@
 """Modern lane: float files by onnx2tf 2.6 without TensorFlow, the others by litert-quantizer."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
 from distill.export.lanes.small_bounds import restore_bounds, small_bounds
 from distill.export.quantization_modes import MODES
-from distill.export.quantize import float_names
 from distill.opcheck.check import oldest_release
+from distill.tflite.activation_ranges import Ranges, activation_ranges
 from distill.tflite.fuse_activations import fuse_relu
+from distill.tflite.model import Model
 from distill.tflite.scalar_axes import scalar_axes
 from distill.tflite.serialization import read_model, write_model
 from distill.tflite.subprocesses import ONNX2TF, run_converter
@@ -60,11 +62,12 @@ def run_onnx2tf(job: Job, python: str) -> Path:
 
 def _quantize(job: Job, float_file: Path, modes: list[str], python: str) -> dict[str, bytes]:
     """Return the files that litert-quantizer makes of a float one."""
-    names: dict[str, list[str]] = {}
+    names: Mapping[str, Sequence[str]] = {}
     work: dict[str, Any] = {"float": str(float_file)}
-    if job.crops is not None:
-        work["crops"] = str(job.save_crops())
-        names = float_names(read_model(float_file), job.onnx, job.crops[0], modes, job.config)
+    if job.quantization is not None:
+        model = read_model(float_file)
+        names = job.quantization.float_names(model)
+        work["ranges"] = _ranges(model, activation_ranges(float_file, job.quantization.inputs()))
     files = {mode: job.folder / f"{mode}.tflite" for mode in modes}
     work["files"] = [{"file": str(files[mode]), "mode": mode, "float": names.get(mode, [])} for mode in modes]
     path = job.folder / "job.json"
@@ -76,3 +79,9 @@ def _quantize(job: Job, float_file: Path, modes: list[str], python: str) -> dict
         mode: quantize_weights(blob) if MODES[mode].calibrated else write_model(read_model(blob))
         for mode, blob in content.items()
     }
+
+
+def _ranges(model: Model, measured: Ranges) -> dict[str, tuple[int, float, float]]:
+    """Return the number of axes, the least and the greatest value of every activation, by its name."""
+    tensors = [tensor for tensor in model.main.all_tensors() if tensor.buffer is None]
+    return {tensor.name: (len(tensor.shape), *measured[tensor.name]) for tensor in tensors if tensor.name in measured}

@@ -2,7 +2,8 @@
 
 Run by path in the modern environment, which has neither this package nor torch. The job names the files to write:
 
-    {"float": FILE, "crops": FILE.npy, "files": [{"file": FILE, "mode": MODE, "float": [NAMES OF TENSORS]}, ...]}
+    {"float": FILE, "ranges": {NAME OF TENSOR: [NUMBER OF AXES, LEAST, GREATEST]},
+     "files": [{"file": FILE, "mode": MODE, "float": [NAMES OF TENSORS]}, ...]}
 """
 
 import json
@@ -50,30 +51,24 @@ def quantizer_of(path: str, mode: str, floats: Sequence[str]) -> Any:
     return made
 
 
-def ranges_of(made: Any, path: str, crops: Sequence[Any]) -> Any:
-    """Return the least and greatest value of every activation over inputs (1, h, w, 3) or of a larger batch.
+def ranges_of(job: dict[str, Any]) -> Any:
+    """Return the ranges of activations as the quantizer takes them.
 
     `Quantizer.calibrate` takes moving averages instead, which cut off what few faces reach: EFLD was 25 px off.
     """
     import numpy as np
-    from litert_quantizer import calibrator, recipe_manager
-    from litert_quantizer.utils import qsv_utils
 
-    recipe = recipe_manager.RecipeManager()
-    recipe.load_quantization_recipe(made.get_quantization_recipe())
-    found = calibrator.Calibrator(path, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
-    samples = [{"image": np.asarray(crop)} for crop in crops]
-    found.calibrate({"serving_default": samples}, recipe)
-    return found.get_model_qsvs()
+    return {
+        name: {"min": np.full((1,) * axes, low, np.float32), "max": np.full((1,) * axes, high, np.float32)}
+        for name, (axes, low, high) in job["ranges"].items()
+    }
 
 
 def work(job: dict[str, Any]) -> None:
     """Write the files of a job."""
-    import numpy as np
-
     for entry in job["files"]:
         made = quantizer_of(job["float"], entry["mode"], entry["float"])
-        ranges = ranges_of(made, job["float"], np.load(job["crops"])) if made.need_calibration else None
+        ranges = ranges_of(job) if made.need_calibration else None
         blob = made.quantize(ranges, enable_progress_report=False).quantized_model
         Path(entry["file"]).write_bytes(bytes(blob))
 
