@@ -218,11 +218,11 @@ def convert(
         reference = _joined(TorchBackend(net, spec, batch_size=1), confidence)
         scheme = load_scheme(spec.scheme)
         measured = measure(reference, candidates, crops, landmarks, scheme, gates, _limits(candidates))
-        requested = (
+        parts, about_parts = (
             write_integer_parts(files["int8"], config.stem, crops[:_FEW_CROPS]) if config.integer_parts else ({}, None)
         )
         yield Conversion(
-            files, measured, ops, spec, crops, quantize, calibration, staging, config.lane, *requested,
+            files, measured, ops, spec, crops, quantize, calibration, staging, config.lane, parts, about_parts,
             batch=config.batch,
         )  # fmt: skip
 
