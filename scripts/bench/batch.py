@@ -1,6 +1,6 @@
 """Time of a face in files with a fixed batch of 1, 2, 4 and 8: results/bench/batch.json.
 
-Usage: python -m scripts.bench.batch [--models efld_51_128 student_128] [--modes fp32 int8] [--threads 1]
+Usage: python -m scripts.bench.batch [--models efld_51_128 student_128] [--modes fp32] [--threads 1]
 
 The weights of each released model are converted with every batch, and all its files are timed interleaved in LiteRT.
 On one thread times are processor time: other programs interrupt long calls more often than short ones, which would
@@ -95,7 +95,7 @@ def main() -> None:
     """Convert, time, and write the result and its table."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--models", nargs="+", default=["efld_51_128", "student_128"])
-    parser.add_argument("--modes", nargs="+", default=["fp32", "int8"])
+    parser.add_argument("--modes", nargs="+", default=["fp32"])
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--out", type=Path, default=RESULT)
