@@ -1,7 +1,7 @@
 """Model files to be timed, with their complexity and a call for any number of threads."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from distill.tflite.serialization import read_model
 
 TORCH = (".ckpt", ".safetensors")
 SUFFIXES = (".tflite", ".onnx", *TORCH)
+_IMAGE_AXES = 4
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,14 @@ class TimedModel:
         name: in tables.
         path: the file.
         engine: what runs it: `LiteRT`, `ONNX Runtime` or `PyTorch`.
-        input: size and type, `128x128x3 float32`.
+        input: size and type, `128x128x3 float32`, of one image.
         complexity: of one image.
         operators: nodes of its graph, None in eager PyTorch.
         sha256: of the file.
-        load: threads -> a call that runs one random image.
+        load: threads -> a call that runs one batch of random images.
         tflite: the content of a TFLite file.
         uncounted: operators whose MACs are not known.
+        batch: images of one call, the fixed first dimension of its input.
     """
 
     name: str
@@ -45,6 +47,7 @@ class TimedModel:
     load: Callable[[int], Call]
     tflite: Model | None = None
     uncounted: tuple[str, ...] = ()
+    batch: int = 1
 
 
 def checked_path(path: str | Path) -> Path:
@@ -85,10 +88,22 @@ def open_model(path: str | Path, name: str) -> TimedModel:
 
 def _tflite(path: Path, name: str) -> TimedModel:
     model = read_model(path)
+    batch = _batch([tensor.shape for tensor in model.main.inputs])
+    cost = _of_one_image(tflite_complexity(model), batch)
     return TimedModel(
-        name, path, "LiteRT", describe_input(model), tflite_complexity(model), len(model.main.operators), sha256(path),
-        partial(tflite_call, path), model, tuple(custom_operators(model)),
+        name, path, "LiteRT", describe_input(model), cost, len(model.main.operators), sha256(path),
+        partial(tflite_call, path), model, tuple(custom_operators(model)), batch,
     )  # fmt: skip
+
+
+def _batch(shapes: Sequence[Sequence[int | str | None]]) -> int:
+    """Return the first dimension of the only input where that is a batch of images, (b, ?, ?, ?) with a fixed b."""
+    first = shapes[0][0] if len(shapes) == 1 and len(shapes[0]) == _IMAGE_AXES else None
+    return first if isinstance(first, int) and first > 0 else 1
+
+
+def _of_one_image(cost: Complexity, batch: int) -> Complexity:
+    return replace(cost, macs=cost.macs // batch)
 
 
 def _onnx(path: Path, name: str) -> TimedModel:
@@ -100,8 +115,9 @@ def _onnx(path: Path, name: str) -> TimedModel:
     # ONNX writes `tensor(float)` for float32.
     kinds = ("float32" if entry.type == "tensor(float)" else entry.type[7:-1] for entry in entries)
     sizes = ("x".join(map(str, entry.shape[1:])) + f" {kind}" for entry, kind in zip(entries, kinds, strict=True))
-    load = partial(onnx_call, path)
-    return TimedModel(name, path, "ONNX Runtime", ", ".join(sizes), complexity, operators, sha256(path), load)
+    load, batch = partial(onnx_call, path), _batch([entry.shape for entry in entries])
+    cost = _of_one_image(complexity, batch)
+    return TimedModel(name, path, "ONNX Runtime", ", ".join(sizes), cost, operators, sha256(path), load, batch=batch)
 
 
 def _torch(path: Path, name: str) -> TimedModel:
@@ -117,7 +133,7 @@ def _torch(path: Path, name: str) -> TimedModel:
 
 
 def load_call(path: Path, threads: int) -> Call:
-    """Return a call that runs a model of any format on one random image."""
+    """Return a call that runs a model of any format on random images, as many as one call of it takes."""
     if path.suffix == ".tflite":
         return tflite_call(path, threads)
     if path.suffix == ".onnx":

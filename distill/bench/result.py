@@ -23,6 +23,7 @@ INSIDE = (
 _INSIDE_ENGINE = (
     "; `infer` of OpenVINO, its tensors set; on a GPU the time between two CUDA events around the same calls"
 )
+_INSIDE_BATCH = "; of a file with a fixed batch the time of a call, divided by its faces"
 PEAK = "peak"
 
 
@@ -58,7 +59,7 @@ class BenchResult:
     Attributes:
         models: the models, in the order given.
         memory: bytes by model name, None where the system does not report it.
-        timings: of every row.
+        timings: of every row; those of models and their parts are of one face.
         maps: shape of the heatmaps of the models whose decoding is timed apart.
         accuracies: accuracy of the models, where it is known.
         photo: input of the stages before and after the network; None when they did not run.
@@ -95,6 +96,10 @@ class BenchResult:
     def reference(self) -> str:
         return self.settings.reference or self.models[0].name
 
+    def call_ms(self, key: Key) -> float:
+        """Return the time of a call of a model: that of one face times the batch of the file."""
+        return self.timings[key].median_ms * self.model(key.name).batch
+
     def model(self, name: str) -> TimedModel:
         return next(model for model in self.models if model.name == name)
 
@@ -105,9 +110,10 @@ class BenchResult:
     @property
     def inside(self) -> str:
         """What is inside a time."""
+        batched = _INSIDE_BATCH * any(model.batch > 1 for model in self.models)
         if self.device:
-            return INSIDE_DEVICE
-        return INSIDE + _INSIDE_ENGINE * bool(self.parity)
+            return INSIDE_DEVICE + batched
+        return INSIDE + _INSIDE_ENGINE * bool(self.parity) + batched
 
     def peak_gmacs(self, threads: int) -> float | None:
         """Return the most GMAC/s a convolution reached in this run on so many threads; None on a device."""
@@ -129,10 +135,10 @@ class BenchResult:
         return None if rate is None or peak is None else 100 * rate / peak
 
     def energy_mj(self, key: Key) -> float | None:
-        """Return the energy of one inference: estimated for a processor, as reported by a device, or None."""
+        """Return the energy of one face: estimated for a processor, as reported by a device, or None."""
         if self.device:
             energy = self.device.energy.get(key)
-            return energy.mj if energy else None
+            return energy.mj / self.model(key.name).batch if energy else None
         # The power assumed is that of a core.
         return None if key.on_gpu else energy_mj(self.timings[key].median_ms, self.settings.watts, key.threads)
 
@@ -142,7 +148,7 @@ class BenchResult:
         if accuracy is None or accuracy.accuracy_percent is None or model.uncounted or key.on_gpu:
             return None
         ms, energy = self.timings[key].median_ms, self.device.energy.get(key) if self.device else None
-        watts = energy.mj / ms if energy else self.settings.watts * key.threads
+        watts = energy.mj / self.call_ms(key) if energy else self.settings.watts * key.threads
         return self.settings.score(accuracy.accuracy_percent, ms, model.complexity, watts)
 
     @property

@@ -19,6 +19,7 @@ from distill.bench.memory import peak_memory
 from distill.bench.models import TimedModel, checked_path, open_model
 from distill.bench.other_runtimes import choose_runtimes, runtime_calls
 from distill.bench.peers import PEERS, peer_path
+from distill.bench.per_face import per_face
 from distill.bench.result import PEAK, BenchResult, Settings
 from distill.bench.stages import bench_photo, photo_calls
 from distill.errors import ConfigError, DistillError, suggest
@@ -78,7 +79,7 @@ def bench(
         references = {str(key): str(Key(reference, "model", key.threads)) for key in calls}
         named = {str(key): call for key, call in calls.items()}
         found = compare(named, settings.rounds, settings.warmup, references, progress)
-    timings = {key: found[str(key)] for key in calls}
+    timings = per_face({key: found[str(key)] for key in calls}, opened, reference)
     return BenchResult(
         settings, opened, memory, timings, maps, accuracies, shown, describe_machine() | second.machine, meter.read(),
         skipped | refused | second.skipped, parity=second.parity,

@@ -34,11 +34,13 @@ class Backend(Predict, Protocol):
         spec: landmark scheme and crop of the model.
         runtime: library that runs it, with version.
         sha256: of the model file.
+        batch: crops that one call of the model takes; any number is run in batches of that many.
     """
 
     spec: ModelSpec
     runtime: str
     sha256: str
+    batch: int = 1
 
     def with_confidence(self, images: Images, /) -> tuple[Landmarks, Confidence | None]:
         """Return the landmarks (n, k, 2) of crops and the confidence (n, k) of each in [0, 1].

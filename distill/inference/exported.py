@@ -30,9 +30,6 @@ class _ExportedBackend(Backend):
     """An exported file with its sidecar.
 
     A file has a fixed batch, of one crop by default. Any number of crops is run in whole batches.
-
-    Attributes:
-        batch: crops of one call of the file.
     """
 
     packages: tuple[str, ...]

@@ -4,12 +4,13 @@ Needs numpy, OpenCV, Pillow and a TFLite runtime (or ONNX Runtime): no torch, no
 ships this file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from distill.detection.detection import Detection
 from distill.detection.detector import Detector, FaceDetector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
@@ -89,7 +90,7 @@ class Landmarker:
         """
         pixels = self._read(photo, bgr)
         detections = self._detect(pixels)  # type: ignore[arg-type]  # FaceDetector takes both
-        return [self._face(pixels, face.box, face.score) for face in detections]
+        return self._faces(pixels, detections)
 
     def _read(self, photo: Any, bgr: bool) -> AnyPhoto:
         """Return a photo; a large JPEG is decoded as needed where the detector can work with that."""
@@ -101,7 +102,7 @@ class Landmarker:
 
     def tracker(self, config: TrackConfig | None = None) -> Tracker:
         """Return a function that is called with each frame of a video and follows its faces."""
-        return Tracker(self._detect, self._face, config or TrackConfig())
+        return Tracker(self._detect, self._faces, config or TrackConfig())
 
     def track(
         self,
@@ -128,9 +129,16 @@ class Landmarker:
         for index, frame in enumerate(frames):
             yield tracker(as_photo(frame, bgr), index / rate)
 
-    def _face(self, pixels: AnyPhoto, box: Box, score: float) -> Face:
-        points, confidence = self.with_confidence(pixels, box, self._crop)
-        return Face(box, points, score, confidence, is_placed(confidence, self.min_confidence))
+    def _faces(self, pixels: AnyPhoto, detections: Sequence[Detection]) -> list[Face]:
+        """Return the faces in some boxes; a model with a batch of several crops places as many at once."""
+        found = list[tuple[Points, Confidence | None]]()
+        for start in range(0, len(detections), self._model.batch):
+            boxes = [detection.box for detection in detections[start : start + self._model.batch]]
+            found += self._placed(pixels, boxes, self._crop)
+        return [
+            Face(detection.box, points, detection.score, confidence, is_placed(confidence, self.min_confidence))
+            for detection, (points, confidence) in zip(detections, found, strict=True)
+        ]
 
     def landmarks(self, photo: AnyPhoto, box: Box, crop: CropSpec | None = None) -> Points:
         """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `with_confidence`."""
@@ -149,10 +157,18 @@ class Landmarker:
         Raises:
             ConfigError: the box has no area.
         """
-        if not (box.width > 0 and box.height > 0):
-            raise ConfigError(f"face box {tuple(box)} has no area; boxes are x0, y0, x1, y1 in pixels")
-        size, affine = self.spec.crop.size, crop_affine(box, crop or self.spec.crop)
-        pixels = warp_photo(photo, affine, size).astype(np.float32) / 255
-        points, confidence = self._model.with_confidence(pixels[None])
-        placed = apply_affine(invert_affine(affine), denormalise(points[0], size, size))
-        return placed, None if confidence is None else confidence[0]
+        return self._placed(photo, [box], crop or self.spec.crop)[0]
+
+    def _placed(self, photo: AnyPhoto, boxes: Sequence[Box], crop: CropSpec) -> list[tuple[Points, Confidence | None]]:
+        """Return what `with_confidence` does for each of some boxes, from one call of the model."""
+        for box in boxes:
+            if not (box.width > 0 and box.height > 0):
+                raise ConfigError(f"face box {tuple(box)} has no area; boxes are x0, y0, x1, y1 in pixels")
+        size, affines = self.spec.crop.size, [crop_affine(box, crop) for box in boxes]
+        pixels = np.stack([warp_photo(photo, affine, size) for affine in affines]).astype(np.float32) / 255
+        points, confidence = self._model.with_confidence(pixels)
+        placed = [
+            apply_affine(invert_affine(affine), denormalise(each, size, size))
+            for affine, each in zip(affines, points, strict=True)
+        ]
+        return [(each, None if confidence is None else confidence[index]) for index, each in enumerate(placed)]

@@ -26,7 +26,7 @@ _TWICE = 0.6
 _MISSES = 2
 _RATE = 25.0
 
-Locate = Callable[[Photo, Box, float], Face]
+Locate = Callable[[Photo, Sequence[Detection]], list[Face]]
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Tracker:
 
     Attributes:
         detect: finds the faces of a frame.
-        locate: (frame, box, score) -> the face in a box of the detector's convention.
+        locate: (frame, detections) -> the face in each of their boxes, which are of the detector's convention.
         detections: how often the detector ran.
     """
 
@@ -85,7 +85,10 @@ class Tracker:
         self._lost = [
             replace(gone, frames=gone.frames + 1) for gone in self._lost if gone.frames < self.config.redetect
         ]
-        followed = [track for track in self._tracks if self._follow(track, photo)]
+        places = [Detection(track.crop, track.reference.score) for track in self._tracks]
+        found = self.locate(photo, places) if places else []
+        pairs = zip(self._tracks, found, strict=True)
+        followed = [track for track, face in pairs if self._follow(track, face, photo)]
         lost = [track for track in self._tracks if track not in followed]
         self._remove(lost)
         self._tracks = _distinct(followed)
@@ -102,9 +105,8 @@ class Tracker:
         known = seconds is not None and before is not None and seconds > before
         return seconds - before if known else 1 / _RATE  # type: ignore[operator]
 
-    def _follow(self, track: _Track, photo: Photo) -> bool:
-        """Place the landmarks of a face in the crop that the last frame gave; return whether it is there."""
-        found = self.locate(photo, track.crop, track.reference.score)
+    def _follow(self, track: _Track, found: Face, photo: Photo) -> bool:
+        """Take what was found of a face in the crop that the last frame gave; return whether it is there."""
         box = moved_box(track.reference.box, track.reference.landmarks, found.landmarks)
         height, width = photo.shape[:2]
         if found.placed is False or not is_plausible(track.face.box, box, width, height):
@@ -120,34 +122,40 @@ class Tracker:
         pairs = matched([face.box for face in found], [track.face.box for track in self._tracks])
         for index, track in enumerate(self._tracks):
             track.misses = 0 if index in pairs.values() else track.misses + 1
-        unplaced, drifted, begun = [], list[_Track](), list[_Track]()
+        new, drifted = list[tuple[Detection, _Track | None]](), list[_Track]()
         for index, detection in enumerate(found):
             old = self._tracks[pairs[index]] if index in pairs else None
             if old is not None and overlap(np.array(detection.box), np.array([old.face.box]))[0][0] >= _DRIFTED:
                 old.reference = old.reference._replace(score=detection.score)
                 continue
-            face = self._begin(photo, detection, old)
-            if face.placed is False:
-                unplaced.append(face)
-            else:
-                begun.append(_Track(face.id or 0, face, face, face.box, OneEuroFilter(self.config.smoothing)))
+            new.append((detection, old))
             drifted += [old] if old is not None else []
+        faces = self._begin(photo, new)
+        unplaced = [face for face in faces if face.placed is False]
+        begun = [
+            _Track(face.id or 0, face, face, face.box, OneEuroFilter(self.config.smoothing))
+            for face in faces
+            if face.placed is not False
+        ]
         dropped = [track for track in self._tracks if track.misses >= _MISSES]
         self._remove(dropped)
         self._tracks = [track for track in self._tracks if track not in dropped and track not in drifted] + begun
         self._lost += [_Lost(face.id or 0, face.box) for face in unplaced]
         return unplaced
 
-    def _begin(self, photo: Photo, detection: Detection, old: _Track | None) -> Face:
-        """Return the face of a detection with the id of the face that was followed or lost there, else a new one."""
-        face = self.locate(photo, detection.box, detection.score)
+    def _begin(self, photo: Photo, new: Sequence[tuple[Detection, _Track | None]]) -> list[Face]:
+        """Return the faces of detections with the ids of those that were followed or lost there, else new ones."""
+        faces = self.locate(photo, [detection for detection, _ in new]) if new else []
+        return [face._replace(id=self._id(face, old)) for face, (_, old) in zip(faces, new, strict=True)]
+
+    def _id(self, face: Face, old: _Track | None) -> int:
         if old is not None:
-            return face._replace(id=old.id)
-        pairs = matched([detection.box], [lost.box for lost in self._lost])
+            return old.id
+        pairs = matched([face.box], [lost.box for lost in self._lost])
         if pairs:
-            return face._replace(id=self._lost.pop(pairs[0]).id)
+            return self._lost.pop(pairs[0]).id
         self._last_id += 1
-        return face._replace(id=self._last_id)
+        return self._last_id
 
     def _remove(self, tracks: Sequence[_Track]) -> None:
         self._lost += [_Lost(track.id, track.face.box) for track in tracks]

@@ -46,6 +46,10 @@ def _times(bench: BenchResult) -> "Table":
         "One image, network only, rows interleaved",
         "model", "threads", "median ms", "IQR", "ratio", "spread %", "GMAC/s", "% of peak", "mJ *",
     )  # fmt: skip
+    batched = any(model.batch > 1 for model in bench.models)
+    if batched:
+        table.add_column("faces a call", justify="right")
+        table.add_column("ms a call", justify="right")
     engines = any(key.engine for key in bench.timings)
     if engines:
         table.add_column("runs on", overflow="fold")
@@ -56,11 +60,13 @@ def _times(bench: BenchResult) -> "Table":
         if last not in (None, key.threads):
             table.add_section()
         last = key.threads
-        where = (escape(key.engine or bench.model(key.name).engine),) if engines else ()
+        model = bench.model(key.name)
+        call = (str(model.batch), f"{bench.call_ms(key):.3f}") if batched else ()
+        where = (escape(key.engine or model.engine),) if engines else ()
         table.add_row(
             escape(key.name), str(key.threads), f"{timing.median_ms:.3f}", f"{timing.iqr_ms:.3f}",
             f"{timing.ratio:.2f}", _spread(timing), _number(bench.gmacs(key), 1), _number(bench.peak_share(key), 0),
-            _number(bench.energy_mj(key), 2), *where,
+            _number(bench.energy_mj(key), 2), *call, *where,
         )  # fmt: skip
     return table
 

@@ -23,6 +23,7 @@ def to_json(bench: BenchResult, command: str) -> dict[str, Any]:
             "watts_per_core": s.watts, "score_references": s.score.to_dict(), "inside": bench.inside,
         },
         "formulas": {
+            "median_ms": "of one face: of a call over the batch of the file",
             "ratio": "median over the reference's median on as many threads",
             "energy_mj": "reported by the device; null where it reports none"
             if bench.device
@@ -52,6 +53,7 @@ def _model_json(bench: BenchResult, model: TimedModel) -> dict[str, Any]:
         "engine": model.engine,
         "sha256": model.sha256,
         "input": model.input,
+        "batch": model.batch,
         "parameters": model.complexity.parameters,
         "macs": model.complexity.macs,
         "macs_not_counted_in": list(model.uncounted),
@@ -74,6 +76,7 @@ def _time_json(bench: BenchResult, key: Key) -> dict[str, Any]:
         | _device_json(bench, key)
         | ({"parity": asdict(bench.parity[key])} if key in bench.parity else {})
         | {
+            "call_ms": bench.call_ms(key),
             "gmacs_per_s": bench.gmacs(key),
             "peak_percent": bench.peak_share(key),
             "energy_mj": bench.energy_mj(key),

@@ -39,7 +39,8 @@ def measure_report(
             calls[name, threads] = load_call(path, threads)
     timings = compare({f"{name} x{threads}": call for (name, threads), call in calls.items()}, rounds, progress=True)
     names = ["torch", *conversion.files]
-    latency = {name: {n: timings[f"{name} x{n}"].median_ms for n in _THREADS} for name in names}
+    per_call = {name: 1 if name == "torch" else conversion.batch for name in names}
+    latency = {name: {n: timings[f"{name} x{n}"].median_ms / per_call[name] for n in _THREADS} for name in names}
     memory = {name: peak_memory(path) for name, path in conversion.files.items()}
     stable = all(timing.stable for timing in timings.values())
     return conversion_report(conversion, model, faces, latency, memory, not stable, progress=True)
@@ -51,7 +52,7 @@ def parity_page(report: ConversionReport, conversion: Conversion, net: nn.Module
     page = Report(f"Parity report of {report.model}", f"{report.crops} crops of {report.size} px, {report.faces}")
     page.heading("Formats").text(
         "Distances are pixels of the crop between the landmarks of a format and those of PyTorch; change is that of "
-        "the NME, in % of PyTorch's. Memory is what loading and running adds to a process."
+        "the NME, in % of PyTorch's. Times are those of one face. Memory is what loading and running adds to a process."
     )
     page.table(headings(groups), [cells(row, groups) for row in report.rows])
     if report.unstable:

@@ -110,6 +110,9 @@ def _check_interface(model: Path, spec: ModelSpec) -> None:
     """Check that one float32 image goes in and one float32 set of points comes out, however the weights are stored."""
     graph, size = read_model(model).main, spec.crop.size
     found = [(tensor.dtype, tensor.shape) for tensor in (*graph.inputs, *graph.outputs)]
+    batch = found[0][1][0] if found[0][1] else 1
+    if batch > 1:
+        raise SubmissionError(f"{model}: takes {batch} faces a call, run_model.py gives one; export with --batch 1")
     wanted = [("FLOAT32", (1, size, size, 3)), ("FLOAT32", (1, spec.n_points, 2))]
     if found != wanted:
         raise SubmissionError(f"{model}: inputs and outputs are {found}, run_model.py needs {wanted}; export again")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from scripts import demo
-from scripts.bench import kd_step, lanes, photos, train_step
+from scripts.bench import batch, kd_step, lanes, photos, train_step
 from scripts.checks import own_points
 from scripts.fuzz import (
     asserted,
@@ -81,6 +81,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     own_points.RESULT: own_points.text_of,
     peers.OUT: peers.table,
     pipeline_300w.OUT: pipeline_300w.block,
+    str(batch.RESULT): batch.table,
     str(lanes.RESULT): lanes.table,
     photos.OUT: photos.table,
     retinaface.OUT: retinaface.table,

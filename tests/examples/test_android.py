@@ -3,7 +3,7 @@
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -135,7 +135,10 @@ def tracked(video: dict[str, Any]) -> list[list[Face]]:
     def detect(photo: Any) -> list[Detection]:
         return [Detection(Box(*row[:4]), row[4], np.zeros((5, 2), np.float32)) for row in frame["detections"]]
 
-    def locate(photo: Any, box: Box, score: float) -> Face:
+    def locate(photo: Any, detections: Sequence[Detection]) -> list[Face]:
+        return [place(*detection[:2]) for detection in detections]
+
+    def place(box: Box, score: float) -> Face:
         faces = [(np.array(face["landmarks"]), face["confidence"]) for face in frame["faces"]]
         points, share = min(faces, key=lambda face: float(np.hypot(*(face[0].mean(0) - box.centre))))
         points = points + 0.02 * (np.array(box.centre) - points.mean(0))

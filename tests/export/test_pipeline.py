@@ -14,7 +14,13 @@ from distill.export.quantization_modes import MODES
 from distill.export.verify.sensitivity import sensitivity
 from distill.export.verify.tolerances import GATES, Gate
 from distill.files import sha256
+from distill.geometry import CropSpec
+from distill.inference.load import open_backend
+from distill.models import create_model
 from distill.spec import ModelSpec
+from distill.tflite.runtimes import list_runtimes
+from distill.tflite.serialization import read_model
+from tests.support.environments import present_lane
 from tests.support.exported import export
 
 
@@ -105,3 +111,32 @@ def test_an_environment_that_is_not_there_is_refused_before_anything_is_read(tmp
         convert_checkpoint(tmp_path / "absent.ckpt", None, config),
     ):
         pass
+
+
+def test_files_of_a_fixed_batch_pass_every_gate_and_state_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the crops nor the calibration faces fill the last batch; the export form and statistics are in floats."""
+    net = create_model("efld", "inner51", image_size=64).eval()
+    spec = ModelSpec("efld", "inner51", 51, CropSpec(size=64))
+    crops = np.random.default_rng(0).random((4, 64, 64, 3), np.float32)
+    gates = dict(GATES) | {"int8": Gate(64, 64, 9, 1)}
+    litert = [runtime for runtime in list_runtimes() if runtime.name == "litert"]
+    monkeypatch.setattr(pipeline, "list_runtimes", lambda: litert)
+    result = export(
+        net, spec, tmp_path, crops, calibration=calibrate_on(spec, CalibrationConfig(faces=2)), gates=gates,
+        modes=["fp32", "int8"], lane=present_lane(), batch=3, integer_parts=True,
+    )  # fmt: skip
+    assert json.loads(result.report.read_text())["batch"] == 3
+    for path in result.files.values():
+        assert json.loads(path.with_suffix(".json").read_text())["batch"] == 3
+        backend = open_backend(path)
+        assert backend.batch == 3
+        assert backend(crops).shape == (4, 51, 2)
+    assert "each of 3 faces" in str(result.files["int8"].read_bytes())
+    ends = read_model(result.parts["int8_body"]).main.inputs + read_model(result.parts["int8_decoder"]).main.outputs
+    assert [tensor.shape[0] for tensor in ends] == [3, 3]
+
+
+@pytest.mark.parametrize("batch", [0, -1, 257])
+def test_a_batch_of_no_or_very_many_crops_is_refused(batch: int) -> None:
+    with pytest.raises(ConfigError, match=f"--batch {batch} must be 1 to 256"):
+        ExportConfig(batch=batch)

@@ -40,6 +40,14 @@ def test_one_input_landmarks_with_their_confidence_and_a_sidecar(exported: Expor
     assert read_sidecar(exported.files["onnx"]) == spec
 
 
+def test_a_graph_has_the_batch_that_was_asked_for(tmp_path: Path) -> None:
+    net, spec = create_model("efld", "five", image_size=32), ModelSpec("efld", "five", 5, CropSpec(32))
+    model = onnx.load(str(export_onnx(net, spec, tmp_path / "net.onnx", batch=3)))
+    check_graph(model, spec, 3)
+    with pytest.raises(ExportError, match=r"\[3, 32, 32, 3\].*not.*\[1, 32, 32, 3\]"):
+        check_graph(model, spec)
+
+
 def test_a_spec_of_other_points_is_refused(exported: ExportResult, spec: ModelSpec) -> None:
     with pytest.raises(ExportError, match=r"\[1, 51, 2\].*not.*\[1, 68, 2\]"):
         check_graph(onnx.load(str(exported.files["onnx"])), replace(spec, n_points=68))

@@ -1,5 +1,6 @@
 """Every format of model file gives the same points, and what is no model is refused in one line."""
 
+import json
 import re
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from distill.inference.load import open_backend
 from distill.landmarks import load_scheme
 from distill.models.checkpoint import read_weights
 from distill.spec import ModelSpec, write_sidecar
+from tests.support.tiny_models import GAIN, SIZE, base_points, write_batched_tflite
 
 SPEC = ModelSpec("mean_colour", "five", 5, CropSpec(8))
 
 
-def _onnx(path: Path, spec: ModelSpec = SPEC) -> Path:
+def _onnx(path: Path, spec: ModelSpec = SPEC, batch: int = 1) -> Path:
     """A net that puts all five points at (mean red, mean green)."""
     nodes = [
         helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2], keepdims=0),
@@ -30,15 +32,15 @@ def _onnx(path: Path, spec: ModelSpec = SPEC) -> Path:
         helper.make_node("Reshape", ["two", "shape"], ["point"]),
         helper.make_node("Tile", ["point", "repeats"], ["points"]),
     ]
-    constants = {"first": [0], "last": [2], "axis": [1], "shape": [1, 1, 2], "repeats": [1, 5, 1]}
+    constants = {"first": [0], "last": [2], "axis": [1], "shape": [batch, 1, 2], "repeats": [1, 5, 1]}
     initial = [numpy_helper.from_array(np.array(v, np.int64), name) for name, v in constants.items()]
     graph = helper.make_graph(
-        nodes, "g", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 8, 8, 3])],
-        [helper.make_tensor_value_info("points", TensorProto.FLOAT, [1, 5, 2])], initial,
+        nodes, "g", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 8, 8, 3])],
+        [helper.make_tensor_value_info("points", TensorProto.FLOAT, [batch, 5, 2])], initial,
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, path)
-    write_sidecar(path, spec)
+    write_sidecar(path, spec, batch)
     return path
 
 
@@ -53,6 +55,26 @@ def test_onnx_scales_pixels_to_one_and_keeps_the_order(tmp_path: Path) -> None:
     crops = _crops()
     expected = crops.mean((1, 2))[:, None, :2] / 255
     np.testing.assert_allclose(backend(crops), np.repeat(expected, 5, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8])
+def test_files_of_a_fixed_batch_run_any_number_of_crops(tmp_path: Path, count: int) -> None:
+    crops = np.random.default_rng(1).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    files = [_onnx(tmp_path / f"{batch}.onnx", batch=batch) for batch in (1, 4)]
+    single, batched = (open_backend(path) for path in files)
+    assert (single.batch, batched.batch) == (1, 4)
+    np.testing.assert_allclose(batched(crops), single(crops), atol=1e-6)
+    images = np.random.default_rng(2).random((count, SIZE, SIZE, 3), np.float32)
+    tflite = open_backend(write_batched_tflite(tmp_path / "4.tflite", 4))
+    assert tflite.batch == 4
+    expected = base_points() + GAIN * images.mean((1, 2, 3))[:, None, None]
+    np.testing.assert_allclose(tflite(images), expected, atol=1e-5)
+
+
+def test_the_description_states_a_batch_above_one_only(tmp_path: Path) -> None:
+    for batch in (1, 4):
+        content = json.loads(_onnx(tmp_path / f"{batch}.onnx", batch=batch).with_suffix(".json").read_text())
+        assert content.get("batch") == (None if batch == 1 else batch)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (2, 9, 8, 3), (2, 3, 8, 8), (2, 8, 8, 4), (0, 8, 8, 3)])

@@ -21,7 +21,7 @@ from distill.inference.landmarker import Landmarker
 from distill.inference.load import open_backend
 from distill.inference.onnx_session import open_session
 from distill.spec import ModelSpec, read_sidecar, write_sidecar
-from tests.support.tiny_models import GAIN, POINTS, base_points, write_tiny_tflite
+from tests.support.tiny_models import GAIN, POINTS, base_points, write_batched_tflite, write_tiny_tflite
 
 BOX = Box(40.0, 30.0, 100.0, 110.0)
 
@@ -190,6 +190,25 @@ def test_track_yields_faces_with_ids(model: Path) -> None:
     for (face,) in found:
         assert face.id == 1
         np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=1e-3)
+
+
+def test_faces_of_a_photo_are_placed_in_batches_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = [Box(20 * index, 10, 20 * index + 50, 70) for index in range(5)]
+    photo = np.random.default_rng(0).integers(0, 256, (160, 200, 3), dtype=np.uint8)
+    found = []
+    for batch in (1, 2):
+        landmarker = Landmarker(
+            write_batched_tflite(tmp_path / f"{batch}.tflite", batch), lambda _: [Detection(box, 0.9) for box in boxes]
+        )
+        called, run = [], landmarker._model.with_confidence
+        monkeypatch.setattr(
+            landmarker._model, "with_confidence", lambda crops, c=called, r=run: (c.append(len(crops)), r(crops))[1]
+        )
+        found.append(landmarker(photo))
+        assert called == ([1] * 5 if batch == 1 else [2, 2, 1])
+    for one, two in zip(*found, strict=True):
+        assert one.box == two.box
+        np.testing.assert_allclose(one.landmarks, two.landmarks, atol=1e-3)
 
 
 def test_large_jpegs_are_decoded_as_needed_with_the_same_landmarks(tmp_path: Path) -> None:

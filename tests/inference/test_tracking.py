@@ -33,7 +33,10 @@ class Scene:
     def detect(self, photo: np.ndarray) -> list[Detection]:
         return [Detection(box_at(*at), 0.9) for index, at in enumerate(self.centres) if index not in self.hidden]
 
-    def locate(self, photo: np.ndarray, box: Box, score: float) -> Face:
+    def locate(self, photo: np.ndarray, detections: Sequence[Detection]) -> list[Face]:
+        return [self._face(*detection[:2]) for detection in detections]
+
+    def _face(self, box: Box, score: float) -> Face:
         for index, centre in enumerate(self.centres):
             if np.abs(np.array(box.centre) - centre).max() < SIDE / 2:
                 points = np.array(centre) + SIDE / 2 * SHAPE + self._rng.normal(0, self._noise, SHAPE.shape)

@@ -29,7 +29,7 @@ from distill.submission.contest_rules import Contest, format_result, guess_box, 
 from distill.submission.techreport import render_pdf
 from distill.tflite.model import Operator, Tensor
 from distill.tflite.serialization import read_model, write_model
-from tests.support.tiny_models import SIZE, write_tiny_tflite
+from tests.support.tiny_models import SIZE, write_batched_tflite, write_tiny_tflite
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "configs" / "contest" / "icme2024_pair.yaml"
@@ -158,6 +158,11 @@ def test_a_model_of_more_points_is_told_how_to_leave_some_out(tmp_path: Path) ->
         submit._require_points(path, spec, PAIR)
     with pytest.raises(SubmissionError, match=r"wants inner51 with 51$"):
         submit._require_points(path, ModelSpec("net", "wflw98", 98, CropSpec(64)), PAIR)
+
+
+def test_a_model_of_several_faces_a_call_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match=r"takes 4 faces a call, .* export with --batch 1$"):
+        submit._check_model(write_batched_tflite(tmp_path / "b.tflite", 4), PAIR)
 
 
 # A violation of every rule, and what the one line must say.

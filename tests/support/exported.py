@@ -95,8 +95,8 @@ def reuse_exported(exported: ExportResult, net: nn.Module, monkeypatch: pytest.M
     """
     make_onnx: Callable[..., Path] = pipeline.export_onnx
 
-    def copy_onnx(given: nn.Module, spec: ModelSpec, path: Path, confidence: bool) -> Path:
-        return _copy(exported.files["onnx"], path) if given is net else make_onnx(given, spec, path, confidence)
+    def copy_onnx(given: nn.Module, spec: ModelSpec, path: Path, confidence: bool, batch: int) -> Path:
+        return _copy(exported.files["onnx"], path) if given is net else make_onnx(given, spec, path, confidence, batch)
 
     def copy_tflite(
         onnx_path: Path, spec: ModelSpec, out_dir: Path, modes: list[str], stem: str, *_: object, **__: object

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 
 from distill.geometry import CropSpec
 from distill.spec import ModelSpec, write_sidecar
+from distill.tflite.builder import constant, integers
+from distill.tflite.flatbuffer import Table
+from distill.tflite.model import Model, Operator, SubGraph, Tensor
+from distill.tflite.serialization import write_model
 
 SIZE, POINTS = 64, 51
 GAIN = 0.1
@@ -31,4 +35,23 @@ def write_tiny_tflite(path: Path, scheme: str = "inner51", n_points: int = POINT
     """Write the model and its sidecar."""
     path.write_bytes(_MODEL.read_bytes())
     write_sidecar(path, ModelSpec("tiny", scheme, n_points, CropSpec(SIZE, 1.25)))
+    return path
+
+
+def write_batched_tflite(path: Path, batch: int) -> Path:
+    """Write a model that does the same with each crop of a batch of fixed size, and its sidecar."""
+    image = Tensor("FLOAT32", (batch, SIZE, SIZE, 3), "image")
+    means = Tensor("FLOAT32", (batch, 1, 1, 1), "means")
+    flat = Tensor("FLOAT32", (batch, 1, 1), "flat")
+    shifts = Tensor("FLOAT32", (batch, 1, 1), "shifts")
+    points = Tensor("FLOAT32", (batch, POINTS, 2), "points")
+    base = constant("FLOAT32", (1, POINTS, 2), base_points().ravel())
+    nodes = [
+        Operator("MEAN", [image, integers(1, 2, 3)], [means], Table("ReducerOptions", {"keep_dims": True})),
+        Operator("RESHAPE", [means, integers(batch, 1, 1)], [flat]),
+        Operator("MUL", [flat, constant("FLOAT32", (1,), [GAIN])], [shifts]),
+        Operator("ADD", [shifts, base], [points]),
+    ]
+    path.write_bytes(write_model(Model([SubGraph([image], [points], nodes)])))
+    write_sidecar(path, ModelSpec("tiny", "inner51", POINTS, CropSpec(SIZE, 1.25)), batch)
     return path

@@ -20,6 +20,7 @@ from distill.tflite.runtimes import (
     provide_runtime,
     run_in_child,
 )
+from tests.support.tiny_models import GAIN, SIZE, base_points, write_batched_tflite
 
 LITERT = Runtime("litert", "2.3.0", "ai_edge_litert.interpreter", sys.executable)
 CROPS = np.zeros((2, 64, 64, 3), np.float32)
@@ -50,6 +51,14 @@ def test_a_good_model_gives_its_points(runtime: Runtime, exported: ExportResult)
     assert isinstance(points, np.ndarray)
     assert points.shape == (2, 51, 3)  # with the confidence of each point
     np.testing.assert_array_equal(points[0], points[1])
+
+
+@pytest.mark.parametrize("runtime", [runtime for runtime in list_runtimes() if runtime.name != "tensorflow"], ids=str)
+def test_a_file_of_a_fixed_batch_runs_any_number_of_inputs(runtime: Runtime, tmp_path: Path) -> None:
+    crops = np.random.default_rng(0).random((5, SIZE, SIZE, 3), np.float32)
+    points = run_in_child(runtime, write_batched_tflite(tmp_path / "b.tflite", 3), crops)
+    assert isinstance(points, np.ndarray)
+    np.testing.assert_allclose(points, base_points() + GAIN * crops.mean((1, 2, 3))[:, None, None], atol=1e-5)
 
 
 def test_a_crash_is_an_answer(tmp_path: Path) -> None:

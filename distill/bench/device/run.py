@@ -22,6 +22,7 @@ from distill.bench.latency import Timing
 from distill.bench.machine import thread_counts
 from distill.bench.models import TimedModel, checked_path, open_model
 from distill.bench.peers import peer_path
+from distill.bench.per_face import per_face
 from distill.bench.result import BenchResult, Settings
 from distill.errors import ConfigError, DeviceError, suggest
 from distill.files import sha256, short_names
@@ -80,7 +81,8 @@ def bench_device(
     if not ran or settings.reference not in (None, *(model.name for model in ran)):
         row = next(row for row in rows.values() if row.refused and settings.reference in (None, row.key.name))
         raise DeviceError(f"{device.name}: {_shown(row)} cannot run: {row.refused}")
-    timings = _timings(timed, settings.reference or ran[0].name)
+    reference = settings.reference or ran[0].name
+    timings = per_face(_timings(timed, reference), ran, reference)
     memory = {model.name: _memory(timed, model.name) for model in ran}
     return BenchResult(settings, ran, memory, timings, {}, accuracies, None, machine, load, skipped, run)
 

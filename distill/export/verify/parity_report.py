@@ -27,7 +27,7 @@ class ParityRow:
         parity: the distance from PyTorch in the first runtime, None for PyTorch itself.
         bytes: size of the file.
         peak_bytes: memory that loading and running it adds to a process of its own, where that was measured.
-        latency_ms: median by number of threads.
+        latency_ms: median of one face by number of threads.
         runtimes: for each runtime that ran it, the largest distance from PyTorch in pixels.
     """
 
