@@ -68,16 +68,16 @@ def _cells(width: int, height: int) -> list[int]:
 
 
 _SCRFD = Layout(
-    "SCRFD", "9: score, box, points of two anchors a cell of strides 8, 16, 32",
+    "SCRFD", "9: score, box, points of 2 anchors a cell",
     _scrfd_shapes, decode_scrfd, bgr=False, mean=127.5, scale=1 / 128, size=640, min_score=0.5, iou=0.4,
 )  # fmt: skip
 LAYOUTS = (
     Layout(
-        "YuNet", "12: class, objectness, box, points of each cell of strides 8, 16, 32",
+        "YuNet", "12: 2 scores, box, points at strides 8, 16, 32",
         _yunet_shapes, decode_yunet, bgr=True, mean=0, scale=1, size=640, min_score=0.9, iou=0.3,
     ),
     _SCRFD,
-    replace(_SCRFD, name="SCRFD without points", outputs="6: those of SCRFD but points", shapes=_scrfd_box_shapes),
+    replace(_SCRFD, name="SCRFD without points", outputs="6", shapes=_scrfd_box_shapes),
     Layout(
         "UltraFace", "2: scores (n, 2) and boxes (n, 4)",
         _ultraface_shapes, decode_ultraface, bgr=False, mean=127, scale=1 / 128, size=320, min_score=0.7, iou=0.3,

@@ -1,5 +1,6 @@
 """Third-party detector files, ONNX or TFLite: their input and layout, and one image through them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +89,11 @@ class ThirdPartyNet:
         layout = recognise([(output.shape[0], output.shape[1]) for output in flat], width, height)
         if layout is None or len(flat) < len(outputs):
             names = [value.name for value in self._session.get_outputs()] if self._session else [""] * len(outputs)
-            found = ", ".join(f"{name} {output.shape}".strip() for name, output in zip(names, outputs, strict=True))
+            found = ", ".join(f"{name} {_size(out.shape)}".strip() for name, out in zip(names, outputs, strict=True))
             known = "; ".join(f"{layout.name} ({layout.outputs})" for layout in LAYOUTS)
             raise CheckpointError(
-                f"{self._path}: a detector of no known layout, with input {tuple(shape)} and outputs {found}; known: "
-                f"{known}; a RetinaFace file of `distill export` needs its {self._path.stem}.json beside it"
+                f"{self._path}: no known detector: input {_size(shape)}, outputs {found}; known: {known}; RetinaFace "
+                f"of `distill export` with its {self._path.stem}.json"
             )
         return layout
 
@@ -108,12 +109,16 @@ def _has_channels_first(shape: list[Any], path: Path) -> bool:
         sides = shape[2:] if first else shape[1:3]
         if all(not isinstance(side, int) or side >= MULTIPLE for side in sides):
             return first
-    raise CheckpointError(f"{path}: its input is {tuple(shape)}, no image of three channels; give a face detector")
+    raise CheckpointError(f"{path}: its input is {_size(shape)}, no image of three channels; give a face detector")
 
 
 def _has_rows(output: NDArray[Any]) -> bool:
     """Return whether an output is (n, channels), or (1, n, channels)."""
     return output.ndim == 2 or (output.ndim == 3 and output.shape[0] == 1)
+
+
+def _size(shape: Sequence[Any]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _rows(output: NDArray[Any]) -> NDArray[Any]:
