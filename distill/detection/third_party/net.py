@@ -13,6 +13,7 @@ from distill.detection.retinaface.priors import MULTIPLE
 from distill.detection.third_party.layouts import LAYOUTS, Layout, recognise
 from distill.errors import CheckpointError
 from distill.images import Photo
+from distill.pretrained.released_files import require_undamaged_release
 from distill.tflite.interpreter import TFLiteNet
 
 # Side of the blank image that shows the shapes of the outputs of a file whose input may have any size.
@@ -43,6 +44,8 @@ class ThirdPartyNet:
         self._net: TFLiteNet | None = None
         self._session: Any = None
         if self._path.suffix == ".tflite":
+            if self._path.is_file():
+                require_undamaged_release(path)
             self._net = TFLiteNet(path, threads)
             shape: list[Any] = list(self._net.input_shape)
         else:
