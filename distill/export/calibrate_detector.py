@@ -115,7 +115,7 @@ def calibrate_detector(
         write_detector_sidecar(path, replace(detector.spec, min_score=chosen, to_box=to_box))
         before = matched.own.boxes
     return DetectorCalibration(
-        sidecar_path(path), len(faces), found, _error(before, matched.tight), _held_out_error(matched), score
+        sidecar_path(path), len(faces), found, edge_error(before, matched.tight), held_out_error(matched), score
     )
 
 
@@ -144,16 +144,16 @@ def _operating_score(path: Path, photos: Sequence[PhotoRecord]) -> float | None:
     return float(best_score(matches)["score"])
 
 
-def _held_out_error(matched: MatchedFaces) -> float:
+def held_out_error(matched: MatchedFaces) -> float:
     """Return the error of every fourth face found by a table that is fitted to the others."""
     measured = np.unique(matched.face)[::_PART]
     held_out = np.isin(matched.face, measured)
     table = fit_calibration(matched.at(np.flatnonzero(~held_out)))
     others = matched.at(np.flatnonzero(held_out))
-    return _error(calibrated(others.own.boxes, calibration_points(others.own), table), others.tight)
+    return edge_error(calibrated(others.own.boxes, calibration_points(others.own), table), others.tight)
 
 
-def _error(boxes: NDArray[np.float64], tight: NDArray[np.float64]) -> float:
+def edge_error(boxes: NDArray[np.float64], tight: NDArray[np.float64]) -> float:
     """Return the root mean square error of edges (n, 4), in parts of the longer sides of the boxes wanted."""
     longer = (tight[:, 2:] - tight[:, :2]).max(axis=1, keepdims=True)
     return float(np.sqrt(np.square((boxes - tight) / longer).mean()))
