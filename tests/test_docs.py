@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from distill.cli.bench import bench
+from distill.cli.calibrate import calibrate
 from distill.cli.check import check
 from distill.cli.dashboard import dashboard
 from distill.cli.data import ACTIONS
@@ -38,6 +39,7 @@ TARGETS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "teacher": (RunConfig, ()),
     "student": (StudentConfig, ()),
     "detector": (DetectorConfig, ()),
+    "calibrate": (calibrate, ("model",)),
     "sweep": (SweepConfig, ()),
     "evaluate": (evaluate, ("model",)),
     "export": (export, ("model",)),

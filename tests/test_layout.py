@@ -45,6 +45,7 @@ TESTED_ELSEWHERE = {
     "bench/runners.py": "tflite/test_split.py",
     "bench/stages.py": "bench/test_run.py",
     "cli/bench.py": "bench/test_run.py",
+    "cli/calibrate.py": "export/test_calibrate_detector.py",
     "cli/dashboard.py": "report/dashboard/test_page.py",
     "cli/data/check.py": "cli/test_data.py",
     "cli/data/label.py": "data/test_label_page.py",

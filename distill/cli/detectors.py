@@ -8,13 +8,27 @@ from pathlib import Path
 
 from distill.detection.detector import DETECTORS, WEIGHTS
 from distill.detection.retinaface.sidecar import is_detector_file
+from distill.detection.third_party.description import is_third_party
 from distill.errors import CheckpointError, ConfigError
 from distill.options.words import explicit_options
 
 
 def names_a_detector(model: Path) -> bool:
     """Return whether a model is a face detector: the name of one, or a file of one in any format."""
-    return str(model) in DETECTORS or is_detector_file(model) or (model.suffix in WEIGHTS and has_weights(model))
+    if str(model) in DETECTORS or is_detector_file(model):
+        return True
+    return has_weights(model) if model.suffix in WEIGHTS else is_third_party(model) and _has_known_layout(model)
+
+
+def _has_known_layout(model: Path) -> bool:
+    """Return whether a file without a description has the outputs of a known detector."""
+    from distill.detection.third_party.net import ThirdPartyNet
+
+    try:
+        ThirdPartyNet(model)
+    except (CheckpointError, ConfigError):
+        return False
+    return True
 
 
 def has_weights(path: Path) -> bool:

@@ -43,8 +43,8 @@ def evaluate(
         model: the file; `facemesh` for the network of MediaPipe; retinaface, blazeface or a file of a face detector.
         data: the faces; the official test faces of the data set by default.
         boxes: source of the face boxes: gt (annotation), dataset (come with the data) or detector (run now).
-        detector: with `boxes detector`, retinaface, retinaface_int8, blazeface, or a RetinaFace .tflite or .onnx file.
-        detector_size: longer side of RetinaFace's input, a multiple of 32; by default that of its file.
+        detector: with `boxes detector`, retinaface, retinaface_int8, blazeface, or a .tflite or .onnx file.
+        detector_size: longer side of the detector's input, a multiple of 32; by default that of its file.
         photos: of a detector, photos with boxes; by default those that the training of its run held out.
         scheme: measure in this landmark scheme instead of the model's.
         flip_tta: average with the prediction for the mirrored image.

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.cli.detectors import names_a_detector, require_options
+from distill.detection.third_party.description import is_third_party
 
 # Options of an evaluation that a detector has.
 _OPTIONS = ("config", "detector_size", "json", "limit", "log", "model", "photos", "plugin")
@@ -20,7 +21,8 @@ def evaluate_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
         ConfigError: one that an evaluation of a detector does not have.
     """
     model: Path = values["model"]
-    if not names_a_detector(model):
+    # Outputs of no known layout are an error where photos say that a detector is meant.
+    if not (names_a_detector(model) or (values["photos"] and is_third_party(model))):
         return None
     require_options(argv, _OPTIONS, "evaluation")
     from rich import print as show

@@ -20,6 +20,7 @@ COMMANDS = {
     "teacher": "train a heatmap teacher on annotated faces",
     "student": "train a small student, with or without a teacher",
     "detector": "train a face detector on photos with boxes",
+    "calibrate": "fit the boxes of a face detector's file to landmarks",
     "sweep": "search for the options of a training, many trials, several at a time",
     "evaluate": "NME, FR, AUC of a checkpoint, ONNX or TFLite file on annotated faces",
     "bench": "time models interleaved in one run: latency, MACs, memory, energy, score",

@@ -44,8 +44,8 @@ def predict(
         jsonl: write them here as JSON Lines, one photo or frame a line, while it runs.
         csv: write them here as CSV, one face a row.
         draw: folder for copies of the photos (PNG) and videos (MP4) with the faces drawn in.
-        detector: retinaface, retinaface_int8 (faster in LiteRT), blazeface, or a RetinaFace file with its .json.
-        detector_size: longer side of RetinaFace's input, a multiple of 32 [320]; 640 finds smaller faces, 3 x slower.
+        detector: retinaface, retinaface_int8 (faster in LiteRT), blazeface, or a file, also of another project.
+        detector_size: longer side of the detector's input, a multiple of 32 [320]; 640 finds smaller faces, 3 x slower.
         min_score: faces the detector is less certain of are left out, in [0, 1]; by default chosen for each detector.
         min_confidence: faces on which the landmarks are less certain are marked as not placed, in [0, 1].
         max_frames: stop a video or camera after this many frames.

@@ -1,13 +1,17 @@
-"""Face detectors by name: a photo -> faces with box, score and (RetinaFace) five points.
+"""Face detectors by name or file: a photo -> faces with box, score and, of most detectors, five points.
 
-Boxes of both detectors are calibrated to the training convention, the tight box of the 68 points.
+Boxes are calibrated to the training convention, the tight box of the 68 points.
 """
 
+import logging
 from pathlib import Path
 
 from distill.detection.blazeface import BlazeFaceDetector
+from distill.detection.boxes import Suppression
 from distill.detection.detection import Detection, Detector
-from distill.detection.retinaface.detector import RetinaFaceDetector, Suppression
+from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.third_party.description import is_third_party
+from distill.detection.third_party.detector import ThirdPartyDetector
 from distill.errors import ConfigError, suggest
 from distill.images import AnyPhoto, whole_photo
 from distill.pretrained.registry import DEFAULT_DETECTOR
@@ -24,6 +28,7 @@ __all__ = [
     "open_detector",
 ]
 
+_LOG = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent / "models"
 # The int8 file is faster in LiteRT alone: older runtimes compute it without XNNPACK (results/studies/int8_files.json).
 _FILES = {"retinaface": "retinaface_035_fp16.tflite", "retinaface_int8": "retinaface_035_int8.tflite"}
@@ -49,11 +54,12 @@ def open_detector(
 
     Args:
         detector: `retinaface`, `retinaface_int8` (in 8 bits), `blazeface`, a RetinaFace file (.tflite, .onnx) with its
-            description (.json), or a folder with BlazeFace's files.
+            description (.json), a file of another project (see `third_party.layouts`), or a folder with BlazeFace's
+            files.
         threads: threads of every network.
         min_score: faces below are left out; by default what was chosen for the detector.
-        size: RetinaFace's longest input side in pixels, a multiple of 32; by default that of the file.
-        suppression: of overlapping boxes by RetinaFace, see `RetinaFaceDetector`.
+        size: longest side of the input in pixels, a multiple of 32; by default that of the file.
+        suppression: of overlapping boxes, see `RetinaFaceDetector`; BlazeFace averages them.
 
     Raises:
         CheckpointError: a missing or broken file.
@@ -70,6 +76,8 @@ def open_detector(
         return BlazeFaceDetector(folder, threads, BLAZEFACE_SCORE if min_score is None else min_score)
     if str(detector) in _FILES:
         return RetinaFaceDetector(bundled_detector(str(detector)), size, threads, min_score, suppression)
+    if is_third_party(detector):
+        return ThirdPartyDetector(detector, size, threads, min_score, suppression)
     if Path(detector).suffix in (".tflite", ".onnx"):
         return RetinaFaceDetector(detector, size, threads, min_score, suppression)
     raise ConfigError(f"unknown detector '{detector}': {suggest(str(detector), list(DETECTORS))}, or a .tflite file")
@@ -88,6 +96,11 @@ class FaceDetector:
     ) -> None:
         self.name = str(detector)
         self._find = open_detector(detector, threads, min_score, size, suppression)
+        if isinstance(self._find, ThirdPartyDetector) and self._find.spec.table is None:
+            _LOG.warning(
+                "%s: %s boxes are taken for those of WIDER FACE, and crops leave out the forehead; fit them to "
+                "landmarks with `distill calibrate`", Path(detector).name, self._find.layout.name,
+            )  # fmt: skip
 
     def __call__(self, photo: AnyPhoto) -> list[Detection]:
         """Find the faces of a photo (h, w, 3) uint8 RGB, best first; an empty list when there is none.

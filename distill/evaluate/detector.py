@@ -18,6 +18,7 @@ from distill.detection.blazeface import BlazeFaceDetector
 from distill.detection.detector import BLAZEFACE_SCORE, DETECTORS, WEIGHTS, bundled_detector, open_detector
 from distill.detection.metrics import iou_matrix, match_photo
 from distill.detection.retinaface.detector import MapDetector
+from distill.detection.third_party.detector import ThirdPartyDetector
 from distill.detection.wider_evaluation import DIFFICULTIES, WiderPhoto, official_average_precision
 from distill.errors import ConfigError
 from distill.evaluate.detector_result import IOU, LOWEST, DetectorEvaluation, DetectorProtocol
@@ -26,6 +27,8 @@ from distill.export.detector_checkpoint import describe_unmeasured
 from distill.files import sha256
 from distill.images import Photo, read_image
 from distill.models.detector_checkpoint import load_detector
+
+AnyDetector = MapDetector | ThirdPartyDetector | BlazeFaceDetector
 
 
 class Found(NamedTuple):
@@ -53,14 +56,15 @@ def evaluate_detector(
     """Measure a detector on photos with boxes.
 
     RetinaFace is measured by its own boxes, which follow the convention of the boxes it was trained on; those that a
-    prediction uses are tight around the 68 landmarks. BlazeFace has calibrated boxes only.
+    prediction uses are tight around the 68 landmarks. So are files of other projects. BlazeFace has calibrated boxes
+    only.
 
     Args:
-        model: `retinaface`, `retinaface_int8`, `blazeface`, or a RetinaFace file: .tflite or .onnx with its .json,
-            .ckpt or .safetensors.
+        model: `retinaface`, `retinaface_int8`, `blazeface`, a RetinaFace file (.tflite or .onnx with its .json, .ckpt
+            or .safetensors), or a .tflite or .onnx file of another project.
         photos: what to measure on; of a set with `hold_out` only the photos that it holds out. By default those that
             the training of this run held out.
-        size: RetinaFace's longest input side in pixels, a multiple of 32; by default that of the file.
+        size: longest side of the input in pixels, a multiple of 32; by default that of the file.
         limit: at most this many photos, evenly spread.
         progress: show a bar on standard error.
 
@@ -75,7 +79,7 @@ def evaluate_detector(
     detector, text = _opened(model, size), f"Measuring {len(records)} photos"
     shown = track(records, description=text, console=Console(stderr=True), disable=not progress)
     found = [_find(detector, read_image(record.image)) for record in shown]
-    operating = detector.spec.min_score if isinstance(detector, MapDetector) else BLAZEFACE_SCORE
+    operating = BLAZEFACE_SCORE if isinstance(detector, BlazeFaceDetector) else detector.operating_score
     matches = tuple(
         match_photo(faces.boxes, faces.scores, record.boxes, record.ignored, IOU)
         for record, faces in zip(records, found, strict=True)
@@ -121,31 +125,32 @@ def _spread(photos: list[PhotoRecord], limit: int | None) -> list[PhotoRecord]:
     return [photos[int(index)] for index in indices]
 
 
-def _opened(model: str | Path, size: int | None) -> MapDetector | BlazeFaceDetector:
+def _opened(model: str | Path, size: int | None) -> AnyDetector:
     """Open a detector that returns everything down to the lowest score; weights run in PyTorch."""
     if Path(model).suffix in WEIGHTS:
         net, spec = load_detector(model)
         described = describe_unmeasured(spec.anchors, photos_of_run(Path(model)))
         return MapDetector(TorchMaps(net), described, size, LOWEST)
     detector = open_detector(model, min_score=LOWEST, size=size)
-    assert isinstance(detector, MapDetector | BlazeFaceDetector)
+    assert isinstance(detector, AnyDetector)
     return detector
 
 
-def _find(detector: MapDetector | BlazeFaceDetector, photo: Photo) -> Found:
-    if isinstance(detector, MapDetector):
-        return Found(*detector.find(photo))
+def _find(detector: AnyDetector, photo: Photo) -> Found:
+    if not isinstance(detector, BlazeFaceDetector):
+        found = detector.find(photo)
+        return Found(found.boxes, found.scores, found.points if found.points.shape[1] else None)
     faces = detector(photo)
     return Found(np.array([face.box for face in faces]).reshape(-1, 4), np.array([face.score for face in faces]), None)
 
 
 def _protocol(
-    detector: MapDetector | BlazeFaceDetector,
+    detector: AnyDetector,
     model: str | Path,
     sets: Sequence[PhotoSetConfig],
     records: Sequence[PhotoRecord],
 ) -> DetectorProtocol:
-    size = detector.size if isinstance(detector, MapDetector) else None
+    size = None if isinstance(detector, BlazeFaceDetector) else detector.size
     path = bundled_detector(str(model)) if size is not None and str(model) in DETECTORS else Path(model)
     return DetectorProtocol(
         sets=tuple(str(given.labels) for given in sets),

@@ -1,7 +1,8 @@
-"""Calibration of a detector file: operating score on held-out photos, and its boxes against those of landmarks."""
+"""Calibration of a detector: operating score on photos with boxes, and its boxes against those of landmarks."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 from distill.data.records import FaceRecord
 from distill.detection.metrics import PhotoMatch
 from distill.detection.retinaface.box_calibration import fit_table
-from distill.detection.retinaface.decode_maps import Candidates
-from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.retinaface.decode_maps import Candidates, concatenate
+from distill.detection.third_party.detector import calibration_points
 from distill.images import Photo, read_image
 
 # A face of 300-W then has about 230, 80 and 35 px.
 SCALES = (1.0, 0.35, 0.15)
 _DECIMALS = 5
+MATCHED_SCORE = 0.3  # faces from which on a calibration is fitted
 
 
 def at_scales(face: FaceRecord) -> Iterator[tuple[Photo, NDArray[np.float64]]]:
@@ -36,25 +38,46 @@ def nearest(found: Candidates, box: NDArray[np.float64]) -> int | None:
     return index if distance[index] < (box[2:] - box[:2]).max() / 2 else None
 
 
-def fit_calibration(detector: RetinaFaceDetector, faces: Sequence[FaceRecord]) -> NDArray[np.float64] | None:
-    """Return the table from a detector's boxes to the tight boxes of landmarks; None where it finds none of the faces.
+class MatchedFaces(NamedTuple):
+    """Faces that a detector found, each at several scales.
+
+    Attributes:
+        own: with the boxes of the network.
+        tight: (n, 4), boxes of the landmarks.
+        face: (n,), index of the annotated face.
+    """
+
+    own: Candidates
+    tight: NDArray[np.float64]
+    face: NDArray[np.intp]
+
+    def at(self, indices: NDArray[np.intp]) -> "MatchedFaces":
+        """Return those of these indices."""
+        return MatchedFaces(self.own.at(indices), self.tight[indices], self.face[indices])
+
+
+def match_faces(find: Callable[[Photo], Candidates], faces: Sequence[FaceRecord]) -> MatchedFaces | None:
+    """Find annotated faces at all `SCALES`; None where none is found.
 
     Args:
-        detector: without a calibration.
+        find: photo -> faces with the boxes of the network.
         faces: training faces whose points include the jaw.
     """
-    boxes, points, tight = [], [], []
-    for face in faces:
+    own, tight, indices = list[Candidates](), list[NDArray[np.float64]](), list[int]()
+    for number, face in enumerate(faces):
         for photo, wanted in at_scales(face):
-            found = detector.precise(photo)
+            found = find(photo)
             index = nearest(found, wanted)
             if index is not None:
-                boxes.append(found.boxes[index])
-                points.append(found.points[index])
+                own.append(found.at(np.array([index])))
                 tight.append(wanted)
-    if not boxes:
-        return None
-    return np.round(fit_table(np.array(boxes), np.array(points), np.array(tight)), _DECIMALS)
+                indices.append(number)
+    return MatchedFaces(concatenate(own), np.array(tight), np.array(indices)) if own else None
+
+
+def fit_calibration(matched: MatchedFaces) -> NDArray[np.float64]:
+    """Return the table (12, 4) from a detector's boxes to the tight boxes of landmarks."""
+    return np.round(fit_table(matched.own.boxes, calibration_points(matched.own), matched.tight), _DECIMALS)
 
 
 def best_score(found: Sequence[PhotoMatch]) -> Mapping[str, float]:

@@ -27,7 +27,7 @@ from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detecto
 from distill.errors import ExportError
 from distill.export.config import Lane
 from distill.export.detector import box_parity, export_detector
-from distill.export.detector_calibration import best_score, fit_calibration
+from distill.export.detector_calibration import MATCHED_SCORE, best_score, fit_calibration, match_faces
 from distill.files import write_bytes
 from distill.images import Photo, read_image
 from distill.metrics.detection import match_photos
@@ -178,7 +178,8 @@ def describe(
 ) -> DetectorFile:
     """Choose the score of a file and calibrate its boxes, write its description, and return what was measured."""
     write_detector_sidecar(file.path, spec)
-    table = fit_calibration(RetinaFaceDetector(file.path, min_score=0.3), jaws) if jaws else None
+    matched = match_faces(RetinaFaceDetector(file.path, min_score=MATCHED_SCORE).precise, jaws) if jaws else None
+    table = None if matched is None else fit_calibration(matched)
     if photos:
         find = RetinaFaceDetector(file.path, min_score=_LOWEST).own_boxes
         found = match_photos(photos, find, (_IOU,))[_IOU]

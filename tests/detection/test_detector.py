@@ -1,6 +1,7 @@
 """Detectors by name."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from distill.detection.blazeface import BlazeFaceDetector
 from distill.detection.detector import DETECTORS, FaceDetector, bundled_detector, open_detector
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import read_detector_sidecar
+from distill.detection.third_party.description import ThirdPartySpec, write_third_party_spec
 from distill.errors import CheckpointError, ConfigError
+from tests.support.third_party_files import white_cell, write_yunet
 
 
 def test_names_and_files() -> None:
@@ -50,3 +53,15 @@ def test_what_is_refused() -> None:
         open_detector("blazeface", min_score=-1)
     with pytest.raises(CheckpointError, match="no such detector file"):
         open_detector("missing.tflite")
+
+
+def test_files_of_other_projects(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a calibration a warning says how crops are made."""
+    path = write_yunet(tmp_path / "yunet.onnx")
+    detector = FaceDetector(path)
+    assert "yunet.onnx: YuNet boxes are taken for those of WIDER FACE" in caplog.text
+    assert len(detector(white_cell(64, 64, 2, 3))) == 1
+    caplog.clear()
+    write_third_party_spec(path, ThirdPartySpec(to_box=((1.0, 1.0, 0.0, 0.0), *((0.0,) * 4,) * 11)))
+    FaceDetector(path)
+    assert caplog.text == ""

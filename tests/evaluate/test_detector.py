@@ -23,6 +23,7 @@ from distill.evaluate.detector import evaluate_detector
 from distill.training.config import LogConfig
 from distill.training.detector_config import DetectorConfig
 from distill.training.loggers.csv import plain_config
+from tests.support.third_party_files import write_net, write_scrfd
 from tests.support.wider_files import cells
 
 ROOT = Path(__file__).parents[2]
@@ -153,3 +154,18 @@ def test_photos_that_cannot_be_measured_are_refused(photos: PhotoSetConfig) -> N
         evaluate_detector("retinaface", [PhotoSetConfig(photos.labels, photos.images, hold_out=99)], progress=False)
     with pytest.raises(ConfigError, match="repeat has no effect"):
         evaluate_detector("retinaface", [PhotoSetConfig(photos.labels, photos.images, repeat=2)], progress=False)
+
+
+def test_a_file_of_another_project(photos: PhotoSetConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is recognised without a description; outputs of no known layout are named where photos are given."""
+    model = write_scrfd(tmp_path / "scrfd.onnx")
+    assert names_a_detector(model)
+    found = evaluate_detector(model, [photos], size=160, limit=2, progress=False)
+    assert (found.protocol.size, found.protocol.boxes, found.score) == (160, "own", 0.5)
+    assert found.protocol.model_sha256
+    other = write_net(tmp_path / "other.onnx", {"score": None}, 64)
+    assert not names_a_detector(other)
+    assert main(["evaluate", str(other), *typed(photos)]) == 2
+    error = capsys.readouterr().err
+    assert "other.onnx: no known detector: input 1x3x64x64, outputs score_8 1x64x1" in error
+    assert error.count("\n") == 1

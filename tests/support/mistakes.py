@@ -148,6 +148,12 @@ MISTAKES = (
     ),
     Mistake("Model files", "a runtime that was never released", "check student.tflite --runtime 2.99", ("2.99",)),
     Mistake("Model files", "a model without its sidecar", "predict photo.jpg --model alone.tflite", ("alone.json",)),
+    Mistake(
+        "Model files",
+        "a file that is no detector of a known kind",
+        "predict photo.jpg --detector alone.tflite",
+        ("alone.tflite", "outputs", "YuNet", "SCRFD", "UltraFace"),
+    ),
     Mistake("Model files", "export of an exported file", "export student.tflite", ("student.tflite",)),
     Mistake(
         "Model files",

@@ -11,15 +11,11 @@ from distill.data.photos.config import PasteSetConfig
 from distill.data.photos.paste import PasteFace
 from distill.data.readers import parse_subsets, read_annotated
 from distill.data.records import FaceRecord
+from distill.detection.boxes import FOREHEAD
 from distill.errors import AnnotationError
 from distill.geometry import box_of_points
 from distill.images import read_image
 
-# WIDER FACE's boxes reach up to the forehead, the points to the brows only. Measured on 28 faces of WFLW's test lists
-# whose photos are in WIDER val: relative to the tight box of the points the edges are 0.01 of its width (left), -0.31
-# of its height (top), 0.00 (right) and -0.01 (bottom) away, median, with a deviation between faces of 0.06, 0.14, 0.05
-# and 0.04.
-FOREHEAD = 0.31
 # Schemes whose points include the jaw, so that their tight box is the face up to the brows.
 WITH_JAW = ("ibug68", "faces70", "wflw98")
 # Points that a file only numbers.

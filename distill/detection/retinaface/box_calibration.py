@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# 1, the width, and x and y of five points.
-N_FEATURES = 12
+N_POINTS = 5
+# 1, the width, and x and y of the points.
+N_FEATURES = 2 + 2 * N_POINTS
 _MIRRORED_POINTS = [1, 0, 2, 4, 3]
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.boxes import group, soft_nms, tile_windows
+from distill.detection.boxes import INSIDE_TILED, Suppression, group, photo_tiles, soft_nms
 from distill.detection.detection import Detection
 from distill.detection.retinaface.box_calibration import calibrated
 from distill.detection.retinaface.decode_maps import Candidates, candidates_of, concatenate
@@ -21,22 +21,14 @@ from distill.geometry import Box
 from distill.images import AnyPhoto, Photo, coarse_level
 from distill.images.scaled import Level
 
-# Photos with an aspect ratio above this, or a longer side above this many inputs, are searched in tiles as well.
-_WIDE = 2.0
-_LARGE = 4.0
-# Faces up to this part of a tile are whole in one of them; larger ones are found in the whole photo.
-_SHARED = 1 / 3
 # Side of the input that shows faces which fill the photo, and the largest face in pixels that the large input shows as
 # training images do.
 _SMALL_VIEW = 160
 _LARGEST = 224
 _ENLARGE = 2.0
 IOU = 0.4
-# A box that lies in a better one by this part is that of a face cut off by a tile.
-_INSIDE = 0.6
 
 Window = tuple[int, int, int, int]
-Suppression = Literal["hard", "soft"]
 
 
 class MapDetector:
@@ -74,6 +66,7 @@ class MapDetector:
         """
         self.spec = spec
         self.size = spec.size if size is None else size
+        self.operating_score = spec.min_score
         self.min_score = spec.min_score if min_score is None else min_score
         if spec.decoded and self.size != spec.size:
             raise ConfigError(f"this detector file has a fixed input of {spec.size} px: leave --detector_size out")
@@ -123,7 +116,7 @@ class MapDetector:
         parts = [self._view(level, window, size) for window, size in views]
         if self.may_hide_a_large_face(views[0], parts[0]):
             parts.append(self._view(level, views[0][0], _SMALL_VIEW))
-        return concatenate(parts), _INSIDE if len(views) > 1 else 1.0
+        return concatenate(parts), INSIDE_TILED if len(views) > 1 else 1.0
 
     def views(self, width: int, height: int) -> list[tuple[Window, int]]:
         """Return the windows of a photo, the whole of it first, with the longer side of the input that shows each."""
@@ -138,9 +131,7 @@ class MapDetector:
 
     def tiles(self, width: int, height: int) -> Iterator[Window]:
         """Yield (left, top, right, bottom) of the tiles of a photo; none where the whole photo is enough."""
-        longer, shorter = max(width, height), min(width, height)
-        if longer > _WIDE * shorter or longer > _LARGE * self.size:
-            yield from tile_windows(width, height, max(1, min(shorter, longer // 2)), _SHARED)
+        yield from photo_tiles(width, height, self.size)
 
     def input_size(self, window: Window) -> int:
         """Return the longer side of the input for a part of a photo, a multiple of 32."""

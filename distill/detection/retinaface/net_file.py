@@ -45,7 +45,7 @@ class NetFile:
         if self._path.suffix == ".tflite":
             self._unsized: TFLiteNet | None = TFLiteNet(path, threads)
         else:
-            self._session = _onnx_session(self._path, threads)
+            self._session = onnx_session(self._path, threads)
 
     def __call__(self, image: Photo) -> Maps:
         image = image if self._side is None else filled(image, self._side, self._side)
@@ -69,7 +69,8 @@ class NetFile:
         return net
 
 
-def _onnx_session(path: Path, threads: int) -> Any:
+def onnx_session(path: Path, threads: int) -> Any:
+    """Return an ONNX Runtime session of a detector file; errors are those of `NetFile`."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such detector file")
     try:

@@ -19,6 +19,8 @@ _FORMAT = "distill-detector/1"
 # boxes for maps.
 _DECODED_FORMAT = "distill-detector/2"
 _FORMATS = (_FORMAT, _DECODED_FORMAT)
+# Of files that another project trained, see `detection.third_party`.
+THIRD_PARTY_FORMAT = "distill-detector/3"
 # Every part of a photo that `RetinaFaceDetector` looks at fits into a fixed input of this side.
 _LEAST_DECODED = 160
 
@@ -81,10 +83,15 @@ def write_detector_sidecar(model: str | Path, spec: DetectorFileSpec) -> None:
 
 def is_detector_file(model: str | Path) -> bool:
     """Return whether the description beside a file says that it is a detector; one that cannot be read says nothing."""
+    return description_format(model) in (*_FORMATS, THIRD_PARTY_FORMAT)
+
+
+def description_format(model: str | Path) -> str | None:
+    """Return the format that the description beside a file states; None where it cannot be read."""
     try:
-        return bool(json.loads(sidecar_path(model).read_text())["format"] in _FORMATS)
+        return str(json.loads(sidecar_path(model).read_text())["format"])
     except (OSError, ValueError, LookupError, TypeError):
-        return False
+        return None
 
 
 def read_detector_sidecar(model: str | Path) -> DetectorFileSpec:
