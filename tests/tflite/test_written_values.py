@@ -7,7 +7,7 @@ from distill.tflite.written_values import drop_written_values
 from tests.support.single_op_cases import constant_output_models
 
 
-def test_results_lose_their_values_and_constants_keep_theirs() -> None:
+def test_results_have_no_values_and_constants_keep_them() -> None:
     for content in constant_output_models().values():
         before, after = read_model(content), read_model(drop_written_values(content))
         assert any(tensor.buffer for node in before.operators for tensor in node.outputs)
