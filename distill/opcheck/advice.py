@@ -26,16 +26,16 @@ def _table() -> dict[tuple[str, str], Advice]:
         return {(row["op"], row["version"]): Advice(row["why"], row["change"]) for row in csv.DictReader(file)}
 
 
-def advise(op: str, version: int, by_type: bool = False) -> Advice:
+def advise(op: str, version: int, verdict: str = "") -> Advice:
     """Return the advice on an operator in a version.
 
     Args:
-        by_type: it is refused for its element types or rank, not for its version.
+        verdict: of `OpRow`; with `type` or `constant` it is not refused for its version.
     """
     group = op.partition("_")[0] if op.startswith("STABLEHLO") else op
     if op.startswith("CUSTOM:"):
         group = "FLEX" if op.startswith("CUSTOM:Flex") else "CUSTOM"
     table = _table()
-    if by_type:
-        return table["TYPES", "*"]
+    if verdict in ("type", "constant"):
+        return table["TYPES" if verdict == "type" else "CONSTANT", "*"]
     return table.get((op, str(version))) or table.get((group, "*")) or table["*", "*"]

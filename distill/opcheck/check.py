@@ -33,8 +33,9 @@ class OpRow:
         since: first TensorFlow Lite release that takes it, or None when unknown.
         litert: first LiteRT release that takes it, or None when none known does.
         source: of that knowledge: a table of TensorFlow, or measured loads.
-        verdict: `ok`, `too new`, `unknown` (version not in the table), `custom` (not part of any runtime, Flex too) or
-            `type` (the operator is there but does not take these types or this rank).
+        verdict: `ok`, `too new`, `unknown` (version not in the table), `custom` (not part of any runtime, Flex too),
+            `type` (the operator is there but does not take these types or this rank) or `constant` (it writes into
+            stored values).
         why: what in a network leads to this operator.
         change: what to change in it.
         per_channel: some weights have one scale per channel.
@@ -68,6 +69,7 @@ class OpRow:
             "custom": f"{label} is not a builtin operator: no plain runtime has it",
             "type": f"{label} of {' and '.join(self.dtypes)}, rank {self.max_rank}, needs {self._needed} "
             f"({self.count} nodes)",
+            "constant": f"{label} writes into stored values, which needs {self._needed} ({self.count} nodes)",
         }[self.verdict]
 
     @property
@@ -208,9 +210,10 @@ def _row(op: str, version: int, members: Sequence[tuple[Operator, str | None]], 
                 _oldest([by_version.litert, by_type.litert]),
                 by_type.source,
             )
-            verdict = "type" if verdict == "ok" and not _has(target, by_type) else verdict
+            if verdict == "ok" and not _has(target, by_type):
+                verdict = "constant" if nodes[0].outputs and nodes[0].outputs[0].buffer is not None else "type"
     tensors = [tensor for node in nodes for tensor in node.tensors]
-    advice = advise(op, version, verdict == "type")
+    advice = advise(op, version, verdict)
     is_modules = all(module is not None for _, module in members)
     made_by = [module or "the top level" if is_modules else _label(node) for node, module in members]
     return OpRow(

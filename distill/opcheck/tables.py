@@ -28,6 +28,10 @@ _BROADCASTING = {
 }  # fmt: skip
 
 
+# A node that writes into stored values. One row of op_types.csv, with `*` as operator and types, holds for all others.
+CONSTANT_OUTPUT = "constant output"
+
+
 @dataclass(frozen=True)
 class Since:
     """First releases that have something, and how that is known.
@@ -47,7 +51,8 @@ class Kind:
 
     Attributes:
         types: of its data; `DATA/WEIGHTS` where it has weights, `FIRST/SECOND` where two operands differ.
-        case: `broadcast` when operands differ along neighbouring axes, `broadcast apart` along others too.
+        case: `broadcast` when operands differ along neighbouring axes, `broadcast apart` along others too, and
+            `constant output` where the node writes into stored values; types and rank are then those of its output.
     """
 
     types: str
@@ -83,6 +88,8 @@ def type_table() -> dict[tuple[str, Kind], Since]:
 def kind_of(node: Operator) -> Kind | None:
     """Return what the table may list an operator under, or None when it is not of a kind that was measured."""
     inputs = node.present_inputs
+    if node.outputs and node.outputs[0].buffer is not None:
+        return Kind(node.outputs[0].dtype, len(node.outputs[0].shape), CONSTANT_OUTPUT)
     if node.op in _BROADCASTING and len(inputs) != 2:
         return None
     indices = _WEIGHTED.get(node.op) or (_DATA.get(node.op, 0),)
@@ -110,4 +117,7 @@ def _broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> str:
 def limit_of(node: Operator) -> Since | None:
     """Return the first releases that accept a node's types and rank, or None when no limit is known."""
     kind = kind_of(node)
-    return None if kind is None else type_table().get((node.op, kind))
+    if kind is None:
+        return None
+    any_operator = ("*", Kind("*", 0, CONSTANT_OUTPUT)) if kind.case == CONSTANT_OUTPUT else (node.op, kind)
+    return type_table().get((node.op, kind)) or type_table().get(any_operator)

@@ -36,7 +36,7 @@ def convert(model: str, modes: Sequence[str], folder: Path) -> dict[tuple[str, i
     net, spec = load_model(CHECKPOINTS / f"{model}.safetensors")
     faces = calibrate_on(spec, CalibrationConfig(faces=16)).crops
     config, confidence = QuantizeConfig().for_network(net), has_confidence(net, spec)
-    files = dict[tuple[str, int], Path]()
+    files: dict[tuple[str, int], Path] = {}
     for batch in BATCHES:
         stem = f"{model}_{batch}"
         onnx = export_onnx(net, spec, folder / f"{stem}.onnx", confidence, batch)

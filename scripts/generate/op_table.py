@@ -22,12 +22,13 @@ from typing import Any
 from rich.progress import track
 
 from distill.files import atomic_path, write_bytes
+from distill.opcheck.tables import CONSTANT_OUTPUT
 from distill.tflite.builder import single_op_model, variable
 from distill.tflite.model import Operator
 from distill.tflite.runtimes import Runtime, RuntimeServer
 from distill.tflite.schema import builtin_operators
 from distill.tflite.serialization import read_model
-from tests.support.single_op_cases import catalogue
+from tests.support.single_op_cases import catalogue, constant_output_models
 
 VERSIONS = range(1, 15)
 # Operators outside the schema that some runtimes know all the same.
@@ -75,6 +76,9 @@ def type_files(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for node, dtype, rank, case in catalogue():
         files[f"{node.op},{dtype},{rank},{case}"] = placed(single_op_model(node), folder / f"t{len(files)}.tflite")
+    for (op, dtype, rank), content in constant_output_models().items():
+        key = f"{op},{dtype},{rank},{CONSTANT_OUTPUT}"
+        files[key] = placed(content, folder / f"t{len(files)}.tflite")
     return files
 
 
@@ -189,7 +193,10 @@ def types_table(entries: list[dict[str, Any]], measured: dict[str, Answers]) -> 
         key = f"{node.op},{dtype},{rank},{case}"
         found = by_family(entries, measured, key, takes, steady_boundary)
         if any(refusing for refusing, _ in found.values()) and is_limit(entries, measured, key):
-            limits.append(limit_row(node, dtype, rank, case, found))
+            limits.append(limit_row(node.op, dtype, rank, case, found))
+    for op, dtype, rank in constant_output_models():
+        found = by_family(entries, measured, f"{op},{dtype},{rank},{CONSTANT_OUTPUT}", takes, steady_boundary)
+        limits.append(limit_row(op, dtype, rank, CONSTANT_OUTPUT, found))
     write_table("op_types.csv", tuple(limits[0]), list(merged(limits)))
 
 
@@ -221,10 +228,10 @@ def runs_plain(answers: Answers, op: str, case: str) -> bool:
     )
 
 
-def limit_row(node: Operator, dtype: str, rank: int, case: str, found: dict[str, Any]) -> dict[str, str]:
+def limit_row(op: str, dtype: str, rank: int, case: str, found: dict[str, Any]) -> dict[str, str]:
     """Return one row of op_types.csv."""
     since = {family: accepting["version"] if accepting else "" for family, (_, accepting) in found.items()}
-    key = {"op": node.op, "types": dtype, "min_rank": str(rank), "max_rank": str(rank), "case": case}
+    key = {"op": op, "types": dtype, "min_rank": str(rank), "max_rank": str(rank), "case": case}
     return {**key, "since": since["tflite"], "litert": since["litert"], "source": sentence(found)}
 
 

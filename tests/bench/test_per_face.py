@@ -20,19 +20,19 @@ def models(tmp_path: Path) -> list[TimedModel]:
 
 
 def test_times_and_ratios_are_divided_by_the_batch(models: list[TimedModel]) -> None:
-    one, four, photo, detector = (
+    single, four, photo, detector = (
         Key("b1", "model", 1), Key("b4", "model", 1), Key("b4", "photo", 1), Key("FaceDetector", "detector", 1),
     )  # fmt: skip
     calls = {
-        one: Timing("", 2, 0.2, 0.01, 1),
+        single: Timing("", 2, 0.2, 0.01, 1),
         four: Timing("", 6, 0.4, 0.02, 3),
         photo: Timing("", 9, 1, 0, 4.5),
         detector: Timing("", 8, 1, 0, 4),
     }
     found = per_face(calls, models, "b1")
-    assert (found[one], found[photo], found[detector]) == (calls[one], calls[photo], calls[detector])
+    assert (found[single], found[photo], found[detector]) == (calls[single], calls[photo], calls[detector])
     assert found[four] == Timing("", 1.5, 0.1, 0.02, 0.75)
-    assert per_face(calls, models, "b4")[one].ratio == 4
+    assert per_face(calls, models, "b4")[single].ratio == 4
     assert per_face(calls, models, "b4")[four].ratio == 3
 
 

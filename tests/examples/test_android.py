@@ -136,9 +136,9 @@ def tracked(video: dict[str, Any]) -> list[list[Face]]:
         return [Detection(Box(*row[:4]), row[4], np.zeros((5, 2), np.float32)) for row in frame["detections"]]
 
     def locate(photo: Any, detections: Sequence[Detection]) -> list[Face]:
-        return [place(*detection[:2]) for detection in detections]
+        return [face_in(*detection[:2]) for detection in detections]
 
-    def place(box: Box, score: float) -> Face:
+    def face_in(box: Box, score: float) -> Face:
         faces = [(np.array(face["landmarks"]), face["confidence"]) for face in frame["faces"]]
         points, share = min(faces, key=lambda face: float(np.hypot(*(face[0].mean(0) - box.centre))))
         points = points + 0.02 * (np.array(box.centre) - points.mean(0))

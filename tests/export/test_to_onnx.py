@@ -40,7 +40,7 @@ def test_one_input_landmarks_with_their_confidence_and_a_sidecar(exported: Expor
     assert read_sidecar(exported.files["onnx"]) == spec
 
 
-def test_a_graph_has_the_batch_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_graph_has_the_requested_batch(tmp_path: Path) -> None:
     net, spec = create_model("efld", "five", image_size=32), ModelSpec("efld", "five", 5, CropSpec(32))
     model = onnx.load(str(export_onnx(net, spec, tmp_path / "net.onnx", batch=3)))
     check_graph(model, spec, 3)

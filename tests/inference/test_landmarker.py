@@ -206,9 +206,9 @@ def test_faces_of_a_photo_are_placed_in_batches_of_the_file(tmp_path: Path, monk
         )
         found.append(landmarker(photo))
         assert called == ([1] * 5 if batch == 1 else [2, 2, 1])
-    for one, two in zip(*found, strict=True):
-        assert one.box == two.box
-        np.testing.assert_allclose(one.landmarks, two.landmarks, atol=1e-3)
+    for single, batched in zip(*found, strict=True):
+        assert single.box == batched.box
+        np.testing.assert_allclose(single.landmarks, batched.landmarks, atol=1e-3)
 
 
 def test_large_jpegs_are_decoded_as_needed_with_the_same_landmarks(tmp_path: Path) -> None:

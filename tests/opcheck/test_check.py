@@ -11,7 +11,10 @@ from distill.opcheck.report import render, render_matrix, sentences
 from distill.opcheck.tables import op_table, type_table
 from distill.tflite.builder import integers, single_op_model, variable
 from distill.tflite.model import Operator
+from distill.tflite.runtimes import Runtime, RuntimeServer, list_runtimes
+from distill.tflite.written_values import drop_written_values
 from tests.support.environments import run_tensorflow
+from tests.support.single_op_cases import constant_output_models
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,7 @@ def test_every_row_says_where_it_is_known_from() -> None:
 
 def test_limits_are_never_older_than_the_operator_s_first_version() -> None:
     oldest = {op: min(version for name, version in op_table() if name == op) for op, _ in op_table()}
-    for op, _ in type_table():
+    for op in {op for op, _ in type_table()} - {"*"}:
         assert (op, oldest[op]) in op_table()
 
 
@@ -102,6 +105,35 @@ def test_axes_count_whatever_version_a_file_declares(tmp_path: Path) -> None:
     assert [row.verdict for row in report.rows] == ["type"]
     assert "TRANSPOSE v1 of FLOAT32 and INT32, rank 6, needs 2.12.0" in report.failures[0]
     assert check_model(path, "2.12.0").passed
+
+
+@pytest.mark.parametrize(("op", "later"), [("GATHER", True), ("*", False)])
+def test_an_operator_that_writes_into_stored_values_is_refused(op: str, later: bool, tmp_path: Path) -> None:
+    """Every operator and version of it is in 2.11; the GATHER is what a squeeze in MobileViT v1 becomes in onnx2tf."""
+    (content,) = (content for (name, _, _), content in constant_output_models().items() if name == op)
+    path = tmp_path / "stored.tflite"
+    path.write_bytes(content)
+    report = check_model(path, "2.11.0")
+    name = "RESHAPE" if op == "*" else op
+    assert [row.op for row in report.rows if row.verdict == "constant"] == [name]
+    (sentence,) = report.explanations
+    assert f"{name} v1 writes into stored values, which needs" in sentence
+    assert "distill export" in sentence
+    assert check_model(path, "2.14.0").passed == check_model(path, "litert").passed == later
+    path.write_bytes(drop_written_values(content))
+    assert check_model(path, "2.11.0").passed
+
+
+@pytest.mark.parametrize("runtime", [each for each in list_runtimes() if each.name != "tensorflow"], ids=str)
+def test_the_rule_about_stored_values_agrees_with_real_loads(runtime: Runtime, tmp_path: Path) -> None:
+    release = f"litert-{runtime.version}" if runtime.name == "litert" else runtime.version
+    with RuntimeServer(runtime) as server:
+        for index, content in enumerate(constant_output_models().values()):
+            path = tmp_path / f"{index}.tflite"
+            path.write_bytes(content)
+            assert (server.load(path) is None) == check_model(path, release).passed
+            path.write_bytes(drop_written_values(content))
+            assert server.load(path) is None
 
 
 def test_types_count_too(tmp_path: Path) -> None:

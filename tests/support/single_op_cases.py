@@ -10,9 +10,10 @@ from functools import partial
 
 import numpy as np
 
-from distill.tflite.builder import constant, integers, variable
+from distill.tflite.builder import constant, integers, single_op_model, variable
 from distill.tflite.flatbuffer import Table
-from distill.tflite.model import Operator, Quantization, Tensor
+from distill.tflite.model import Model, Operator, Quantization, SubGraph, Tensor
+from distill.tflite.serialization import write_model
 
 
 def _shape(rank: int) -> tuple[int, ...]:
@@ -230,6 +231,25 @@ FAMILIES: tuple[tuple[str, _Maker, tuple[str, ...], tuple[int, ...], str], ...] 
     ("FULLY_CONNECTED", _weighted, _PAIRS, (1, 2, 3, 4, 5, 6), ""),
     ("BATCH_MATMUL", _weighted, _PAIRS, (2, 3, 4, 5, 6), ""),
 )  # fmt: skip
+
+
+def constant_output_models() -> dict[tuple[str, str, int], bytes]:
+    """Return files whose operator writes into stored values, by the operator, type and rank of their row in the table.
+
+    `*` stands for any operator. A GATHER from a shape is another case: later runtimes compute it before they run.
+    """
+    tensor, stored = variable("FLOAT32", (2, 3)), constant("FLOAT32", (3, 2))
+    image, shape = Tensor("FLOAT32", (1, 1, 2, 3, 2), "image"), Tensor("INT32", (5,), "shape")
+    kept, result = constant("INT32", (4,), (1, 2, 3, 2)), Tensor("FLOAT32", (1, 2, 3, 2), "result")
+    nodes = [
+        Operator("SHAPE", (image,), (shape,), Table("ShapeOptions", {"out_type": 2})),
+        Operator("GATHER", (shape, integers(1, 2, 3, 4)), (kept,), Table("GatherOptions", {})),
+        Operator("RESHAPE", (image, kept), (result,)),
+    ]
+    return {
+        ("*", "*", 0): single_op_model(Operator("RESHAPE", (tensor, integers(3, 2)), (stored,))),
+        ("GATHER", "INT32", 1): write_model(Model([SubGraph([image], [result], nodes)])),
+    }
 
 
 def catalogue() -> list[tuple[Operator, str, int, str]]:

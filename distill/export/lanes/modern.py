@@ -21,6 +21,7 @@ from distill.tflite.scalar_axes import scalar_axes
 from distill.tflite.serialization import read_model, write_model
 from distill.tflite.subprocesses import ONNX2TF, run_converter
 from distill.tflite.weight_quantization import half_weights, quantize_weights
+from distill.tflite.written_values import drop_written_values
 
 _FLOAT_FILE = "model_float32.tflite"
 _WORKER = Path(__file__).with_name("modern_worker.py")
@@ -56,7 +57,8 @@ def run_onnx2tf(job: Job, python: str) -> Path:
     made = job.folder / "out" / _FLOAT_FILE
     if not made.is_file():
         raise ExportError(f"onnx2tf reported success but made no {_FLOAT_FILE}; try --lane classic")
-    made.write_bytes(fuse_relu(restore_bounds(made.read_bytes(), small_bounds(graph))))
+    content = restore_bounds(drop_written_values(made.read_bytes()), small_bounds(graph))
+    made.write_bytes(fuse_relu(content))
     return made
 
 
