@@ -35,6 +35,8 @@ DRAW = """
 class FixedNet:
     """A backend that returns the same outputs for every crop."""
 
+    batch = 1
+
     def __init__(self, points: np.ndarray, confidence: np.ndarray | None) -> None:
         self.points, self.confidence = points, confidence
 
