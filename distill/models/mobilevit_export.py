@@ -1,9 +1,9 @@
 """Export form of any MobileViT of timm, v1 and v2, with tensors of at most four axes.
 
 timm's attention of MobileViT v1 (arXiv 2110.02178) splits queries, keys and values through tensors of five axes:
-onnx2tf stores the shape of a squeeze, which tflite-runtime 2.11 crashed on. Its v2 block unfolds patches through a 6-D transpose, which that runtime refuses. The
-rewritten block of v1 unfolds its map channel-last by two transposes of four axes and projects queries, keys and values
-apart; the block of v2 is in `mobilevit_v2_export.py`.
+onnx2tf stores the shape of a squeeze, which tflite-runtime 2.11 crashed on. Its v2 block unfolds patches through a 6-D
+transpose, which that runtime refuses. The rewritten block of v1 unfolds its map channel-last by two transposes of four
+axes and projects queries, keys and values apart; the block of v2 is in `mobilevit_v2_export.py`.
 
 The rows that v1 attends to stay three-dimensional: onnx2tf takes a 4-D intermediate whose axes are equally long for a
 channel-first map and permutes it.

@@ -17,7 +17,7 @@ class Halves:
     """Two TFLite files, of which the second takes the heatmaps as input.
 
     Attributes:
-        maps: shape of the heatmaps, (1, h, w, k) as a rule.
+        maps: shape of the heatmaps, (b, h, w, k) as a rule.
     """
 
     net: bytes
@@ -29,7 +29,7 @@ def split_decode(model: Model) -> Halves | None:
     """Split a model where its heatmaps are complete; None if it has no such tensor, as a regression of points.
 
     The split is at the earliest operator after which the output depends on one computed tensor only, if that tensor
-    has an axis for the k points of the output (1, k, 2), several values for each, and no convolution and no dense layer
+    has an axis for the k points of the output (b, k, 2), several values for each, and no convolution and no dense layer
     with more than 3 values a point comes after it. A confidence beside the points is left out.
     """
     if len(model.main.inputs) != 1 or not model.main.outputs:
@@ -40,10 +40,12 @@ def split_decode(model: Model) -> Halves | None:
         return None
     graph = SubGraph(model.main.inputs, [landmarks], needed_operators(model.main.operators, [landmarks]))
     constants = _constants(graph)
-    last = max((index for index, node in enumerate(graph.operators) if _is_network(node, shape[1])), default=-1)
+    last = max(
+        (index for index, node in enumerate(graph.operators) if _is_network(node, shape[0] * shape[1])), default=-1
+    )
     for index in range(max(last, 0), len(graph.operators) - 1):
         alive = _alive_after(graph, index, constants)
-        if len(alive) == 1 and _are_maps(next(iter(alive)).shape, shape[1]):
+        if len(alive) == 1 and _are_maps(next(iter(alive)).shape, shape[0], shape[1]):
             maps = alive.pop()
             net = _part(graph.operators[: index + 1], graph.inputs, maps)
             decode = _part(_needed(graph, index + 1, constants), [maps], graph.outputs[0])
@@ -61,14 +63,14 @@ def _constants(graph: SubGraph) -> set[Tensor]:
 
 
 def _is_network(node: Operator, points: int) -> bool:
-    """Whether an operator belongs before the heatmaps."""
+    """Whether an operator belongs before the heatmaps; `points` are those of all images of a batch."""
     if node.op == "FULLY_CONNECTED":
         return prod(node.outputs[0].shape) > 3 * points
     return node.op in LAYERS
 
 
-def _are_maps(shape: Shape, points: int) -> bool:
-    return points in shape[1:] and prod(shape) // points > 3
+def _are_maps(shape: Shape, batch: int, points: int) -> bool:
+    return points in shape[1:] and prod(shape) // (batch * points) > 3
 
 
 def _alive_after(graph: SubGraph, index: int, constants: set[Tensor]) -> set[Tensor]:

@@ -49,4 +49,5 @@ def test_a_run_states_the_faces_and_the_time_of_a_call(tmp_path: Path) -> None:
     assert [model["batch"] for model in content["models"]] == [1, 4]
     rows = [row for row in content["times"] if row["part"] == "model"]
     assert [row["call_ms"] / row["median_ms"] for row in rows] == pytest.approx([1, 4])
+    assert {row["part"] for row in content["times"]} == {"model", "peak"}  # points of a batch are no heatmaps
     assert "divided by its faces" in content["settings"]["inside"]

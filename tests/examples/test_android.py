@@ -88,10 +88,10 @@ def recorded(name: str, photo: np.ndarray, folder: Path) -> tuple[dict[str, Any]
         crops.add(np.rint(images[0] * 255).astype(np.uint8), outputs)
         return outputs
 
-    landmarker._model = SimpleNamespace(spec=model.spec, with_confidence=with_confidence)  # type: ignore[assignment]
+    landmarker._model = SimpleNamespace(spec=model.spec, with_confidence=with_confidence, batch=1)  # type: ignore[assignment]
     detections = detector(photo)
     assert detections
-    faces = [landmarker._face(photo, face.box, face.score) for face in detections]
+    faces = landmarker._faces(photo, detections)
     vectors = {
         "photo": write_image(photo, folder, name),
         "detector": bundled_detector().with_suffix(".json").read_text(),

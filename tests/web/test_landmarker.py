@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from distill.detection.detection import Detection
 from distill.geometry import Box, CropSpec, crop_affine
 from distill.images import warp
 from distill.inference.landmarker import Landmarker
@@ -34,6 +35,8 @@ DRAW = """
 class FixedNet:
     """A backend that returns the same outputs for every crop."""
 
+    batch = 1
+
     def __init__(self, points: np.ndarray, confidence: np.ndarray | None) -> None:
         self.points, self.confidence = points, confidence
 
@@ -55,7 +58,7 @@ def test_points_are_those_of_python(confidence: float | None) -> None:
     landmarker._model = FixedNet(points, certainty)  # type: ignore[assignment]
     landmarker.spec = type(landmarker.spec)("net", "scheme", 7, crop)
     landmarker._crop = crop
-    expected = landmarker._face(photo, box, 1.0)
+    (expected,) = landmarker._faces(photo, [Detection(box, 1.0)])
     assert np.array_equal(pixels(found["crop"]), warp(photo, crop_affine(box, crop), crop.size))
     assert np.allclose(found["face"]["landmarks"], expected.landmarks, atol=1e-4)
     assert found["face"]["placed"] is expected.placed
