@@ -3,11 +3,13 @@
 Its networks at 96 px on the 68 points of 300-W by the paper's optimiser and schedule (Adam, 0.002, falling after 170
 and 200 of 210 epochs, in proportion), as many steps each, tested on the 554 common faces. Faces are turned and covered
 less than in the paper (`GENTLE`): it has 210 epochs to learn faces that lie on their side. DATA holds the folder 300W.
-A run that is complete is not trained again, one that was stopped is continued. Writes
-results/studies/lite_hrnet_plus.json and the page of the paper.
+A run that is complete is not trained again, one that was stopped is continued. `--arms wing_mobilenet_v2` trains and
+measures some rows beside the reference alone, and prints them. Without it, writes results/studies/lite_hrnet_plus.json
+and the page of the paper.
 """
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,16 +56,21 @@ def cost(checkpoint: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Train every network with every seed, measure, write, print."""
+    """Train every network with every seed, measure, write, print; of some networks, print alone."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, help="some rows beside the reference; nothing is written")
     options = parser.parse_args()
-    made = train_arms({arm: arguments(arm, options.data, options.epochs) for arm in ARMS}, options.seeds, RUNS)
+    arms = [arm for arm in ARMS if options.arms is None or arm in (REFERENCE, *options.arms)]
+    made = train_arms({arm: arguments(arm, options.data, options.epochs) for arm in arms}, options.seeds, RUNS)
     study: dict[str, Any] = {"epochs": options.epochs, "steps": [steps_of(path) for path in made[REFERENCE]]}
     study |= measured(made, options.data / "300W", REFERENCE)
     study["cost"] = {arm: cost(paths[0]) for arm, paths in made.items()}
+    if options.arms:
+        print(json.dumps({"gt": study["gt"]["arms"], "cost": study["cost"]}, indent=1))
+        return
     write_result(OUT, study)
     update("lite_hrnet_plus")
     print(block("lite_hrnet_plus"))

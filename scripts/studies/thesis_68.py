@@ -30,7 +30,7 @@ from scripts.studies.common.arms import GENTLE, measured, options_of_run, requir
 from scripts.studies.common.cached import scored
 from scripts.studies.common.split_300w import TEST
 from scripts.studies.papers.page import update
-from scripts.studies.zoo import BASELINE, ZOO
+from scripts.studies.zoo import BASELINE, RANDOM_WEIGHTS, ZOO
 
 OUT = "results/studies/thesis_68.json"
 RUNS = Path("runs/thesis_68")
@@ -44,7 +44,7 @@ NETS = {
     "pfld_100": ["pfld", *POSELESS],
     "dan_1": ["dan_1"],
     "dan_2": ["dan_2"],
-    "hrnet_w18": ["hrnet_w18", "--model.options", '{"pretrained": false}'],
+    "hrnet_w18": ["hrnet_w18", *RANDOM_WEIGHTS],
     "pfld_025_pose": ["pfld", "--model.arch", "pfld_025"],
     "pfld_100_pose": ["pfld"],
 }

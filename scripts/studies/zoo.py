@@ -41,6 +41,9 @@ NETS = {
     "mobilevit_v2_050": Path("configs/base/student.yaml"),
 }
 BASELINE = ["--kd.kind", "none"]
+RANDOM_WEIGHTS = ["--model.options", '{"pretrained": false}']
+# Every network starts from random weights; the recipe of HRNet has ImageNet's.
+OWN = {"hrnet_w18": RANDOM_WEIGHTS}
 # What a network that is trained in stages starts from; its epochs come on top.
 STARTS = {"dan_2": "dan_1"}
 MODES = ("fp32", "int8")
@@ -48,7 +51,7 @@ MODES = ("fp32", "int8")
 
 def options_of_net(net: str, data: Path, epochs: int) -> list[str]:
     """Return the options that both trainings of a network have."""
-    return [*options_of_run(NETS[net], data, epochs), "--model.arch", net, *GENTLE]
+    return [*options_of_run(NETS[net], data, epochs), "--model.arch", net, *OWN.get(net, []), *GENTLE]
 
 
 def train_baseline(net: str, data: Path, epochs: int) -> Path:

@@ -18,7 +18,16 @@ from distill.options.parser import options_of, parse
 from distill.training.config import StudentConfig
 from distill.training.fit import train_student
 from scripts.studies.common.marked_blocks import ROOT
-from scripts.studies.papers.contents import PAPERS, STATES, Paper, load_paper, path_of, read_paper, value_of
+from scripts.studies.papers.contents import (
+    PAPERS,
+    STATES,
+    WITH_NUMBERS,
+    Paper,
+    load_paper,
+    path_of,
+    read_paper,
+    value_of,
+)
 from scripts.studies.papers.page import commands, summary, table
 from tests.support.reader_cases import make_pts
 
@@ -106,10 +115,10 @@ def test_no_series_of_a_figure_is_missing(name: str, figure: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAPERS)
-def test_what_is_reproduced_has_a_number_in_every_row(name: str) -> None:
+def test_what_is_reproduced_or_measured_has_a_number_in_every_row(name: str) -> None:
     for section in load_paper(name).sections:
         for part in section.parts:
-            if part.state == "reproduced":
+            if part.state in WITH_NUMBERS:
                 columns = [column for column in part.columns if column.ours]
                 for row in part.rows:
                     assert [part.ours(column, row) for column in columns], (section.items, row)
@@ -149,9 +158,11 @@ def test_paths_select_keys_indices_and_entries(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"state": "silent"}, "'silent' is none of reproduced, runnable, not planned"),
+        ({"state": "silent"}, "'silent' is none of reproduced, measured, runnable, not planned"),
         ({"command": None}, "reproduced needs `command`"),
         ({"missing": "x"}, "reproduced has no `missing`"),
+        ({"limits": "x"}, "reproduced has no `limits`"),
+        ({"state": "measured"}, "measured needs `limits`"),
         ({"columns": [{"name": "n", "published": [1.0]}]}, "have a column with `ours`"),
         ({"state": "runnable", "missing": "x"}, "have a column with `ours`"),
         ({"state": "runnable", "columns": []}, "runnable needs `missing`"),

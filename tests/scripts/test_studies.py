@@ -12,10 +12,21 @@ import yaml
 from distill.errors import ConfigError
 from distill.evaluate.evaluate import View
 from distill.geometry import Box
+from distill.models.cards import load_cards
 from distill.options.parser import options_of, parse
 from distill.training.config import StudentConfig
 from distill.training.loggers.csv import plain_config
-from scripts.studies import ablations, cross_format, kd_study, lite_hrnet_plus, thesis, thesis_68, weak_labels, zoo
+from scripts.studies import (
+    ablations,
+    cross_format,
+    kd_study,
+    lite_hrnet_plus,
+    network_costs,
+    thesis,
+    thesis_68,
+    weak_labels,
+    zoo,
+)
 from scripts.studies.common import arms
 from scripts.studies.common.arms import train, train_arms
 from tests.support.checkpoints import write_resumable
@@ -137,6 +148,8 @@ def test_zoo_arms_differ_in_the_teacher_alone(
         distilled, baseline = map(parsed, commands[-2:])
         assert distilled.kd.kind == "coordinate"
         assert baseline.kd.kind == "none"
+        # The comparison is from scratch, and needs no hub.
+        assert distilled.model.options.get("pretrained", False) is False
         assert replace(distilled.model, init=None) == replace(baseline.model, init=None)
         for config, name in ((distilled, f"{net}_3"), (baseline, f"{net}_3_alone")):
             start = f"{zoo.RUNS}/{name.replace('dan_2', 'dan_1')}/best.ckpt" if net == "dan_2" else None
@@ -157,6 +170,27 @@ def test_ablations_repeat_every_published_row(commands: list[list[str]], tmp_pat
         assert len({json.dumps(config.model.options, sort_keys=True) for config in made}) == len(configs)
         main_faces = {config.data.batch_size - 16 * bool(config.data.sets) for config in made}
         assert main_faces == {32}
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_an_ablation_states_differences_of_several_seeds_alone(seeds: int) -> None:
+    arms = {"a": {"nme_percent": [4.0] * seeds}, "b": {"nme_percent": [5.0] * seeds}}
+    difference = {"mean": 1.0, "low": 0.9, "high": 1.1}
+    rows = {arm: {"variant": "v", "nme_percent": 3.0} for arm in arms}
+    table = ablations.table({"gt": {"arms": arms, "difference_to_a": {"b": difference}}}, rows, "a")
+    assert ("+1.00 (+0.90 to +1.10)" in table) == (seeds > 1)
+    assert ("one seed" in table) == (seeds == 1)
+
+
+def test_costs_of_a_card_are_counted_anew(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["network_costs", "efld"])
+    with pytest.raises(SystemExit) as caught:
+        network_costs.main()
+    assert caught.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "| efld | inner51 | 128 px | light: False | 151,322 | 12,449,856 |" in lines
+    wrong = replace(load_cards()["efld"].counts[0], macs=1)
+    assert "9,562,176 (card: 130,938, 1)" in network_costs.line(wrong, network_costs.counted(wrong))
 
 
 def test_the_study_shows_its_arms_from_best_to_worst() -> None:
@@ -200,6 +234,7 @@ def test_rows_of_the_thesis_on_68_points_are_trained_alike(commands: list[list[s
     for net, config in rows.items():
         assert (config.kd.kind, config.data.scheme, config.trainer.epochs, config.seed) == ("none", "ibug68", 3, 1)
         assert config.data == rows["dan_1"].data
+        assert config.model.options.get("pretrained", False) is False
         if net.startswith("pfld"):
             assert config.model.options["pose"] == net.endswith("_pose")
 

@@ -86,6 +86,8 @@ def test_the_table_compares_each_arm_with_its_own_baseline() -> None:
     assert found["scores"][TEACHER]["within_5px_percent"] == 100
     assert found["scores"]["authors_baseline"]["within_5px_percent"] == 0
     assert found["scores"]["l2"]["pupil_nme_percent"] == pytest.approx(6.0)
+    assert found["arms"]["none"]["fr10_percent"] == 0
+    assert found["arms"]["none"]["auc10_percent"] == pytest.approx(60, abs=0.1)
     lines = table({"development": found, "test": found}).splitlines()
     assert len(lines) == 2 + 2 * len(TITLES)
     (line,) = [line for line in lines if "`authors`:" in line and line.startswith("| 4 test")]

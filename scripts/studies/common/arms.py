@@ -130,10 +130,15 @@ def compared(found: Mapping[str, Sequence[Evaluation]], reference: str) -> dict[
 
 
 def arm_nmes(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Return the NME of every seed in percent, their mean, and their standard deviation where there are several."""
+    """Return the NME of every seed in percent, their mean, and their standard deviation where there are several.
+
+    Beside it stand the failure rate and the area under the curve at 10 %, means over the seeds.
+    """
     nmes = [100 * float(evaluation.nme().mean()) for evaluation in evaluations]
     spread = float(np.std(nmes, ddof=1)) if len(nmes) > 1 else None
-    return {"nme_percent": nmes, "mean_percent": float(np.mean(nmes)), "deviation_points": spread}
+    summaries = [evaluation.summary() for evaluation in evaluations]
+    shares = {f"{name}_percent": 100 * float(np.mean([row[name] for row in summaries])) for name in ("fr10", "auc10")}
+    return {"nme_percent": nmes, "mean_percent": float(np.mean(nmes)), "deviation_points": spread, **shares}
 
 
 def difference(arm: Sequence[Evaluation], reference: Sequence[Evaluation]) -> dict[str, Any]:

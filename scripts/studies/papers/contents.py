@@ -6,9 +6,12 @@ A file has `title`, `source` and `sections`. A section names its tables and figu
     rows       names (by default those of the items), or a mapping from names to what stands for {key} in
                the paths, or for {NAME} if that is a mapping
     columns    each has `name`, `published` (a number or null per row), `ours` (a path), `digits` and `factor` of ours
-    state      reproduced (needs `command` and at least one column with `ours`), runnable (needs `command` and
-               `missing`) or not planned (needs `reason`)
+    state      reproduced: `command` makes a number of ours that compares with the published one;
+               measured: `command` makes one that does not compare, and `limits` says why;
+               runnable: `command` would, but for what is `missing`: data, a device, or core-hours of training;
+               not planned: `reason` says why
 
+Parts that are reproduced or measured, and no others, have columns with `ours`.
 A path is FILE#A/B/C, where a segment is a key, an index, or KEY=VALUE,KEY=VALUE, which selects an entry of a list.
 """
 
@@ -27,10 +30,12 @@ FOLDER = Path("scripts/studies/papers")
 PAPERS = ("swinv2_mobilevitv2", "efld", "lite_hrnet_plus", "thesis", "retinaface_mobilenetv2")
 # What a part must have, and must not have, in each state.
 STATES = {
-    "reproduced": (("command",), ("missing", "reason")),
-    "runnable": (("command", "missing"), ("reason",)),
-    "not planned": (("reason",), ("command", "missing")),
+    "reproduced": (("command",), ("limits", "missing", "reason")),
+    "measured": (("command", "limits"), ("missing", "reason")),
+    "runnable": (("command", "missing"), ("limits", "reason")),
+    "not planned": (("reason",), ("command", "limits", "missing")),
 }
+WITH_NUMBERS = ("reproduced", "measured")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Part:
     rows: Mapping[str, Mapping[str, str]]
     columns: Sequence[Column]
     command: str | None = None
+    limits: str | None = None
     missing: str | None = None
     reason: str | None = None
     note: str | None = None
@@ -120,8 +126,9 @@ def _part(values: dict[str, Any], items: Sequence[str]) -> Part:
     for name in refused:
         if getattr(part, name):
             raise ValueError(f"{items}: a part that is {part.state} has no `{name}`")
-    if (part.state == "reproduced") != any(column.ours for column in part.columns):
-        raise ValueError(f"{items}: parts that are reproduced, and no others, have a column with `ours`")
+    if (part.state in WITH_NUMBERS) != any(column.ours for column in part.columns):
+        states = " or ".join(WITH_NUMBERS)
+        raise ValueError(f"{items}: parts that are {states}, and no others, have a column with `ours`")
     for column in part.columns:
         if column.published and len(column.published) != len(rows):
             raise ValueError(f"{items}: {len(column.published)} numbers of {column.name!r} for {len(rows)} rows")

@@ -5,6 +5,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
+from scripts.studies.common.code_blocks import written_out
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.papers.contents import PAPERS, STATES, Column, Paper, Part, Section, load_paper, path_of
 
@@ -66,12 +67,17 @@ def _part(part: Part, section: Section) -> str:
     if part.state == "not planned":
         pieces.append(_wrapped(f"**Not planned:** {part.reason}"))
     else:
-        missing = f", missing here: {part.missing}" if part.missing else ""
-        pieces.append(_wrapped(f"**{part.state.capitalize()}**{missing or ' by:'}"))
-        pieces.append(f"```bash\n{str(part.command).strip()}\n```")
+        pieces += [_wrapped(_heading(part)), f"```bash\n{str(part.command).strip()}\n```"]
     if part.note:
         pieces += [_wrapped(paragraph) for paragraph in part.note.strip().split("\n\n")]
     return "\n\n".join(pieces)
+
+
+def _heading(part: Part) -> str:
+    """Return what stands before the commands of a part."""
+    if part.state == "measured":
+        return f"**Measured, not comparable with the published numbers:** {part.limits}. By:"
+    return f"**Runnable**, missing here: {part.missing}" if part.missing else "**Reproduced** by:"
 
 
 def table(part: Part) -> str:
@@ -105,13 +111,12 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), _COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
+def lines_of(part: Part) -> list[str]:
+    """Return the commands of a part, with loops and variables written out."""
+    return [line for line in written_out((part.command or "").splitlines()) if line.strip()]
+
+
 def commands(paper: Paper) -> list[list[str]]:
-    """Return the words of every command of a paper."""
-    lines = [
-        line
-        for section in paper.sections
-        for part in section.parts
-        for line in (part.command or "").splitlines()
-        if line.strip()
-    ]
-    return [shlex.split(line) for line in dict.fromkeys(lines)]
+    """Return the words of every command of a paper, with loops and variables written out."""
+    parts = [part for section in paper.sections for part in section.parts]
+    return [shlex.split(line) for line in dict.fromkeys(line for part in parts for line in lines_of(part))]
