@@ -1,6 +1,6 @@
 """Stored values of tensors that operators write, which onnx2tf without TensorFlow leaves in a file.
 
-It has the result of some operators, such as the part of a shape that a squeeze keeps, and stores it beside them.
+It computes the result of some operators, such as the part of a shape that a squeeze keeps, and stores it beside them.
 TFLite keeps stored values in memory that nothing may write: tflite-runtime 2.11 crashes in such an operator. Later
 releases compute those of shapes while they prepare the graph.
 """
