@@ -165,6 +165,8 @@ def read_description(model: str | Path, formats: Collection[str], parse: Callabl
         raw = json.loads(path.read_text())
         if raw["format"].partition("-")[2].startswith("detector") and not any("detector" in f for f in formats):
             raise CheckpointError(f"{model}: a face detector; give it as --detector, and here a landmark model")
+        if raw["format"] == _FORMAT and _FORMAT not in formats:
+            raise CheckpointError(f"{model}: a landmark model; give it as --model, and here a face detector")
         if raw["format"] not in formats:
             raise ValueError(f"its format is {raw['format']}, not {' or '.join(formats)}")
         expected, parsed = raw["sha256"], parse(raw)

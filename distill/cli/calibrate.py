@@ -25,8 +25,9 @@ def calibrate(
         data: faces with points along the jaw; the official training faces of the data set by default.
         photos: photos with boxes that choose the operating score; by default it stays as it is.
     """
-    from distill.export.calibrate_detector import calibrate_detector, calibration_faces
+    from distill.export.calibrate_detector import calibrate_detector, calibration_faces, open_detector
 
+    open_detector(model)  # before the data are read
     print(calibrate_detector(model, calibration_faces(data), _records(photos)))
     return 0
 

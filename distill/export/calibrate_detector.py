@@ -18,7 +18,7 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import write_detector_sidecar
 from distill.detection.third_party.description import ThirdPartySpec, is_third_party, write_third_party_spec
 from distill.detection.third_party.detector import ThirdPartyDetector, calibration_points, landmark_boxes
-from distill.errors import AnnotationError, ConfigError
+from distill.errors import AnnotationError, CheckpointError, ConfigError
 from distill.export.detector_calibration import (
     MATCHED_SCORE,
     MatchedFaces,
@@ -96,10 +96,7 @@ def calibrate_detector(
         CheckpointError: no detector file.
         ConfigError: too few of the faces are found.
     """
-    path = Path(model)
-    if not (path.is_file() and path.suffix in (".onnx", ".tflite")):
-        raise ConfigError(f"{path}: a calibration needs a detector's .onnx or .tflite file")
-    detector = _opened(path, MATCHED_SCORE)
+    detector, path = open_detector(model), Path(model)
     matched = match_faces(detector.find if isinstance(detector, ThirdPartyDetector) else detector.precise, faces)
     found = 0 if matched is None else len(np.unique(matched.face))
     if matched is None or found < _PART:
@@ -119,7 +116,18 @@ def calibrate_detector(
     )
 
 
-def _opened(path: Path, min_score: float) -> ThirdPartyDetector | RetinaFaceDetector:
+def open_detector(model: str | Path, min_score: float = MATCHED_SCORE) -> ThirdPartyDetector | RetinaFaceDetector:
+    """Open a detector file that can be calibrated.
+
+    Raises:
+        CheckpointError: no such file, or no detector.
+        ConfigError: a file in another format.
+    """
+    path = Path(model)
+    if path.suffix not in (".onnx", ".tflite"):
+        raise ConfigError(f"{path}: a calibration needs a detector's .onnx or .tflite file")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such detector file")
     kind = ThirdPartyDetector if is_third_party(path) else RetinaFaceDetector
     return kind(path, min_score=min_score)
 
@@ -132,7 +140,7 @@ def _operating_score(path: Path, photos: Sequence[PhotoRecord]) -> float | None:
     """
     if not photos:
         return None
-    detector = _opened(path, _LOWEST)
+    detector = open_detector(path, _LOWEST)
 
     def find(photo: Photo) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         found = detector.find(photo)

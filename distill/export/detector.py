@@ -197,7 +197,10 @@ def export_detector(
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise ConfigError(f"unknown mode '{unknown[0]}' of a detector: give some of {', '.join(MODES)}")
     if "int8" in modes and not photos:
-        raise ConfigError("int8 needs photos to find the ranges of activations")
+        raise ConfigError(
+            "int8 needs photos to find the ranges of activations: export best.ckpt in the folder of its run, which "
+            "names them"
+        )
     out, side = Path(out), decoded or _TRACED
     with tempfile.TemporaryDirectory(prefix="detector-") as name:
         folder = Path(name)

@@ -140,7 +140,7 @@ def main() -> int:
 def block(content: dict[str, Any]) -> str:
     """Return the result as a sentence."""
     return (
-        f"{len(content['commands'])} commands in a network namespace without routes: {len(content['attempts'])} "
+        f"{len(content['commands'])} commands in a network namespace without routes:\n{len(content['attempts'])} "
         f"connections tried, {content['packets']} packets without a route (one attempt counts "
         f"{content['packets_of_one_attempt']}).\n{len(content['secrets'])} secrets in the environment: found in "
         f"{len(content['secrets_found_in'])} of {content['files_searched']} files."

@@ -16,13 +16,14 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.detection.third_party.description import read_third_party_spec
 from distill.detection.third_party.detector import ThirdPartyDetector
-from distill.errors import AnnotationError, ConfigError
+from distill.errors import AnnotationError, CheckpointError, ConfigError
 from distill.export import calibrate_detector as module
 from distill.export.calibrate_detector import calibrate_detector, calibration_faces
 from distill.images import Photo, read_image
 from tests.support.third_party_files import write_yunet
 
 FACES = 8
+LANDMARKS = Path(__file__).parents[2] / "checkpoints" / "efld_51_128_fp16.tflite"
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,8 @@ def test_the_command_keeps_the_score_without_photos(
 def test_what_is_refused(data: FacesConfig, yunet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"needs a detector's .onnx or .tflite file"):
         calibrate_detector("retinaface", [])
+    with pytest.raises(CheckpointError, match=r"missing.onnx: no such detector file"):
+        calibrate_detector("missing.onnx", [])
     with pytest.raises(ConfigError, match="finds 0 of 0 faces"):
         calibrate_detector(yunet, [])
     faces = calibration_faces(data)
@@ -90,3 +93,13 @@ def test_what_is_refused(data: FacesConfig, yunet: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "WITH_JAW", ("wflw98",))
     with pytest.raises(AnnotationError, match="ibug68; a calibration needs faces with points along the jaw"):
         calibration_faces(data)
+
+
+def test_the_command_opens_the_model_before_it_reads_the_data(capsys: pytest.CaptureFixture[str]) -> None:
+    """With data of hundreds of megabytes, a wrong name took seconds to be told."""
+    for model, told in (
+        ("missing.onnx", "no such detector file"),
+        (str(LANDMARKS), "a landmark model; give it as --model, and here a face detector"),
+    ):
+        assert main(["calibrate", model, "--data.format", "300w", "--data.root", "absent"]) == 2
+        assert told in capsys.readouterr().err

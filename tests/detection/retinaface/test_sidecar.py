@@ -52,7 +52,7 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="SHA-256 differs"):
         read_detector_sidecar(model)
     (tmp_path / "net.json").write_text(json.dumps({"format": "distill-model/1"}))
-    with pytest.raises(CheckpointError, match="not a detector's description"):
+    with pytest.raises(CheckpointError, match="a landmark model; give it as --model"):
         read_detector_sidecar(model)
 
 
