@@ -1,10 +1,12 @@
 """Boxes of detections in numpy: overlap, non-maximum suppression, and the tiles a photo is searched in."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from distill.errors import ConfigError
 
 Square = tuple[float, float, float]
 Array = NDArray[np.float64]
@@ -73,6 +75,33 @@ def soft_nms(
         stay[best] = False
         left, lowered = left[stay], lowered[stay]
     return np.array(kept, np.intp), np.array(final)
+
+
+def require_suppression(suppression: str) -> None:
+    """Refuse the name of an unknown suppression.
+
+    Raises:
+        ConfigError: neither `hard` nor `soft`.
+    """
+    if suppression not in get_args(Suppression):
+        raise ConfigError(f"detector: suppression '{suppression}': give one of {', '.join(get_args(Suppression))}")
+
+
+def suppress(
+    boxes: Array, scores: Array, suppression: Suppression, iou: float, min_score: float, inside: float
+) -> tuple[NDArray[np.intp], Array]:
+    """Return the indices of the boxes (n, 4) that are left, best first, and their scores.
+
+    Args:
+        suppression: `hard` drops the weaker of two boxes, `soft` multiplies its score by 1 - IoU.
+        iou: above which two boxes are suppressed.
+        min_score: boxes whose score `soft` lowers below are dropped.
+        inside: see `group`.
+    """
+    if suppression == "soft":
+        return soft_nms(boxes, scores, iou, min_score, inside)
+    best = np.array([indices[0] for indices in group(boxes, scores, iou, inside)], np.intp)
+    return best, scores[best]
 
 
 def tile_windows(width: int, height: int, side: int, shared: float) -> Iterator[tuple[int, int, int, int]]:

@@ -13,28 +13,27 @@ from distill.data.photos.records import PhotoRecord
 from distill.data.presets import official_split
 from distill.data.readers import parse_subsets, read_annotated
 from distill.data.records import FaceRecord
-from distill.detection.retinaface.box_calibration import calibrated
+from distill.detection.retinaface.box_calibration import calibrated, stored_table
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import write_detector_sidecar
 from distill.detection.third_party.description import ThirdPartySpec, is_third_party, write_third_party_spec
 from distill.detection.third_party.detector import ThirdPartyDetector, calibration_points, landmark_boxes
 from distill.errors import AnnotationError, CheckpointError, ConfigError
 from distill.export.detector_calibration import (
+    IOU,
+    LOWEST,
     MATCHED_SCORE,
     MatchedFaces,
     best_score,
     fit_calibration,
     match_faces,
+    spread,
 )
-from distill.images import Photo
 from distill.metrics.detection import match_photos
 from distill.spec import sidecar_path
 
-_FACES = 300
 # Every so many-th face is measured by a table that the others gave.
 _PART = 4
-_LOWEST = 0.02
-_IOU = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def calibration_faces(data: FacesConfig) -> list[FaceRecord]:
             f"{data.root}: {found}; a calibration needs faces with points along the jaw, of scheme "
             f"{' or '.join(WITH_JAW)}"
         )
-    return [records[int(i)] for i in np.linspace(0, len(records) - 1, min(_FACES, len(records)))]
+    return spread(records)
 
 
 def calibrate_detector(
@@ -102,7 +101,7 @@ def calibrate_detector(
     if matched is None or found < _PART:
         raise ConfigError(f"{path}: finds {found} of {len(faces)} faces; a calibration needs {_PART} or more")
     score = _operating_score(path, photos)
-    to_box = tuple(map(tuple, fit_calibration(matched).tolist()))
+    to_box = stored_table(fit_calibration(matched))
     if isinstance(detector, ThirdPartyDetector):
         chosen = detector.spec.min_score if score is None else score
         write_third_party_spec(path, ThirdPartySpec(chosen, to_box))
@@ -140,13 +139,8 @@ def _operating_score(path: Path, photos: Sequence[PhotoRecord]) -> float | None:
     """
     if not photos:
         return None
-    detector = open_detector(path, _LOWEST)
-
-    def find(photo: Photo) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        found = detector.find(photo)
-        return found.boxes, found.scores
-
-    matches = match_photos(photos, find, (_IOU,))[_IOU]
+    detector = open_detector(path, LOWEST)
+    matches = match_photos(photos, lambda photo: detector.find(photo)[:2], (IOU,))[IOU]
     if not any(match.true.any() for match in matches):
         raise ConfigError(f"{path}: finds none of the faces in {len(photos)} photos; leave --photos out")
     return float(best_score(matches)["score"])

@@ -19,6 +19,9 @@ from distill.images import Photo, read_image
 SCALES = (1.0, 0.35, 0.15)
 _DECIMALS = 5
 MATCHED_SCORE = 0.3  # faces from which on a calibration is fitted
+LOWEST = 0.02  # scores that the choice of the operating score and average precision count from
+IOU = 0.5  # overlap from which a detection is a face
+_FACES = 300
 
 
 def at_scales(face: FaceRecord) -> Iterator[tuple[Photo, NDArray[np.float64]]]:
@@ -36,6 +39,11 @@ def nearest(found: Candidates, box: NDArray[np.float64]) -> int | None:
     distance = np.abs(found.boxes[:, :2] + found.boxes[:, 2:] - box[:2] - box[2:]).max(axis=1) / 2
     index = int(distance.argmin())
     return index if distance[index] < (box[2:] - box[:2]).max() / 2 else None
+
+
+def spread(faces: Sequence[FaceRecord]) -> list[FaceRecord]:
+    """Return up to 300 faces at even distances."""
+    return [faces[int(index)] for index in np.linspace(0, len(faces) - 1, min(_FACES, len(faces)))]
 
 
 class MatchedFaces(NamedTuple):

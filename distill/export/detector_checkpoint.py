@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from distill.data.photos.build import split_photos
 from distill.data.photos.config import PasteSetConfig, PhotoDataConfig
 from distill.data.photos.paste_faces import WITH_JAW
@@ -27,7 +25,15 @@ from distill.detection.retinaface.sidecar import DetectorFileSpec, write_detecto
 from distill.errors import ExportError
 from distill.export.config import Lane
 from distill.export.detector import box_parity, export_detector
-from distill.export.detector_calibration import MATCHED_SCORE, best_score, fit_calibration, match_faces
+from distill.export.detector_calibration import (
+    IOU,
+    LOWEST,
+    MATCHED_SCORE,
+    best_score,
+    fit_calibration,
+    match_faces,
+    spread,
+)
 from distill.files import write_bytes
 from distill.images import Photo, read_image
 from distill.metrics.detection import match_photos
@@ -40,11 +46,8 @@ GATES = {"onnx": 0.01, "fp32": 0.01, "fp16": 0.25, "dynamic": 0.5, "int8": 1.0}
 # Largest loss of average precision against PyTorch's. retinaface_035 on all 137 photos of mask_boxes held out, at 320
 # and 640 px: onnx and fp32 0, fp16 0.0000, dynamic 0.0000 and a gain of 0.0008, int8 0.0045 and 0.0079.
 AP_GATES = {"onnx": 0.01, "fp32": 0.01, "fp16": 0.01, "dynamic": 0.02, "int8": 0.02}
-_IOU = 0.5
-_LOWEST = 0.02  # scores that average precision counts from
 _CALIBRATION_PHOTOS = 100
 _PARITY_PHOTOS = 20
-_FACES = 300
 _GENERATED = 8
 _DEFAULT_SCORE = 0.5
 _COMPARED_SCORE = 0.3  # priors that corners are compared of
@@ -181,8 +184,8 @@ def describe(
     matched = match_faces(RetinaFaceDetector(file.path, min_score=MATCHED_SCORE).precise, jaws) if jaws else None
     table = None if matched is None else fit_calibration(matched)
     if photos:
-        find = RetinaFaceDetector(file.path, min_score=_LOWEST).own_boxes
-        found = match_photos(photos, find, (_IOU,))[_IOU]
+        find = RetinaFaceDetector(file.path, min_score=LOWEST).own_boxes
+        found = match_photos(photos, find, (IOU,))[IOU]
         file = replace(file, ap=average_precision(found))
         if any(match.true.any() for match in found):
             best = best_score(found)
@@ -202,7 +205,7 @@ def faces_with_jaw(sets: Sequence[PasteSetConfig]) -> list[FaceRecord]:
         for record in read_annotated(given.format, given.root, parse_subsets(given.subset), "five")
         if record.scheme in WITH_JAW
     ]
-    return [records[int(i)] for i in np.linspace(0, len(records) - 1, min(_FACES, len(records)))]
+    return spread(records)
 
 
 def generated_photos() -> list[Photo]:

@@ -4,8 +4,12 @@ Data sets of face boxes disagree about forehead, chin and ears; landmark network
 points. The table is fitted on training faces with landmarks by `scripts/release_detector.py`.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
+
+from distill.errors import ConfigError
 
 Array = NDArray[np.float64]
 
@@ -13,6 +17,29 @@ N_POINTS = 5
 # 1, the width, and x and y of the points.
 N_FEATURES = 2 + 2 * N_POINTS
 _MIRRORED_POINTS = [1, 0, 2, 4, 3]
+
+# A table (12, 4) as stored with a detector; empty: not calibrated.
+StoredTable = tuple[tuple[float, ...], ...]
+
+
+def require_table(to_box: StoredTable) -> None:
+    """Refuse a stored table of another shape.
+
+    Raises:
+        ConfigError: it is not empty and not (12, 4).
+    """
+    if to_box and np.shape(to_box) != (N_FEATURES, 4):
+        raise ConfigError(f"detector: to_box is {np.shape(to_box)}, not ({N_FEATURES}, 4)")
+
+
+def stored_table(rows: Iterable[Iterable[float]]) -> StoredTable:
+    """Return the rows of a table as they are stored."""
+    return tuple(tuple(float(value) for value in row) for row in rows)
+
+
+def as_table(to_box: StoredTable) -> Array | None:
+    """Return a stored table as an array; None where there is no calibration."""
+    return np.array(to_box) if to_box else None
 
 
 def _frame(boxes: Array) -> tuple[Array, Array]:

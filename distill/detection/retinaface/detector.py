@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.boxes import INSIDE_TILED, Suppression, group, photo_tiles, soft_nms
+from distill.detection.boxes import INSIDE_TILED, Suppression, photo_tiles, require_suppression, suppress
 from distill.detection.detection import Detection
 from distill.detection.retinaface.box_calibration import calibrated
 from distill.detection.retinaface.decode_maps import Candidates, candidates_of, concatenate
 from distill.detection.retinaface.letterbox import letterbox, to_photo
 from distill.detection.retinaface.net_file import Maps, NetFile
-from distill.detection.retinaface.priors import MULTIPLE
+from distill.detection.retinaface.priors import MULTIPLE, require_side
 from distill.detection.retinaface.refine import refined
-from distill.detection.retinaface.sidecar import DetectorFileSpec, read_detector_sidecar
+from distill.detection.retinaface.sidecar import DetectorFileSpec, read_detector_sidecar, require_score
 from distill.errors import ConfigError
 from distill.geometry import Box
 from distill.images import AnyPhoto, Photo, coarse_level
@@ -70,12 +69,9 @@ class MapDetector:
         self.min_score = spec.min_score if min_score is None else min_score
         if spec.decoded and self.size != spec.size:
             raise ConfigError(f"this detector file has a fixed input of {spec.size} px: leave --detector_size out")
-        if self.size < MULTIPLE or self.size % MULTIPLE:
-            raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
-        if not 0 <= self.min_score <= 1:
-            raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
-        if suppression not in get_args(Suppression):
-            raise ConfigError(f"detector: suppression '{suppression}': give one of {', '.join(get_args(Suppression))}")
+        require_side(self.size)
+        require_score(self.min_score)
+        require_suppression(suppression)
         self.suppression = suppression
         self._net = net
 
@@ -152,10 +148,7 @@ class MapDetector:
 
     def _suppression(self, found: Candidates, inside: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Return the indices of the faces, best first, and their scores; see `group` for `inside`."""
-        if self.suppression == "soft":
-            return soft_nms(found.boxes, found.scores, IOU, self.min_score, inside)
-        best = np.array([indices[0] for indices in group(found.boxes, found.scores, IOU, inside)], np.intp)
-        return best, found.scores[best]
+        return suppress(found.boxes, found.scores, self.suppression, IOU, self.min_score, inside)
 
     def _suppressed(self, found: Candidates, inside: float) -> Candidates:
         kept, scores = self._suppression(found, inside)

@@ -18,6 +18,16 @@ SIZE_VARIANCE = 0.2
 LARGEST_LOG_RATIO = 6.0
 
 
+def require_side(size: int) -> None:
+    """Refuse a side that no input can have.
+
+    Raises:
+        ConfigError: no multiple of 32.
+    """
+    if size < MULTIPLE or size % MULTIPLE:
+        raise ConfigError(f"detector: size {size} must be a multiple of {MULTIPLE}")
+
+
 @dataclass(frozen=True)
 class AnchorConfig:
     """Sizes of the prior boxes in pixels of the network's input, by feature map.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.retinaface.box_calibration import N_FEATURES
-from distill.detection.retinaface.priors import MULTIPLE, AnchorConfig
+from distill.detection.retinaface.box_calibration import StoredTable, as_table, require_table, stored_table
+from distill.detection.retinaface.priors import AnchorConfig, require_side
 from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256, write_json
 from distill.spec import read_description, sidecar_path
@@ -23,6 +23,16 @@ _FORMATS = (_FORMAT, _DECODED_FORMAT)
 THIRD_PARTY_FORMAT = "distill-detector/3"
 # Every part of a photo that `RetinaFaceDetector` looks at fits into a fixed input of this side.
 _LEAST_DECODED = 160
+
+
+def require_score(min_score: float) -> None:
+    """Refuse a score that no detection can have.
+
+    Raises:
+        ConfigError: outside [0, 1].
+    """
+    if not 0 <= min_score <= 1:
+        raise ConfigError(f"detector: min_score {min_score} must be in [0, 1]")
 
 
 @dataclass(frozen=True)
@@ -40,23 +50,20 @@ class DetectorFileSpec:
     anchors: AnchorConfig = field(default_factory=AnchorConfig)
     size: int = 640
     min_score: float = 0.5
-    to_box: tuple[tuple[float, ...], ...] = ()
+    to_box: StoredTable = ()
     decoded: bool = False
 
     def __post_init__(self) -> None:
-        if self.size < MULTIPLE or self.size % MULTIPLE:
-            raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
+        require_side(self.size)
         if self.decoded and self.size < _LEAST_DECODED:
             raise ConfigError(f"detector: a fixed input of {self.size} px is too small: give {_LEAST_DECODED} or more")
-        if not 0 <= self.min_score <= 1:
-            raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
-        if self.to_box and np.shape(self.to_box) != (N_FEATURES, 4):
-            raise ConfigError(f"detector: to_box is {np.shape(self.to_box)}, not ({N_FEATURES}, 4)")
+        require_score(self.min_score)
+        require_table(self.to_box)
 
     @property
     def table(self) -> NDArray[np.float64] | None:
         """`to_box` as an array; None where there is no calibration."""
-        return np.array(self.to_box) if self.to_box else None
+        return as_table(self.to_box)
 
     @property
     def fixed_side(self) -> int | None:
@@ -67,7 +74,7 @@ class DetectorFileSpec:
     def from_dict(cls, raw: dict[str, Any]) -> "DetectorFileSpec":
         anchors = raw["anchors"]
         sizes = tuple(tuple(float(side) for side in sides) for sides in anchors["sizes"])
-        to_box = tuple(tuple(float(value) for value in row) for row in raw["to_box"])
+        to_box = stored_table(raw["to_box"])
         priors = AnchorConfig(tuple(anchors["strides"]), sizes)
         return cls(priors, raw["size"], raw["min_score"], to_box, raw.get("decoded", False))
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.retinaface.box_calibration import N_FEATURES
-from distill.detection.retinaface.sidecar import THIRD_PARTY_FORMAT, description_format
-from distill.errors import ConfigError
+from distill.detection.retinaface.box_calibration import StoredTable, as_table, require_table, stored_table
+from distill.detection.retinaface.sidecar import THIRD_PARTY_FORMAT, description_format, require_score
 from distill.files import sha256, write_json
 from distill.spec import read_description, sidecar_path
 
@@ -27,22 +26,21 @@ class ThirdPartySpec:
     """
 
     min_score: float | None = None
-    to_box: tuple[tuple[float, ...], ...] = ()
+    to_box: StoredTable = ()
 
     def __post_init__(self) -> None:
-        if self.min_score is not None and not 0 <= self.min_score <= 1:
-            raise ConfigError(f"detector: min_score {self.min_score} must be in [0, 1]")
-        if self.to_box and np.shape(self.to_box) != (N_FEATURES, 4):
-            raise ConfigError(f"detector: to_box is {np.shape(self.to_box)}, not ({N_FEATURES}, 4)")
+        if self.min_score is not None:
+            require_score(self.min_score)
+        require_table(self.to_box)
 
     @property
     def table(self) -> NDArray[np.float64] | None:
         """`to_box` as an array; None where there is no calibration."""
-        return np.array(self.to_box) if self.to_box else None
+        return as_table(self.to_box)
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "ThirdPartySpec":
-        return cls(raw["min_score"], tuple(tuple(float(value) for value in row) for row in raw["to_box"]))
+        return cls(raw["min_score"], stored_table(raw["to_box"]))
 
 
 def is_third_party(model: str | Path) -> bool:

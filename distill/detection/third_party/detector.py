@@ -1,18 +1,18 @@
 """Third-party detectors on photos: scaling, network, suppression, and boxes in the convention of the landmarks."""
 
 from pathlib import Path
-from typing import get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.detection.boxes import FOREHEAD, INSIDE_TILED, Suppression, group, photo_tiles, soft_nms
+from distill.detection.boxes import FOREHEAD, INSIDE_TILED, Suppression, photo_tiles, require_suppression, suppress
 from distill.detection.detection import Detection
 from distill.detection.retinaface.box_calibration import N_POINTS, calibrated
 from distill.detection.retinaface.decode_maps import Candidates, concatenate
 from distill.detection.retinaface.letterbox import Letterboxed, to_photo
-from distill.detection.retinaface.priors import MULTIPLE
+from distill.detection.retinaface.priors import MULTIPLE, require_side
+from distill.detection.retinaface.sidecar import require_score
 from distill.detection.third_party.description import read_third_party_spec
 from distill.detection.third_party.net import ThirdPartyNet
 from distill.errors import ConfigError
@@ -57,7 +57,8 @@ class ThirdPartyDetector:
 
         Raises:
             CheckpointError: see `ThirdPartyNet`.
-            ConfigError: a size that is no multiple of 32 or not the fixed one, or another suppression.
+            ConfigError: a size that is no multiple of 32 or not the fixed one, a score outside [0, 1], or another
+                suppression.
         """
         self.spec = read_third_party_spec(path)
         self._net = ThirdPartyNet(path, threads)
@@ -66,12 +67,12 @@ class ThirdPartyDetector:
         if fixed and size not in (None, max(fixed)):
             raise ConfigError(f"{path}: has a fixed input of {fixed[0]}x{fixed[1]} px: leave --detector_size out")
         self.size = max(fixed) if fixed else self.layout.size if size is None else size
-        if not fixed and (self.size < MULTIPLE or self.size % MULTIPLE):
-            raise ConfigError(f"detector: size {self.size} must be a multiple of {MULTIPLE}")
-        if suppression not in get_args(Suppression):
-            raise ConfigError(f"detector: suppression '{suppression}': give one of {', '.join(get_args(Suppression))}")
+        if not fixed:
+            require_side(self.size)
+        require_suppression(suppression)
         self.operating_score = self.layout.min_score if self.spec.min_score is None else self.spec.min_score
         self.min_score = self.operating_score if min_score is None else min_score
+        require_score(self.min_score)
         self._suppression = suppression
 
     def __call__(self, photo: Photo) -> list[Detection]:
@@ -90,11 +91,8 @@ class ThirdPartyDetector:
         windows = [(0, 0, width, height), *photo_tiles(width, height, self.size)]
         found = concatenate([self._window(photo, window) for window in windows])
         inside = INSIDE_TILED if len(windows) > 1 else 1.0
-        if self._suppression == "soft":
-            kept, scores = soft_nms(found.boxes, found.scores, self.layout.iou, self.min_score, inside)
-            return found.at(kept)._replace(scores=scores)
-        groups = group(found.boxes, found.scores, self.layout.iou, inside)
-        return found.at(np.array([indices[0] for indices in groups], np.intp))
+        kept, scores = suppress(found.boxes, found.scores, self._suppression, self.layout.iou, self.min_score, inside)
+        return found.at(kept)._replace(scores=scores)
 
     def _window(self, photo: Photo, window: tuple[int, int, int, int]) -> Candidates:
         """Return what the network finds in a part of the photo, in pixels of the photo."""

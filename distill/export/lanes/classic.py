@@ -19,7 +19,7 @@ from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import RunJob, converter_server
 from distill.tflite.weight_quantization import quantize_weights
 
-FLOAT_FILES = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
+_FLOAT_FILES = {"fp32": "model_float32.tflite", "fp16": "model_float16.tflite"}
 
 # What onnx2tf downloads when it does not find it in its working directory; only its shape matters here.
 _SAMPLE = "calibration_image_sample_data_20x128x128x3_float32.npy"
@@ -35,9 +35,9 @@ _WORKER = Path(__file__).with_name("classic_worker.py")
 
 def convert(job: Job) -> dict[str, bytes]:
     """Return the content of the file of each mode."""
-    with tensorflow(job.folder, job.timeout_s, ensure_environment("classic", job.environment)) as run:
-        made = run_onnx2tf(job.onnx, job.folder, run, job.batch)
-        content = {mode: (made / name).read_bytes() for mode, name in FLOAT_FILES.items()}
+    with _tensorflow(job.folder, job.timeout_s, ensure_environment("classic", job.environment)) as run:
+        made = _run_onnx2tf(job.onnx, job.folder, run, job.batch)
+        content = {mode: (made / name).read_bytes() for mode, name in _FLOAT_FILES.items()}
         if "w8" in job.modes:
             content["w8"] = quantize_weights(content["fp32"])
         if any(mode not in content for mode in job.modes):
@@ -45,7 +45,7 @@ def convert(job: Job) -> dict[str, bytes]:
     return {mode: content[mode] for mode in job.modes}
 
 
-def tensorflow(folder: Path, timeout_s: float, python: str) -> AbstractContextManager[RunJob]:
+def _tensorflow(folder: Path, timeout_s: float, python: str) -> AbstractContextManager[RunJob]:
     """Start TensorFlow for the jobs of an export (`classic_worker`); the context's value runs one.
 
     One process, because importing TensorFlow takes longer than most jobs.
@@ -58,13 +58,13 @@ def tensorflow(folder: Path, timeout_s: float, python: str) -> AbstractContextMa
     return converter_server([str(_WORKER)], folder, timeout_s, python)
 
 
-def run_onnx2tf(onnx_path: Path, folder: Path, run: RunJob, batch: int = 1) -> Path:
+def _run_onnx2tf(onnx_path: Path, folder: Path, run: RunJob, batch: int = 1) -> Path:
     """Run onnx2tf on the graph; return the folder of its SavedModel and float files.
 
     Args:
         onnx_path: graph.
         folder: the one that TensorFlow was started in.
-        run: of `tensorflow`.
+        run: of `_tensorflow`.
         batch: size of the graph's batch dimension.
 
     Raises:
@@ -79,7 +79,7 @@ def run_onnx2tf(onnx_path: Path, folder: Path, run: RunJob, batch: int = 1) -> P
     if len(model.graph.node) > _STRICT_NODES:
         options.append("--disable_strict_mode")
     run("onnx2tf", {"onnx2tf": options})
-    missing = [name for name in FLOAT_FILES.values() if not (folder / "out" / name).is_file()]
+    missing = [name for name in _FLOAT_FILES.values() if not (folder / "out" / name).is_file()]
     if missing:
         raise ExportError(f"onnx2tf reported success but made no {', '.join(missing)}; run `distill doctor`")
     return folder / "out"
@@ -88,7 +88,7 @@ def run_onnx2tf(onnx_path: Path, folder: Path, run: RunJob, batch: int = 1) -> P
 def _quantize(job: Job, saved_model: Path, run: RunJob) -> dict[str, bytes]:
     """Return the `dynamic`, `int8`, `int8_hybrid` and `int16x8` files among the modes, made from a SavedModel."""
     folder = job.folder
-    files = {mode: folder / f"{mode}.tflite" for mode in job.modes if mode not in (*FLOAT_FILES, "w8")}
+    files = {mode: folder / f"{mode}.tflite" for mode in job.modes if mode not in (*_FLOAT_FILES, "w8")}
     work = {mode: str(path) for mode, path in files.items() if mode in ("dynamic", "int16x8")}
     if job.quantization is not None:
         work |= {"inputs": str(_save_inputs(job)), "calibrated": str(folder / "calibrated.tflite")}

@@ -72,6 +72,8 @@ def test_sizes(tmp_path: Path) -> None:
         ThirdPartyDetector(free, 100)
     with pytest.raises(ConfigError, match="suppression"):
         ThirdPartyDetector(free, suppression="none")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"min_score 2 must be in \[0, 1\]"):
+        ThirdPartyDetector(free, min_score=2)
 
 
 def test_fitted_photos_keep_their_aspect_ratio() -> None:
