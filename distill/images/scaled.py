@@ -7,6 +7,7 @@ detector needs few pixels, and a crop those of one face.
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +44,17 @@ class Level(NamedTuple):
     def to_whole(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return points (..., 2) of this level in pixels of the whole photo."""
         return (points - self.affine[:, 2]) / self.scale
+
+    def reduced(self, longer: int) -> "Level":
+        """Return the photo with `longer` pixels on its longer side, by averaging; as it is where it is no larger."""
+        height, width = self.pixels.shape[:2]
+        scale = longer / max(height, width)
+        if scale >= 1:
+            return self
+        inner = max(1, round(width * scale)), max(1, round(height * scale))
+        shift = (self.affine[:, 2:] + 0.5) * scale - 0.5  # pixel centres are integers
+        pixels = cv2.resize(self.pixels, inner, interpolation=cv2.INTER_AREA)
+        return Level(pixels, np.concatenate([self.affine[:, :2] * scale, shift], axis=1))
 
 
 class ScaledPhoto:

@@ -77,3 +77,23 @@ def test_damage_is_found_at_every_scale(tmp_path: Path, pixels: np.ndarray) -> N
         coarse_level(photo)
     with pytest.raises(ImageError, match="no such image"):
         read_scaled(tmp_path / "none.jpg")
+
+
+def test_a_reduced_level_shows_the_same_places(tmp_path: Path, pixels: np.ndarray) -> None:
+    """Catches a shift that is not scaled with the photo: half a pixel of a level that was itself decoded at 1/4."""
+    path = write(tmp_path / "a.jpg", pixels)
+    photo = read_scaled(path)
+    assert isinstance(photo, ScaledPhoto)
+    for level in (coarse_level(photo), coarse_level(pixels)):
+        reduced = level.reduced(320)
+        assert max(reduced.pixels.shape) == 320
+        at = np.array([[100.0, 200.0], [140.0, 80.0]])
+        shown = [reduced.pixels[int(y), int(x)].astype(int) for x, y in at]
+        placed = [pixels[round(y), round(x)].astype(int) for x, y in reduced.to_whole(at)]
+        assert np.abs(np.array(shown) - placed).max() < 8
+        assert np.abs(reduced.to_whole(np.array([-0.5, -0.5])) + 0.5).max() < 0.01
+
+
+def test_a_level_is_not_enlarged(pixels: np.ndarray) -> None:
+    level = coarse_level(pixels)
+    assert level.reduced(max(pixels.shape)) is level

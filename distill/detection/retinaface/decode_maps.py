@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 
 # Values of a prior: score, box, five points.
 PARTS = (1, 4, 10)
+_TINY = float(np.finfo(np.float32).tiny)
 # Axes of boxes, scores and points where the file decodes them.
 _DECODED_AXES = (2, 1, 3)
 
@@ -99,8 +100,7 @@ def decode_maps(
         min_score: in [0, 1].
     """
     logits, offsets, moves = joined_outputs(maps, anchors)
-    tiny = float(np.finfo(np.float32).tiny)
-    floor = math.log(max(min_score, tiny)) - math.log(max(1 - min_score, tiny))
+    floor = math.log(max(min_score, _TINY)) - math.log(max(1 - min_score, _TINY))
     kept = np.flatnonzero(logits >= floor)
     priors = prior_boxes(anchors, width, height)[kept].astype(np.float64)
     scores = 1 / (1 + np.exp(-logits[kept].astype(np.float64)))

@@ -109,9 +109,12 @@ class MapDetector:
         """Return what is found in all views, and the part by which a box may lie in a better one."""
         height, width = photo.shape[:2]
         views, level = self.views(width, height), coarse_level(photo)
-        parts = [self._view(level, window, size) for window, size in views]
+        (whole, size), *rest = views
+        # The small input is made of the large one: averaging all pixels of the photo again takes longer.
+        shown = level.reduced(size)
+        parts = [self._view(shown, whole, size), *(self._view(level, window, side) for window, side in rest)]
         if self.may_hide_a_large_face(views[0], parts[0]):
-            parts.append(self._view(level, views[0][0], _SMALL_VIEW))
+            parts.append(self._view(shown, whole, _SMALL_VIEW))
         return concatenate(parts), INSIDE_TILED if len(views) > 1 else 1.0
 
     def views(self, width: int, height: int) -> list[tuple[Window, int]]:

@@ -36,13 +36,15 @@ def letterbox(photo: Photo, size: int, square: bool = False) -> Letterboxed:
     scale = size / max(height, width)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    scaled = cv2.resize(photo, inner, interpolation=method)
+    scaled = photo if inner == (width, height) else cv2.resize(photo, inner, interpolation=method)
     width, height = (size, size) if square else tuple(-(-side // MULTIPLE) * MULTIPLE for side in inner)
     return Letterboxed(filled(scaled, width, height), scale)
 
 
 def filled(image: Photo, width: int, height: int) -> Photo:
-    """Return an image filled up at the right and the bottom; it is at most as wide and as high."""
+    """Return an image filled up at the right and the bottom; itself where it has this size, which is the largest."""
+    if image.shape[:2] == (height, width):
+        return image
     whole = np.full((height, width, 3), FILL, np.uint8)
     whole[: image.shape[0], : image.shape[1]] = image
     return whole
