@@ -64,16 +64,12 @@ def test_a_photo_is_shown_to_the_network_in_the_views_of_python(size: tuple[int,
     assert call("detector.js", "viewsOf", *size, detector.size) == expected
 
 
-@pytest.mark.parametrize(("side", "again"), [(0, True), (95, True), (97, False), (300, False)])
-def test_a_photo_with_room_for_a_large_face_is_shown_once_more_as_in_python(side: int, again: bool) -> None:
+@pytest.mark.parametrize(("size", "count", "again"), [(320, 0, True), (320, 1, False), (160, 0, False)])
+def test_a_photo_without_a_face_is_searched_again_as_in_python(size: int, count: int, again: bool) -> None:
     detector = RetinaFaceDetector(bundled_detector())
-    view = detector.views(640, 480)[0]
-    boxes = [[10.0, 10.0, 10.0 + 2 * side, 40.0]] if side else []  # in pixels of the photo, twice those of the input
-    count = len(boxes)
-    found = Candidates(np.array(boxes).reshape(-1, 4), np.ones(count), np.zeros((count, 5, 2)))
-    assert detector.may_hide_a_large_face(view, found) == again
-    faces = [{"box": box} for box in boxes]
-    assert call("detector.js", "mayHideLargeFace", [list(view[0]), view[1]], faces) == again
+    found = Candidates(np.zeros((count, 4)), np.ones(count), np.zeros((count, 5, 2)))
+    assert detector.searched_again(size, found) == again
+    assert call("detector.js", "searchedAgain", size, [{}] * count) == again
 
 
 def test_the_input_of_a_model_file_is_resized_in_memory(tmp_path: Path) -> None:

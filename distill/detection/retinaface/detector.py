@@ -20,10 +20,8 @@ from distill.geometry import Box
 from distill.images import AnyPhoto, Photo, coarse_level
 from distill.images.scaled import Level
 
-# Side of the input that shows faces which fill the photo, and the largest face in pixels that the large input shows as
-# training images do.
+# Side of the input that shows faces which fill the photo as large as training images show them.
 _SMALL_VIEW = 160
-_LARGEST = 224
 _ENLARGE = 2.0
 IOU = 0.4
 
@@ -33,11 +31,10 @@ Window = tuple[int, int, int, int]
 class MapDetector:
     """Search of photos by a network's output maps: every face, best score first, with five points.
 
-    The whole photo is scaled to `size` pixels on its longer side (small photos to at most twice their own size). Where
-    no face was found that leaves too little room for a larger one, it is once more scaled to 160 px. Wide photos
-    (longer side above 2 shorter ones) and large ones (above 4 `size`) are also searched in square tiles, whose side is
-    the shorter one of the photo or half the longer one. Boxes are refined face by face (`refine`) and calibrated to
-    the training convention.
+    The whole photo is scaled to `size` pixels on its longer side (small photos to at most twice their own size) and,
+    where no face is found there, to 160 px: a face may fill it. Wide photos (longer side above 2 shorter ones) and
+    large ones (above 4 `size`) are also searched in square tiles, whose side is the shorter one of the photo or half
+    the longer one. Boxes are refined face by face (`refine`) and calibrated to the training convention.
     """
 
     def __init__(
@@ -113,7 +110,7 @@ class MapDetector:
         # The small input is made of the large one: averaging all pixels of the photo again takes longer.
         shown = level.reduced(size)
         parts = [self._view(shown, whole, size), *(self._view(level, window, side) for window, side in rest)]
-        if self.may_hide_a_large_face(views[0], parts[0]):
+        if self.searched_again(size, parts[0]):
             parts.append(self._view(shown, whole, _SMALL_VIEW))
         return concatenate(parts), INSIDE_TILED if len(views) > 1 else 1.0
 
@@ -122,11 +119,14 @@ class MapDetector:
         windows = [(0, 0, width, height), *self.tiles(width, height)]
         return [(window, self.input_size(window)) for window in windows]
 
-    def may_hide_a_large_face(self, view: tuple[Window, int], found: Candidates) -> bool:
-        """Return whether a face too large for the view of the whole photo may be in it, beside those found there."""
-        (_, _, width, height), size = view
-        largest = float((found.boxes[:, 2:] - found.boxes[:, :2]).max(initial=0)) * size / max(width, height)
-        return size > _SMALL_VIEW and largest < size - _LARGEST
+    def searched_again(self, size: int, found: Candidates) -> bool:
+        """Return whether the whole photo is searched in a small input, too: none of its faces reaches the file's score.
+
+        Args:
+            size: longer side of the input that showed the whole photo.
+            found: what was found in it.
+        """
+        return size > _SMALL_VIEW and not (found.scores >= self.operating_score).any()
 
     def tiles(self, width: int, height: int) -> Iterator[Window]:
         """Yield (left, top, right, bottom) of the tiles of a photo; none where the whole photo is enough."""

@@ -8,10 +8,10 @@ import { letterbox, MULTIPLE } from "./letterbox.js";
 import { warp } from "./warp.js";
 
 const IOU = 0.4;
-// Wide or large photos are searched in tiles as well, and a photo once more in a small view for a face that fills it,
-// where no face was found that leaves too little room for it.
+// Wide or large photos are searched in tiles as well, and a photo without a face once more in a small view, for a face
+// that fills it.
 const [WIDE, LARGE, SHARED, INSIDE] = [2, 4, 1 / 3, 0.6];
-const [SMALL_VIEW, LARGEST, ENLARGE] = [160, 224, 2];
+const [SMALL_VIEW, ENLARGE] = [160, 2];
 // The refinement shows the network each face once more, at one size.
 const REFINE = { size: 128, zoom: 1.5, smallest: 24, minScore: 0.1, minIou: 0.3 };
 
@@ -29,12 +29,8 @@ export function viewsOf(width, height, size) {
   return [whole, ...tiles].map((window) => [window, inputSize(window)]);
 }
 
-/** Whether a face too large for the view of the whole photo may be in it, beside those found there. */
-export function mayHideLargeFace([[, , width, height], size], faces) {
-  const sides = faces.map(({ box }) => Math.max(box[2] - box[0], box[3] - box[1]));
-  const largest = (Math.max(0, ...sides) * size) / Math.max(width, height);
-  return size > SMALL_VIEW && largest < size - LARGEST;
-}
+/** Whether the whole photo is searched in a small view, too, beside what was found in the one of this size. */
+export const searchedAgain = (size, faces) => size > SMALL_VIEW && !faces.length;
 
 export class Detector {
   /**
@@ -51,7 +47,7 @@ export class Detector {
     const views = viewsOf(photo.width, photo.height, this.spec.size);
     const parts = [];
     for (const [window, size] of views) parts.push(await this.view(photo, window, size));
-    if (mayHideLargeFace(views[0], parts[0])) parts.push(await this.view(photo, views[0][0], SMALL_VIEW));
+    if (searchedAgain(views[0][1], parts[0])) parts.push(await this.view(photo, views[0][0], SMALL_VIEW));
     const faces = suppress(parts.flat(), IOU, views.length > 1 ? INSIDE : 1);
     const refined = [];
     for (const face of faces) refined.push({ ...face, ...(await this.refine(photo, face.box)) });

@@ -8,14 +8,13 @@ typealias Net = (Image) -> List<Output>
 
 private const val IOU = 0.4
 
-// Wide or large photos are searched in tiles as well, and a photo once more in a small view for a face that fills it,
-// where no face was found that leaves too little room for it.
+// Wide or large photos are searched in tiles as well, and a photo without a face once more in a small view, for a face
+// that fills it.
 private const val WIDE = 2
 private const val LARGE = 4
 private const val SHARED = 1.0 / 3
 private const val INSIDE = 0.6
 private const val SMALL_VIEW = 160
-private const val LARGEST = 224
 private const val ENLARGE = 2
 
 // The refinement shows the network each face once more, at one size.
@@ -38,13 +37,6 @@ fun viewsOf(width: Int, height: Int, size: Int): List<View> {
     return (listOf(whole) + tiles).map { View(it, inputSize(it, size)) }
 }
 
-/** Whether a face too large for the view of the whole photo may be in it, beside those found there. */
-fun mayHideLargeFace(view: View, faces: List<Detection>): Boolean {
-    val largest = faces.fold(0.0) { side, face -> max(side, face.box.longer) }
-    val scale = view.size.toDouble() / max(view.window.right, view.window.bottom)
-    return view.size > SMALL_VIEW && largest * scale < view.size - LARGEST
-}
-
 private fun inputSize(window: Window, size: Int): Int {
     val enlarged = ENLARGE * max(window.right - window.left, window.bottom - window.top)
     return min(size, (enlarged + MULTIPLE - 1) / MULTIPLE * MULTIPLE)
@@ -55,7 +47,7 @@ class Detector(private val net: Net, private val spec: DetectorSpec) {
     fun detect(photo: Image): List<Detection> {
         val views = viewsOf(photo.width, photo.height, spec.size)
         val parts = views.map { view(photo, it) }
-        val again = mayHideLargeFace(views[0], parts[0])
+        val again = views[0].size > SMALL_VIEW && parts[0].isEmpty()
         val small = if (again) view(photo, View(views[0].window, SMALL_VIEW)) else emptyList()
         val found = suppress(parts.flatten() + small, IOU, if (views.size > 1) INSIDE else 1.0)
         // Once more, because the refinement moves several boxes of a large, blurred face onto each other.
