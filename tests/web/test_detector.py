@@ -64,12 +64,17 @@ def test_a_photo_is_shown_to_the_network_in_the_views_of_python(size: tuple[int,
     assert call("detector.js", "viewsOf", *size, detector.size) == expected
 
 
-@pytest.mark.parametrize(("size", "count", "again"), [(320, 0, True), (320, 1, False), (160, 0, False)])
-def test_a_photo_without_a_face_is_searched_again_as_in_python(size: int, count: int, again: bool) -> None:
+@pytest.mark.parametrize(("sides", "least"), [([], 0), ([20, 159], None), ([20, 161], 544), ([300], 544)])
+def test_a_photo_is_searched_again_as_in_python(sides: list[int], least: int | None) -> None:
     detector = RetinaFaceDetector(bundled_detector())
-    found = Candidates(np.zeros((count, 4)), np.ones(count), np.zeros((count, 5, 2)))
-    assert detector.searched_again(size, found) == again
-    assert call("detector.js", "searchedAgain", size, [{}] * count) == again
+    view = detector.views(640, 480)[0]
+    # In pixels of the photo, twice those of the input.
+    boxes = [[10.0, 10.0, 10.0 + 2 * side, 30.0] for side in sides]
+    count = len(boxes)
+    found = Candidates(np.array(boxes).reshape(-1, 4), np.ones(count), np.zeros((count, 5, 2)))
+    assert detector.second_search(view, found) == least
+    faces = [{"box": box} for box in boxes]
+    assert call("detector.js", "secondSearch", [list(view[0]), view[1]], faces) == least
 
 
 def test_the_input_of_a_model_file_is_resized_in_memory(tmp_path: Path) -> None:

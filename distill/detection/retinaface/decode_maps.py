@@ -38,6 +38,12 @@ class Candidates(NamedTuple):
     scores: Array
     points: Array
 
+    @property
+    def longer(self) -> Array:
+        """Longer sides (n,) of the boxes."""
+        sides: Array = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
+        return sides
+
     def at(self, indices: NDArray[np.intp]) -> "Candidates":
         """Return those of these indices, in their order."""
         return Candidates(*(values[indices] for values in self))

@@ -20,8 +20,12 @@ from distill.geometry import Box
 from distill.images import AnyPhoto, Photo, coarse_level
 from distill.images.scaled import Level
 
-# Side of the input that shows faces which fill the photo as large as training images show them.
+# Side of the input that shows faces which fill the photo as large as training images show them. Pixels of the first
+# input: beside a face larger than `_DOUBTFUL` the photo is searched again, for faces larger than `_FILLS`
+# (scripts/studies/detector_large_faces.py).
 _SMALL_VIEW = 160
+_DOUBTFUL = 160
+_FILLS = 272
 _ENLARGE = 2.0
 IOU = 0.4
 
@@ -32,9 +36,9 @@ class MapDetector:
     """Search of photos by a network's output maps: every face, best score first, with five points.
 
     The whole photo is scaled to `size` pixels on its longer side (small photos to at most twice their own size) and,
-    where no face is found there, to 160 px: a face may fill it. Wide photos (longer side above 2 shorter ones) and
-    large ones (above 4 `size`) are also searched in square tiles, whose side is the shorter one of the photo or half
-    the longer one. Boxes are refined face by face (`refine`) and calibrated to the training convention.
+    where no face or a large one is found there, to 160 px: a face may fill it. Wide photos (longer side above 2 shorter
+    ones) and large ones (above 4 `size`) are also searched in square tiles, whose side is the shorter one of the photo
+    or half the longer one. Boxes are refined face by face (`refine`) and calibrated to the training convention.
     """
 
     def __init__(
@@ -110,8 +114,10 @@ class MapDetector:
         # The small input is made of the large one: averaging all pixels of the photo again takes longer.
         shown = level.reduced(size)
         parts = [self._view(shown, whole, size), *(self._view(level, window, side) for window, side in rest)]
-        if self.searched_again(size, parts[0]):
-            parts.append(self._view(shown, whole, _SMALL_VIEW))
+        least = self.second_search(views[0], parts[0])
+        if least is not None:
+            again = self._view(shown, whole, _SMALL_VIEW)
+            parts.append(again.at(np.flatnonzero(again.longer > least)))
         return concatenate(parts), INSIDE_TILED if len(views) > 1 else 1.0
 
     def views(self, width: int, height: int) -> list[tuple[Window, int]]:
@@ -119,14 +125,21 @@ class MapDetector:
         windows = [(0, 0, width, height), *self.tiles(width, height)]
         return [(window, self.input_size(window)) for window in windows]
 
-    def searched_again(self, size: int, found: Candidates) -> bool:
-        """Return whether the whole photo is searched in a small input, too: none of its faces reaches the file's score.
+    def second_search(self, view: tuple[Window, int], found: Candidates) -> float | None:
+        """Return the longer side in pixels of the photo above which faces of a search in the small input are added.
 
         Args:
-            size: longer side of the input that showed the whole photo.
+            view: window and size of the whole photo.
             found: what was found in it.
+
+        Returns:
+            0 where no face reached the score of the file; None where the small input is not needed.
         """
-        return size > _SMALL_VIEW and not (found.scores >= self.operating_score).any()
+        (_, _, width, height), size = view
+        longer = found.longer[found.scores >= self.operating_score] * size / max(width, height)
+        if size <= _SMALL_VIEW or (len(longer) and longer.max() <= _DOUBTFUL):
+            return None
+        return _FILLS * max(width, height) / size if len(longer) else 0.0
 
     def tiles(self, width: int, height: int) -> Iterator[Window]:
         """Yield (left, top, right, bottom) of the tiles of a photo; none where the whole photo is enough."""

@@ -8,10 +8,11 @@ import { letterbox, MULTIPLE } from "./letterbox.js";
 import { warp } from "./warp.js";
 
 const IOU = 0.4;
-// Wide or large photos are searched in tiles as well, and a photo without a face once more in a small view, for a face
-// that fills it.
+// Wide or large photos are searched in tiles as well. A photo without a face, or with one larger than `doubtful` pixels of
+// the input, is searched once more in a small view, for faces larger than `fills`.
 const [WIDE, LARGE, SHARED, INSIDE] = [2, 4, 1 / 3, 0.6];
 const [SMALL_VIEW, ENLARGE] = [160, 2];
+const LARGE_FACE = { doubtful: 160, fills: 272 };
 // The refinement shows the network each face once more, at one size.
 const REFINE = { size: 128, zoom: 1.5, smallest: 24, minScore: 0.1, minIou: 0.3 };
 
@@ -29,8 +30,13 @@ export function viewsOf(width, height, size) {
   return [whole, ...tiles].map((window) => [window, inputSize(window)]);
 }
 
-/** Whether the whole photo is searched in a small view, too, beside what was found in the one of this size. */
-export const searchedAgain = (size, faces) => size > SMALL_VIEW && !faces.length;
+/** The longer side in photo pixels above which faces of the small view are added; null where it is not needed. */
+export function secondSearch([[, , width, height], size], faces) {
+  const pixels = Math.max(width, height) / size;
+  const largest = Math.max(0, ...faces.map(longerSide));
+  if (size <= SMALL_VIEW || (faces.length && largest <= LARGE_FACE.doubtful * pixels)) return null;
+  return faces.length ? LARGE_FACE.fills * pixels : 0;
+}
 
 export class Detector {
   /**
@@ -47,7 +53,11 @@ export class Detector {
     const views = viewsOf(photo.width, photo.height, this.spec.size);
     const parts = [];
     for (const [window, size] of views) parts.push(await this.view(photo, window, size));
-    if (searchedAgain(views[0][1], parts[0])) parts.push(await this.view(photo, views[0][0], SMALL_VIEW));
+    const least = secondSearch(views[0], parts[0]);
+    if (least !== null) {
+      const again = await this.view(photo, views[0][0], SMALL_VIEW);
+      parts.push(again.filter((face) => longerSide(face) > least));
+    }
     const faces = suppress(parts.flat(), IOU, views.length > 1 ? INSIDE : 1);
     const refined = [];
     for (const face of faces) refined.push({ ...face, ...(await this.refine(photo, face.box)) });
@@ -63,7 +73,7 @@ export class Detector {
 
   /** Box and points averaged over the priors that show this face; empty where there are none or the face is small. */
   async refine(photo, box) {
-    const longer = Math.max(box[2] - box[0], box[3] - box[1]);
+    const longer = longerSide({ box });
     if (longer < REFINE.smallest) return {};
     const affine = similarity(REFINE.zoom * longer, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, REFINE.size);
     const maps = await this.net(warp(photo, affine, REFINE.size));
@@ -76,6 +86,8 @@ export class Detector {
     return { box: mean(same.map((face) => face.box), weights), points };
   }
 }
+
+const longerSide = ({ box }) => Math.max(box[2] - box[0], box[3] - box[1]);
 
 /** Faces with box and points taken to other coordinates. */
 function moved(faces, move) {

@@ -58,7 +58,22 @@ def test_a_face_is_where_it_is_in_the_photo(finder: RetinaFaceDetector) -> None:
     assert face.box.width == pytest.approx(24, abs=1e-6)
     assert face.points is not None
     assert face.points.shape == (5, 2)
+    assert BrightCells.sides == [(320, 224)]
+
+
+def test_a_photo_without_a_face_is_searched_again_in_a_small_input(finder: RetinaFaceDetector) -> None:
+    assert finder(photo_with(320, 200)) == []
     assert BrightCells.sides == [(320, 224), (160, 128)]
+
+
+@pytest.mark.parametrize(("side", "least"), [(80.0, None), (170.0, 272.0)])
+def test_beside_a_large_face_only_faces_that_fill_the_photo_are_added(
+    finder: RetinaFaceDetector, side: float, least: float | None
+) -> None:
+    box = np.array([[10.0, 10.0, 10.0 + side, 60.0]])
+    found = Candidates(box, np.ones(1), np.zeros((1, 5, 2)))
+    assert finder.second_search(((0, 0, 320, 200), 320), found) == least
+    assert finder.second_search(((0, 0, 320, 200), 320), found._replace(scores=np.zeros(1))) == 0.0
 
 
 def test_wide_photos_are_searched_in_tiles(finder: RetinaFaceDetector) -> None:

@@ -8,13 +8,15 @@ typealias Net = (Image) -> List<Output>
 
 private const val IOU = 0.4
 
-// Wide or large photos are searched in tiles as well, and a photo without a face once more in a small view, for a face
-// that fills it.
+// Wide or large photos are searched in tiles as well. A photo without a face, or with one larger than DOUBTFUL pixels of
+// the input, is searched once more in a small view, for faces larger than FILLS.
 private const val WIDE = 2
 private const val LARGE = 4
 private const val SHARED = 1.0 / 3
 private const val INSIDE = 0.6
 private const val SMALL_VIEW = 160
+private const val DOUBTFUL = 160
+private const val FILLS = 272
 private const val ENLARGE = 2
 
 // The refinement shows the network each face once more, at one size.
@@ -37,6 +39,14 @@ fun viewsOf(width: Int, height: Int, size: Int): List<View> {
     return (listOf(whole) + tiles).map { View(it, inputSize(it, size)) }
 }
 
+/** The longer side in photo pixels above which faces of the small view are added; null where it is not needed. */
+private fun secondSearch(view: View, faces: List<Detection>): Double? {
+    val pixels = max(view.window.right, view.window.bottom).toDouble() / view.size
+    val largest = faces.fold(0.0) { side, face -> max(side, face.box.longer) }
+    if (view.size <= SMALL_VIEW || (faces.isNotEmpty() && largest <= DOUBTFUL * pixels)) return null
+    return if (faces.isEmpty()) 0.0 else FILLS * pixels
+}
+
 private fun inputSize(window: Window, size: Int): Int {
     val enlarged = ENLARGE * max(window.right - window.left, window.bottom - window.top)
     return min(size, (enlarged + MULTIPLE - 1) / MULTIPLE * MULTIPLE)
@@ -47,9 +57,10 @@ class Detector(private val net: Net, private val spec: DetectorSpec) {
     fun detect(photo: Image): List<Detection> {
         val views = viewsOf(photo.width, photo.height, spec.size)
         val parts = views.map { view(photo, it) }
-        val again = views[0].size > SMALL_VIEW && parts[0].isEmpty()
-        val small = if (again) view(photo, View(views[0].window, SMALL_VIEW)) else emptyList()
-        val found = suppress(parts.flatten() + small, IOU, if (views.size > 1) INSIDE else 1.0)
+        val least = secondSearch(views[0], parts[0])
+        val again = if (least == null) emptyList() else view(photo, View(views[0].window, SMALL_VIEW))
+        val large = again.filter { it.box.longer > (least ?: 0.0) }
+        val found = suppress(parts.flatten() + large, IOU, if (views.size > 1) INSIDE else 1.0)
         // Once more, because the refinement moves several boxes of a large, blurred face onto each other.
         val refined = suppress(found.map { refined(photo, it) }, IOU, 1.0)
         if (spec.toBox.isEmpty()) return refined
