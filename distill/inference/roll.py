@@ -57,7 +57,7 @@ def require_max_roll(value: float, scheme: Scheme) -> float:
         ConfigError: it is not in [0, 180], or set for points without eyes, which tell no roll.
     """
     if not 0 <= value <= 180:
-        raise ConfigError(f"max_roll {value:g} is no angle from 0 to 180 degrees; 180 leaves tilted faces as they are")
+        raise ConfigError(f"--max_roll {value:g} is no angle; give 0 to 180 degrees, 180 turns no crop")
     if value != MAX_ROLL and eyes_of(scheme) is None:
-        raise ConfigError(f"max_roll has no effect: the points of {scheme.name} have no eyes; leave it out")
+        raise ConfigError(f"--max_roll has no effect: the points of {scheme.name} have no eyes; leave it out")
     return value
