@@ -59,8 +59,8 @@ class CoordinateNet(Backend):
         roll, points = min(self.faces, key=lambda face: float(np.linalg.norm(face[1].mean(0) - middle)))
         off = (roll - float(np.rad2deg(np.arctan2(to_photo[1, 0], to_photo[0, 0]))) + 180) % 360 - 180
         missed = 0.3 * np.sign(off) * max(0.0, abs(off) - MAX_ROLL)
-        turn = similarity(1, *points.mean(0).tolist(), 1, -missed)
-        found = apply_affine(turn, points) + points.mean(0)
+        affine = similarity(1, *points.mean(0).tolist(), 1, -missed)
+        found = apply_affine(affine, points) + points.mean(0)
         return normalise(apply_affine(invert_affine(to_photo), found), size, size)
 
 
@@ -122,10 +122,10 @@ def test_a_followed_face_is_cut_out_once_a_frame_while_it_turns(opened) -> None:
         tracker = tracker or opened(net).tracker()
         faces += tracker(PHOTO)
         np.testing.assert_allclose(tracker._tracks[0].face.landmarks, face_points(roll), atol=0.15)
-    turns = sum(one.crop_roll != other.crop_roll for one, other in pairwise(faces))
+    changes = sum(before.crop_roll != after.crop_roll for before, after in pairwise(faces))
     assert len(faces) == len(rolls)
-    assert len(net.calls) <= len(rolls) + 2 * turns
-    assert 6 <= turns <= 8
+    assert len(net.calls) <= len(rolls) + 2 * changes
+    assert 6 <= changes <= 8
 
 
 def test_jitter_around_the_largest_roll_does_not_turn_the_crop_back(opened) -> None:
