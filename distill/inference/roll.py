@@ -9,10 +9,12 @@ from distill.landmarks.parse import EyeEnds
 
 # Chosen on development faces (results/studies/roll.json).
 MAX_ROLL = 15.0
-# Crops of a face after its first one; a third one changes nothing.
+# Crops of a face after its first one; a third one gives no further gain there.
 MORE_CROPS = 2
-# Detectors' boxes are tight around these points, so that the points give such a box, too.
+# `FaceDetector`'s boxes are tight around these points, so that the points give such a box as well. Of a tilted face it
+# is nearer to that of an upright one than the detector's, which is too large and off the centre.
 _WHOLE_FACE = "ibug68"
+# Ratio of the sides of two boxes of one face, beyond which the points are not on it.
 _LARGEST_CHANGE = 3
 
 
@@ -45,7 +47,7 @@ def turned_crop(face: Face, eyes: EyeEnds | None, max_roll: float, tight: bool) 
 
 
 def _is_of_size(box: Box, other: Box) -> bool:
-    """Whether a box is about as large as another; that of points which are not on a face may be of any size."""
+    """Whether a box is about as large as another."""
     side = max(other.width, other.height)
     return side / _LARGEST_CHANGE < min(box.width, box.height) and max(box.width, box.height) < side * _LARGEST_CHANGE
 
