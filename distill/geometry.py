@@ -7,6 +7,8 @@ which is pixel (j + 0.5) * stride - 0.5 of the image. Encoders, decoders, crops,
 submission all use these functions and no others.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,17 +60,53 @@ class CropSpec:
         if not (self.size > 0 and self.scale > 0):
             raise ConfigError(f"a crop of {self.size} px and {self.scale} times the face is empty; give both above 0")
 
-    def side_and_centre(self, box: Box) -> tuple[float, float, float]:
-        """Return (side, x, y) of the square cut from the photo, in photo pixels."""
+    def side_and_centre(self, box: Box, roll: float = 0.0) -> tuple[float, float, float]:
+        """Return (side, x, y) of the square cut from the photo, in photo pixels.
+
+        Args:
+            box: turned by `roll` around its centre.
+            roll: tilt of the face in degrees, clockwise on the screen.
+        """
         longer = max(box.width, box.height)
         x, y = box.centre
-        return longer * self.scale, x, y + self.shift_y * longer
+        below, angle = self.shift_y * longer, math.radians(roll)
+        return longer * self.scale, x - math.sin(angle) * below, y + math.cos(angle) * below
 
 
 def box_of_points(points: NDArray[np.floating]) -> Box:
     """Return the tight box of points (k, 2)."""
     low, high = points.min(0), points.max(0)
     return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
+def turned_box_of_points(points: NDArray[np.floating], roll: float) -> Box:
+    """Return the box that is tight around points (k, 2) when it is turned around its centre by `roll`.
+
+    Args:
+        points: of a face.
+        roll: tilt of the face in degrees, clockwise on the screen.
+    """
+    upright = similarity(1.0, 0.0, 0.0, 1, -roll)
+    tight = box_of_points(apply_affine(upright, points))
+    x, y = apply_affine(invert_affine(upright), np.array(tight.centre)).tolist()
+    half_width, half_height = tight.width / 2, tight.height / 2
+    return Box(x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def roll_of_points(points: NDArray[np.floating], eyes: tuple[Sequence[int], Sequence[int]]) -> float:
+    """Return the roll of a face in [-180, 180] degrees: how far it is tilted, clockwise on the screen.
+
+    Args:
+        points: (k, 2), in pixels.
+        eyes: the points whose means the line between the eyes joins: subject's right, left.
+    """
+    right, left = (points[list(eye)].mean(0) for eye in eyes)
+    return math.degrees(math.atan2(left[1] - right[1], left[0] - right[0]))
+
+
+def angle_between(degrees: float, other: float) -> float:
+    """Return the angle in [0, 180] degrees between two directions."""
+    return abs((degrees - other + 180) % 360 - 180)
 
 
 def normalise(points: NDArray[np.floating], width: int, height: int) -> Points:
@@ -98,9 +136,15 @@ def similarity(side: float, x: float, y: float, size: int, degrees: float = 0.0,
     return matrix
 
 
-def crop_affine(box: Box, spec: CropSpec) -> Affine:
-    """Return the 2x3 affine from photo pixels to crop pixels for an unaugmented crop."""
-    return similarity(*spec.side_and_centre(box), size=spec.size)
+def crop_affine(box: Box, spec: CropSpec, roll: float = 0.0) -> Affine:
+    """Return the 2x3 affine from photo pixels to crop pixels for an unaugmented crop.
+
+    Args:
+        box: turned by `roll` around its centre.
+        spec: extent of the crop.
+        roll: tilt of the face in degrees, clockwise on the screen; the crop shows it upright.
+    """
+    return similarity(*spec.side_and_centre(box, roll), size=spec.size, degrees=-roll)
 
 
 def apply_affine(matrix: Affine, points: NDArray[np.floating]) -> Points:

@@ -4,18 +4,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from distill.geometry import (
     Affine,
     Box,
     CropSpec,
+    angle_between,
     apply_affine,
     box_of_points,
     crop_affine,
     denormalise,
     invert_affine,
     normalise,
+    roll_of_points,
     similarity,
+    turned_box_of_points,
 )
 
 _affines = st.builds(
@@ -87,3 +91,39 @@ def test_boxes() -> None:
     box = box_of_points(np.array([[3.0, 9.0], [1.0, 4.0], [2.0, 12.0]]))
     assert box == Box(1, 4, 3, 12)
     assert (box.width, box.height, box.centre) == (2, 8, (2, 8))
+
+
+def tilted(points: NDArray[np.floating], centre: tuple[float, float], roll: float) -> NDArray[np.float64]:
+    """Turn points clockwise on the screen, where y runs down."""
+    x, y = (points - centre).T
+    cos, sin = np.cos(np.deg2rad(roll)), np.sin(np.deg2rad(roll))
+    return np.stack([cos * x - sin * y, sin * x + cos * y], -1) + centre
+
+
+@pytest.mark.parametrize("roll", [30, -100, 180])
+def test_a_turned_crop_shows_a_tilted_face_as_an_upright_one(roll: float) -> None:
+    """The shift of the crop's centre turns with the face."""
+    box, spec = Box(10, 20, 50, 80), CropSpec(size=80, scale=1.5, shift_y=0.2)
+    points = np.random.default_rng(0).uniform(0, 90, (20, 2))
+    found = apply_affine(crop_affine(box, spec, roll), tilted(points, box.centre, roll))
+    np.testing.assert_allclose(found, apply_affine(crop_affine(box, spec), points), atol=1e-4)
+
+
+def test_the_tight_box_of_a_tilted_face_is_that_of_the_upright_one() -> None:
+    points = np.random.default_rng(0).uniform(0, 90, (20, 2))
+    upright, centre = box_of_points(points), (300.0, 10.0)
+    found = turned_box_of_points(tilted(points, centre, 70), 70)
+    assert (found.width, found.height) == pytest.approx((upright.width, upright.height), abs=1e-3)
+    assert found.centre == pytest.approx(tilted(np.array([upright.centre]), centre, 70)[0], abs=1e-3)
+    assert turned_box_of_points(points, 0) == pytest.approx(upright, abs=1e-4)
+
+
+@pytest.mark.parametrize("roll", [0, 20, -20, 130, -179])
+def test_the_roll_of_a_face_is_that_of_the_line_between_its_eyes(roll: float) -> None:
+    """The subject's right eye is on the left of the screen; an eye of several points is their mean."""
+    points = np.array([[10.0, 20.0], [30.0, 16.0], [30.0, 24.0], [0.0, 0.0]])
+    assert roll_of_points(tilted(points, (7, 7), roll), ((0,), (1, 2))) == pytest.approx(roll, abs=1e-4)
+
+
+def test_an_angle_between_two_rolls_is_the_shorter_way() -> None:
+    assert [angle_between(*pair) for pair in ((170, -170), (10, -20), (-180, 180), (0, 180))] == [20, 30, 0, 180]

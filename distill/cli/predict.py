@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill.errors import ConfigError
 from distill.inference.confidence import MIN_CONFIDENCE, require_share
+from distill.inference.roll import MAX_ROLL
 from distill.inference.track_config import DEFAULT_REDETECT, tracking_options
 from distill.options.parser import options_of, parse
 from distill.pretrained.registry import DEFAULT_DETECTOR, DEFAULT_MODEL
@@ -29,6 +30,7 @@ def predict(
     detector_size: int | None = None,
     min_score: float | None = None,
     min_confidence: float = MIN_CONFIDENCE,
+    max_roll: float = MAX_ROLL,
     max_frames: int | None = None,
     track: bool = True,
     redetect: int = DEFAULT_REDETECT,
@@ -48,6 +50,7 @@ def predict(
         detector_size: longer side of the detector's input, a multiple of 32 [320]; 640 finds smaller faces, 3 x slower.
         min_score: faces the detector is less certain of are left out, in [0, 1]; by default chosen for each detector.
         min_confidence: faces on which the landmarks are less certain are marked as not placed, in [0, 1].
+        max_roll: faces tilted further, in degrees, are cut out again, turned upright; 180 turns no crop.
         max_frames: stop a video or camera after this many frames.
         track: follow the faces of videos by their landmarks and give each an id; false detects them in each frame.
         redetect: frames after which the detector looks for new faces again.
@@ -63,10 +66,8 @@ def predict(
         raise ConfigError(f"--threads {threads} must be at least 1")
     sources = find_sources(photos)
     require_share("--min_confidence", min_confidence)
-    config = tracking_options(track, redetect, smooth)
-    if not any(source.is_video for source in sources):
-        _require_no_video_options(max_frames, track, redetect, smooth)
-    make = partial(_landmarker, model, detector, detector_size, min_score, min_confidence)
+    config = tracking_options(track, redetect, smooth, max_frames, any(source.is_video for source in sources))
+    make = partial(_landmarker, model, (detector, min_score, detector_size), (min_confidence, max_roll))
     tables = _tables(json=json, jsonl=jsonl, csv=csv)
     landmarker, broken = make(threads), 0
     _require_confidence(min_confidence, landmarker, model)
@@ -100,19 +101,13 @@ def _tables(**paths: Path | None) -> list[Path]:
 
 
 def _landmarker(
-    model: str, detector: str, size: int | None, min_score: float | None, min_confidence: float, threads: int
+    model: str, detector: tuple[str, float | None, int | None], limits: tuple[float, float], threads: int
 ) -> "Landmarker":
     from distill.detection.detector import FaceDetector
     from distill.inference.landmarker import Landmarker
 
-    return Landmarker(model, FaceDetector(detector, threads, min_score, size), threads, min_confidence)
-
-
-def _require_no_video_options(max_frames: int | None, track: bool, redetect: int, smooth: bool) -> None:
-    """Refuse options of videos, with a ConfigError that names the first, where there are only photos."""
-    given = {"max_frames": max_frames, "track": not track, "redetect": redetect != DEFAULT_REDETECT}
-    for name in [name for name, changed in {**given, "smooth": not smooth}.items() if changed]:
-        raise ConfigError(f"--{name} has no effect on photos, only on videos and cameras: leave it out")
+    name, min_score, size = detector
+    return Landmarker(model, FaceDetector(name, threads, min_score, size), threads, *limits)
 
 
 def run(argv: list[str]) -> int:

@@ -18,11 +18,14 @@ class Detection(NamedTuple):
         score: in [0, 1].
         points: (5, 2) float32 in the order of scheme `five`: eyes, nose, corners of the mouth; None if the detector
             has none.
+        roll: tilt of the face in degrees, clockwise on the screen, where it is known; the box is then turned by it
+            around its centre.
     """
 
     box: Box
     score: float
     points: NDArray[np.float32] | None = None
+    roll: float = 0.0
 
 
 Detector = Callable[[Photo], list[Detection]]

@@ -11,12 +11,14 @@ class Face(NamedTuple):
     """A face of a photo, in photo pixels (pixel centres are integers).
 
     Attributes:
-        box: the detector's box, in the convention of the training boxes; of a followed face, that box moved with it.
+        box: the detector's box, in the convention of the training boxes; of a followed face, that box moved with it;
+            of a tilted face, the box that it was cut out with, turned by `crop_roll` around its centre.
         landmarks: (k, 2) float32.
         score: the detector's, in [0, 1].
         point_confidence: (k,) float32 in [0, 1]; None where the model gives none.
         placed: whether the mean of `point_confidence` reaches the landmarker's `min_confidence`; None without it.
         id: number of the face in a video, from 1; None of a photo.
+        crop_roll: degrees by which its crop is turned, clockwise on the screen; 0 of an upright face.
     """
 
     box: Box
@@ -25,6 +27,7 @@ class Face(NamedTuple):
     point_confidence: Confidence | None = None
     placed: bool | None = None
     id: int | None = None
+    crop_roll: float = 0.0
 
     @property
     def confidence(self) -> float | None:

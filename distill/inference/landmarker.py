@@ -20,8 +20,10 @@ from distill.inference.backend import Confidence
 from distill.inference.confidence import MIN_CONFIDENCE, is_placed, require_share
 from distill.inference.face import Face
 from distill.inference.load import open_backend
+from distill.inference.roll import MAX_ROLL, MORE_CROPS, bounds_the_face, eyes_of, require_max_roll, turned_crop
 from distill.inference.track_config import DEFAULT_REDETECT, TrackConfig
 from distill.inference.tracking import Tracker
+from distill.landmarks import load_scheme
 from distill.pretrained.registry import DEFAULT_MODEL
 
 __all__ = ["Face", "Landmarker"]
@@ -33,6 +35,7 @@ class Landmarker:
     Attributes:
         spec: landmark scheme and crop of the model.
         min_confidence: faces below it are marked as not placed.
+        max_roll: faces tilted further, in degrees, are cut out again, turned upright.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Landmarker:
         detector: Detector | None = None,
         threads: int = 1,
         min_confidence: float = MIN_CONFIDENCE,
+        max_roll: float = MAX_ROLL,
     ) -> None:
         """Load model and detector.
 
@@ -51,16 +55,23 @@ class Landmarker:
                 model was trained on.
             threads: threads of every net.
             min_confidence: from which confidence of its landmarks on a face counts as placed, in [0, 1].
+            max_roll: faces tilted further in the photo, in degrees, are cut out again, turned upright; 180 leaves all
+                faces as they are.
 
         Raises:
             CheckpointError: see `open_backend`.
-            ConfigError: a runtime or the detector's files are missing, or a confidence outside [0, 1].
+            ConfigError: a runtime or the detector's files are missing, a confidence outside [0, 1], or a roll outside
+                [0, 180] or set for a model whose points have no eyes.
         """
         self.min_confidence = require_share("min_confidence", min_confidence)
         self._model = open_backend(model, threads)
         self.spec = self._model.spec
         self._detect = detector or FaceDetector(threads=threads)
         self._crop = self.spec.detected_crop if isinstance(self._detect, FaceDetector) else self.spec.crop
+        scheme = load_scheme(self.spec.scheme)
+        self.max_roll, self._eyes = require_max_roll(max_roll, scheme), eyes_of(scheme)
+        # Boxes of another detector may be of any kind that a model was trained on.
+        self._tight = isinstance(self._detect, FaceDetector) and bounds_the_face(scheme)
 
     @property
     def gives_confidence(self) -> bool:
@@ -130,15 +141,30 @@ class Landmarker:
             yield tracker(as_photo(frame, bgr), index / rate)
 
     def _faces(self, pixels: AnyPhoto, detections: Sequence[Detection]) -> list[Face]:
+        """Return the faces in some boxes; those that are tilted are cut out again, turned upright."""
+        faces = self._faces_in(pixels, detections)
+        for _ in range(MORE_CROPS):
+            turned = {index: self._turned(face) for index, face in enumerate(faces)}
+            tilted = {index: crop for index, crop in turned.items() if crop is not None}
+            for index, face in zip(tilted, self._faces_in(pixels, list(tilted.values())), strict=True):
+                faces[index] = face
+        return faces
+
+    def _turned(self, face: Face) -> Detection | None:
+        return turned_crop(face, self._eyes, self.max_roll, self._tight)
+
+    def _faces_in(self, pixels: AnyPhoto, detections: Sequence[Detection]) -> list[Face]:
         """Return the faces in some boxes; a model with a batch of several crops places as many at once."""
         found = list[tuple[Points, Confidence | None]]()
         for start in range(0, len(detections), self._model.batch):
-            boxes = [detection.box for detection in detections[start : start + self._model.batch]]
-            found += self._placed(pixels, boxes, self._crop)
+            found += self._placed(pixels, detections[start : start + self._model.batch], self._crop)
         return [
-            Face(detection.box, points, detection.score, confidence, is_placed(confidence, self.min_confidence))
+            Face(
+                detection.box, points, detection.score, confidence, is_placed(confidence, self.min_confidence),
+                crop_roll=detection.roll,
+            )
             for detection, (points, confidence) in zip(detections, found, strict=True)
-        ]
+        ]  # fmt: skip
 
     def landmarks(self, photo: AnyPhoto, box: Box, crop: CropSpec | None = None) -> Points:
         """Return the points (k, 2) of the face in `box`, in photo pixels; arguments as of `with_confidence`."""
@@ -149,6 +175,8 @@ class Landmarker:
     ) -> tuple[Points, Confidence | None]:
         """Return the points (k, 2) of the face in `box`, in photo pixels, and their confidence (k,) if there is any.
 
+        They are those of one crop, however the face is tilted.
+
         Args:
             photo: (h, w, 3) uint8 RGB, or a `ScaledPhoto`.
             box: in the convention of the training boxes.
@@ -157,14 +185,17 @@ class Landmarker:
         Raises:
             ConfigError: the box has no area.
         """
-        return self._placed(photo, [box], crop or self.spec.crop)[0]
+        return self._placed(photo, [Detection(box, 1.0)], crop or self.spec.crop)[0]
 
-    def _placed(self, photo: AnyPhoto, boxes: Sequence[Box], crop: CropSpec) -> list[tuple[Points, Confidence | None]]:
+    def _placed(
+        self, photo: AnyPhoto, detections: Sequence[Detection], crop: CropSpec
+    ) -> list[tuple[Points, Confidence | None]]:
         """Return what `with_confidence` does for each of some boxes, from one call of the model."""
-        for box in boxes:
+        for box in (detection.box for detection in detections):
             if not (box.width > 0 and box.height > 0):
                 raise ConfigError(f"face box {tuple(box)} has no area; boxes are x0, y0, x1, y1 in pixels")
-        size, affines = self.spec.crop.size, [crop_affine(box, crop) for box in boxes]
+        size = self.spec.crop.size
+        affines = [crop_affine(detection.box, crop, detection.roll) for detection in detections]
         pixels = np.stack([warp_photo(photo, affine, size) for affine in affines]).astype(np.float32) / 255
         points, confidence = self._model.with_confidence(pixels)
         placed = [

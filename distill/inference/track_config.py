@@ -31,12 +31,17 @@ class TrackConfig:
             raise ConfigError(f"--redetect {self.redetect} must be at least 1 frame")
 
 
-def tracking_options(track: bool, redetect: int, smooth: bool) -> TrackConfig | None:
+def tracking_options(
+    track: bool, redetect: int, smooth: bool, max_frames: int | None = None, videos: bool = True
+) -> TrackConfig | None:
     """Return how faces are followed, None for a detection in each frame.
 
     Raises:
-        ConfigError: an option of the tracking without it, or a number of frames below 1.
+        ConfigError: an option of videos without any, one of the tracking without it, or a number of frames below 1.
     """
+    given = {"max_frames": max_frames is not None, "track": not track, "redetect": redetect != DEFAULT_REDETECT}
+    for name in [name for name, changed in {**given, "smooth": not smooth}.items() if changed and not videos]:
+        raise ConfigError(f"--{name} has no effect on photos, only on videos and cameras: leave it out")
     if track:
         return TrackConfig(redetect, smooth)
     if not smooth or redetect != DEFAULT_REDETECT:

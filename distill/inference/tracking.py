@@ -85,7 +85,7 @@ class Tracker:
         self._lost = [
             replace(gone, frames=gone.frames + 1) for gone in self._lost if gone.frames < self.config.redetect
         ]
-        crops = [Detection(track.crop, track.reference.score) for track in self._tracks]
+        crops = [Detection(track.crop, track.reference.score, roll=track.face.crop_roll) for track in self._tracks]
         found = self.locate(photo, crops) if crops else []
         pairs = zip(self._tracks, found, strict=True)
         followed = [track for track, face in pairs if self._follow(track, face, photo)]

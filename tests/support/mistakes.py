@@ -188,6 +188,7 @@ MISTAKES = (
         "predict photo.jpg --model efld_51_128 --min_confidence 0.4",
         ("--min_confidence",),
     ),
+    Mistake("Prediction", "a roll that is no angle", "predict photo.jpg --max_roll 200", ("--max_roll", "180")),
     Mistake("Prediction", "two photos drawn as one file", "predict photo.jpg faces/photo.jpg --draw out", ("photo",)),
     Mistake("Contest submission", "a model of another scheme than the contest's", "submit five.tflite", ("five",)),
     Mistake(

@@ -34,16 +34,18 @@ def test_letterbox_has_the_pixels_of_python(height: int, width: int, size: int) 
     [(40.3, 60.2, 70.7), (128, 100, 80), (250.5, 150, 10.25), (300, 190, 140), (420, -30, 60)],
     ids=["enlarged", "as it is", "over the edge", "two by two", "outside"],
 )
-def test_a_crop_has_the_pixels_of_python(side: float, x: float, y: float) -> None:
-    photo, affine = noise(160, 200), similarity(side, x, y, 64)
+@pytest.mark.parametrize("roll", [0, 40], ids=["upright", "turned"])
+def test_a_crop_has_the_pixels_of_python(side: float, x: float, y: float, roll: float) -> None:
+    photo, affine = noise(160, 200), similarity(side, x, y, 64, roll)
     found = call("warp.js", "warp", image(photo), affine.ravel().tolist(), 64)
     assert np.array_equal(pixels(found), warp(photo, affine, 64))
 
 
-def test_a_face_box_becomes_the_crop_of_python() -> None:
+@pytest.mark.parametrize("roll", [0, 30, -170])
+def test_a_face_box_becomes_the_crop_of_python(roll: float) -> None:
     box, crop = Box(10.5, 20.25, 80, 70), CropSpec(128, 1.25, -0.1)
     given = {"size": crop.size, "scale": crop.scale, "shift_y": crop.shift_y}
-    found = call("geometry.js", "cropAffine", list(box), given)
-    assert np.allclose(np.reshape(found, (2, 3)), crop_affine(box, crop), rtol=1e-12)
+    found = call("geometry.js", "cropAffine", list(box), given, roll)
+    assert np.allclose(np.reshape(found, (2, 3)), crop_affine(box, crop, roll), rtol=1e-12)
     back = call("geometry.js", "invertAffine", found)
-    assert np.allclose(np.reshape(back, (2, 3)), invert_affine(crop_affine(box, crop)), rtol=1e-12)
+    assert np.allclose(np.reshape(back, (2, 3)), invert_affine(crop_affine(box, crop, roll)), rtol=1e-12)

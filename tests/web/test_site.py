@@ -10,6 +10,7 @@ from distill.cli.main import main
 from distill.errors import CheckpointError, ConfigError
 from distill.files import sha256
 from distill.inference.confidence import MIN_CONFIDENCE
+from distill.inference.roll import MAX_ROLL, MORE_CROPS
 from distill.pretrained.registry import checksums, resolve_model
 from distill.spec import read_sidecar
 from distill.web.site import write_site
@@ -25,6 +26,12 @@ def test_released_files_are_written_unchanged_with_their_settings(stand_in: Path
         crop = spec.detected_crop
         assert model["crop"] == {"size": crop.size, "scale": crop.scale, "shift_y": crop.shift_y}
         assert max(max(edge["points"]) for edge in model["edges"]) < spec.n_points
+        assert model["roll"] == {
+            "eyes": [[36], [45]] if spec.n_points == 68 else [[19], [28]],
+            "max_roll": MAX_ROLL,
+            "more_crops": MORE_CROPS,
+            "tight": spec.n_points == 68,
+        }
         assert sha256(out / model["file"]) == checksums()[Path(model["file"]).name]
     assert settings["min_confidence"] == MIN_CONFIDENCE
     assert (out / settings["detector"]["file"]).is_file()
