@@ -104,7 +104,7 @@ NEEDS = (
     ),
     Need(
         ("detector",),
-        tuple(f"data.scene.{name}" for name in ("paste", "pasted", "paste_smallest", "paste_largest")),
+        tuple(f"data.scene.{name}" for name in ("paste", "pasted", "paste_smallest", "paste_largest", "paste_roll")),
         "faces to paste: --data.paste",
         lambda values: bool(values["data"].paste),
     ),

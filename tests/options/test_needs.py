@@ -43,8 +43,8 @@ OTHERS = {
     "log.wandb": "offline", "log.tags": "[a]", "log.system": "true", "kd.cache.max_gb": "3", "rounds": "9",
     "data.val_fraction": "0.2", "data.augment_period": "100", "trainer.patience": "100",
     "data.scene.paste": "0.3", "data.scene.pasted": "2", "data.scene.paste_smallest": "9",
-    "data.scene.paste_largest": "90", "pictures": "true", "trainer.sync_batchnorm": "true",
-    "log.pictures": "3", "prune_after": "3", "prune_from": "3",
+    "data.scene.paste_largest": "90", "data.scene.paste_roll": "30", "pictures": "true",
+    "trainer.sync_batchnorm": "true", "log.pictures": "3", "prune_after": "3", "prune_from": "3",
 }  # fmt: skip
 # Without and with what the options of an entry need, by the first word of `needs`.
 WITHOUT = {

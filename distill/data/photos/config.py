@@ -66,6 +66,7 @@ class SceneConfig:
         pasted: largest number of pasted faces.
         paste_smallest: longer side of a pasted face in pixels, between this and `paste_largest`, log-uniformly.
         paste_largest: see `paste_smallest`.
+        paste_roll: largest roll of a pasted face in degrees, to either side.
         flip: probability of mirroring.
         pixels: multiplies the probability of each change of light, colour, sharpness …; 0: none.
     """
@@ -82,6 +83,7 @@ class SceneConfig:
     pasted: int = 4
     paste_smallest: float = 8.0
     paste_largest: float = 120.0
+    paste_roll: float = 0.0
     flip: float = 0.5
     pixels: float = 0.5
 
@@ -95,6 +97,8 @@ class SceneConfig:
                 raise ConfigError(f"--data.scene.{low} must be above 0 and at most --data.scene.{high}")
         if self.enlarge < 1 or self.surround < 1:
             raise ConfigError("--data.scene.enlarge and --data.scene.surround must be at least 1")
+        if not 0 <= self.paste_roll <= 180:
+            raise ConfigError(f"--data.scene.paste_roll {self.paste_roll:g} must be in [0, 180] degrees")
         for name in ("background", "mosaic", "paste", "flip"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"--data.scene.{name} {getattr(self, name)} must be in [0, 1]")

@@ -43,7 +43,8 @@ def paste(scene: Scene, faces: list[PasteFace], config: SceneConfig, rng: np.ran
         flip = bool(rng.random() < config.flip)
         positions = rng.random((_TRIES, 2))
         softness = rng.uniform(0.05, 0.35)
-        patch, box, five, mask = _patch(face, target, margin, flip, softness)
+        roll = rng.uniform(-config.paste_roll, config.paste_roll) if config.paste_roll else 0.0
+        patch, box, five, mask = _patch(face, target, margin, (roll, flip), softness)
         corner = _free_place(positions, patch.shape[:2], image.shape[:2], np.array(boxes).reshape(-1, 4))
         if corner is None:
             continue
@@ -63,24 +64,24 @@ def paste(scene: Scene, faces: list[PasteFace], config: SceneConfig, rng: np.ran
 
 
 def _patch(
-    face: PasteFace, target: float, margin: float, flip: bool, softness: float
+    face: PasteFace, target: float, margin: float, change: tuple[float, bool], softness: float
 ) -> tuple[Photo, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return a square patch with the face at `target` pixels, its box and points there, and its opacity (s, s)."""
+    """Return a square patch with the face at `target` pixels, its box and points there, and its opacity (s, s).
+
+    The box is that of the ellipse in the face's box, turned with it: a head has no corners.
+    """
+    (roll, flip), height, width = change, *face.image.shape[:2]
     longer = float(longer_sides(face.box[None])[0])
     size = max(4, round(target * (1 + 2 * margin)))
-    x, y = (face.box[:2] + face.box[2:]) / 2
-    affine = similarity(longer * size / target, float(x), float(y), size, flip=flip)
+    centre, half = (face.box[:2] + face.box[2:]) / 2, (face.box[2:] - face.box[:2]) / 2
+    affine = similarity(longer * size / target, float(centre[0]), float(centre[1]), size, roll, flip)
     image = warp(face.image, affine, size)
-    corners = apply_affine(affine, face.box.reshape(2, 2))
-    box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    middle, reach = apply_affine(affine, centre), np.sqrt(np.square(affine[:, :2] * half).sum(axis=1))
+    box = np.concatenate([middle - reach, middle + reach]).astype(np.float32)
     points = apply_affine(affine, face.points)
     if flip:
         points = points[list(MIRRORED_POINTS)]
-    height, width = face.image.shape[:2]
-    edges = apply_affine(affine, np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]]))
-    low, high = np.ceil(edges.min(axis=0)).astype(int), np.floor(edges.max(axis=0)).astype(int) + 1
-    mask = np.zeros((size, size), np.float32)
-    mask[max(0, low[1]) : max(0, high[1]), max(0, low[0]) : max(0, high[0])] = 1
+    mask = cv2.warpAffine(np.ones((height, width), np.float32), affine, (size, size), flags=cv2.INTER_NEAREST)
     blur = 2 * int(softness * margin * size / (1 + 2 * margin)) + 1
     mask[[0, -1], :] = 0
     mask[:, [0, -1]] = 0
