@@ -56,6 +56,14 @@ def largest_difference(found: dict[str, Any], photo: Path, model: str) -> float:
     return max(float(np.abs(difference).max()) for difference in differences)
 
 
+def shown_with(demo: Browser, model: str) -> dict[str, Any]:
+    """Choose a model and return the result for the photo that is shown; a later result is then of a later photo."""
+    demo.evaluate("window.result = null")
+    choose_model(demo, model)
+    result: dict[str, Any] = demo.wait_for("window.result || undefined")
+    return result
+
+
 def test_boxes_and_points_of_a_photo_are_those_of_python(
     demo: Browser, faces: list[np.ndarray], tmp_path: Path
 ) -> None:
@@ -65,16 +73,14 @@ def test_boxes_and_points_of_a_photo_are_those_of_python(
     found = show_photo(demo, photo)
     assert (found["width"], found["height"], len(found["faces"])) == (3 * SIDE, SIDE, 3)
     assert largest_difference(found, photo, "student_68_128") < PNG_TOLERANCE
-    demo.evaluate("window.result = null")
-    choose_model(demo, "efld_51_128_int8")
-    found = demo.wait_for("window.result || undefined")
+    found = shown_with(demo, "efld_51_128_int8")
     assert len(found["faces"][0]["landmarks"]) == 51
     assert largest_difference(found, photo, "efld_51_128") < PNG_TOLERANCE
 
 
 def test_a_turned_photo_of_a_phone(demo: Browser, faces: list[np.ndarray], tmp_path: Path) -> None:
     """A JPEG stored on its side, whose EXIF entry says so."""
-    choose_model(demo, "student_68_128_fp16")
+    shown_with(demo, "student_68_128_fp16")
     stored = Image.fromarray(np.rot90(np.concatenate(faces[:2], axis=0)).copy())
     exif = stored.getexif()
     exif[0x0112] = 6
