@@ -4,7 +4,7 @@ Its networks at 96 px on the 68 points of 300-W by the paper's optimiser and sch
 and 200 of 210 epochs, in proportion), as many steps each, tested on the 554 common faces. Faces are turned and covered
 less than in the paper (`GENTLE`): it has 210 epochs to learn faces that lie on their side. DATA holds the folder 300W.
 A run that is complete is not trained again, one that was stopped is continued. `--arms wing_mobilenet_v2` trains and
-measures some rows beside the reference alone, and prints them; `--out FILE` writes them. Without `--arms`, writes
+measures some rows beside the reference alone, and prints them; `--out NAME` writes them. Without `--arms`, writes
 results/studies/lite_hrnet_plus.json. What is written goes to the page of the paper too.
 """
 
@@ -20,7 +20,6 @@ from distill.provenance import write_result
 from scripts.studies.common.arms import GENTLE, measured, options_of_run, steps_of, train_arms
 from scripts.studies.papers.page import update
 
-OUT = "results/studies/lite_hrnet_plus.json"
 RUNS = Path("runs/lite_hrnet_plus")
 RECIPE = "configs/zoo/lite_hrnet_plus_300w.yaml"
 DECONVOLUTIONS = ["--model.options", '{"neck": "deconv", "width": 256}']
@@ -62,7 +61,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="some rows beside the reference; needs --out to write")
-    parser.add_argument("--out", type=Path, help=f"file of the result [{OUT}; none with --arms]")
+    parser.add_argument(
+        "--out", metavar="NAME", help="write results/studies/NAME.json [lite_hrnet_plus; with --arms none]"
+    )
     options = parser.parse_args()
     arms = [arm for arm in ARMS if options.arms is None or arm in (REFERENCE, *options.arms)]
     made = train_arms({arm: arguments(arm, options.data, options.epochs) for arm in arms}, options.seeds, RUNS)
@@ -70,8 +71,8 @@ def main() -> None:
     study |= measured(made, options.data / "300W", REFERENCE)
     study["cost"] = {arm: cost(paths[0]) for arm, paths in made.items()}
     print(json.dumps({"gt": study["gt"]["arms"], "cost": study["cost"]}, indent=1))
-    if out := options.out or (None if options.arms else OUT):
-        write_result(out, study)
+    if name := options.out or (None if options.arms else "lite_hrnet_plus"):
+        write_result(f"results/studies/{name}.json", study)
         update("lite_hrnet_plus")
 
 
