@@ -3,7 +3,8 @@
 Trains every configuration that a model card names beside a published number, without a teacher, on the same faces of
 300-W for as many steps; EFLD's with the further sets of cross_format.py, whose runs serve here as well. DATA holds the
 folders 300W, muct, WFLW and youtube_faces. A run that is complete is not trained again, one that was stopped is
-continued. Writes results/studies/ablation_NAME.json and its table in the documentation.
+continued. Writes results/studies/ablation_NAME.json, its table in the documentation and the page of the paper; with
+`--scheme ibug68`, on all 68 points of 300-W in place of the 51 inner ones, results/studies/ablation_NAME_68.json alone.
 """
 
 import argparse
@@ -16,9 +17,13 @@ from distill.provenance import write_result
 from scripts.studies import cross_format
 from scripts.studies.common.arms import measured, options_of_run, steps_of, train_arms, with_interval
 from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.papers.page import update
 
 # Network in the zoo, and the recipe that the others change and are compared with.
 PAPERS = {"efld": ("efld", "efld_cross"), "lite_hrnet_plus": ("lite_hrnet_plus_30m", "lite_hrnet_plus_scaf")}
+
+# Schemes of 300-W, and what names of results and of folders of runs end with.
+SUFFIXES = {"inner51": "", "ibug68": "_68"}
 
 
 def published(paper: str) -> dict[str, dict[str, Any]]:
@@ -27,9 +32,9 @@ def published(paper: str) -> dict[str, dict[str, Any]]:
     return {str(row["config"]): dict(row) for row in rows if "config" in row}
 
 
-def result_path(paper: str) -> str:
+def result_path(paper: str, suffix: str = "") -> str:
     """Return the file that holds the results of a paper's ablation."""
-    return f"results/studies/ablation_{paper}.json"
+    return f"results/studies/ablation_{paper}{suffix}.json"
 
 
 def block(paper: str, result: dict[str, Any]) -> str:
@@ -37,18 +42,16 @@ def block(paper: str, result: dict[str, Any]) -> str:
     return table(result, result["published"], PAPERS[paper][1])
 
 
-def arguments(config: str, data: Path, epochs: int) -> list[str]:
-    """Return the options of one configuration."""
-    if config in ("efld", "efld_cross"):
-        return cross_format.arguments("single" if config == "efld" else "cross", data, epochs)
+def arguments(config: str, data: Path, epochs: int, scheme: str = "inner51") -> list[str]:
+    """Return the options of one configuration, whose points of 300-W are those of the scheme."""
     paper = next(name for name in PAPERS if config.startswith(name))
-    common = options_of_run(f"configs/zoo/{PAPERS[paper][1]}.yaml", data / "300W", epochs)
-    if options := published(paper)[config].get("options"):
-        common += ["--model.options", json.dumps(options)]
-    if paper != "efld":
-        return common
-    sets = ["--data.sets", json.dumps(cross_format.further_sets(data))]
-    return [*common, "--kd.kind", "none", "--data.batch_size", "48", *sets]
+    if paper == "efld":
+        common = cross_format.arguments("single" if config == "efld" else "cross", data, epochs, scheme)
+    else:
+        recipe = f"configs/zoo/{PAPERS[paper][1]}.yaml"
+        common = [*options_of_run(recipe, data / "300W", epochs), "--data.scheme", scheme]
+    options = published(paper)[config].get("options")
+    return [*common, "--model.options", json.dumps(options)] if options else common
 
 
 def table(study: dict[str, Any], rows: dict[str, dict[str, Any]], reference: str) -> str:
@@ -74,18 +77,23 @@ def main() -> None:
     parser.add_argument("paper", choices=PAPERS)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=105)
+    parser.add_argument("--scheme", choices=SUFFIXES, default="inner51", help="points of 300-W [inner51]")
     options = parser.parse_args()
+    suffix = SUFFIXES[options.scheme]
+    out = result_path(options.paper, suffix)
     reference, rows = PAPERS[options.paper][1], published(options.paper)
     # Names that the runs of cross_format.py have.
     own = {"efld": "single", "efld_cross": "cross"}
-    arms = {own.get(config, config): arguments(config, options.data, options.epochs) for config in rows}
-    folder = cross_format.RUNS if options.paper == "efld" else Path("runs/ablations")
+    arms = {own.get(config, config): arguments(config, options.data, options.epochs, options.scheme) for config in rows}
+    folder = Path(f"{cross_format.RUNS if options.paper == 'efld' else 'runs/ablations'}{suffix}")
     made = train_arms(arms, options.seeds, folder)
     runs = {config: made[own.get(config, config)] for config in rows}
     study: dict[str, Any] = {"epochs": options.epochs, "steps": [steps_of(path) for path in runs[reference]]}
     study |= measured(runs, options.data / "300W", reference)
-    write_result(result_path(options.paper), {**study, "published": rows})
-    update_block(result_path(options.paper), table(study, rows, reference))
+    write_result(out, {**study, "published": rows})
+    if not suffix:
+        update_block(out, table(study, rows, reference))
+        update(options.paper)
     print(table(study, rows, reference))
 
 

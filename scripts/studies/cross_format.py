@@ -28,11 +28,11 @@ def further_sets(data: Path) -> list[dict[str, Any]]:
     ]
 
 
-def arguments(arm: str, data: Path, epochs: int) -> list[str]:
-    """Return the options of an arm."""
+def arguments(arm: str, data: Path, epochs: int, scheme: str = "inner51") -> list[str]:
+    """Return the options of an arm, whose points of 300-W are those of the scheme."""
     common = [*options_of_run("configs/zoo/efld.yaml", data / "300W", epochs), "--kd.kind", "none"]
-    common += ["--data.batch_size", str(BATCH[arm])]
-    heads = {"others": ["ibug68", "muct76", "wflw98"]}
+    common += ["--data.batch_size", str(BATCH[arm]), "--data.scheme", scheme]
+    heads = {"others": [other for other in ("ibug68", "muct76", "wflw98") if other != scheme]}
     several = ["--data.sets", json.dumps(further_sets(data)), "--model.options", json.dumps(heads)]
     return common if arm == "single" else [*common, *several]
 

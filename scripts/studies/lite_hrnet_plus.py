@@ -4,8 +4,8 @@ Its networks at 96 px on the 68 points of 300-W by the paper's optimiser and sch
 and 200 of 210 epochs, in proportion), as many steps each, tested on the 554 common faces. Faces are turned and covered
 less than in the paper (`GENTLE`): it has 210 epochs to learn faces that lie on their side. DATA holds the folder 300W.
 A run that is complete is not trained again, one that was stopped is continued. `--arms wing_mobilenet_v2` trains and
-measures some rows beside the reference alone, and prints them. Without it, writes results/studies/lite_hrnet_plus.json
-and the page of the paper.
+measures some rows beside the reference alone, and prints them; `--out NAME` writes them. Without `--arms`, writes
+results/studies/lite_hrnet_plus.json. What is written goes to the page of the paper too.
 """
 
 import argparse
@@ -18,9 +18,8 @@ from distill.bench.complexity import complexity
 from distill.models.checkpoint import load_model
 from distill.provenance import write_result
 from scripts.studies.common.arms import GENTLE, measured, options_of_run, steps_of, train_arms
-from scripts.studies.papers.page import block, update
+from scripts.studies.papers.page import update
 
-OUT = "results/studies/lite_hrnet_plus.json"
 RUNS = Path("runs/lite_hrnet_plus")
 RECIPE = "configs/zoo/lite_hrnet_plus_300w.yaml"
 DECONVOLUTIONS = ["--model.options", '{"neck": "deconv", "width": 256}']
@@ -56,24 +55,25 @@ def cost(checkpoint: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Train every network with every seed, measure, write, print; of some networks, print alone."""
+    """Train every network with every seed, measure, write, print; of some networks, write where `--out` says."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--arms", nargs="+", choices=ARMS, help="some rows beside the reference; nothing is written")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, help="some rows beside the reference; needs --out to write")
+    parser.add_argument(
+        "--out", metavar="NAME", help="write results/studies/NAME.json [lite_hrnet_plus; with --arms none]"
+    )
     options = parser.parse_args()
     arms = [arm for arm in ARMS if options.arms is None or arm in (REFERENCE, *options.arms)]
     made = train_arms({arm: arguments(arm, options.data, options.epochs) for arm in arms}, options.seeds, RUNS)
     study: dict[str, Any] = {"epochs": options.epochs, "steps": [steps_of(path) for path in made[REFERENCE]]}
     study |= measured(made, options.data / "300W", REFERENCE)
     study["cost"] = {arm: cost(paths[0]) for arm, paths in made.items()}
-    if options.arms:
-        print(json.dumps({"gt": study["gt"]["arms"], "cost": study["cost"]}, indent=1))
-        return
-    write_result(OUT, study)
-    update("lite_hrnet_plus")
-    print(block("lite_hrnet_plus"))
+    print(json.dumps({"gt": study["gt"]["arms"], "cost": study["cost"]}, indent=1))
+    if name := options.out or (None if options.arms else "lite_hrnet_plus"):
+        write_result(f"results/studies/{name}.json", study)
+        update("lite_hrnet_plus")
 
 
 if __name__ == "__main__":

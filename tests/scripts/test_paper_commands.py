@@ -50,7 +50,7 @@ def test_pretrained_weights_that_a_command_takes_from_the_hub_are_named(part: Pa
         if name in TRAINERS:
             for values in parse_stages(options_of(name, "", TRAINERS[name]), words):
                 if values["model"].options.get("pretrained"):
-                    assert "ImageNet's weights" in str(part.missing), words
+                    assert "ImageNet's weights" in (part.missing or {}).get("data", ""), words
 
 
 @every_part
@@ -71,16 +71,29 @@ def test_faces_of_a_folder_without_official_split_are_chosen(part: Part) -> None
 @every_part
 def test_errors_say_how_many_seeds_they_are_of(part: Part) -> None:
     for path in {column.ours.format(**keys) for column in part.columns if column.ours for keys in part.rows.values()}:
+        limits = part.measured.limits if part.measured else ""
         if path.endswith("/mean_percent"):
-            assert SEEDS[seeds_of(path)] in str(part.limits), path
+            assert SEEDS[seeds_of(path)] in limits, path
         elif path.startswith("results/studies/thesis.json"):
-            assert SEEDS[1] in str(part.limits), path
+            assert SEEDS[1] in limits, path
 
 
 @every_part
 def test_training_that_is_missing_has_its_cost(part: Part) -> None:
-    if "training" in str(part.missing):
-        assert re.search(r"core-hour|GPU", str(part.missing))
+    if training := (part.missing or {}).get("training"):
+        assert re.search(r"[0-9.]+ core-hours|a GPU", training)
+
+
+@every_part
+def test_a_command_that_trains_has_its_training_named(part: Part) -> None:
+    trains = any(name in (*TRAINERS, "detector") for name, *_ in distill_lines(part)) or "--train " in str(part.command)
+    assert not trains or "training" in (part.missing or {})
+
+
+@every_part
+def test_a_command_for_a_phone_or_a_gpu_has_it_named(part: Part) -> None:
+    if "--target" in str(part.command):
+        assert re.search(r"phone|GPU", (part.missing or {})["device"])
 
 
 @every_part

@@ -20,15 +20,13 @@ from distill.training.fit import train_student
 from scripts.studies.common.marked_blocks import ROOT
 from scripts.studies.papers.contents import (
     PAPERS,
-    STATES,
-    WITH_NUMBERS,
     Paper,
     load_paper,
     path_of,
     read_paper,
     value_of,
 )
-from scripts.studies.papers.page import commands, summary, table
+from scripts.studies.papers.page import block, commands, summary, table
 from tests.support.reader_cases import make_pts
 
 # By hand from the texts: number of figures, and by table the number of its rows and of its cells with a number. The
@@ -41,7 +39,7 @@ CONTENTS: dict[str, tuple[int, dict[str, tuple[int, int]]]] = {
         25,
         {
             "table 1": (10, 10), "table 2": (5, 15), "table 3": (3, 0), "table 4": (5, 15), "table 5": (4, 12),
-            "table 6": (6, 15), "table 7": (9, 9), "table 8": (5, 45), "table 9": (5, 20),
+            "table 6": (5, 15), "table 7": (9, 9), "table 8": (5, 45), "table 9": (5, 20),
         },
     ),
     "retinaface_mobilenetv2": (4, {"table 1": (2, 10), "table 2": (1, 2), "table 3": (2, 8), "table 4": (2, 12)}),
@@ -69,6 +67,7 @@ SERIES: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("thesis", "figure 25"): (*THESIS_NETS, "ms on a desktop GPU, about", "DSP of the LG Velvet 5G"),
 }  # fmt: skip
+RUNNABLE: dict[str, Any] = {"state": "runnable", "missing": {"data": "x"}, "columns": []}
 MODULES = [words for name in PAPERS for words in commands(load_paper(name)) if words[0] == "python"]
 
 
@@ -118,7 +117,7 @@ def test_no_series_of_a_figure_is_missing(name: str, figure: str) -> None:
 def test_what_is_reproduced_or_measured_has_a_number_in_every_row(name: str) -> None:
     for section in load_paper(name).sections:
         for part in section.parts:
-            if part.state in WITH_NUMBERS:
+            if part.state == "reproduced" or part.measured:
                 columns = [column for column in part.columns if column.ours]
                 for row in part.rows:
                     assert [part.ours(column, row) for column in columns], (section.items, row)
@@ -158,13 +157,15 @@ def test_paths_select_keys_indices_and_entries(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"state": "silent"}, "'silent' is none of reproduced, measured, runnable, not planned"),
+        ({"state": "silent"}, "'silent' is none of reproduced, runnable, not planned"),
+        ({"state": "measured"}, "'measured' is none of reproduced, runnable, not planned"),
         ({"command": None}, "reproduced needs `command`"),
-        ({"missing": "x"}, "reproduced has no `missing`"),
-        ({"limits": "x"}, "reproduced has no `limits`"),
-        ({"state": "measured"}, "measured needs `limits`"),
+        ({"missing": {"data": "x"}}, "reproduced has no `missing`"),
+        ({"measured": {"limits": "x"}}, "reproduced has no `measured`"),
         ({"columns": [{"name": "n", "published": [1.0]}]}, "have a column with `ours`"),
-        ({"state": "runnable", "missing": "x"}, "have a column with `ours`"),
+        ({"state": "runnable", "missing": {"data": "x"}}, "have a column with `ours`"),
+        ({**RUNNABLE, "measured": {"limits": "x"}}, "have a column with `ours`"),
+        ({**RUNNABLE, "missing": {"time": "x"}}, "one of data, device, training, not 'time'"),
         ({"state": "runnable", "columns": []}, "runnable needs `missing`"),
         ({"state": "not planned", "columns": [], "command": None}, "not planned needs `reason`"),
         ({"columns": [{"name": "n", "ours": "f#{key}", "published": [1.0, 2.0]}]}, "2 numbers of 'n' for 1 rows"),
@@ -193,8 +194,32 @@ def test_published_and_our_numbers_stand_side_by_side(monkeypatch: pytest.Monkey
 
 def test_the_summary_counts_every_state() -> None:
     lines = summary().splitlines()
-    assert lines[0] == f"| paper | tables, figures | {' | '.join(STATES)} |"
+    assert lines[0] == "| paper | tables, figures | reproduced | runnable | of these measured here | not planned |"
     assert len(lines) == 2 + len(PAPERS)
+    for line in lines[2:]:
+        _, runnable, measured, _ = map(int, line.split("|")[3:7])
+        assert measured <= runnable
+
+
+def test_a_measured_part_says_what_is_missing_and_why_its_numbers_do_not_compare(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("scripts.studies.papers.contents.ROOT", tmp_path)
+    (tmp_path / "measured_cases.json").write_text('{"x": 1}')
+    columns = [{"name": "n", "ours": "measured_cases.json#{key}"}]
+    missing = {"data": "the set", "training": "a GPU"}
+    measured = {"limits": "half of it", "command": "half"}
+    path = written(tmp_path, state="runnable", command="a\nb", missing=missing, measured=measured, columns=columns)
+    content = yaml.safe_load(path.read_text())
+    content["sections"][0]["parts"] *= 2
+    path.write_text(yaml.safe_dump(content))
+    monkeypatch.setattr("scripts.studies.papers.page.load_paper", lambda _: read_paper(path))
+    once = "**Measured here**, not comparable with the published numbers: half of it. By:\n\n```bash\nhalf\n```"
+    runnable = "**Runnable**, missing here: *data*: the set; *training*: a GPU."
+    first, second = block("paper").split("| row | n, ours |")[1:]
+    assert f"{runnable} By:\n\n```bash\na\nb\n```\n\n{once}" in first
+    # Scripts of several lines are shown once in a section.
+    assert f"{runnable} By the commands above.\n\n{once}" in second
 
 
 class _ParsedError(Exception):

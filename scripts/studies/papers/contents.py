@@ -6,10 +6,12 @@ A file has `title`, `source` and `sections`. A section names its tables and figu
     rows       names (by default those of the items), or a mapping from names to what stands for {key} in
                the paths, or for {NAME} if that is a mapping
     columns    each has `name`, `published` (a number or null per row), `ours` (a path), `digits` and `factor` of ours
-    state      reproduced: `command` makes a number of ours that compares with the published one;
-               measured: `command` makes one that does not compare, and `limits` says why;
-               runnable: `command` would, but for what is `missing`: data, a device, or core-hours of training;
+    state      reproduced: `command` makes numbers of ours that compare with the published ones;
+               runnable: `command` would, but for what is `missing` here: `data`, a `device`, or `training`, which says
+               on a GPU or for how many core-hours of a CPU;
                not planned: `reason` says why
+    measured   of a runnable part whose columns have `ours`: `limits` says why these numbers do not compare with the
+               published ones, `command` makes them where it is another one than that of the part
 
 Parts that are reproduced or measured, and no others, have columns with `ours`.
 A path is FILE#A/B/C, where a segment is a key, an index, or KEY=VALUE,KEY=VALUE, which selects an entry of a list.
@@ -30,12 +32,12 @@ FOLDER = Path("scripts/studies/papers")
 PAPERS = ("swinv2_mobilevitv2", "efld", "lite_hrnet_plus", "thesis", "retinaface_mobilenetv2")
 # What a part must have, and must not have, in each state.
 STATES = {
-    "reproduced": (("command",), ("limits", "missing", "reason")),
-    "measured": (("command", "limits"), ("missing", "reason")),
-    "runnable": (("command", "missing"), ("limits", "reason")),
-    "not planned": (("reason",), ("command", "limits", "missing")),
+    "reproduced": (("command",), ("missing", "measured", "reason")),
+    "runnable": (("command", "missing"), ("reason",)),
+    "not planned": (("reason",), ("command", "missing", "measured")),
 }
-WITH_NUMBERS = ("reproduced", "measured")
+# What can be missing here.
+KINDS = ("data", "device", "training")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """Why our numbers of a runnable part do not compare, and what makes them unless the command of the part does."""
+
+    limits: str
+    command: str | None = None
+
+
+@dataclass(frozen=True)
 class Part:
     """Rows and columns of a table or figure that share a state."""
 
@@ -57,8 +67,8 @@ class Part:
     rows: Mapping[str, Mapping[str, str]]
     columns: Sequence[Column]
     command: str | None = None
-    limits: str | None = None
-    missing: str | None = None
+    missing: Mapping[str, str] | None = None
+    measured: Measured | None = None
     reason: str | None = None
     note: str | None = None
 
@@ -67,6 +77,10 @@ class Part:
         if column.ours is None:
             return None
         return column.factor * value_of(column.ours.format(**self.rows[row]))
+
+    def commands(self) -> list[str]:
+        """Return the scripts of a part: the one of its state, and the one that made its numbers if it is another."""
+        return [text for text in (self.command, self.measured and self.measured.command) if text]
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,7 @@ def read_paper(path: Path) -> Paper:
     """Read the file of a paper.
 
     Raises:
-        ValueError: a part without state, or without what its state needs.
+        ValueError: a part without state, without what its state needs, or with what it has not.
     """
     content = yaml.safe_load(path.read_text())
     sections = [
@@ -116,23 +130,32 @@ def _part(values: dict[str, Any], items: Sequence[str]) -> Part:
     given = values.get("rows", items)
     rows = {str(row): given[row] if isinstance(given, dict) else {} for row in given}
     rows = {row: key if isinstance(key, dict) else {"key": key} for row, key in rows.items()}
-    part = Part(**{**values, "rows": rows, "columns": [Column(**column) for column in values.get("columns", [])]})
-    if part.state not in STATES:
-        raise ValueError(f"{items}: state {part.state!r} is none of {', '.join(STATES)}")
-    needed, refused = STATES[part.state]
-    for name in needed:
-        if not getattr(part, name):
-            raise ValueError(f"{items}: a part that is {part.state} needs `{name}`")
-    for name in refused:
-        if getattr(part, name):
-            raise ValueError(f"{items}: a part that is {part.state} has no `{name}`")
-    if (part.state in WITH_NUMBERS) != any(column.ours for column in part.columns):
-        states = " or ".join(WITH_NUMBERS)
-        raise ValueError(f"{items}: parts that are {states}, and no others, have a column with `ours`")
-    for column in part.columns:
-        if column.published and len(column.published) != len(rows):
-            raise ValueError(f"{items}: {len(column.published)} numbers of {column.name!r} for {len(rows)} rows")
+    columns = [Column(**column) for column in values.get("columns", [])]
+    measured = Measured(**values["measured"]) if "measured" in values else None
+    part = Part(**{**values, "rows": rows, "columns": columns, "measured": measured})
+    if problem := _problem(part):
+        raise ValueError(f"{items}: {problem}")
     return part
+
+
+def _problem(part: Part) -> str | None:
+    """Return what is wrong with a part, if anything."""
+    if part.state not in STATES:
+        return f"state {part.state!r} is none of {', '.join(STATES)}"
+    needed, refused = STATES[part.state]
+    if lacking := [name for name in needed if not getattr(part, name)]:
+        return f"a part that is {part.state} needs `{lacking[0]}`"
+    if surplus := [name for name in refused if getattr(part, name)]:
+        return f"a part that is {part.state} has no `{surplus[0]}`"
+    if unknown := [kind for kind in part.missing or () if kind not in KINDS]:
+        return f"what is missing is one of {', '.join(KINDS)}, not {unknown[0]!r}"
+    with_numbers = part.state == "reproduced" or part.measured is not None
+    if with_numbers != any(column.ours for column in part.columns):
+        return "parts that are reproduced or measured, and no others, have a column with `ours`"
+    for column in part.columns:
+        if column.published and len(column.published) != len(part.rows):
+            return f"{len(column.published)} numbers of {column.name!r} for {len(part.rows)} rows"
+    return None
 
 
 def value_of(path: str) -> float:

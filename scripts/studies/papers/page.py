@@ -3,7 +3,7 @@
 import shlex
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from scripts.studies.common.code_blocks import written_out
 from scripts.studies.common.marked_blocks import update_block
@@ -27,12 +27,14 @@ def block(name: str) -> str:
 
 def summary() -> str:
     """Return how many rows of each paper are in which state, as a Markdown table."""
-    lines = [f"| paper | tables, figures | {' | '.join(STATES)} |", f"|---|---:|{'---:|' * len(STATES)}"]
+    heads = ["reproduced", "runnable", "of these measured here", "not planned"]
+    lines = [f"| paper | tables, figures | {' | '.join(heads)} |", f"|---|---:|{'---:|' * len(heads)}"]
     for name in PAPERS:
         paper = load_paper(name)
         counted = rows_by_state(paper)
         items = sum(len(section.items) for section in paper.sections)
-        cells = [f"[{paper.title}](papers/{name}.md)", str(items), *(str(counted[state]) for state in STATES)]
+        counts = [counted["reproduced"], counted["runnable"], measured_rows(paper), counted["not planned"]]
+        cells = [f"[{paper.title}](papers/{name}.md)", str(items), *map(str, counts)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -42,9 +44,17 @@ def rows_by_state(paper: Paper) -> Counter[str]:
     counted: Counter[str] = Counter()
     for section in paper.sections:
         for state in STATES:
-            rows = {row for part in section.parts if part.state == state for row in part.rows}
-            counted[state] += len(rows)
+            counted[state] += _number_of_rows(part for part in section.parts if part.state == state)
     return counted
+
+
+def measured_rows(paper: Paper) -> int:
+    """Return the number of runnable rows with numbers that were measured here."""
+    return sum(_number_of_rows(part for part in section.parts if part.measured) for section in paper.sections)
+
+
+def _number_of_rows(parts: Iterable[Part]) -> int:
+    return len({row for part in parts for row in part.rows})
 
 
 def _title_of(items: Sequence[str]) -> str:
@@ -58,26 +68,45 @@ def _title_of(items: Sequence[str]) -> str:
 
 
 def _section(section: Section) -> str:
-    heading = f"## {_title_of(section.items)}: {section.title}"
-    return "\n\n".join([heading, *(_part(part, section) for part in section.parts)])
-
-
-def _part(part: Part, section: Section) -> str:
-    pieces = [] if list(part.rows) == list(section.items) else [table(part)]
-    if part.state == "not planned":
-        pieces.append(_wrapped(f"**Not planned:** {part.reason}"))
-    else:
-        pieces += [_wrapped(_heading(part)), f"```bash\n{str(part.command).strip()}\n```"]
-    if part.note:
-        pieces += [_wrapped(paragraph) for paragraph in part.note.strip().split("\n\n")]
+    pieces = [f"## {_title_of(section.items)}: {section.title}"]
+    shown: set[str] = set()
+    for part in section.parts:
+        pieces += _part(part, section, shown)
+        shown.update(part.commands())
     return "\n\n".join(pieces)
 
 
-def _heading(part: Part) -> str:
-    """Return what stands before the commands of a part."""
-    if part.state == "measured":
-        return f"**Measured, not comparable with the published numbers:** {part.limits}. By:"
-    return f"**Runnable**, missing here: {part.missing}" if part.missing else "**Reproduced** by:"
+def _part(part: Part, section: Section, shown: Collection[str]) -> list[str]:
+    """Return the paragraphs of a part.
+
+    Args:
+        shown: scripts that the section has already.
+    """
+    pieces = [] if list(part.rows) == list(section.items) else [table(part)]
+    if part.reason:
+        pieces.append(_wrapped(f"**Not planned:** {part.reason}"))
+    elif part.missing:
+        pieces += _with_command(f"**Runnable**, missing here: {_missing(part.missing)}.", part.command, shown)
+    else:
+        pieces += _with_command("**Reproduced.**", part.command, shown)
+    if part.measured:
+        text = f"**Measured here**, not comparable with the published numbers: {part.measured.limits}."
+        command = part.measured.command or part.command
+        pieces += _with_command(text, command, {*shown, str(part.command)})
+    if part.note:
+        pieces += [_wrapped(paragraph) for paragraph in part.note.strip().split("\n\n")]
+    return pieces
+
+
+def _missing(missing: Mapping[str, str]) -> str:
+    return "; ".join(f"*{kind}*: {text}" for kind, text in missing.items())
+
+
+def _with_command(text: str, command: str | None, shown: Collection[str]) -> list[str]:
+    """Return a paragraph and the script that it is of, unless that has several lines and is shown above."""
+    if command in shown and "\n" in str(command).strip():
+        return [_wrapped(f"{text} By the commands above.")]
+    return [_wrapped(f"{text} By:"), f"```bash\n{str(command).strip()}\n```"]
 
 
 def table(part: Part) -> str:
@@ -113,7 +142,7 @@ def _wrapped(text: str) -> str:
 
 def lines_of(part: Part) -> list[str]:
     """Return the commands of a part, with loops and variables written out."""
-    return [line for line in written_out((part.command or "").splitlines()) if line.strip()]
+    return [line for text in part.commands() for line in written_out(text.splitlines()) if line.strip()]
 
 
 def commands(paper: Paper) -> list[list[str]]:
