@@ -9,7 +9,7 @@ from distill.tflite.model import Buffer, Operator, Quantization, Tensor
 from distill.tflite.serialization import read_model, write_model
 
 # Layers with weights, and the axis of the weights along which the output channels lie.
-_CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
+CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
 _WEIGHT_INPUT = 1
 # Smaller weights save nothing worth their rounding.
 _MIN_WEIGHTS = 1024
@@ -32,7 +32,7 @@ def quantize_weights(blob: bytes) -> bytes:
         values = None if weights is None else weights.values()
         if weights is None or values is None or values.size < _MIN_WEIGHTS:
             return []
-        _quantize(weights, values, _CHANNEL_AXIS[operator.op])
+        _quantize(weights, values, CHANNEL_AXIS[operator.op])
         return [weights]
 
     return _with_unpacking(blob, store, _PER_CHANNEL_VERSION)
@@ -46,7 +46,7 @@ def half_weights(blob: bytes) -> bytes:
 
     def store(operator: Operator) -> list[Tensor]:
         halved = []
-        for tensor in operator.present_inputs[_WEIGHT_INPUT:] if operator.op in _CHANNEL_AXIS else ():
+        for tensor in operator.present_inputs[_WEIGHT_INPUT:] if operator.op in CHANNEL_AXIS else ():
             values = tensor.values() if tensor.dtype == "FLOAT32" else None
             if values is not None:
                 tensor.buffer, tensor.dtype = Buffer(values.astype(np.float16).tobytes()), "FLOAT16"
@@ -78,7 +78,7 @@ def float_copy(tensor: Tensor, values: NDArray | None = None) -> Tensor:
 
 
 def _float_weights(operator: Operator) -> Tensor | None:
-    if operator.op not in _CHANNEL_AXIS or len(operator.inputs) <= _WEIGHT_INPUT:
+    if operator.op not in CHANNEL_AXIS or len(operator.inputs) <= _WEIGHT_INPUT:
         return None
     weights = operator.inputs[_WEIGHT_INPUT]
     return weights if weights is not None and weights.dtype == "FLOAT32" else None

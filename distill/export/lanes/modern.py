@@ -15,6 +15,7 @@ from distill.export.lanes.small_bounds import restore_bounds, small_bounds
 from distill.export.quantization_modes import MODES
 from distill.opcheck.check import oldest_release
 from distill.tflite.activation_ranges import Ranges, activation_ranges
+from distill.tflite.bias_range import with_room_for_biases
 from distill.tflite.fuse_activations import fuse_relu
 from distill.tflite.model import Model
 from distill.tflite.scalar_axes import scalar_axes
@@ -69,7 +70,11 @@ def _quantize(job: Job, float_file: Path, modes: list[str], python: str) -> dict
     if job.quantization is not None:
         model = read_model(float_file)
         names = job.quantization.float_names(model)
-        work["ranges"] = _ranges(model, activation_ranges(float_file, job.quantization.inputs()))
+        measured = activation_ranges(float_file, job.quantization.inputs())
+        work["ranges"] = _ranges(model, measured)
+        fitted = job.folder / "fitted.tflite"
+        fitted.write_bytes(with_room_for_biases(float_file.read_bytes(), measured))
+        work["float"] = str(fitted)
     files = {mode: job.folder / f"{mode}.tflite" for mode in modes}
     work["files"] = [{"file": str(files[mode]), "mode": mode, "float": names.get(mode, [])} for mode in modes]
     path = job.folder / "job.json"
