@@ -1,4 +1,4 @@
-"""Int8 files after training with int8 simulated and without: `python -m scripts.studies.int8_training DATA NAME=FILE ...`.
+"""Int8 files after training with int8 simulated: `python -m scripts.studies.int8_training DATA NAME=FILE ...`.
 
 DATA holds the folder 300W. Every checkpoint (of 68 points) is exported to int8, calibrated on 100 training faces, and
 measured on the tenth of the training faces that is held out: NME of the float network and of the file, and the mean
