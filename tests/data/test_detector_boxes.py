@@ -50,7 +50,7 @@ def test_a_detected_box_gives_the_crop_of_the_true_one(records: list[FaceRecord]
 def test_the_offset_of_detected_boxes_is_measured(records: list[FaceRecord]) -> None:
     def beside(photo: Photo) -> list[Detection]:
         index = int(photo[0, 0, 0]) // 10
-        (box, score, _), (dx, dy) = whole_face(records, photo), ((0.3, 0.4), (-0.3, -0.4))[index % 2]
+        (box, score, *_), (dx, dy) = whole_face(records, photo), ((0.3, 0.4), (-0.3, -0.4))[index % 2]
         side = CROP.side_and_centre(records[index].boxes["gt"])[0]
         dx, dy = 0.2 * dx * side, 0.2 * dy * side  # a tenth of the crop to the one side or the other
         return [Detection(Box(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy), score)]
