@@ -118,7 +118,6 @@ TESTED_ELSEWHERE = {
     "export/verify/litert_torch_worker.py": "export/verify/test_cross_check.py",
     "export/verify/tolerances.py": "export/verify/test_cross_check.py",
     "inference/exported.py": "inference/test_backend.py",
-    "inference/face.py": "inference/test_landmarker.py",
     "inference/facemesh.py": "evaluate/test_facemesh.py",
     "inference/flip.py": "inference/test_backend.py",
     "inference/load.py": "inference/test_backend.py",

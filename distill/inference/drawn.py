@@ -52,7 +52,7 @@ class DrawingWriter:
             f"{face.id or number} {face.score:.2f}{' not placed' if face.placed is False else ''}"
             for number, face in enumerate(faces, 1)
         ]
-        shapes = [(face.box, face.landmarks) for face in faces]
+        shapes = [(face.bounds, face.landmarks) for face in faces]
         uncertain = [index for index, face in enumerate(faces) if face.placed is False]
         drawn = draw_faces(whole_photo(frame.pixels), shapes, self._scheme, labels, uncertain=uncertain)
         path = self._targets[frame.source.name]

@@ -1,5 +1,6 @@
 """A face with its landmarks, as predicted in a photo or followed in a video."""
 
+import math
 from typing import NamedTuple
 
 from distill.geometry import Box, Points
@@ -28,6 +29,17 @@ class Face(NamedTuple):
     placed: bool | None = None
     id: int | None = None
     crop_roll: float = 0.0
+
+    @property
+    def bounds(self) -> Box:
+        """Box with sides along the axes that holds the turned `box`; `box` itself of an upright face."""
+        if not self.crop_roll:
+            return self.box
+        (x, y), angle = self.box.centre, math.radians(self.crop_roll)
+        across, down = abs(math.cos(angle)), abs(math.sin(angle))
+        half_width = (self.box.width * across + self.box.height * down) / 2
+        half_height = (self.box.width * down + self.box.height * across) / 2
+        return Box(x - half_width, y - half_height, x + half_width, y + half_height)
 
     @property
     def confidence(self) -> float | None:

@@ -18,11 +18,14 @@ from distill.inference.sources import Frame
 
 
 def describe(faces: Sequence[Face]) -> list[dict[str, Any]]:
-    """Return the faces of a photo as plain numbers, in photo pixels; a confidence that there is not is None."""
+    """Return the faces of a photo as plain numbers, in photo pixels; a confidence that there is not is None.
+
+    The box of a tilted face is the one along the axes around it.
+    """
     return [
         {
             "score": round(float(face.score), 4),
-            "box": [round(float(value), 2) for value in face.box],
+            "box": [round(float(value), 2) for value in face.bounds],
             "points": face.landmarks.astype(float).round(3).tolist(),
             "confidence": None if face.confidence is None else round(face.confidence, 4),
             "placed": face.placed,

@@ -5,14 +5,14 @@ const COLOURS = ["#009e73", "#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9
 const GREY = "#808080";
 
 /**
- * @param faces { box, score, landmarks, placed } in photo pixels
+ * @param faces { box, cropRoll, score, landmarks, placed } in photo pixels
  * @param edges curves of the landmark scheme: { points, closed }
  */
 export function drawFaces(context, faces, edges) {
   faces.forEach((face, index) => drawFace(context, face, edges, COLOURS[index % COLOURS.length]));
 }
 
-function drawFace(context, { box, score, landmarks, placed }, edges, colour) {
+function drawFace(context, { box, cropRoll = 0, score, landmarks, placed }, edges, colour) {
   const [x0, y0, x1, y1] = box;
   const side = Math.max(x1 - x0, y1 - y0);
   const uncertain = placed === false;
@@ -23,8 +23,16 @@ function drawFace(context, { box, score, landmarks, placed }, edges, colour) {
   if (!uncertain) edges.forEach((edge) => drawCurve(context, landmarks, edge));
   landmarks.forEach((point) => drawPoint(context, point, Math.max(1, side / 110), uncertain));
   context.setLineDash(uncertain ? [side / 16, side / 16] : []);
-  context.strokeRect(x0, y0, x1 - x0, y1 - y0);
+  drawBox(context, box, cropRoll);
   drawLabel(context, `${score.toFixed(2)}${uncertain ? " not placed" : ""}`, x0, y0 - 2 * context.lineWidth, side / 12);
+  context.restore();
+}
+
+function drawBox(context, [x0, y0, x1, y1], roll) {
+  context.save();
+  context.translate((x0 + x1) / 2, (y0 + y1) / 2);
+  context.rotate((roll * Math.PI) / 180);
+  context.strokeRect((x0 - x1) / 2, (y0 - y1) / 2, x1 - x0, y1 - y0);
   context.restore();
 }
 
