@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -132,16 +133,22 @@ def test_without_annotations_there_is_no_nme() -> None:
 
 
 def test_slow_candidates_are_compared_on_fewer_crops_evenly_spread() -> None:
-    sizes = []
+    sizes: dict[str, int] = {}
 
-    def candidate(crops: np.ndarray) -> np.ndarray:
-        sizes.append(len(crops))
+    def candidate(name: str, crops: np.ndarray) -> np.ndarray:
+        sizes[name] = len(crops)  # in no order: candidates are compared at a time
         return moved(7, 0.75)[[0, 3]] if len(crops) == 2 else moved(7, 0.75)
 
     report = measure(
-        lambda _: POINTS, {"a": candidate, "b": candidate}, CROPS, TRUTH, SCHEME, {"a": GATE, "b": GATE}, {"b": 2}
+        lambda _: POINTS,
+        {name: partial(candidate, name) for name in "ab"},
+        CROPS,
+        TRUTH,
+        SCHEME,
+        {"a": GATE, "b": GATE},
+        {"b": 2},
     )
-    assert sizes == [4, 2]
+    assert sizes == {"a": 4, "b": 2}
     assert [result.crops for result in report.results] == [4, 2]
     assert [bool(result.missed) for result in report.results] == [True, False]  # the moved one is crop 2
     assert {index for index, _ in report.results[1].worst_crops} == {0, 3}
