@@ -67,7 +67,7 @@ def predict(
     sources = find_sources(photos)
     require_share("--min_confidence", min_confidence)
     config = tracking_options(track, redetect, smooth, max_frames, any(source.is_video for source in sources))
-    make = partial(_landmarker, model, (detector, min_score, detector_size), (min_confidence, max_roll))
+    make = partial(_landmarker, model, detector, detector_size, min_score, min_confidence, max_roll)
     tables = _tables(json=json, jsonl=jsonl, csv=csv)
     landmarker, broken = make(threads), 0
     _require_confidence(min_confidence, landmarker, model)
@@ -101,13 +101,18 @@ def _tables(**paths: Path | None) -> list[Path]:
 
 
 def _landmarker(
-    model: str, detector: tuple[str, float | None, int | None], limits: tuple[float, float], threads: int
+    model: str,
+    detector: str,
+    size: int | None,
+    min_score: float | None,
+    min_confidence: float,
+    max_roll: float,
+    threads: int,
 ) -> "Landmarker":
     from distill.detection.detector import FaceDetector
     from distill.inference.landmarker import Landmarker
 
-    name, min_score, size = detector
-    return Landmarker(model, FaceDetector(name, threads, min_score, size), threads, *limits)
+    return Landmarker(model, FaceDetector(detector, threads, min_score, size), threads, min_confidence, max_roll)
 
 
 def run(argv: list[str]) -> int:

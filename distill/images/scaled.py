@@ -7,14 +7,13 @@ detector needs few pixels, and a crop those of one face.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distill.geometry import Affine
 from distill.images.decode import decode_image, jpeg_layout, jpeg_pixels, read_bytes
 from distill.images.orientation import Layout, flipped_axes
-from distill.images.warp import Photo, warp
+from distill.images.warp import Photo, resize_to, warp
 
 SCALES = (8, 4, 2, 1)
 # Longer side in pixels that is enough for a detector of 320 px, also in tiles of half the photo's longer side.
@@ -47,13 +46,10 @@ class Level(NamedTuple):
 
     def reduced(self, longer: int) -> "Level":
         """Return the photo with `longer` pixels on its longer side, by averaging; as it is where it is no larger."""
-        height, width = self.pixels.shape[:2]
-        scale = longer / max(height, width)
-        if scale >= 1:
+        if max(self.pixels.shape[:2]) <= longer:
             return self
-        inner = max(1, round(width * scale)), max(1, round(height * scale))
+        pixels, scale = resize_to(self.pixels, longer)
         shift = (self.affine[:, 2:] + 0.5) * scale - 0.5  # pixel centres are integers
-        pixels = cv2.resize(self.pixels, inner, interpolation=cv2.INTER_AREA)
         return Level(pixels, np.concatenate([self.affine[:, :2] * scale, shift], axis=1))
 
 

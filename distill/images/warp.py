@@ -23,6 +23,20 @@ def _needed(image: Photo, affine: Affine, size: int, margin: int) -> tuple[slice
     return slice(first[1], last[1]), slice(first[0], last[0])
 
 
+def resize_to(photo: Photo, longer: int) -> tuple[Photo, float]:
+    """Return a photo (h, w, 3) with `longer` pixels on its longer side, and the scale; itself where it has them.
+
+    Pixels are averaged where it gets smaller and interpolated where it gets larger.
+    """
+    height, width = photo.shape[:2]
+    scale = longer / max(height, width)
+    inner = max(1, round(width * scale)), max(1, round(height * scale))
+    if inner == (width, height):
+        return photo, scale
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(photo, inner, interpolation=method), scale
+
+
 def warp(image: Photo, affine: Affine, size: int) -> Photo:
     """Cut a square crop out of a photo.
 

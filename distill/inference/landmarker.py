@@ -146,6 +146,8 @@ class Landmarker:
         for _ in range(MORE_CROPS):
             turned = {index: self._turned(face) for index, face in enumerate(faces)}
             tilted = {index: crop for index, crop in turned.items() if crop is not None}
+            if not tilted:
+                break
             for index, face in zip(tilted, self._faces_in(pixels, list(tilted.values())), strict=True):
                 faces[index] = face
         return faces

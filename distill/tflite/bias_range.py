@@ -49,7 +49,7 @@ def _make_room(operator: Operator, ranges: Ranges) -> bool:
     if step == 0:
         return False
     least = 127 * np.abs(offsets) / (step * _LARGEST)
-    by_channel = np.moveaxis(weights.copy(), CHANNEL_AXIS[op], 0)
+    by_channel = np.moveaxis(weights, CHANNEL_AXIS[op], 0)
     rows = by_channel.reshape(len(by_channel), -1).copy()
     short = np.flatnonzero(np.abs(rows).max(axis=1) < least)
     if not len(short):

@@ -28,7 +28,7 @@ OUT = Path("results/studies/released.json")
 # Rows of the README: what a user chooses from, and what they compare with.
 CHOICE = {
     "student_68_256 fp16": "68 points, most accurate",
-    "student_68_192 fp16": "68 points, between both",
+    "student_68_192 fp16": "68 points, between the two",
     "student_68_128 fp16": "68 points, the default",
     "efld_68_128 int8": "68 points, smallest",
     "FaceMesh": "468 points",

@@ -28,7 +28,7 @@ def run(blob: bytes) -> np.ndarray:
 
 
 def test_a_channel_without_weights_has_room_for_its_bias() -> None:
-    """int8 Lite-HRNet lost the constants of the channels that a block leaves unchanged: 24 px of 96."""
+    """int8 Lite-HRNet lost the constants of the channels that a block leaves unchanged."""
     before = dense([0, 0, 0, -1e-12, 0, 0])
     after = with_room_for_biases(before, RANGES)
     tensor = read_model(after).operators[0].inputs[1]

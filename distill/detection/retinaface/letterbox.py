@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from distill.detection.retinaface.priors import MULTIPLE
 from distill.images import Photo
+from distill.images.warp import resize_to
 
 FILL = 114  # grey, near the mean of photos
 
@@ -32,12 +32,8 @@ def letterbox(photo: Photo, size: int, square: bool = False) -> Letterboxed:
         size: longer side of the input, a multiple of 32.
         square: fill up to `size` x `size`, for networks of a fixed input.
     """
-    height, width = photo.shape[:2]
-    scale = size / max(height, width)
-    inner = max(1, round(width * scale)), max(1, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    scaled = photo if inner == (width, height) else cv2.resize(photo, inner, interpolation=method)
-    width, height = (size, size) if square else tuple(-(-side // MULTIPLE) * MULTIPLE for side in inner)
+    scaled, scale = resize_to(photo, size)
+    height, width = (size, size) if square else tuple(-(-side // MULTIPLE) * MULTIPLE for side in scaled.shape[:2])
     return Letterboxed(filled(scaled, width, height), scale)
 
 

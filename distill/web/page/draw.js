@@ -1,5 +1,7 @@
 // Faces drawn on a canvas in the style of distill/inference/overlay.py.
 
+import { radians } from "./geometry.js";
+
 // Okabe and Ito's colours, which colour-blind readers can tell apart; one for each face in turn.
 const COLOURS = ["#009e73", "#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9"];
 const GREY = "#808080";
@@ -31,7 +33,7 @@ function drawFace(context, { box, cropRoll = 0, score, landmarks, placed }, edge
 function drawBox(context, [x0, y0, x1, y1], roll) {
   context.save();
   context.translate((x0 + x1) / 2, (y0 + y1) / 2);
-  context.rotate((roll * Math.PI) / 180);
+  context.rotate(radians(roll));
   context.strokeRect((x0 - x1) / 2, (y0 - y1) / 2, x1 - x0, y1 - y0);
   context.restore();
 }

@@ -44,7 +44,7 @@ export function angleBetween(degrees, other) {
   return Math.abs(((((degrees - other + 180) % 360) + 360) % 360) - 180);
 }
 
-function radians(degrees) {
+export function radians(degrees) {
   return (degrees * Math.PI) / 180;
 }
 
