@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from distill.data.splits import data_hash
-from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.inference.torch_backend import TorchBackend
 from distill.models.annotation_shift import set_annotation_shift
 from distill.models.checkpoint import load_model
 from distill.provenance import write_result
-from scripts.studies.common.evaluation_faces import hard_faces
+from scripts.studies.common.evaluation_faces import hard_faces, nme_percent
 from scripts.studies.common.marked_blocks import update_block
-from scripts.studies.few_labels import labelled_store
-from scripts.studies.student_recipe import HELD_OUT, RUNS, SCHEME
+from scripts.studies.student_recipe import held_out_faces
 
 OUT = "results/studies/annotation_shift.json"
 TITLES = {"validation": "validation faces of 300-W", "hard": "hard faces of WFLW", "common": "300-W common"}
@@ -34,10 +32,7 @@ def measured(path: Path, tests: Mapping[str, Mapping[str, Any]]) -> dict[str, An
     for shift in sorted({0.0, spec.annotation_shift}):
         set_annotation_shift(net, shift)
         backend = TorchBackend(net, replace(spec, annotation_shift=shift))
-        nmes = {test: evaluate(backend, **faces).to_json() for test, faces in tests.items()}
-        found["with" if shift else "without"] = {
-            test: result["metrics"]["ocular"]["nme_percent"] for test, result in nmes.items()
-        }
+        found["with" if shift else "without"] = {test: nme_percent(backend, faces) for test, faces in tests.items()}
     return found
 
 
@@ -60,8 +55,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("models", nargs="+", help="NAME=FILE; those in checkpoints/ are measured on test faces, too")
     options = parser.parse_args()
-    store, faces = labelled_store(options.data / "300W", RUNS / "faces", HELD_OUT, validated=None, scheme=SCHEME)
-    tests = {"validation": {"format": "manifest", "root": store, "subset": "val"}, "hard": hard_faces(options.data)}
+    validation, faces = held_out_faces(options.data)
+    tests = {"validation": validation, "hard": hard_faces(options.data)}
     common = {"common": {"preset": "300w", "root": options.data / "300W"}}
     models = {}
     for entry in options.models:

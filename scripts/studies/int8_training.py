@@ -18,7 +18,6 @@ import numpy as np
 
 from distill.data.crops import face_crops
 from distill.data.splits import data_hash
-from distill.evaluate.evaluate import evaluate
 from distill.export.calibration import calibrate_on
 from distill.export.config import CalibrationConfig
 from distill.export.to_onnx import export_onnx
@@ -29,33 +28,29 @@ from distill.inference.load import open_backend
 from distill.inference.torch_backend import TorchBackend
 from distill.models.checkpoint import load_model
 from distill.provenance import write_result
+from scripts.studies.common.evaluation_faces import nme_percent
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TRAIN
-from scripts.studies.few_labels import labelled_store
-from scripts.studies.student_recipe import HELD_OUT, RUNS, SCHEME
+from scripts.studies.student_recipe import held_out_faces
 
 OUT = "results/studies/int8_training.json"
 CALIBRATION = 100
 COMPARED = 64
 
 
-def measured(checkpoint: Path, data: Path, store: Path) -> dict[str, Any]:
+def measured(checkpoint: Path, data: Path, faces: Mapping[str, Any]) -> dict[str, Any]:
     """Return the errors of a network and of its int8 file, and how far their points are from each other."""
     net, spec = load_model(checkpoint)
     calibration = calibrate_on(
         spec, CalibrationConfig(format="300w", root=data / "300W", subset=TRAIN, faces=CALIBRATION)
     )
-    crops, _ = face_crops(spec, COMPARED, "manifest", store, "val")
-    faces: dict[str, Any] = {"format": "manifest", "root": store, "subset": "val"}
+    crops, _ = face_crops(spec, COMPARED, **faces)
     with tempfile.TemporaryDirectory(prefix="int8-") as name:
         onnx = export_onnx(net, spec, Path(name) / "net.onnx")
         file = export_tflite(onnx, spec, name, ("int8",), "net", calibration.crops)["int8"]
         backends = {"float": TorchBackend(net, spec), "int8": open_backend(file)}
         points = [backend(crops) for backend in backends.values()]
-        nme = {
-            kind: evaluate(backend, **faces).to_json()["metrics"]["ocular"]["nme_percent"]
-            for kind, backend in backends.items()
-        }
+        nme = {kind: nme_percent(backend, faces) for kind, backend in backends.items()}
     distances = spec.crop.size * np.linalg.norm(points[0] - points[1], axis=-1)
     steps = json.loads((checkpoint.parent / "summary.json").read_text())["steps"]
     return {
@@ -88,9 +83,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("trainings", nargs="+", metavar="NAME=FILE", help="best.ckpt of a training")
     options = parser.parse_args()
-    store, held_out = labelled_store(options.data / "300W", RUNS / "faces", HELD_OUT, validated=None, scheme=SCHEME)
+    faces, held_out = held_out_faces(options.data)
     named = (given.partition("=") for given in options.trainings)
-    study = {"trainings": {name: measured(Path(file), options.data, store) for name, _, file in named}}
+    study = {"trainings": {name: measured(Path(file), options.data, faces) for name, _, file in named}}
     write_result(OUT, study, data_hash=data_hash(held_out))
     update_block(OUT, table(study))
     print(table(study))

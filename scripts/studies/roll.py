@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from distill.data.readers import parse_subsets, read_faces
 from distill.data.records import FaceRecord
 from distill.data.splits import data_hash
 from distill.detection.boxes import overlap
@@ -30,8 +29,7 @@ from distill.inference.roll import MAX_ROLL, MORE_CROPS, bounds_the_face, eyes_o
 from distill.landmarks import load_scheme
 from distill.provenance import write_result
 from scripts.studies.common.marked_blocks import update_block
-from scripts.studies.few_labels import labelled_store
-from scripts.studies.student_recipe import HELD_OUT, RUNS, SCHEME
+from scripts.studies.student_recipe import SCHEME, held_out_faces
 
 OUT = "results/studies/roll.json"
 MODELS = ("student_68_128", "efld_68_128")
@@ -209,8 +207,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     data = parser.parse_args().data
     cv2.setNumThreads(1)
-    store, _ = labelled_store(data / "300W", RUNS / "faces", HELD_OUT, validated=None, scheme=SCHEME)
-    records = read_faces("manifest", store, parse_subsets("val"), SCHEME)
+    _, records = held_out_faces(data)
     study = studied(records)
     write_result(OUT, study, data_hash=data_hash(records))
     update_block(OUT, table(study))

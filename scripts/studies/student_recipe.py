@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from distill.data.readers import parse_subsets, read_faces
+from distill.data.records import FaceRecord
 from distill.data.splits import data_hash
 from distill.evaluate.evaluate import evaluate
 from distill.evaluate.result import Evaluation
@@ -74,6 +76,16 @@ def own_teacher(store: Path) -> Path:
     return run / "best.ckpt"
 
 
+def held_out_faces(data: Path) -> tuple[dict[str, Any], list[FaceRecord]]:
+    """Return the tenth of 300-W's training faces that is held out for choices: options of `evaluate`, and its faces."""
+    store, _ = labelled_store(data / "300W", RUNS / "faces", HELD_OUT, validated=None, scheme=SCHEME)
+    return _validation(store), read_faces("manifest", store, parse_subsets("val"), SCHEME)
+
+
+def _validation(store: Path) -> dict[str, Any]:
+    return {"format": "manifest", "root": store, "subset": "val"}
+
+
 def scored(model: Path, test: str, options: Mapping[str, Any]) -> Evaluation:
     """Evaluate a model, or read what was found before."""
     path = model.parent / f"{test}_{sha256(model)[:8]}.json"
@@ -85,7 +97,7 @@ def scored(model: Path, test: str, options: Mapping[str, Any]) -> Evaluation:
 def measured(runs: Mapping[str, Sequence[Path]], data: Path, store: Path) -> dict[str, Any]:
     """Compare both arms on each set of faces that was not trained on."""
     tests: dict[str, dict[str, Any]] = {
-        "validation": {"format": "manifest", "root": store, "subset": "val"},
+        "validation": _validation(store),
         "hard": hard_faces(data),
     }
     return {

@@ -16,17 +16,15 @@ from distill.bench.latency import compare, tflite_call
 from distill.bench.machine import LoadMeter, busy_warning, describe_machine
 from distill.bench.peers import peer_path
 from distill.data.splits import data_hash
-from distill.evaluate.evaluate import evaluate
 from distill.files import sha256
 from distill.provenance import write_result
 from distill.spec import read_sidecar
 from distill.tflite.complexity import tflite_complexity
 from distill.tflite.serialization import read_model
-from scripts.studies.common.evaluation_faces import hard_faces
+from scripts.studies.common.evaluation_faces import hard_faces, nme_percent
 from scripts.studies.common.marked_blocks import update_block
 from scripts.studies.common.split_300w import TEST
-from scripts.studies.few_labels import labelled_store
-from scripts.studies.student_recipe import HELD_OUT, RUNS, SCHEME
+from scripts.studies.student_recipe import held_out_faces
 
 OUT = "results/studies/student_sizes.json"
 MODELS = ("efld_68_128", "student_68_128", "student_68_192", "student_68_256")
@@ -42,12 +40,6 @@ TITLES = {
 def file_of(name: str) -> Path:
     """Return the released fp16 file of a model."""
     return Path("checkpoints") / f"{name}_fp16.tflite"
-
-
-def errors(path: Path, tests: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Return the NME in percent of a file on each set of faces."""
-    found = {test: evaluate(path, **faces).to_json() for test, faces in tests.items()}
-    return {test: result["metrics"]["ocular"]["nme_percent"] for test, result in found.items()}
 
 
 def described(path: Path) -> dict[str, Any]:
@@ -87,16 +79,18 @@ def main() -> None:
     disturbance = load.read()
     if warning := busy_warning(disturbance):
         print(warning)
-    store, faces = labelled_store(options.data / "300W", RUNS / "faces", HELD_OUT, validated=None, scheme=SCHEME)
+    validation, held_out = held_out_faces(options.data)
     common = {"format": "300w", "root": options.data / "300W", "subset": TEST}
     tests = {
-        "validation": {"format": "manifest", "root": store, "subset": "val"},
+        "validation": validation,
         "hard": hard_faces(options.data),
         "common": common,
         "inner": {**common, "scheme": "inner51"},
     }
     models = {
-        name: described(file_of(name)) | times[name].to_dict() | {"nme_percent": errors(file_of(name), tests)}
+        name: described(file_of(name))
+        | times[name].to_dict()
+        | {"nme_percent": {test: nme_percent(file_of(name), faces) for test, faces in tests.items()}}
         for name in MODELS
     }
     study = {
@@ -106,7 +100,7 @@ def main() -> None:
         PEER: times[PEER].to_dict(),
         "models": models,
     }
-    write_result(OUT, study, data_hash=data_hash(faces))
+    write_result(OUT, study, data_hash=data_hash(held_out))
     update_block(OUT, table(study))
     print(table(study))
 
