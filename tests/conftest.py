@@ -90,12 +90,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    """Return the workers of `-n auto`, one more than cores: tests wait for their processes a sixth of the time."""
-    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else len(os.sched_getaffinity(0)) + 1
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedFixtures | None:
     """Distribute tests as `SharedFixtures` does where pytest-xdist was called with `--dist loadgroup`."""
     config.option.loadscopereorder = False
