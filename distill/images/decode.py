@@ -45,7 +45,24 @@ def decode_image(data: bytes, name: str) -> Photo:
     Raises:
         ImageError: empty, not an image, cut short, damaged, or above 100 megapixels.
     """
+    return _decoded(_open(io.BytesIO(data), name), data, name)
+
+
+def decode_unless_large(data: bytes, name: str, least: int) -> Photo | Layout:
+    """Decode an image as `decode_image` does; of a JPEG with a side of at least `least` pixels return the layout alone.
+
+    Such a JPEG is decoded by `jpeg_pixels`.
+
+    Raises:
+        ImageError: see `decode_image`.
+    """
     image = _open(io.BytesIO(data), name)
+    large = max(image.size) >= least and image.format in _JPEG and image.mode in ("RGB", "L")
+    return _layout(image, name) if large else _decoded(image, data, name)
+
+
+def _decoded(image: Image.Image, data: bytes, name: str) -> Photo:
+    """Return the pixels of a file whose header Pillow has read."""
     try:
         pixels = decode_jpeg(data) if image.format in _JPEG else None
         if pixels is None or image.mode not in ("RGB", "L") or pixels.shape[1::-1] != image.size:
@@ -85,16 +102,6 @@ def read_bytes(path: str | Path) -> bytes:
             return file.read()
         except MemoryError as error:
             raise ImageError(f"{path}: not enough memory to read it; make it smaller first") from error
-
-
-def jpeg_layout(data: bytes, name: str) -> Layout | None:
-    """Return size and orientation of a JPEG that `jpeg_pixels` decodes, from its header; None of other images.
-
-    Raises:
-        ImageError: empty, not an image, or above 100 megapixels.
-    """
-    image = _open(io.BytesIO(data), name)
-    return _layout(image, name) if image.format in _JPEG and image.mode in ("RGB", "L") else None
 
 
 def jpeg_pixels(data: bytes, layout: Layout, name: str, scale: int) -> Photo | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.geometry import Affine
-from distill.images.decode import decode_image, jpeg_layout, jpeg_pixels, read_bytes
+from distill.images.decode import decode_image, decode_unless_large, jpeg_pixels, read_bytes
 from distill.images.orientation import Layout, flipped_axes
 from distill.images.warp import Photo, resize_to, warp
 
@@ -124,10 +124,8 @@ def read_scaled(path: str | Path) -> AnyPhoto:
         ImageError: see `read_image`; damage of a large JPEG is found when its pixels are needed.
     """
     data = read_bytes(path)
-    layout = jpeg_layout(data, str(path))
-    if layout is None or max(layout.size) < 2 * _LEAST:
-        return decode_image(data, str(path))
-    return ScaledPhoto(data, layout, str(path))
+    found = decode_unless_large(data, str(path), 2 * _LEAST)
+    return ScaledPhoto(data, found, str(path)) if isinstance(found, Layout) else found
 
 
 def whole_photo(photo: Any) -> Any:

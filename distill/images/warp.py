@@ -26,15 +26,33 @@ def _needed(image: Photo, affine: Affine, size: int, margin: int) -> tuple[slice
 def resize_to(photo: Photo, longer: int) -> tuple[Photo, float]:
     """Return a photo (h, w, 3) with `longer` pixels on its longer side, and the scale; itself where it has them.
 
-    Pixels are averaged where it gets smaller and interpolated where it gets larger.
+    Bilinear, after averaging whole blocks of pixels where it gets less than half as large: the exact average over the
+    area of a target pixel (INTER_AREA) takes 3 to 15 times as long. Both axes have the same scale, whatever is rounded.
     """
     height, width = photo.shape[:2]
     scale = longer / max(height, width)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
     if inner == (width, height):
         return photo, scale
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(photo, inner, interpolation=method), scale
+    if scale > 1:
+        return cv2.resize(photo, inner, interpolation=cv2.INTER_LINEAR), scale
+    block = int(1 / scale)
+    part, rest = _block_means(photo, block), scale * block
+    if rest < 1:
+        # By the factor, not to a size: the last block may lie outside the photo in part.
+        part = cv2.resize(part, None, fx=rest, fy=rest, interpolation=cv2.INTER_LINEAR)
+    return part[: inner[1], : inner[0]], scale
+
+
+def _block_means(photo: Photo, block: int) -> Photo:
+    """Return the means of blocks of block x block pixels; blocks at the far edge are filled up with its pixels."""
+    if block == 1:
+        return photo
+    # Filled up, because resize would squeeze the grid otherwise.
+    below, right = -photo.shape[0] % block, -photo.shape[1] % block
+    whole = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    means: Photo = cv2.resize(whole, None, fx=1 / block, fy=1 / block, interpolation=cv2.INTER_AREA)
+    return means
 
 
 def warp(image: Photo, affine: Affine, size: int) -> Photo:
@@ -55,13 +73,7 @@ def warp(image: Photo, affine: Affine, size: int) -> Photo:
     zoom = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
     block = max(1, int(1 / zoom))
     rows, columns = _needed(image, affine, size, margin=2 * block)
-    part: NDArray[Any] = image[rows, columns]
-    if block > 1:
-        # Blocks at the far edge are filled up, because resize would squeeze the grid otherwise.
-        below = -part.shape[0] % block
-        right = -part.shape[1] % block
-        part = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        part = cv2.resize(part, None, fx=1 / block, fy=1 / block, interpolation=cv2.INTER_AREA)
+    part: NDArray[Any] = _block_means(image[rows, columns], block)
     # The centre of cell j of `part` is photo pixel origin + (j + 0.5) * block - 0.5.
     offset = np.array([columns.start, rows.start]) + (block - 1) / 2
     matrix = np.concatenate([affine[:, :2] * block, affine[:, :2] @ offset[:, None] + affine[:, 2:]], axis=1)

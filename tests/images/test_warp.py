@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from distill.geometry import Box, CropSpec, apply_affine, crop_affine, similarity
 from distill.images import warp
+from distill.images.warp import resize_to
 
 
 def _photo(width: int = 120, height: int = 90) -> NDArray[np.uint8]:
@@ -39,6 +40,17 @@ def test_a_blob_stays_on_its_point_at_every_zoom(side: float) -> None:
         crop = warp(_blob(*point, 903, 601, max(2.5 / zoom, 1.5)), affine, 64)
         worst = max(worst, np.abs(_centroid(crop) - apply_affine(affine, point)).max())
     assert worst <= 0.1
+
+
+@pytest.mark.parametrize("longer", [902, 640, 451, 400, 320, 160, 97])
+def test_a_blob_stays_on_its_point_in_a_smaller_photo(longer: int) -> None:
+    """Also where the last block of pixels is incomplete and sides are rounded."""
+    rng = np.random.default_rng(longer)
+    for _ in range(20):
+        point = rng.uniform(0.2, 0.8, 2) * (903, 601)
+        small, scale = resize_to(_blob(*point, 903, 601, 2.5 * 903 / longer), longer)
+        assert small.shape == (round(601 * scale), longer, 3)
+        assert np.abs(_centroid(small) - ((point + 0.5) * scale - 0.5)).max() <= 0.1
 
 
 def test_shrinking_averages_instead_of_picking() -> None:

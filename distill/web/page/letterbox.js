@@ -11,7 +11,7 @@ const FILL = 114; // grey beside the photo
 export function letterbox(photo, size) {
   const scale = size / Math.max(photo.width, photo.height);
   const inner = [photo.width, photo.height].map((side) => Math.max(1, roundHalfEven(side * scale)));
-  const scaled = scale === 1 ? photo : scale < 1 ? shrink(photo, ...inner) : enlarge(photo, ...inner);
+  const scaled = scale === 1 ? photo : scale < 1 ? shrink(photo, ...inner, scale) : enlarge(photo, ...inner);
   const image = newImage(...inner.map((side) => Math.ceil(side / MULTIPLE) * MULTIPLE), FILL);
   for (let y = 0; y < scaled.height; y++) {
     const row = scaled.data.subarray(CHANNELS * y * scaled.width, CHANNELS * (y + 1) * scaled.width);

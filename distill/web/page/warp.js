@@ -17,7 +17,7 @@ export function warp(photo, affine, size) {
   const block = Math.max(1, Math.trunc(1 / zoom));
   const [x0, y0, x1, y1] = needed(photo, affine, size, 2 * block);
   let part = cutOut(photo, x0, y0, x1, y1);
-  if (block > 1) part = blockMeans(part, block, block);
+  if (block > 1) part = blockMeans(part, block);
   // The centre of cell j of `part` is photo pixel x0 + (j + 0.5) * block - 0.5.
   const [a, b, , d, e] = affine;
   const [shiftX, shiftY] = applyAffine(affine, [x0 + (block - 1) / 2, y0 + (block - 1) / 2]);

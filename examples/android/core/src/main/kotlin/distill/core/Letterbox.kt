@@ -15,7 +15,7 @@ fun letterbox(photo: Image, size: Int): Letterboxed {
     val height = max(1, roundHalfEven(photo.height * scale))
     val scaled = when {
         scale == 1.0 -> photo
-        scale < 1 -> shrink(photo, width, height)
+        scale < 1 -> shrink(photo, width, height, scale)
         else -> enlarge(photo, width, height)
     }
     val image = Image(multiple(width), multiple(height), FILL)

@@ -1,6 +1,5 @@
 package distill.core
 
-import kotlin.math.ceil
 import kotlin.math.floor
 import kotlin.math.max
 import kotlin.math.min
@@ -9,46 +8,34 @@ import kotlin.math.min
  * Scaling with the numbers of cv2.resize, so that the detector finds the same boxes as in Python.
  */
 
-private const val ONE = 2048 // weights of the bilinear enlargement are integers of 11 bits
+private const val ONE = 2048 // bilinear weights are integers of 11 bits
 
-/** Area average (INTER_AREA): every target pixel is the mean of the part of the source that it covers. */
-fun shrink(image: Image, width: Int, height: Int): Image {
-    if (image.width % width == 0 && image.height % height == 0) {
-        return blockMeans(image, image.width / width, image.height / height)
-    }
-    val columns = AreaTable(image.width, width)
-    val rows = AreaTable(image.height, height)
-    val result = Image(width, height)
-    val line = FloatArray(COLOURS * width)
-    val sums = FloatArray(COLOURS * width)
-    for (step in 0 until rows.count) {
-        averageLine(line, image, rows.sources[step], columns)
-        for (at in sums.indices) sums[at] += rows.weights[step] * line[at]
-        if (step + 1 < rows.count && rows.targets[step + 1] == rows.targets[step]) continue
-        for (at in sums.indices) result.data[rows.targets[step] * sums.size + at] = rounded(sums[at].toDouble())
-        sums.fill(0f)
-    }
-    return result
+/** Bilinear by `scale` below 1, after averaging blocks of pixels, as `resize_to` in distill/images/warp.py. */
+fun shrink(image: Image, width: Int, height: Int, scale: Double): Image {
+    val block = (1 / scale).toInt()
+    val rest = scale * block
+    val part = if (block > 1) blockMeans(image, block) else image
+    return if (rest < 1) bilinear(part, width, height, 1 / rest, 1 / rest) else part.cutOut(0, 0, width, height)
 }
 
 /** Means of blocks of whole pixels; blocks at the far edge are filled up with the edge. */
-fun blockMeans(image: Image, across: Int, down: Int): Image {
-    val result = Image((image.width + across - 1) / across, (image.height + down - 1) / down)
+fun blockMeans(image: Image, block: Int): Image {
+    val result = Image((image.width + block - 1) / block, (image.height + block - 1) / block)
     val sums = IntArray(COLOURS * result.width)
     // OpenCV rounds the mean of two by two pixels up, and every other mean to the even value.
-    val rounding = if (across == 2 && down == 2) 1e-6 else 0.0
+    val rounding = if (block == 2) 1e-6 else 0.0
     for (y in 0 until result.height) {
         sums.fill(0)
-        for (step in 0 until down) {
-            val row = min(y * down + step, image.height - 1) * image.width
-            for (x in 0 until result.width * across) {
+        for (step in 0 until block) {
+            val row = min(y * block + step, image.height - 1) * image.width
+            for (x in 0 until result.width * block) {
                 val from = COLOURS * (row + min(x, image.width - 1))
-                val to = COLOURS * (x / across)
+                val to = COLOURS * (x / block)
                 for (colour in 0 until COLOURS) sums[to + colour] += image.at(from + colour)
             }
         }
         for (at in sums.indices) {
-            result.data[y * sums.size + at] = rounded(sums[at].toDouble() / (across * down) + rounding)
+            result.data[y * sums.size + at] = rounded(sums[at].toDouble() / (block * block) + rounding)
         }
     }
     return result
@@ -56,52 +43,14 @@ fun blockMeans(image: Image, across: Int, down: Int): Image {
 
 private fun rounded(mean: Double): Byte = min(255.0, max(0.0, Math.rint(mean))).toInt().toByte()
 
-/** Pairs of source and target cells that overlap along one axis, and the share of the target. */
-private class AreaTable(source: Int, target: Int) {
-    val sources = IntArray(source + 3 * target)
-    val targets = IntArray(sources.size)
-    val weights = FloatArray(sources.size)
-    var count = 0
+/** Bilinear enlargement to a size. */
+fun enlarge(image: Image, width: Int, height: Int): Image =
+    bilinear(image, width, height, image.width.toDouble() / width, image.height.toDouble() / height)
 
-    init {
-        val scale = source.toDouble() / target
-        for (index in 0 until target) {
-            val start = index * scale
-            val end = start + scale
-            val covered = min(scale, source - start)
-            val last = min(floor(end).toInt(), source - 1)
-            val first = min(ceil(start).toInt(), last)
-            if (first - start > TINY) add(first - 1, index, (first - start) / covered)
-            for (cell in first until last) add(cell, index, 1 / covered)
-            if (end - last > TINY) add(last, index, min(min(end - last, 1.0), covered) / covered)
-        }
-    }
-
-    private fun add(cell: Int, index: Int, weight: Double) {
-        sources[count] = cell
-        targets[count] = index
-        weights[count++] = weight.toFloat()
-    }
-
-    private companion object {
-        const val TINY = 1e-3
-    }
-}
-
-/** Average a row of the image along x. */
-private fun averageLine(line: FloatArray, image: Image, row: Int, table: AreaTable) {
-    line.fill(0f)
-    for (step in 0 until table.count) {
-        val from = COLOURS * (row * image.width + table.sources[step])
-        val to = COLOURS * table.targets[step]
-        for (colour in 0 until COLOURS) line[to + colour] += table.weights[step] * image.at(from + colour)
-    }
-}
-
-/** Bilinear enlargement (INTER_LINEAR). */
-fun enlarge(image: Image, width: Int, height: Int): Image {
-    val columns = LinearTable(image.width, width, true)
-    val rows = LinearTable(image.height, height, false)
+/** Bilinear interpolation (INTER_LINEAR) with the source cells that a target cell takes along x and y. */
+private fun bilinear(image: Image, width: Int, height: Int, across: Double, down: Double): Image {
+    val columns = LinearTable(image.width, width, across, true)
+    val rows = LinearTable(image.height, height, down, false)
     val result = Image(width, height)
     var to = 0
     for (y in 0 until height) {
@@ -122,14 +71,13 @@ fun enlarge(image: Image, width: Int, height: Int): Image {
 }
 
 /** Two source cells and their weights for each target cell; OpenCV has no weights at the ends of rows. */
-private class LinearTable(source: Int, target: Int, alongRow: Boolean) {
+private class LinearTable(source: Int, target: Int, scale: Double, alongRow: Boolean) {
     val first = IntArray(target)
     val next = IntArray(target)
     val weight = IntArray(target)
     val rest = IntArray(target)
 
     init {
-        val scale = source.toDouble() / target
         for (index in 0 until target) {
             val at = ((index + 0.5) * scale - 0.5).toFloat()
             val cell = floor(at).toInt()

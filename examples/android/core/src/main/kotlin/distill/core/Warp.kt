@@ -25,7 +25,7 @@ fun warp(photo: Image, affine: Affine, size: Int): Image {
     val columns = needed(photo.width, affine, size, 2 * block) { it.x }
     val rows = needed(photo.height, affine, size, 2 * block) { it.y }
     var part = photo.cutOut(columns.first, rows.first, columns.last + 1, rows.last + 1)
-    if (block > 1) part = blockMeans(part, block, block)
+    if (block > 1) part = blockMeans(part, block)
     // The centre of cell j of `part` is photo pixel first + (j + 0.5) * block - 0.5.
     val origin = affine.apply(Point(columns.first + (block - 1) / 2.0, rows.first + (block - 1) / 2.0))
     val scaled = Affine(
