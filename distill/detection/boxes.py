@@ -25,15 +25,19 @@ INSIDE_TILED = 0.6
 # of its height (top), 0.00 (right) and -0.01 (bottom) away, median, with a deviation between faces of 0.06, 0.14, 0.05
 # and 0.04.
 FOREHEAD = 0.31
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 def overlap(box: Array, others: Array) -> tuple[Array, Array]:
     """Return the intersection of a box (4,) with boxes (n, 4) over their union and over the smaller area."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    area, areas = np.prod(box[2:] - box[:2]), np.prod(others[:, 2:] - others[:, :2], axis=1)
-    tiny = np.finfo(np.float64).tiny
-    return shared / np.maximum(area + areas - shared, tiny), shared / np.maximum(np.minimum(area, areas), tiny)
+    across, down = (
+        np.minimum(box[axis + 2], others[:, axis + 2]) - np.maximum(box[axis], others[:, axis]) for axis in (0, 1)
+    )
+    shared = np.maximum(across, 0) * np.maximum(down, 0)
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    areas = (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1])
+    union, smaller = area + areas - shared, np.minimum(area, areas)
+    return shared / np.maximum(union, _TINY), shared / np.maximum(smaller, _TINY)
 
 
 def group(boxes: Array, scores: Array, iou: float = 0.3, inside: float = 0.6) -> list[NDArray[np.intp]]:

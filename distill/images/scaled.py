@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.geometry import Affine
+from distill.geometry import Affine, zoom_of
 from distill.images.decode import decode_image, decode_unless_large, jpeg_pixels, read_bytes
 from distill.images.orientation import Layout, flipped_axes
 from distill.images.warp import Photo, resize_to, warp
@@ -84,7 +84,7 @@ class ScaledPhoto:
 
     def warp(self, affine: Affine, size: int) -> Photo:
         """Cut a square crop out of the smallest scale that holds its detail; arguments as of `images.warp`."""
-        across = 1 / float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
+        across = 1 / zoom_of(affine)
         enough = [scale for scale in SCALES if scale == 1 or across / scale >= _OVERSAMPLING]
         level = self.level(next((scale for scale in enough if scale in self._levels), enough[0]))
         linear = affine[:, :2] / level.scale

@@ -1,26 +1,27 @@
 """Square crops of a photo, anti-aliased."""
 
+import math
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.geometry import Affine, invert_affine
+from distill.geometry import Affine, invert_affine, zoom_of
 
 Photo = NDArray[np.uint8]
 
 
 def _needed(image: Photo, affine: Affine, size: int, margin: int) -> tuple[slice, slice]:
     """Rows and columns of the photo that a crop of `size` pixels covers; at least one pixel."""
-    low, high = -0.5, size - 0.5
-    corners = np.array([[low, low], [low, high], [high, low], [high, high]])
-    inverse = invert_affine(affine)
-    covered = corners @ inverse[:, :2].T + inverse[:, 2]
-    limits = np.array([image.shape[1], image.shape[0]])
-    first = np.clip(np.floor(covered.min(0)) - margin, 0, limits - 1).astype(int)
-    last = np.clip(np.ceil(covered.max(0)) + margin + 1, first + 1, limits).astype(int)
-    return slice(first[1], last[1]), slice(first[0], last[0])
+    spans = []
+    for (across, down, shift), limit in zip(invert_affine(affine).tolist(), image.shape[1::-1], strict=True):
+        ends = [sorted((-0.5 * step, (size - 0.5) * step)) for step in (across, down)]
+        low, high = (one + other + shift for one, other in zip(*ends, strict=True))
+        first = min(max(math.floor(low) - margin, 0), limit - 1)
+        spans.append(slice(first, min(max(math.ceil(high) + margin + 1, first + 1), limit)))
+    columns, rows = spans
+    return rows, columns
 
 
 def resize_to(photo: Photo, longer: int) -> tuple[Photo, float]:
@@ -70,8 +71,7 @@ def warp(image: Photo, affine: Affine, size: int) -> Photo:
     Returns:
         (size, size, 3) uint8.
     """
-    zoom = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
-    block = max(1, int(1 / zoom))
+    block = max(1, int(1 / zoom_of(affine)))
     rows, columns = _needed(image, affine, size, margin=2 * block)
     part: NDArray[Any] = _block_means(image[rows, columns], block)
     # The centre of cell j of `part` is photo pixel origin + (j + 0.5) * block - 0.5.
