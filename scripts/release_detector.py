@@ -1,6 +1,6 @@
 """Release a trained face detector: export, calibration, threshold, and the files in their places.
 
-    python -m scripts.release_detector CHECKPOINT DATA [--modes fp16 int8]
+    python -m scripts.release_detector CHECKPOINT DATA [--modes fp16 int8] [--average FILE=SHARE …]
     python -m scripts.release_detector CHECKPOINT DATA --teacher NAME
     python -m scripts.studies.detectors DATA
 
@@ -8,14 +8,15 @@ CHECKPOINT is `best.ckpt` of `distill detector`; DATA holds the folders `300W` a
 fitted on training faces of 300-W, the operating score chosen on half of the photos that the training held out; the
 other half is measured here and in the study (the training chose the checkpoint on both). Writes the weights to
 checkpoints/, the files of `--modes` with their descriptions to distill/detection/models/, and
-results/checks/retinaface_035.json; files and results of other modes stay as they are. With `--teacher` it only writes
-checkpoints/NAME.safetensors, in half precision, for `distill detector --teacher`.
+results/checks/retinaface_035.json; files and results of other modes stay as they are. With `--average` the weights are
+the mean of several trainings that went on from the same weights, CHECKPOINT with the share that the others leave.
+With `--teacher` it only writes checkpoints/NAME.safetensors, in half precision, for `distill detector --teacher`.
 """
 
 import argparse
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from distill.detection.detection import Detector
 from distill.detection.detector import bundled_detector
 from distill.detection.metrics import average_precision
 from distill.detection.retinaface.detector import RetinaFaceDetector
+from distill.detection.retinaface.net import RetinaFace
 from distill.detection.retinaface.sidecar import DetectorFileSpec
 from distill.export.detector import DetectorExport, box_parity, export_detector
 from distill.export.detector_calibration import best_score
@@ -35,7 +37,7 @@ from distill.export.detector_checkpoint import DetectorFile, describe
 from distill.files import sha256, write_bytes, write_text
 from distill.images import read_image
 from distill.metrics.detection import match_photos
-from distill.models.detector_checkpoint import load_detector, save_detector
+from distill.models.detector_checkpoint import DetectorSpec, load_detector, save_detector
 from distill.provenance import write_result
 from scripts.generate.released_files import write_table
 from scripts.studies.common.detector_photos import MaskBoxes, mask_boxes
@@ -122,9 +124,34 @@ def list_files() -> None:
     write_table()
 
 
-def release(checkpoint: Path, data: Path, modes: Sequence[str]) -> dict[str, Any]:
+def averaged(checkpoint: Path, others: Mapping[Path, float]) -> tuple[RetinaFace, DetectorSpec]:
+    """Return a detector with the weighted mean of several weights: `checkpoint` has the share that the others leave.
+
+    Source: Wortsman et al., Model soups: averaging weights of multiple fine-tuned models improves accuracy without
+    increasing inference time, ICML 2022, arXiv 2203.05482.
+
+    Raises:
+        ValueError: shares are not positive or leave none, or the networks differ.
+    """
+    rest = 1 - sum(others.values())
+    if min([rest, *others.values()]) <= 0:
+        raise ValueError(f"shares {list(others.values())} must be positive with a sum below 1")
+    net, spec = load_detector(checkpoint)
+    mean = {name: rest * value if value.is_floating_point() else value for name, value in net.state_dict().items()}
+    for path, share in others.items():
+        other, its_spec = load_detector(path)
+        if its_spec != spec:
+            raise ValueError(f"{path}: another network than {checkpoint}")
+        for name, value in other.state_dict().items():
+            if value.is_floating_point():
+                mean[name] = mean[name] + share * value
+    net.load_state_dict(mean)
+    return net, spec
+
+
+def release(checkpoint: Path, data: Path, modes: Sequence[str], others: Mapping[Path, float]) -> dict[str, Any]:
     """Make the files of some modes and return what was measured."""
-    net, trained = load_detector(checkpoint)
+    net, trained = averaged(checkpoint, others)
     photos = mask_boxes(data)
     spec = DetectorFileSpec(anchors=trained.anchors, size=SIZE)
     with tempfile.TemporaryDirectory(prefix="release-") as name:
@@ -134,11 +161,15 @@ def release(checkpoint: Path, data: Path, modes: Sequence[str]) -> dict[str, Any
         shown = [read_image(photo.image) for photo in photos.measured_on[:PARITY_PHOTOS]]
         parity = {mode: box_parity(net, path, trained.anchors, shown, SIZE, 0.5) for mode, path in made.files.items()}
         measured = {mode: described(made.files[mode], data, spec, photos) for mode in modes}
-        if checkpoint.resolve() != WEIGHTS.resolve():
+        if others or checkpoint.resolve() != WEIGHTS.resolve():
             save_detector(WEIGHTS, net, trained)
         install([made.files[mode] for mode in modes])
     return {
-        "weights": {"file": checkpoint.name, "parameters": sum(value.numel() for value in net.parameters())},
+        "weights": {
+            "file": checkpoint.name,
+            "parameters": sum(value.numel() for value in net.parameters()),
+            "averaged_with": [{"sha256": sha256(path), "share": share} for path, share in others.items()],
+        },
         "files": measured,
         "data_hash": photo_hash(photos.measured_on),
         "parity": parity,
@@ -166,12 +197,14 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--modes", nargs="+", choices=RELEASED, default=list(RELEASED))
+    parser.add_argument("--average", nargs="+", default=[], metavar="FILE=SHARE", help="weights to average with")
     parser.add_argument("--teacher", metavar="NAME", help="only write checkpoints/NAME.safetensors")
     options = parser.parse_args()
     if options.teacher is not None:
         release_teacher(options.checkpoint, options.teacher)
         return
-    result = release(options.checkpoint, options.data, options.modes)
+    shares = {Path(path): float(share) for path, _, share in (text.rpartition("=") for text in options.average)}
+    result = release(options.checkpoint, options.data, options.modes, shares)
     former = json.loads(Path(REPORT).read_text()) if Path(REPORT).is_file() else {}
     write_result(REPORT, with_other_modes(result, former))
     print(result)

@@ -18,6 +18,8 @@ from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.export.detector_calibration import SCALES, best_score, nearest
 from distill.geometry import Box
 from distill.images import Photo
+from distill.models.detector_checkpoint import DetectorSpec, save_detector
+from scripts.release_detector import averaged
 from scripts.studies import (
     detector_refinement,
     detector_sizes,
@@ -43,6 +45,22 @@ def test_near_duplicates_lie_in_one_part(tmp_path: Path) -> None:
     groups = [{photo.group for photo in part} for part in parts]
     assert [len(part) for part in parts] == [32, 4, 4]
     assert len(set.union(*groups)) == sum(map(len, groups)) == 20
+
+
+def test_averaged_weights_are_the_mean_by_shares(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = RetinaFaceConfig(width=0.25)
+    nets, spec = [RetinaFace(config) for _ in range(3)], DetectorSpec(config.width, config.pyramid, config.anchors)
+    paths = [tmp_path / f"{index}.safetensors" for index in range(3)]
+    for net, path in zip(nets, paths, strict=True):
+        save_detector(path, net, spec)
+    mean, _ = averaged(paths[0], {paths[1]: 0.3, paths[2]: 0.2})
+    for parameters in zip(mean.parameters(), *(net.parameters() for net in nets), strict=True):
+        found, *values = (parameter.detach() for parameter in parameters)
+        expected = sum(share * value for share, value in zip((0.5, 0.3, 0.2), values, strict=True))
+        torch.testing.assert_close(found, expected)
+    with pytest.raises(ValueError, match="sum below 1"):
+        averaged(paths[0], {paths[1]: 0.5, paths[2]: 0.5})
 
 
 def size_study(recalls: dict[str, float]) -> dict[str, Any]:
