@@ -17,7 +17,7 @@ def _needed(image: Photo, affine: Affine, size: int, margin: int) -> tuple[slice
     spans = []
     for (across, down, shift), limit in zip(invert_affine(affine).tolist(), image.shape[1::-1], strict=True):
         ends = [sorted((-0.5 * step, (size - 0.5) * step)) for step in (across, down)]
-        low, high = (one + other + shift for one, other in zip(*ends, strict=True))
+        low, high = (x + y + shift for x, y in zip(*ends, strict=True))
         first = min(max(math.floor(low) - margin, 0), limit - 1)
         spans.append(slice(first, min(max(math.ceil(high) + margin + 1, first + 1), limit)))
     columns, rows = spans
