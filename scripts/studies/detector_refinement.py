@@ -32,8 +32,8 @@ from scripts.studies.common.training_faces import training_faces
 OUT = "results/studies/detector_refinement.json"
 FACES = 200
 FOLDS = 5
-ZOOMS = (1.5, 2.0, 2.5, 3.0)
-SIZES = (96, 128, 160, 192)
+ZOOMS = (1.0, 1.25, 1.5, 2.0, 2.5)
+SIZES = (64, 96, 128, 160)
 NONE = "none"
 TOLERANCE = 0.05  # 0.2 % of the face: little beside the 3 % by which training moves its crops
 ROUNDS = 50
