@@ -51,8 +51,9 @@ def _block_means(photo: Photo, block: int) -> Photo:
         return photo
     # Filled up, because resize would squeeze the grid otherwise.
     below, right = -photo.shape[0] % block, -photo.shape[1] % block
-    whole = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE)
-    means: Photo = cv2.resize(whole, None, fx=1 / block, fy=1 / block, interpolation=cv2.INTER_AREA)
+    if below or right:
+        photo = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    means: Photo = cv2.resize(photo, None, fx=1 / block, fy=1 / block, interpolation=cv2.INTER_AREA)
     return means
 
 
