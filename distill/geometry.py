@@ -126,8 +126,8 @@ def similarity(side: float, x: float, y: float, size: int, degrees: float = 0.0,
     the content of the crop turns clockwise); `flip` mirrors the crop left to right afterwards (x' = size - 1 - x).
     """
     zoom = size / side
-    angle = np.deg2rad(degrees)
-    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    angle = math.radians(degrees)
+    cos, sin = zoom * math.cos(angle), zoom * math.sin(angle)
     middle = (size - 1) / 2
     matrix = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
     if flip:

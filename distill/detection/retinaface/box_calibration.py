@@ -44,7 +44,9 @@ def as_table(to_box: StoredTable) -> Array | None:
 
 def _frame(boxes: Array) -> tuple[Array, Array]:
     """Return the centres (n, 2) and the mean sides (n, 1) of boxes."""
-    return (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).mean(axis=1, keepdims=True)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    sides = high - low
+    return (low + high) / 2, (sides[:, :1] + sides[:, 1:]) / 2
 
 
 def features(boxes: Array, points: Array) -> Array:

@@ -95,7 +95,7 @@ class MapDetector:
         candidates, inside = self._candidates(photo)
         kept, _ = self._suppression(candidates, inside)
         found = refined(photo, candidates.at(kept), self._net, self.spec.anchors)
-        return self._suppressed(found, 1.0)
+        return self._suppressed(found, 1.0) if len(kept) > 1 else found
 
     def own_boxes(self, photo: AnyPhoto) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return boxes (n, 4) and scores (n,) of `find`, as metrics of detectors take them."""

@@ -73,12 +73,13 @@ def _refined_face(
     x, y = (box[:2] + box[2:]) / 2
     affine = similarity(config.zoom * longer, float(x), float(y), config.size)
     near = candidates_of(net(warp_photo(photo, affine, config.size)), anchors, config.size, config.size, _MIN_SCORE)
-    back = invert_affine(affine)
-    boxes = apply_affine(back, near.boxes.reshape(-1, 2, 2)).reshape(-1, 4).astype(np.float64)
-    same = overlap(box, boxes)[0] > _MIN_IOU
+    same = overlap(apply_affine(affine, box.reshape(2, 2)).ravel().astype(np.float64), near.boxes)[0] > _MIN_IOU
     if not same.any():
         return None
+    boxes, scores, points = near.at(np.flatnonzero(same))
     # Odds, limited: what is certain counts most, and no single prior alone.
-    weights = near.scores[same] / (1 - near.scores[same] + 1e-3)
-    points = apply_affine(back, near.points[same]).astype(np.float64)
-    return np.average(boxes[same], axis=0, weights=weights), np.average(points, axis=0, weights=weights)
+    weights = scores / (1 - scores + 1e-3)
+    weights /= weights.sum()
+    mean = weights @ np.concatenate([boxes, points.reshape(len(points), -1)], axis=1)
+    moved = apply_affine(invert_affine(affine), mean.reshape(-1, 2)).astype(np.float64)
+    return moved[:2].ravel(), moved[2:]
