@@ -4,9 +4,9 @@ The refinement shows the detector each face once more. Zoom (side of the square 
 input size are chosen here: 200 training faces of DATA/300W at three scales and cut out so that they fill nine tenths of
 the photo, every pair of values, and no refinement. Boxes are calibrated to the tight box of the 68 points with a table
 fitted on the other four fifths of the faces at the three scales, as that of the package is. The choice is the fastest
-input whose error of the corners is at most half a percent of the face above the smallest. The detector saw these faces in training, pasted
-at 8 to 120 px, so that the errors compare with each other only. Writes results/studies/detector_refinement.json and its
-table in the documentation.
+input whose error of the corners is at most half a percent of the face above the smallest. The detector saw these faces
+in training, pasted at 8 to 120 px, so that the errors compare with each other only. Writes
+results/studies/detector_refinement.json and its table in the documentation.
 """
 
 import time
