@@ -45,7 +45,7 @@ class Level(NamedTuple):
         return (points - self.affine[:, 2]) / self.scale
 
     def reduced(self, longer: int) -> "Level":
-        """Return the photo with `longer` pixels on its longer side, by averaging; as it is where it is no larger."""
+        """Return the photo with `longer` pixels on its longer side, as `resize_to`; as it is where it is no larger."""
         if max(self.pixels.shape[:2]) <= longer:
             return self
         pixels, scale = resize_to(self.pixels, longer)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from scripts import demo
-from scripts.bench import batch, kd_step, lanes, photos, train_step
+from scripts.bench import batch, kd_step, lanes, photo_threads, photos, train_step
 from scripts.checks import own_points
 from scripts.fuzz import (
     asserted,
@@ -92,6 +92,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     str(batch.RESULT): batch.table,
     str(lanes.RESULT): lanes.table,
     photos.OUT: photos.table,
+    photo_threads.OUT: photo_threads.table,
     retinaface.OUT: retinaface.table,
     str(released.OUT): released.block,
     f"{released.OUT}#choice": released.choice,
