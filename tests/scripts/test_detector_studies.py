@@ -76,10 +76,10 @@ def test_the_fastest_size_near_the_best_recall_is_chosen() -> None:
 def test_the_refinement_chosen_is_the_fastest_near_the_smallest_error() -> None:
     ms = {str(size): float(size) for size in detector_refinement.SIZES}
     rows = {name: {"corner_percent": 9.0} for name in detector_refinement.configurations()}
-    rows["zoom 2.0, 160 px"] = {"corner_percent": 5.0}
-    rows["zoom 2.0, 128 px"] = {"corner_percent": 5.5}
-    rows["zoom 2.5, 128 px"] = {"corner_percent": 5.4}
-    assert detector_refinement.choice(rows, ms) == "zoom 2.5, 128 px"
+    rows["zoom 2.0, 192 px"] = {"corner_percent": 5.0}
+    rows["zoom 2.0, 160 px"] = {"corner_percent": 5.2}
+    rows["zoom 2.5, 160 px"] = {"corner_percent": 5.1}
+    assert detector_refinement.choice(rows, ms) == "zoom 2.5, 160 px"
 
 
 def test_what_was_chosen_is_the_default() -> None:

@@ -32,8 +32,8 @@ class RefineConfig:
         zoom: side of the square shown, in longer sides of the face.
     """
 
-    size: int = 96
-    zoom: float = 2.0
+    size: int = 128
+    zoom: float = 1.5
 
 
 def refined(

@@ -14,7 +14,7 @@ const [WIDE, LARGE, SHARED, INSIDE] = [2, 4, 1 / 3, 0.6];
 const [SMALL_VIEW, ENLARGE] = [160, 2];
 const LARGE_FACE = { doubtful: 160, fills: 272 };
 // The refinement shows the network each face once more, at one size.
-const REFINE = { size: 96, zoom: 2, smallest: 24, minScore: 0.1, minIou: 0.3 };
+const REFINE = { size: 128, zoom: 1.5, smallest: 24, minScore: 0.1, minIou: 0.3 };
 
 /** What the network is shown of a photo: [window, longer side of the input]. */
 export function viewsOf(width, height, size) {

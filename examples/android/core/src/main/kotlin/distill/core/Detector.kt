@@ -20,8 +20,8 @@ private const val FILLS = 272
 private const val ENLARGE = 2
 
 // The refinement shows the network each face once more, at one size.
-private const val REFINE_SIZE = 96
-private const val REFINE_ZOOM = 2.0
+private const val REFINE_SIZE = 128
+private const val REFINE_ZOOM = 1.5
 private const val SMALLEST = 24.0
 private const val REFINE_SCORE = 0.1
 private const val REFINE_IOU = 0.3
