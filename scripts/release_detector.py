@@ -201,6 +201,8 @@ def main() -> None:
     parser.add_argument("--teacher", metavar="NAME", help="only write checkpoints/NAME.safetensors")
     options = parser.parse_args()
     if options.teacher is not None:
+        if options.average:
+            parser.error("--average has no effect with --teacher: leave one of them out")
         release_teacher(options.checkpoint, options.teacher)
         return
     shares = {Path(path): float(share) for path, _, share in (text.rpartition("=") for text in options.average)}

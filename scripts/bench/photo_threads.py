@@ -1,4 +1,4 @@
-"""Photos a second by threads: `python -m scripts.bench.photo_threads DATA/grid_video --json FILE`, on two free cores.
+"""Time of a photo by threads: `python -m scripts.bench.photo_threads DATA/grid_video --json FILE`, on two free cores.
 
 Frames of the GRID clips as JPEG photos of one face, predicted as `distill predict --threads N` does, each photo in one
 of N threads. Runs with one thread and with two alternate; the scaling is the ratio of the medians of their times. With
@@ -14,18 +14,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from distill.bench.machine import LoadMeter
 from distill.detection.detector import FaceDetector
-from distill.evaluate.jitter import read_video
 from distill.inference.landmarker import Landmarker
 from distill.inference.photo_pool import map_in_threads
 from distill.provenance import write_result
+from scripts.bench.photos import MODELS, frames_of, write_photos
 from scripts.studies.common.marked_blocks import update_block
 
 OUT = "results/bench/photo_threads.json"
-MODELS = ("student_68_128", "efld_51_128")
 THREADS = (1, 2)
 REPEATS = 8
 
@@ -64,10 +62,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     load = LoadMeter()
     with tempfile.TemporaryDirectory() as name:
-        frames = [frame for clip in sorted(args.clips.glob("*.mpg")) for frame in read_video(clip)[::40]]
-        photos = [Path(name) / f"{index}.jpg" for index in range(len(frames))]
-        for frame, path in zip(frames, photos, strict=True):
-            Image.fromarray(frame).save(path, quality=92)
+        photos = write_photos(frames_of(args.clips), Path(name))
         models = {model: scaling(model, photos * REPEATS, args.rounds) for model in MODELS}
     result = {"photos": len(photos) * REPEATS, "models": models, "load": load.read()}
     print(result)

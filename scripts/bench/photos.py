@@ -40,6 +40,19 @@ SHARES = (1.0, 0.5, 0.25)
 Predict = Callable[[Path], Any]
 
 
+def frames_of(clips: Path) -> list[Photo]:
+    """Return every 40th frame of the clips (.mpg) in a folder."""
+    return [frame for clip in sorted(clips.glob("*.mpg")) for frame in read_video(clip)[::40]]
+
+
+def write_photos(frames: Sequence[Photo], folder: Path) -> list[Path]:
+    """Write frames as JPEG photos and return their paths."""
+    paths = [folder / f"{index}.jpg" for index in range(len(frames))]
+    for frame, path in zip(frames, paths, strict=True):
+        Image.fromarray(frame).save(path, quality=92)
+    return paths
+
+
 def in_turns(pipelines: Mapping[str, Predict], photos: Sequence[Path], rounds: int) -> dict[str, float]:
     """Return the median CPU time of each pipeline in ms, all of them in turns on each photo."""
     times: dict[str, list[float]] = {name: [] for name in pipelines}
@@ -185,11 +198,8 @@ def main() -> None:
     load = LoadMeter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        frames = [frame for clip in sorted(args.clips.glob("*.mpg")) for frame in read_video(clip)[::40]]
-        small = []
-        for index, frame in enumerate(frames):
-            small.append(folder / f"{index}.jpg")
-            Image.fromarray(frame).save(small[-1], quality=92)
+        frames = frames_of(args.clips)
+        small = write_photos(frames, folder)
         result = {
             "photos": len(small),
             "pads": pads(),
