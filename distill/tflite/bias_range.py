@@ -40,8 +40,8 @@ def with_room_for_biases(blob: bytes, ranges: Ranges) -> bytes:
 def _make_room(operator: Operator, ranges: Ranges) -> bool:
     """Raise the weights of one layer where needed; return whether any was."""
     inputs, op = operator.inputs, operator.op
-    data, bias = inputs[_INPUT.get(op, 0)], (*inputs, None, None)[_BIAS.get(op, 2)]
-    weights, offsets = _values(inputs[1]), _values(bias)
+    data, bias = data_of(operator), (*inputs, None, None)[_BIAS.get(op, 2)]
+    weights, offsets = constant_floats(inputs[1]), constant_floats(bias)
     if data is None or data.name not in ranges or weights is None or offsets is None:
         return False
     low, high = ranges[data.name]
@@ -62,6 +62,11 @@ def _make_room(operator: Operator, ranges: Ranges) -> bool:
     return True
 
 
-def _values(tensor: Tensor | None) -> NDArray[np.float32] | None:
+def data_of(operator: Operator) -> Tensor | None:
+    """Return the input of a layer that its weights multiply."""
+    return operator.inputs[_INPUT.get(operator.op, 0)]
+
+
+def constant_floats(tensor: Tensor | None) -> NDArray[np.float32] | None:
     """Return the values of a constant in floats, else None."""
     return tensor.values() if tensor is not None and tensor.dtype == "FLOAT32" else None

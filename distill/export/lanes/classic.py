@@ -14,6 +14,7 @@ from distill.errors import ExportError
 from distill.export.lanes.channels_first import channels_first
 from distill.export.lanes.job import Job
 from distill.tflite.activation_ranges import activation_ranges, with_ranges
+from distill.tflite.factor_range import with_room_for_factors
 from distill.tflite.float_operators import dequantize_operators
 from distill.tflite.serialization import read_model
 from distill.tflite.subprocesses import RunJob, converter_server
@@ -96,7 +97,7 @@ def _quantize(job: Job, saved_model: Path, run: RunJob) -> dict[str, bytes]:
     if job.quantization is None:
         return {mode: path.read_bytes() for mode, path in files.items()}
     calibrated = folder / "calibrated.tflite"
-    ranges = activation_ranges(calibrated, job.quantization.inputs())
+    ranges = with_room_for_factors(read_model(calibrated), activation_ranges(calibrated, job.quantization.inputs()))
     calibrated.write_bytes(with_ranges(calibrated.read_bytes(), ranges))
     names = job.quantization.float_names(read_model(calibrated))
     integer = [{"file": str(files[mode]), "float": names[mode]} for mode in names if mode.startswith("int8")]

@@ -16,6 +16,7 @@ from distill.export.quantization_modes import MODES
 from distill.opcheck.check import oldest_release
 from distill.tflite.activation_ranges import Ranges, activation_ranges
 from distill.tflite.bias_range import with_room_for_biases
+from distill.tflite.factor_range import with_room_for_factors
 from distill.tflite.fuse_activations import fuse_relu
 from distill.tflite.model import Model
 from distill.tflite.scalar_axes import scalar_axes
@@ -70,7 +71,7 @@ def _quantize(job: Job, float_file: Path, modes: list[str], python: str) -> dict
     if job.quantization is not None:
         model = read_model(float_file)
         names = job.quantization.float_names(model)
-        measured = activation_ranges(float_file, job.quantization.inputs())
+        measured = with_room_for_factors(model, activation_ranges(float_file, job.quantization.inputs()))
         work["ranges"] = _ranges(model, measured)
         fitted = job.folder / "fitted.tflite"
         fitted.write_bytes(with_room_for_biases(float_file.read_bytes(), measured))
