@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from distill.errors import CheckpointError, ConfigError, DistillError, is_out_of_memory
-from distill.files import atomic_path, require_listed_hash
+from distill.files import require_listed_hash
 from distill.landmarks import load_scheme, selected_points
 from distill.models.annotation_shift import set_annotation_shift
 from distill.models.point_selection import select_points
@@ -22,7 +21,7 @@ from distill.models.weight_files import (
     require_finite_weights,
     require_sound_archive,
     require_stated_digest,
-    stored_metadata,
+    save_weights,
 )
 from distill.models.zoo import create_model
 from distill.pretrained.registry import require_known, require_no_folder, resolve_model
@@ -241,8 +240,6 @@ def without_pretrained(options: Mapping[str, Any]) -> dict[str, Any]:
 def save_model(path: str | Path, net: nn.Module, spec: ModelSpec, half: bool = False) -> None:
     """Write a network and its spec as safetensors, atomically; floats in half precision if wished, read as single."""
     stored = {
-        name: (value.half() if half and value.is_floating_point() else value).contiguous()
-        for name, value in net.state_dict().items()
+        name: value.half() if half and value.is_floating_point() else value for name, value in net.state_dict().items()
     }
-    with atomic_path(path) as temporary:
-        save_file(stored, temporary, metadata=stored_metadata(spec.to_dict(), stored))
+    save_weights(path, stored, spec.to_dict())

@@ -4,14 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
 from distill.detection.retinaface.anchors import AnchorConfig
 from distill.detection.retinaface.net import RetinaFace, RetinaFaceConfig
 from distill.errors import CheckpointError
-from distill.files import atomic_path
 from distill.models.checkpoint import read_spec, read_weights
-from distill.models.weight_files import build_for_weights, stored_metadata
+from distill.models.weight_files import build_for_weights, save_weights
 from distill.spec import require_plain
 
 KIND = "retinaface"
@@ -73,6 +70,4 @@ def load_detector(path: str | Path) -> tuple[RetinaFace, DetectorSpec]:
 
 def save_detector(path: str | Path, net: RetinaFace, spec: DetectorSpec) -> None:
     """Write a detector and its spec as safetensors, atomically."""
-    stored = {name: value.contiguous() for name, value in net.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(stored, temporary, metadata=stored_metadata(asdict(spec), stored))
+    save_weights(path, net.state_dict(), asdict(spec))

@@ -12,13 +12,16 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
+from torch.overrides import TorchFunctionMode
 
 from distill.errors import CheckpointError
+from distill.files import atomic_path
 
 DIGEST = "sha256"
 Net = TypeVar("Net", bound=nn.Module)
@@ -33,6 +36,11 @@ _REBUILT_WITH = {
     "collections OrderedDict", "collections defaultdict", "torch Size", "torch device",
     "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter",
     "torch.storage UntypedStorage", "torch.serialization _get_layout",
+}  # fmt: skip
+# What initialises weights with random numbers, in place.
+_RANDOM = {
+    Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.trunc_normal_,
+    nn.init.kaiming_normal_, nn.init.kaiming_uniform_, nn.init.xavier_normal_, nn.init.xavier_uniform_,
 }  # fmt: skip
 _STORAGES = {f"torch {kind}Storage" for kind in (
     "Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"
@@ -112,10 +120,27 @@ def content_digest(spec: str, state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def stored_metadata(spec: Mapping[str, object], state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return the metadata of a safetensors file: the spec and the digest of everything in the file."""
-    text = json.dumps(spec)
-    return {"spec": text, DIGEST: content_digest(text, state)}
+def save_weights(path: str | Path, state: Mapping[str, Tensor], spec: Mapping[str, object]) -> None:
+    """Write tensors and a spec as safetensors, atomically; equal content gives equal bytes.
+
+    The metadata also hold the digest of everything in the file.
+    """
+    text, tensors = json.dumps(spec), {name: value.contiguous() for name, value in state.items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"spec": text, DIGEST: content_digest(text, tensors)})
+        _sort_metadata(temporary)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Write the metadata of a safetensors file in the order of their names; the library's order is random."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(text) <= size
+        file.seek(8)
+        file.write(text.ljust(size))
 
 
 def require_stated_digest(path: Path, metadata: Mapping[str, str], state: Mapping[str, Tensor]) -> None:
@@ -141,7 +166,7 @@ def build_for_weights(make: Callable[[], Net], state: Mapping[str, Tensor]) -> N
     """
     with _bounded_parts(state):
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), _NoRandomNumbers():
                 layout = make()
         except RuntimeError as error:  # NotImplementedError is one
             if "meta tensor" not in str(error):
@@ -149,6 +174,18 @@ def build_for_weights(make: Callable[[], Net], state: Mapping[str, Tensor]) -> N
         else:
             _require_same_shapes(layout, state)
         return make()
+
+
+class _NoRandomNumbers(TorchFunctionMode):
+    """Leave random initialisation out: on the meta device it takes three times as long as on the CPU, for nothing."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if function in _RANDOM:
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
 
 
 def _require_same_shapes(layout: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -12,7 +12,7 @@ from distill.errors import CheckpointError
 from distill.geometry import CropSpec
 from distill.models import create_model, list_models
 from distill.models.checkpoint import load_model, read_weights, save_model
-from distill.models.weight_files import build_for_weights, stored_metadata
+from distill.models.weight_files import build_for_weights, save_weights
 from distill.models.zoo import zoo_entry
 from distill.spec import ModelSpec
 from scripts.fuzz.forked import run_forked
@@ -74,6 +74,17 @@ def test_a_file_without_a_digest_is_read(net: nn.Module, tmp_path: Path) -> None
     assert read_weights(tmp_path / "old.safetensors")[0]["arch"] == SPEC.arch
 
 
+def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:
+    """The library writes metadata in a random order, so that two releases of one network differed."""
+    state, spec = {"grösse": torch.arange(6.0).reshape(2, 3).T}, {"arch": "größe", "options": {}}
+    for index in range(8):
+        save_weights(tmp_path / f"{index}.safetensors", state, spec)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    stored, tensors = read_weights(tmp_path / "0.safetensors")
+    assert stored == spec
+    assert torch.equal(tensors["grösse"], state["grösse"])
+
+
 # The first of each kind: other sizes have the same layers.
 @pytest.mark.parametrize("name", {zoo_entry(name).factory: name for name in reversed(list_models())}.values())
 def test_every_network_is_laid_out_without_memory(name: str) -> None:
@@ -105,6 +116,6 @@ def test_weights_too_large_for_the_memory_are_not_called_damaged(tmp_path: Path)
     state = {"a": torch.zeros(50_000_000)}
     paths = [tmp_path / "large.ckpt", tmp_path / "large.safetensors"]
     torch.save({"spec": SPEC.to_dict(), "state_dict": state}, paths[0])
-    save_file(state, paths[1], metadata=stored_metadata(SPEC.to_dict(), state))
+    save_weights(paths[1], state, SPEC.to_dict())
     lines = run_with_memory("distill.models.checkpoint:read_weights", paths, 100)
     assert lines == [f"refused: {path}: not enough memory for its 200 MB; close other programs" for path in paths]

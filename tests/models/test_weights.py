@@ -14,7 +14,7 @@ from distill.errors import CheckpointError, ConfigError
 from distill.models import create_model
 from distill.models.backbone import backbone_of
 from distill.models.config import ModelConfig
-from distill.models.weight_files import stored_metadata
+from distill.models.weight_files import save_weights
 from distill.models.weights import load_backbone_weights, read_tensors
 
 
@@ -107,7 +107,7 @@ def test_one_changed_bit_of_a_backbone_weight_is_noticed(suffix: str, tmp_path: 
     if suffix == ".pth":
         torch.save({"a": weight}, path)
     else:
-        save_file({"a": weight}, path, metadata=stored_metadata({"arch": "x"}, {"a": weight}))
+        save_weights(path, {"a": weight}, {"arch": "x"})
     assert torch.equal(read_tensors(path)["a"], weight)
     content = bytearray(path.read_bytes())
     content[content.index(weight.numpy().tobytes()) + 1000] ^= 1
