@@ -21,6 +21,8 @@ except ImportError:  # Windows
 from distill.errors import CheckpointError, ConfigError
 
 CHECKSUMS = "SHA256SUMS"
+# Of trained weights, which PyTorch runs: of a run, and released.
+CHECKPOINT_SUFFIXES = (".ckpt", ".safetensors")
 
 # Errors of the file system that a user can do something about.
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)

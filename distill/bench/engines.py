@@ -17,18 +17,19 @@ from distill.bench.cuda_engine import (
 from distill.bench.key import CUDA, Key
 from distill.bench.latency import Call, Loaded
 from distill.bench.memory import try_openvino
-from distill.bench.models import TORCH, TimedModel, checked_path
+from distill.bench.models import TimedModel, checked_path
 from distill.bench.openvino_engine import SUFFIXES, load_openvino, openvino_name
 from distill.bench.parity import Parity, output_parity
 from distill.bench.runners import onnx_outputs, tflite_outputs
 from distill.errors import CheckpointError, ConfigError
+from distill.files import CHECKPOINT_SUFFIXES
 from distill.tflite.integers import computes_in_integers
 
 Engine = Literal["openvino", "cuda"]
 ENGINES: tuple[Engine, ...] = ("openvino", "cuda")
 Loads = list[tuple[Key, Callable[[], Loaded]]]
 # Files that an engine runs.
-_TAKES = {"openvino": SUFFIXES, "cuda": (".onnx", *TORCH)}
+_TAKES = {"openvino": SUFFIXES, "cuda": (".onnx", *CHECKPOINT_SUFFIXES)}
 
 
 class EngineRows(NamedTuple):
@@ -96,7 +97,7 @@ def _openvino_loads(model: TimedModel, threads: Sequence[int]) -> Loads:
 
 
 def _cuda_loads(model: TimedModel, threads: int, gpu: Gpu) -> Loads:
-    torch = model.path.suffix in TORCH
+    torch = model.path.suffix in CHECKPOINT_SUFFIXES
     load = load_checkpoint if torch else load_onnx_cuda
     modes = MODES if torch else onnx_modes(model.path)
     return [

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from distill.bench.latency import Call, onnx_call, tflite_call
 from distill.errors import CheckpointError
-from distill.files import sha256
+from distill.files import CHECKPOINT_SUFFIXES, sha256
 from distill.inference.load import open_backend
 from distill.tflite.complexity import Complexity, custom_operators, describe_input, tflite_complexity
 from distill.tflite.integrity import has_landmark_sidecar, refusal
 from distill.tflite.model import Model
 from distill.tflite.serialization import read_model
 
-TORCH = (".ckpt", ".safetensors")
-SUFFIXES = (".tflite", ".onnx", *TORCH)
+SUFFIXES = (".tflite", ".onnx", *CHECKPOINT_SUFFIXES)
 _IMAGE_AXES = 4
 
 
@@ -63,7 +62,7 @@ def checked_path(path: str | Path) -> Path:
         raise CheckpointError(f"{path}: no such model file; give one of {', '.join(f'*{s}' for s in SUFFIXES)}")
     if path.suffix not in SUFFIXES:
         raise CheckpointError(f"{path}: unknown model format '{path.suffix}'; give one of {', '.join(SUFFIXES)}")
-    if path.suffix not in TORCH and (reason := refusal(path)) is not None:
+    if path.suffix not in CHECKPOINT_SUFFIXES and (reason := refusal(path)) is not None:
         raise CheckpointError(f"{path}: {reason}")
     return path
 
@@ -79,7 +78,7 @@ def open_model(path: str | Path, name: str) -> TimedModel:
         ConfigError: the library for this format is not installed.
     """
     path = checked_path(path)
-    if path.suffix not in TORCH and has_landmark_sidecar(path):
+    if path.suffix not in CHECKPOINT_SUFFIXES and has_landmark_sidecar(path):
         open_backend(path)
     if path.suffix == ".tflite":
         return _tflite(path, name)

@@ -6,10 +6,11 @@ Nothing heavy is imported for names and TFLite or ONNX files; of weights the sto
 from collections.abc import Collection
 from pathlib import Path
 
-from distill.detection.detector import DETECTORS, WEIGHTS
+from distill.detection.detector import DETECTORS
 from distill.detection.retinaface.sidecar import is_detector_file
 from distill.detection.third_party.description import is_third_party
 from distill.errors import CheckpointError, ConfigError
+from distill.files import CHECKPOINT_SUFFIXES
 from distill.options.words import explicit_options
 
 
@@ -17,7 +18,9 @@ def names_a_detector(model: Path) -> bool:
     """Return whether a model is a face detector: the name of one, or a file of one in any format."""
     if str(model) in DETECTORS or is_detector_file(model):
         return True
-    return has_weights(model) if model.suffix in WEIGHTS else is_third_party(model) and _has_known_layout(model)
+    if model.suffix in CHECKPOINT_SUFFIXES:
+        return has_weights(model)
+    return is_third_party(model) and _has_known_layout(model)
 
 
 def _has_known_layout(model: Path) -> bool:

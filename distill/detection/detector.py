@@ -20,7 +20,6 @@ __all__ = [
     "BLAZEFACE_SCORE",
     "DEFAULT_DETECTOR",
     "DETECTORS",
-    "WEIGHTS",
     "Detection",
     "Detector",
     "FaceDetector",
@@ -34,8 +33,6 @@ _FOLDER = Path(__file__).parent / "models"
 _FILES = {"retinaface": "retinaface_035_fp16.tflite", "retinaface_int8": "retinaface_035_int8.tflite"}
 DETECTORS = (*_FILES, "blazeface")
 BLAZEFACE_SCORE = 0.6
-# Of trained weights, which PyTorch runs.
-WEIGHTS = (".ckpt", ".safetensors")
 
 
 def bundled_detector(name: str = DEFAULT_DETECTOR) -> Path:

@@ -15,7 +15,7 @@ from distill.data.photos.records import PhotoRecord, hold_out
 from distill.data.photos.stored_config import photos_of_run
 from distill.data.photos.wider_difficulty import read_difficulties
 from distill.detection.blazeface import BlazeFaceDetector
-from distill.detection.detector import BLAZEFACE_SCORE, DETECTORS, WEIGHTS, bundled_detector, open_detector
+from distill.detection.detector import BLAZEFACE_SCORE, DETECTORS, bundled_detector, open_detector
 from distill.detection.metrics import iou_matrix, match_photo
 from distill.detection.retinaface.detector import MapDetector
 from distill.detection.third_party.detector import ThirdPartyDetector
@@ -24,7 +24,7 @@ from distill.errors import ConfigError
 from distill.evaluate.detector_result import IOU, LOWEST, DetectorEvaluation, DetectorProtocol
 from distill.export.detector import TorchMaps
 from distill.export.detector_checkpoint import describe_unmeasured
-from distill.files import sha256
+from distill.files import CHECKPOINT_SUFFIXES, sha256
 from distill.images import Photo, read_image
 from distill.models.detector_checkpoint import load_detector
 
@@ -127,7 +127,7 @@ def _spread(photos: list[PhotoRecord], limit: int | None) -> list[PhotoRecord]:
 
 def _opened(model: str | Path, size: int | None) -> AnyDetector:
     """Open a detector that returns everything down to the lowest score; weights run in PyTorch."""
-    if Path(model).suffix in WEIGHTS:
+    if Path(model).suffix in CHECKPOINT_SUFFIXES:
         net, spec = load_detector(model)
         described = describe_unmeasured(spec.anchors, photos_of_run(Path(model)))
         return MapDetector(TorchMaps(net), described, size, LOWEST)

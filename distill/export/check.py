@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.errors import CheckpointError, ConfigError
+from distill.files import CHECKPOINT_SUFFIXES
 from distill.opcheck.check import OpReport, check_model
 from distill.opcheck.report import verdict
 from distill.pretrained.registry import require_known, resolve_model
@@ -83,7 +84,7 @@ def check(
         raise ConfigError(f"--{', --'.join(wrong)}: for a file only; {model} is an architecture")
     if onnx is not None and not onnx.is_file():
         raise ConfigError(f"{onnx}: no such file; --onnx is the model the .tflite was made from")
-    if path.suffix in (".ckpt", ".safetensors", ".onnx"):
+    if path.suffix in (*CHECKPOINT_SUFFIXES, ".onnx"):
         raise ConfigError(f"{model}: not a TFLite file; make one with `distill export` and check that")
     given: dict[str, Any] = {"scheme": scheme, "size": size, "options": options}
     note = provide_runtime(runtime)
