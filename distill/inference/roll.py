@@ -1,5 +1,7 @@
 """Tilted faces: which to cut out again, turned upright by the roll of their landmarks."""
 
+from typing import Any
+
 from distill.detection.detection import Detection
 from distill.errors import ConfigError
 from distill.geometry import Box, angle_between, roll_of_points, turned_box_of_points
@@ -26,6 +28,17 @@ def eyes_of(scheme: Scheme) -> EyeEnds | None:
 def bounds_the_face(scheme: Scheme) -> bool:
     """Whether the tight box of a scheme's points is the box that detectors find."""
     return scheme.name == _WHOLE_FACE
+
+
+def roll_settings(scheme: Scheme) -> dict[str, Any] | None:
+    """Return what another language needs to cut out tilted faces again, as plain data; None of points without eyes.
+
+    `tight` is for boxes of `FaceDetector`, see `turned_crop`.
+    """
+    eyes = eyes_of(scheme)
+    if eyes is None:
+        return None
+    return {"eyes": eyes, "max_roll": MAX_ROLL, "more_crops": MORE_CROPS, "tight": bounds_the_face(scheme)}
 
 
 def turned_crop(face: Face, eyes: EyeEnds | None, max_roll: float, tight: bool) -> Detection | None:

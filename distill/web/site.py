@@ -13,8 +13,8 @@ from distill.errors import ConfigError
 from distill.files import require_writable, write_bytes, write_json
 from distill.inference.confidence import MIN_CONFIDENCE
 from distill.inference.load import require_model
-from distill.inference.roll import MAX_ROLL, MORE_CROPS, bounds_the_face, eyes_of
-from distill.landmarks import Scheme, load_scheme
+from distill.inference.roll import roll_settings
+from distill.landmarks import load_scheme
 from distill.pretrained.registry import DEFAULT_MODEL, resolve_model
 from distill.spec import read_sidecar
 from distill.web.litertjs import installed_litertjs
@@ -81,16 +81,8 @@ def _model_entry(path: Path) -> dict[str, Any]:
         "file": f"models/{path.name}",
         "crop": asdict(spec.detected_crop),
         "edges": [{"points": list(edge.points), "closed": edge.closed} for edge in scheme.edges],
-        "roll": _roll_settings(scheme),
+        "roll": roll_settings(scheme),
     }
-
-
-def _roll_settings(scheme: Scheme) -> dict[str, Any] | None:
-    """Return how tilted faces are cut out again; None of points without eyes."""
-    eyes = eyes_of(scheme)
-    if eyes is None:
-        return None
-    return {"eyes": eyes, "max_roll": MAX_ROLL, "more_crops": MORE_CROPS, "tight": bounds_the_face(scheme)}
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from distill.geometry import Box, CropSpec, apply_affine, box_of_points, invert_
 from distill.inference.backend import Backend
 from distill.inference.face import Face
 from distill.inference.landmarker import Landmarker
-from distill.inference.roll import MAX_ROLL, eyes_of, require_max_roll, turned_crop
+from distill.inference.roll import MAX_ROLL, MORE_CROPS, eyes_of, require_max_roll, roll_settings, turned_crop
 from distill.landmarks import load_scheme
 from distill.spec import ModelSpec
 
@@ -172,6 +172,13 @@ def test_a_roll_is_known_of_schemes_with_eyes() -> None:
     assert eyes_of(load_scheme("five")) == ((0,), (1,))
     assert eyes_of(load_scheme("menpo39")) is None
     assert turned_crop(Face(Box(0, 0, 60, 60), face_points(90), 0.9), None, MAX_ROLL, tight=False) is None
+
+
+def test_other_languages_get_what_python_computes_with() -> None:
+    settings = {"eyes": EYES, "max_roll": MAX_ROLL, "more_crops": MORE_CROPS}
+    assert roll_settings(load_scheme("ibug68")) == {**settings, "tight": True}
+    assert roll_settings(load_scheme("faces70")) == {**settings, "tight": False}
+    assert roll_settings(load_scheme("menpo39")) is None
 
 
 @pytest.mark.parametrize(

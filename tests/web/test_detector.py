@@ -3,6 +3,7 @@
 import base64
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.priors import AnchorConfig
 from distill.tflite.interpreter import TFLiteNet
 from distill.tflite.serialization import read_model
-from tests.support.node import call, image, outputs, run_script
+from tests.support.node import call, image, outputs, pixels, run_script
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 
@@ -95,26 +96,32 @@ def test_the_input_of_a_model_file_is_resized_in_memory(tmp_path: Path) -> None:
     assert all(map(np.array_equal, changed(pixels), resized(pixels)))
 
 
-@pytest.mark.parametrize("copies", [1, 3], ids=["whole", "tiles"])
-def test_the_faces_of_a_photo_are_those_of_python(copies: int) -> None:
-    photo = np.concatenate([render_face(5, index, 160, 0.3).image for index in range(copies)], axis=1)
-    detector, replies = RetinaFaceDetector(bundled_detector()), []
+@pytest.mark.parametrize(("copies", "side"), [(1, 160), (3, 160), (1, 380)], ids=["whole", "tiles", "reduced"])
+def test_the_faces_of_a_photo_are_those_of_python(copies: int, side: int) -> None:
+    """A face that fills the photo is searched a second time, in a view that is made of the first one."""
+    photo = np.concatenate([render_face(5, index, side, 0.3).image for index in range(copies)], axis=1)
+    detector, replies, inputs = RetinaFaceDetector(bundled_detector()), list[Any](), list[np.ndarray]()
     net = detector._net
-    detector._net = lambda inputs: replies.append(net(inputs)) or replies[-1]  # type: ignore[assignment, func-returns-value]
+
+    def recorded(shown: np.ndarray) -> Any:
+        inputs.append(shown)
+        replies.append(net(shown))
+        return replies[-1]
+
+    detector._net = recorded  # type: ignore[assignment]
     expected = detector(photo)
     script = """
       const { Detector } = await import("./detector.js");
-      const { replies, sizes, spec, photo } = values;
-      const net = async ({ width, height }) => {
-        const [maps, [rows, columns]] = [replies.shift(), sizes.shift()];
-        if (rows !== height || columns !== width) throw new Error(`${width}x${height} instead of ${columns}x${rows}`);
-        return maps;
-      };
-      return new Detector(net, spec).detect(photo);
+      const { replies, spec, photo } = values;
+      const inputs = [];
+      const net = async (input) => replies[inputs.push(input) - 1];
+      return { faces: await new Detector(net, spec).detect(photo), inputs };
     """
-    sizes = [[side * 8 for side in max(maps, key=np.size).shape[1:3]] for maps in replies]
-    shown = [outputs(maps) for maps in replies]
-    found = run_script(script, replies=shown, sizes=sizes, spec=asdict(detector.spec), photo=image(photo))
+    maps = [outputs(each) for each in replies]
+    result = run_script(script, replies=maps, spec=asdict(detector.spec), photo=image(photo))
+    found = result["faces"]
+    for shown, expected_input in zip(result["inputs"], inputs, strict=True):
+        assert np.abs(pixels(shown).astype(int) - expected_input).max() <= 1
     assert len(found) == len(expected) == copies
     # Python stores the affine of the refinement's points as float32.
     assert np.allclose([face["box"] for face in found], [face.box for face in expected], atol=1e-4)

@@ -4,7 +4,7 @@ import { calibrated, overlap, suppress, tileWindows } from "./boxes.js";
 import { decodeMaps } from "./decode.js";
 import { applyAffine, invertAffine, similarity } from "./geometry.js";
 import { cutOut } from "./image.js";
-import { letterbox, MULTIPLE } from "./letterbox.js";
+import { letterbox, MULTIPLE, resizeTo } from "./letterbox.js";
 import { warp } from "./warp.js";
 
 const IOU = 0.4;
@@ -51,11 +51,13 @@ export class Detector {
   /** Faces { box, score, points } in photo pixels. */
   async detect(photo) {
     const views = viewsOf(photo.width, photo.height, this.spec.size);
-    const parts = [];
-    for (const [window, size] of views) parts.push(await this.view(photo, window, size));
+    // The small view is made of the large one: averaging all pixels of the photo again takes longer.
+    const shown = reduced(photo, views[0][1]);
+    const parts = [await this.whole(shown, views[0][1])];
+    for (const [window, size] of views.slice(1)) parts.push(await this.view(photo, window, size));
     const least = secondSearch(views[0], parts[0]);
     if (least !== null) {
-      const again = await this.view(photo, views[0][0], SMALL_VIEW);
+      const again = await this.whole(shown, SMALL_VIEW);
       parts.push(again.filter((face) => longerSide(face) > least));
     }
     const faces = suppress(parts.flat(), IOU, views.length > 1 ? INSIDE : 1);
@@ -63,6 +65,12 @@ export class Detector {
     for (const face of faces) refined.push({ ...face, ...(await this.refine(photo, face.box)) });
     // Once more: the refinement moves several boxes of a large, blurred face onto each other.
     return suppress(refined, IOU, 1).map((face) => ({ ...face, box: calibrated(face, this.spec.to_box) }));
+  }
+
+  /** Faces of a whole photo, in its pixels. */
+  async whole({ image, scale }, size) {
+    const faces = await this.view(image, [0, 0, image.width, image.height], size);
+    return moved(faces, ([x, y]) => [(x + 0.5) / scale - 0.5, (y + 0.5) / scale - 0.5]);
   }
 
   async view(photo, [left, top, right, bottom], size) {
@@ -88,6 +96,11 @@ export class Detector {
 }
 
 const longerSide = ({ box }) => Math.max(box[2] - box[0], box[3] - box[1]);
+
+/** { image, scale } of a photo with at most `longer` pixels on its longer side. */
+function reduced(photo, longer) {
+  return Math.max(photo.width, photo.height) > longer ? resizeTo(photo, longer) : { image: photo, scale: 1 };
+}
 
 /** Faces with box and points taken to other coordinates. */
 function moved(faces, move) {

@@ -41,7 +41,10 @@ class OverlayView(context: Context) : View(context) {
         paint.color = if (face.placed) Color.GREEN else Color.GRAY
         paint.style = Paint.Style.STROKE
         val box = face.box
+        canvas.save()
+        canvas.rotate(face.cropRoll.toFloat(), box.centre.x.toFloat(), box.centre.y.toFloat())
         canvas.drawRect(box.x0.toFloat(), box.y0.toFloat(), box.x1.toFloat(), box.y1.toFloat(), paint)
+        canvas.restore()
         paint.style = Paint.Style.FILL
         val radius = max(DOT, (DOT * box.longer / 128).toFloat())
         face.landmarks.forEach { canvas.drawCircle(it.x.toFloat(), it.y.toFloat(), radius, paint) }

@@ -25,7 +25,7 @@ class Pipeline(private val assets: AssetManager) {
     fun choose(name: String) {
         net?.close()
         val opened = TfliteNet(bytes("$name.tflite"), THREADS)
-        val landmarker = Landmarker(opened::run, readModelSpec(text("$name.json")))
+        val landmarker = Landmarker(opened::run, readModelSpec(text("$name.json"), text("schemes.json")))
         net = opened
         tracker = Tracker(detector::detect, landmarker::place)
     }

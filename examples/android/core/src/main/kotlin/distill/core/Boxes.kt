@@ -4,8 +4,14 @@ import kotlin.math.ceil
 import kotlin.math.max
 import kotlin.math.min
 
-/** A face that the detector found: its box, its score in [0, 1] and five points, in pixels. */
-class Detection(val box: Box, val score: Double, val points: List<Point>)
+/**
+ * A face that the detector found: its box, its score in [0, 1] and five points, in pixels.
+ *
+ * Where the tilt of the face is known, the box is turned by it around its centre: `roll` degrees, clockwise.
+ */
+class Detection(
+    val box: Box, val score: Double, val points: List<Point> = emptyList(), val roll: Double = 0.0
+)
 
 /** Intersection of two boxes over their union and over the smaller area. */
 class Overlap(one: Box, other: Box) {

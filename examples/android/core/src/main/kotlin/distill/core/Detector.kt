@@ -56,9 +56,11 @@ private fun inputSize(window: Window, size: Int): Int {
 class Detector(private val net: Net, private val spec: DetectorSpec) {
     fun detect(photo: Image): List<Detection> {
         val views = viewsOf(photo.width, photo.height, spec.size)
-        val parts = views.map { view(photo, it) }
+        // The small view is made of the large one: averaging all pixels of the photo again takes longer.
+        val shown = reduced(photo, views[0].size)
+        val parts = listOf(whole(shown, views[0].size)) + views.drop(1).map { view(photo, it) }
         val least = secondSearch(views[0], parts[0])
-        val again = if (least == null) emptyList() else view(photo, View(views[0].window, SMALL_VIEW))
+        val again = if (least == null) emptyList() else whole(shown, SMALL_VIEW)
         val large = again.filter { it.box.longer > (least ?: 0.0) }
         val found = suppress(parts.flatten() + large, IOU, if (views.size > 1) INSIDE else 1.0)
         // Once more, because the refinement moves several boxes of a large, blurred face onto each other.
@@ -66,6 +68,12 @@ class Detector(private val net: Net, private val spec: DetectorSpec) {
         if (spec.toBox.isEmpty()) return refined
         return refined.map { Detection(calibrated(it, spec.toBox), it.score, it.points) }
     }
+
+    /** Faces of a whole photo, in its pixels. */
+    private fun whole(shown: Scaled, size: Int): List<Detection> =
+        view(shown.image, View(Window(0, 0, shown.image.width, shown.image.height), size)).map { face ->
+            moved(face) { Point((it.x + 0.5) / shown.scale - 0.5, (it.y + 0.5) / shown.scale - 0.5) }
+        }
 
     private fun view(photo: Image, view: View): List<Detection> {
         val window = view.window
@@ -95,6 +103,10 @@ class Detector(private val net: Net, private val spec: DetectorSpec) {
         return Detection(Box(low.x, low.y, high.x, high.y), face.score, points)
     }
 }
+
+/** A photo with at most `longer` pixels on its longer side. */
+private fun reduced(photo: Image, longer: Int): Scaled =
+    if (max(photo.width, photo.height) <= longer) Scaled(photo, 1.0) else resizeTo(photo, longer)
 
 /** A face with box and points taken to other coordinates. */
 private fun moved(face: Detection, move: (Point) -> Point): Detection {

@@ -1,14 +1,18 @@
 package distill.core
 
 /*
- * Descriptions beside the model files, `NAME.json`: distill/detection/retinaface/sidecar.py and distill/spec.py.
+ * Descriptions beside the model files, `NAME.json`: distill/detection/retinaface/sidecar.py and distill/spec.py; and
+ * what Python knows of the landmark schemes, `schemes.json`: distill/inference/roll.py.
  */
 
 /** Description of a detector file; `toBox` calibrates its boxes, empty where it is not calibrated. */
 class DetectorSpec(val anchors: Anchors, val size: Int, val minScore: Double, val toBox: List<DoubleArray>)
 
-/** Description of a landmark model: number of points, and how a box of the detector becomes the input. */
-class ModelSpec(val scheme: String, val points: Int, val crop: Crop)
+/**
+ * Description of a landmark model: number of points, how a box of the detector becomes the input, and how tilted faces
+ * are cut out again, null of points without eyes.
+ */
+class ModelSpec(val scheme: String, val points: Int, val crop: Crop, val roll: RollSettings?)
 
 fun readDetectorSpec(text: String): DetectorSpec {
     val detector = described(text, "distill-detector/1").record("detector")
@@ -18,11 +22,20 @@ fun readDetectorSpec(text: String): DetectorSpec {
     return DetectorSpec(priors, detector.int("size"), detector.number("min_score"), detector.rows("to_box"))
 }
 
-fun readModelSpec(text: String): ModelSpec {
+fun readModelSpec(text: String, schemes: String): ModelSpec {
     val spec = described(text, "distill-model/1").record("spec")
     val crop = spec.record(if (spec["detected"] == null) "crop" else "detected")
     val input = Crop(crop.int("size"), crop.number("scale"), crop.number("shift_y"))
-    return ModelSpec(spec["scheme"] as String, spec.int("n_points"), input)
+    val scheme = spec["scheme"] as String
+    return ModelSpec(scheme, spec.int("n_points"), input, readRollSettings(schemes, scheme))
+}
+
+private fun readRollSettings(schemes: String, scheme: String): RollSettings? {
+    val known = parseJson(schemes) as Map<*, *>
+    require(scheme in known) { "schemes.json has no landmark scheme $scheme: add its eyes, or null of points without" }
+    val roll = known[scheme] as Map<*, *>? ?: return null
+    val eyes = roll.rows("eyes").map { eye -> eye.map { it.toInt() } }
+    return RollSettings(eyes, roll.number("max_roll"), roll.int("more_crops"), roll["tight"] as Boolean)
 }
 
 private fun described(text: String, format: String): Map<*, *> {

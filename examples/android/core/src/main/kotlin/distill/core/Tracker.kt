@@ -36,11 +36,11 @@ private class Lost(val id: Int, val box: Box) {
  * Faces of consecutive frames, each with an id that it keeps while it is followed.
  *
  * @param detect finds the faces of a frame
- * @param locate places the landmarks of the face in a box
+ * @param locate places the landmarks of the face in the box of a detection
  */
 class Tracker<T>(
     private val detect: (T) -> List<Detection>,
-    private val locate: (T, Box, Double) -> Face,
+    private val locate: (T, Detection) -> Face,
     private val redetect: Int = 25
 ) {
     private var tracks = ArrayList<Track>()
@@ -67,7 +67,7 @@ class Tracker<T>(
 
     /** Place the landmarks of a face in the crop that the last frame gave; whether it is there. */
     private fun follow(track: Track, frame: T, width: Int, height: Int): Boolean {
-        val found = locate(frame, track.crop, track.reference.score)
+        val found = locate(frame, Detection(track.crop, track.reference.score, roll = track.face.cropRoll))
         val box = movedBox(track.reference.box, track.reference.landmarks, found.landmarks)
         if (!found.placed || !isPlausible(track.face.box, box, width, height)) return false
         track.face = found.with(id = track.id, box = box)
@@ -102,9 +102,9 @@ class Tracker<T>(
 
     /** The face of a detection with the id of the face that was followed or lost there, else a new one. */
     private fun begin(frame: T, detection: Detection, old: Track?): Face {
-        val face = locate(frame, detection.box, detection.score)
+        val face = locate(frame, detection)
         if (old != null) return face.with(id = old.id)
-        val place = matched(listOf(detection.box), lost.map { it.box })[0]
+        val place = matched(listOf(face.box), lost.map { it.box })[0]
         if (place != null) return face.with(id = lost.removeAt(place).id)
         return face.with(id = ++lastId)
     }
@@ -130,12 +130,6 @@ fun movedBox(box: Box, before: List<Point>, after: List<Point>): Box {
     val x = (box.centre.x - middle.x) * zoom + target.x
     val y = (box.centre.y - middle.y) * zoom + target.y
     return Box(x - box.width * zoom / 2, y - box.height * zoom / 2, x + box.width * zoom / 2, y + box.height * zoom / 2)
-}
-
-private fun mean(points: List<Point>): Point {
-    val x = points.fold(0.0) { sum, point -> sum + point.x }
-    val y = points.fold(0.0) { sum, point -> sum + point.y }
-    return Point(x / points.size, y / points.size)
 }
 
 private fun spread(points: List<Point>, middle: Point): Double = points.fold(0.0) { sum, point ->
