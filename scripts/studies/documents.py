@@ -10,6 +10,7 @@ from scripts.bench import batch, kd_step, lanes, photo_threads, photos, train_st
 from scripts.checks import own_points
 from scripts.fuzz import (
     asserted,
+    hostile,
     kills,
     mutated_images,
     mutated_models,
@@ -75,6 +76,7 @@ BLOCKS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     few_labels.OUT: few_labels.table,
     gradient_norms.OUT: gradient_norms.table,
     hard_faces.OUT: hard_faces.table,
+    hostile.OUT: hostile.table,
     int8_training.OUT: int8_training.table,
     int8_files.OUT: int8_files.table,
     kd_step.OUT: kd_step.speed_table,
