@@ -54,7 +54,7 @@ def predict(
         max_frames: stop a video or camera after this many frames.
         track: follow the faces of videos by their landmarks and give each an id; false detects them in each frame.
         redetect: frames after which the detector looks for new faces again.
-        smooth: filter the landmarks of followed faces with a One-Euro filter: a third less jitter, 4 to 15 ms of lag.
+        smooth: filter the landmarks of followed faces with a One-Euro filter: a third less jitter, 4 to 16 ms of lag.
         threads: CPU threads; several photos are predicted at the same time, one in each thread.
     """
     from distill.inference.run import BrokenSource, open_writers, predict_sources

@@ -98,7 +98,9 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any], free: Collection[st
     for name, value in over.items():
         path = f"{prefix}{name}"
         if value is None and any(path.startswith(f"{option}.") for option in free):
-            merged.pop(name, None)
+            if name not in merged:
+                raise ConfigError(f"{path}: null removes a key, and there is none; a value stands after `key: `")
+            del merged[name]
         elif isinstance(value, Mapping):
             below = merged.get(name)
             merged[name] = _merge(below if isinstance(below, Mapping) else {}, value, free, f"{path}.")

@@ -78,6 +78,14 @@ def test_mappings_merge_and_null_removes_a_key(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("typed", ["{width:32}", "{wdth: null}"])
+def test_null_for_a_key_that_is_not_there_is_refused(typed: str, tmp_path: Path) -> None:
+    """Without a space after the colon YAML takes the whole for a key, which was removed without a word."""
+    recipe = _write(tmp_path / "r.yaml", "kd: {kind: none}\nmodel: {options: {width: 64}}\n")
+    with pytest.raises(ConfigError, match=r"null removes a key, and there is none; a value stands after `key: `"):
+        _config("--config", recipe, "--model.options", typed)
+
+
 @pytest.mark.parametrize("over", [["--kd.kind", "none"], ["--kd.kind=none"], ["--config", "baseline.yaml"]])
 def test_the_baseline_of_a_recipe_drops_its_teacher(
     over: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

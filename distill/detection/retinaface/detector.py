@@ -154,7 +154,8 @@ class MapDetector:
         """Return what the network finds in a part of the photo; window and results are in pixels of the whole photo."""
         edges = np.array(window, np.float64).reshape(2, 2) * level.scale
         left, top, right, bottom = (int(edge) for edge in np.rint(edges).ravel())
-        inputs = letterbox(level.pixels[top:bottom, left:right], size)
+        # A photo of a few rows or columns has less than one of them at this level.
+        inputs = letterbox(level.pixels[top : max(bottom, top + 1), left : max(right, left + 1)], size)
         height, width = inputs.image.shape[:2]
         found = candidates_of(self._net(inputs.image), self.spec.anchors, width, height, self.min_score)
         origin = np.array([left, top], np.float64)

@@ -95,6 +95,13 @@ def test_small_photos_are_enlarged_twice_at_most(finder: RetinaFaceDetector) -> 
     assert finder(np.zeros((1, 1, 3), np.uint8)) == []
 
 
+@pytest.mark.parametrize("size", [(5000, 1), (8000, 12), (3, 2000), (1, 1)])
+def test_a_photo_of_a_few_rows_or_columns_is_searched(finder: RetinaFaceDetector, size: tuple[int, int]) -> None:
+    """At the size of the search it has less than one, for which the network was resized to a side of 0 px."""
+    assert finder(photo_with(*size)) == []
+    assert all(side > 0 for sides in BrightCells.sides for side in sides)
+
+
 def test_options_out_of_range_are_refused(finder: RetinaFaceDetector, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="multiple of 32"):
         RetinaFaceDetector(tmp_path / "net.tflite", size=300)
