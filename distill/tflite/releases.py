@@ -66,8 +66,9 @@ def parse_release(text: str) -> Release:
     version = parse_version(text)
     minor = f"{version[0]}.{version[1]}"
     if minor not in _PATCHES:
+        first, *_, last = _PATCHES
         raise ConfigError(
-            f"'{text}' is no release of TensorFlow Lite from {COLUMNS[0]} to {COLUMNS[-2]}; give one of them, or litert"
+            f"'{text}' is no release of TensorFlow Lite from {first} to {last}; give one of them, or litert"
         )
     if version[2] > _PATCHES[minor]:
         raise ConfigError(
