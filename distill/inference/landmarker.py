@@ -97,6 +97,7 @@ class Landmarker:
             bgr: the channels of an array are in the order of OpenCV.
 
         Raises:
+            ConfigError: `bgr` for something else than an array.
             ImageError: the file is missing or broken, or the array is no photo.
         """
         pixels = self._read(photo, bgr)
@@ -105,9 +106,9 @@ class Landmarker:
 
     def _read(self, photo: Any, bgr: bool) -> AnyPhoto:
         """Return a photo; a large JPEG is decoded as needed where the detector can work with that."""
-        scaled = read_scaled(photo) if isinstance(photo, str | Path) else photo
+        scaled = read_scaled(photo) if isinstance(photo, str | Path) and not bgr else photo
         if not isinstance(scaled, ScaledPhoto):
-            return as_photo(scaled, bgr)
+            return as_photo(scaled, bgr)  # which refuses a path with `bgr`
         whole: AnyPhoto = scaled if isinstance(self._detect, FaceDetector) else whole_photo(scaled)
         return whole
 
@@ -123,7 +124,7 @@ class Landmarker:
         smooth: bool = True,
         bgr: bool = False,
     ) -> Iterator[list[Face]]:
-        """Yield the faces of each frame of a video, with ids that they keep while they are followed.
+        """Return an iterator over the frames of a video: the faces of each, with ids kept while they are followed.
 
         Args:
             frames: consecutive frames, each as `__call__` takes it.
@@ -134,11 +135,12 @@ class Landmarker:
 
         Raises:
             ImageError: see `__call__`.
-            ConfigError: `redetect` below 1.
+            ConfigError: `redetect` below 1, `rate` not above 0 or infinite, or `bgr` for a frame that is no array.
         """
+        if not 0 < rate < np.inf:
+            raise ConfigError(f"rate {rate:g}: give the frames per second, a finite number above 0")
         tracker = self.tracker(TrackConfig(redetect, smooth))
-        for index, frame in enumerate(frames):
-            yield tracker(as_photo(frame, bgr), index / rate)
+        return (tracker(as_photo(frame, bgr), index / rate) for index, frame in enumerate(frames))
 
     def _faces(self, pixels: AnyPhoto, detections: Sequence[Detection]) -> list[Face]:
         """Return the faces in some boxes; those that are tilted are cut out again, turned upright."""
