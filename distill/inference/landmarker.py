@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from distill.detection.detection import Detection
-from distill.detection.detector import Detector, FaceDetector
+from distill.detection.detector import Detector, FaceDetector, require_detector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import AnyPhoto, ScaledPhoto, read_scaled, warp_photo, whole_photo
@@ -51,8 +51,8 @@ class Landmarker:
         Args:
             model: name of a released model (`distill models`), or a `.tflite` or `.onnx` file with its `.json` beside
                 it, or a checkpoint, which needs torch.
-            detector: finds the faces of a photo; default: `FaceDetector`. Boxes of any other are taken for those the
-                model was trained on.
+            detector: function that finds the faces of a photo; default: `FaceDetector()`. Boxes of any other are taken
+                for those the model was trained on.
             threads: threads of every net.
             min_confidence: from which confidence of its landmarks on a face counts as placed, in [0, 1].
             max_roll: faces tilted further in the photo, in degrees, are cut out again, turned upright; 180 leaves all
@@ -60,13 +60,13 @@ class Landmarker:
 
         Raises:
             CheckpointError: see `open_backend`.
-            ConfigError: a runtime or the detector's files are missing, a confidence outside [0, 1], or a roll outside
-                [0, 180] or set for a model whose points have no eyes.
+            ConfigError: a runtime or the detector's files are missing, a detector that cannot be called, a confidence
+                outside [0, 1], or a roll outside [0, 180] or set for a model whose points have no eyes.
         """
         self.min_confidence = require_share("min_confidence", min_confidence)
         self._model = open_backend(model, threads)
         self.spec = self._model.spec
-        self._detect = detector or FaceDetector(threads=threads)
+        self._detect = require_detector(detector) or FaceDetector(threads=threads)
         self._crop = self.spec.detected_crop if isinstance(self._detect, FaceDetector) else self.spec.crop
         scheme = load_scheme(self.spec.scheme)
         self.max_roll, self._eyes = require_max_roll(max_roll, scheme), eyes_of(scheme)
