@@ -4,6 +4,8 @@ The command line prints any `DistillError` as a single line and exits with statu
 keeps its traceback.
 """
 
+from pathlib import PurePath
+
 # Names that are listed beside a suggestion; more would hide it.
 _LISTED = 24
 # Letters from which on a value is taken for the beginning of a name.
@@ -54,6 +56,17 @@ def suggest(value: str, valid: list[str]) -> str:
         return f"did you mean '{near}'?"
     hint = f"did you mean '{near}'? " if near is not None else ""
     return f"{hint}valid: {', '.join(valid)}"
+
+
+def require_sequences(**options: object) -> None:
+    """Check that options are sequences, not a single text, whose letters would be taken for the names, or a path.
+
+    Raises:
+        ConfigError: naming the first that is one.
+    """
+    for name, value in options.items():
+        if isinstance(value, str | PurePath):
+            raise ConfigError(f"{name}={str(value)!r}: give a list, {name}=[{str(value)!r}]")
 
 
 def nearest_name(value: str, valid: list[str], cutoff: float | None = None) -> str | None:

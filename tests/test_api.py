@@ -72,6 +72,31 @@ def test_subpackages_are_functions_too() -> None:
         distill.evaluate("nowhere.tflite")
 
 
+def test_a_single_name_in_place_of_a_list_is_refused() -> None:
+    """Each letter of it was taken for a name."""
+    with pytest.raises(ConfigError, match=r"^modes='fp16': give a list, modes=\['fp16'\]$"):
+        distill.export("a.ckpt", modes="fp16")
+    for models in ("a.tflite", Path("a.tflite")):
+        with pytest.raises(ConfigError, match=r"^models='a\.tflite': give a list, models=\['a\.tflite'\]$"):
+            distill.bench(models)
+    with pytest.raises(ConfigError, match=r"^peers='facemesh': give a list"):
+        distill.bench(["a.tflite"], "facemesh")
+
+
+def test_no_model_at_all_is_refused() -> None:
+    for function in (distill.evaluate, distill.export, distill.check, distill.load_model, distill.Landmarker):
+        with pytest.raises(CheckpointError, match="NoneType is no model"):
+            function(None)
+    with pytest.raises(CheckpointError, match="NoneType is no model"):
+        distill.bench([None])
+
+
+def test_a_runtime_as_a_number_is_refused() -> None:
+    for function in (distill.check, distill.export):
+        with pytest.raises(ConfigError, match=r"give a string like '2\.14\.0'"):
+            function(str(ROOT / "checkpoints/student_68_128_fp16.tflite"), runtime=2.14)
+
+
 def test_nested_overrides_and_unknown_recipes() -> None:
     assert flatten({"trainer": {"epochs": 3}, "model": {"options": {"a": 1}}}) == {
         "trainer.epochs": 3,

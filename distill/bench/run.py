@@ -22,7 +22,7 @@ from distill.bench.peers import PEERS, peer_path
 from distill.bench.per_face import per_face
 from distill.bench.result import PEAK, BenchResult, Settings
 from distill.bench.stages import bench_photo, photo_calls
-from distill.errors import ConfigError, DistillError, suggest
+from distill.errors import ConfigError, DistillError, require_sequences, suggest
 from distill.files import short_names
 from distill.pretrained.registry import require_known, resolve_model
 from distill.tflite.split import Shape, split_decode
@@ -57,8 +57,11 @@ def bench(
 
     Raises:
         CheckpointError: a model that cannot be run here.
-        ConfigError: options that contradict each other, something not installed.
+        ConfigError: options that contradict each other, a single name in place of a list, something not installed.
     """
+    require_sequences(
+        models=models, peers=peers, evaluations=evaluations, nme=nme, accuracy=accuracy, runtimes=runtimes
+    )
     settings = settings or Settings()
     others = choose_runtimes(runtimes)
     gpu = require_engine(engine, [_file(model) for model in models]) if engine else None

@@ -25,6 +25,7 @@ __all__ = [
     "FaceDetector",
     "bundled_detector",
     "open_detector",
+    "require_detector",
 ]
 
 _LOG = logging.getLogger(__name__)
@@ -78,6 +79,20 @@ def open_detector(
     if Path(detector).suffix in (".tflite", ".onnx"):
         return RetinaFaceDetector(detector, size, threads, min_score, suppression)
     raise ConfigError(f"unknown detector '{detector}': {suggest(str(detector), list(DETECTORS))}, or a .tflite file")
+
+
+def require_detector(detector: Detector | None) -> Detector | None:
+    """Return a detector unchanged; None stands for the default one.
+
+    Raises:
+        ConfigError: it cannot be called: the name of one, for example.
+    """
+    if detector is not None and not callable(detector):
+        raise ConfigError(
+            f'{detector!r} is no detector; give a function of a photo, such as FaceDetector("blazeface") of '
+            "distill.detection.detector"
+        )
+    return detector
 
 
 class FaceDetector:

@@ -101,7 +101,7 @@ def load(
     chosen = {"format": format, "root": None if root is None else Path(root)}
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     data = FacesConfig(**given, subset=subset, preset=preset).test_faces()
-    backend = open_backend(model) if isinstance(model, str | Path) else model
+    backend = model if callable(model) else open_backend(model)
     faces = load_faces(
         backend.spec.scheme, format=data.format, root=data.root, subset=data.subset, progress=progress,
         trained=backend.spec.trained_on, **options,

@@ -16,7 +16,7 @@ from distill.data.detector_boxes import Detector, with_detector_boxes
 from distill.data.readers import FORMATS, parse_subsets, read_annotated
 from distill.data.records import FaceRecord, known_normalisers, with_points
 from distill.data.trained_photos import trained_on
-from distill.detection.detector import FaceDetector
+from distill.detection.detector import FaceDetector, require_detector
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec
 from distill.landmarks import is_exact, load_scheme, map_bias, scheme_name
@@ -88,10 +88,12 @@ def load_faces(
             such faces are left out; in a named subset they are an error.
 
     Raises:
-        ConfigError: data and model do not fit together, faces without a box of this source, or trained faces.
+        ConfigError: data and model do not fit together, faces without a box of this source, a detector that cannot be
+            called, or trained faces.
         AnnotationError, ImageError: an invalid file.
     """
     require_box_source("--boxes", boxes)
+    require_detector(detector)
     model_scheme, chosen = scheme_name(model_scheme), scheme_name(scheme or model_scheme)
     inexact = [_inexact(model_scheme, chosen, "the model's points", approximate)]
     records = _read(chosen, format, root, subset)

@@ -27,7 +27,7 @@ from distill.detection.retinaface.letterbox import filled, letterbox
 from distill.detection.retinaface.net import RetinaFace
 from distill.detection.retinaface.net_file import NetFile
 from distill.detection.retinaface.priors import AnchorConfig
-from distill.errors import ConfigError, ExportError
+from distill.errors import ConfigError, ExportError, require_sequences
 from distill.export.architecture import require_ops
 from distill.export.config import Lane
 from distill.export.detector_decoding import OUTPUTS, DecodedDetector
@@ -194,6 +194,7 @@ def export_detector(
             lane cannot be made.
         ExportError: a converter failed, or an operator that the runtime lacks; then no TFLite file was written.
     """
+    require_sequences(modes=modes)
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise ConfigError(f"unknown mode '{unknown[0]}' of a detector: give some of {', '.join(MODES)}")
     if "int8" in modes and not photos:

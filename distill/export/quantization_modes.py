@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from distill.errors import ExportError, suggest
+from distill.errors import ExportError, require_sequences, suggest
 
 # What a mode rounds; the sensitivity of layers is measured with it.
 Rounding = Literal["none", "half", "weights", "all"]
@@ -48,8 +48,10 @@ def require_modes(modes: Sequence[str]) -> None:
     """Refuse an empty list of modes and unknown ones.
 
     Raises:
+        ConfigError: a single text in place of a list.
         ExportError: naming them and the nearest valid one.
     """
+    require_sequences(modes=modes)
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown or not modes:
         valid = suggest(unknown[0] if unknown else "", list(MODES))

@@ -1,6 +1,6 @@
 """Image decoding and crop extraction: damaged files are refused, crops are anti-aliased. Uses no torch."""
 
-from distill.images.decode import decode_image, image_layout, image_size, read_image
+from distill.images.decode import decode_image, image_layout, image_size, read_image, rgb_pixels
 from distill.images.orientation import UPRIGHT, Layout
 from distill.images.scaled import AnyPhoto, ScaledPhoto, coarse_level, read_scaled, warp_photo, whole_photo
 from distill.images.warp import Photo, warp
@@ -17,6 +17,7 @@ __all__ = [
     "image_size",
     "read_image",
     "read_scaled",
+    "rgb_pixels",
     "warp",
     "warp_photo",
     "whole_photo",

@@ -67,7 +67,7 @@ def _decoded(image: Image.Image, data: bytes, name: str) -> Photo:
         pixels = decode_jpeg(data) if image.format in _JPEG else None
         if pixels is None or image.mode not in ("RGB", "L") or pixels.shape[1::-1] != image.size:
             layout = _layout(image, name)
-            stored = _rgb_pixels(image)
+            stored = rgb_pixels(image)
             tiff = image.format == "TIFF"
             image.close()
             # Pillow itself turns TIFF files when it loads them.
@@ -218,8 +218,12 @@ def _describe(start: bytes) -> str:
     return f"not an image (it starts with {start[:8]!r}); copy or download it again"
 
 
-def _rgb_pixels(image: Image.Image) -> Photo:
-    """Return an image as (h, w, 3) uint8, converted in bands of rows."""
+def rgb_pixels(image: Image.Image) -> Photo:
+    """Return a Pillow image as (h, w, 3) uint8 RGB: 16 bits are scaled, and what is transparent becomes white.
+
+    Raises:
+        OSError, ValueError: broken, or pixels of floats.
+    """
     image.load()
     width, height = image.size
     pixels = np.empty((height, width, 3), np.uint8)
@@ -230,7 +234,7 @@ def _rgb_pixels(image: Image.Image) -> Photo:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow mode -> RGB: 16 bits are scaled, not clipped, and what is transparent becomes white."""
+    """Any Pillow mode -> RGB; 16 bits are scaled, not clipped."""
     if image.mode.startswith("I"):
         deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
         return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")

@@ -6,21 +6,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.errors import ImageError
-from distill.images import Photo, read_image
+from distill.errors import ConfigError, ImageError
+from distill.images import Photo, read_image, rgb_pixels
 
 
 def as_photo(image: Any, bgr: bool = False) -> Photo:
     """Return a photo (h, w, 3) uint8 RGB.
 
     Args:
-        image: path of an image file, a Pillow image, or an array: grey (h, w) or (h, w, 1), colour (h, w, 3) or
-            (h, w, 4), whose fourth channel is ignored; uint8, uint16, bool, or floats in [0, 1].
+        image: path of an image file, a Pillow image, which is converted as its file is, or an array: grey (h, w) or
+            (h, w, 1), colour (h, w, 3) or (h, w, 4), whose fourth channel is ignored; uint8, uint16, bool, or floats
+            in [0, 1].
         bgr: the channels of an array are in the order of OpenCV.
 
     Raises:
+        ConfigError: `bgr` for something else than an array.
         ImageError: no pixels, another shape or data type, floats outside [0, 1], or an unreadable file.
     """
+    if bgr and not isinstance(image, np.ndarray):
+        raise ConfigError("bgr=True is for arrays; the colours of files and Pillow images are known: leave it out")
     if isinstance(image, str | Path):
         return read_image(image)
     if not isinstance(image, np.ndarray):
@@ -33,8 +37,10 @@ def _from_pillow(image: Any) -> Photo:
 
     if not isinstance(image, Image.Image):
         raise ImageError(f"{type(image).__name__} is no image; give a path, a Pillow image or a NumPy array")
-    upright = ImageOps.exif_transpose(image)
-    return _from_array(np.asarray(upright if upright.mode in ("L", "RGB", "RGBA") else upright.convert("RGB")), False)
+    try:
+        return _from_array(rgb_pixels(ImageOps.exif_transpose(image)), False)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"unusable Pillow image ({error}); convert it to RGB, or load it again") from error
 
 
 def _from_array(array: NDArray[Any], bgr: bool) -> Photo:

@@ -14,6 +14,9 @@ Images = NDArray[Any]
 Landmarks = NDArray[np.float32]
 Confidence = NDArray[np.float32]
 
+# Crops that were resized in floats leave [0, 1] by so much.
+_OVERSHOOT = 1e-3
+
 
 class Predict(Protocol):
     """The call of a backend; a function with this signature is enough where nothing else of it is needed."""
@@ -22,7 +25,7 @@ class Predict(Protocol):
         """Return the landmarks (n, k, 2) float32 of crops, normalised to the crop.
 
         Args:
-            images: (n, h, w, 3) RGB crops, float32 in [0, 1] or uint8.
+            images: (n, h, w, 3) RGB crops, floats in [0, 1] or uint8.
         """
         ...
 
@@ -51,17 +54,30 @@ class Backend(Predict, Protocol):
 
 
 def as_float(images: Images) -> NDArray[np.float32]:
-    """Return crops as float32 in [0, 1]; uint8 is divided by 255."""
-    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
+    """Return crops as float32 in [0, 1]; uint8 is divided by 255.
+
+    Raises:
+        ImageError: another data type, or floats outside [0, 1].
+    """
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / 255
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ImageError(f"crops of {images.dtype}: give uint8, or floats in [0, 1]")
+    low, high = float(images.min()), float(images.max())
+    if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):
+        raise ImageError(f"crops of floats from {low:.4g} to {high:.4g}: give uint8, or floats in [0, 1]")
+    return images.astype(np.float32, copy=False)
 
 
 def require_crops(images: Images, spec: ModelSpec) -> None:
-    """Check the shape of crops.
+    """Check that crops are an array of the shape that a model takes; `as_float` checks their values.
 
     Raises:
         ImageError: they are no crops of this model, or there are none.
     """
     size = spec.crop.size
+    if not isinstance(images, np.ndarray):
+        raise ImageError(f"{type(images).__name__} is no array of crops; give one (n, {size}, {size}, 3), n at least 1")
     if images.ndim != 4 or images.shape[1:] != (size, size, 3) or not len(images):
         raise ImageError(f"crops of shape {images.shape}: this model takes (n, {size}, {size}, 3), n at least 1")
 

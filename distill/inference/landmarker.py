@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from distill.detection.detection import Detection
-from distill.detection.detector import Detector, FaceDetector
+from distill.detection.detector import Detector, FaceDetector, require_detector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import AnyPhoto, ScaledPhoto, read_scaled, warp_photo, whole_photo
@@ -51,8 +51,8 @@ class Landmarker:
         Args:
             model: name of a released model (`distill models`), or a `.tflite` or `.onnx` file with its `.json` beside
                 it, or a checkpoint, which needs torch.
-            detector: finds the faces of a photo; default: `FaceDetector`. Boxes of any other are taken for those the
-                model was trained on.
+            detector: function that finds the faces of a photo; default: `FaceDetector()`. Boxes of any other are taken
+                for those the model was trained on.
             threads: threads of every net.
             min_confidence: from which confidence of its landmarks on a face counts as placed, in [0, 1].
             max_roll: faces tilted further in the photo, in degrees, are cut out again, turned upright; 180 leaves all
@@ -60,13 +60,13 @@ class Landmarker:
 
         Raises:
             CheckpointError: see `open_backend`.
-            ConfigError: a runtime or the detector's files are missing, a confidence outside [0, 1], or a roll outside
-                [0, 180] or set for a model whose points have no eyes.
+            ConfigError: a runtime or the detector's files are missing, a detector that cannot be called, a confidence
+                outside [0, 1], or a roll outside [0, 180] or set for a model whose points have no eyes.
         """
         self.min_confidence = require_share("min_confidence", min_confidence)
         self._model = open_backend(model, threads)
         self.spec = self._model.spec
-        self._detect = detector or FaceDetector(threads=threads)
+        self._detect = require_detector(detector) or FaceDetector(threads=threads)
         self._crop = self.spec.detected_crop if isinstance(self._detect, FaceDetector) else self.spec.crop
         scheme = load_scheme(self.spec.scheme)
         self.max_roll, self._eyes = require_max_roll(max_roll, scheme), eyes_of(scheme)
@@ -97,6 +97,7 @@ class Landmarker:
             bgr: the channels of an array are in the order of OpenCV.
 
         Raises:
+            ConfigError: `bgr` for something else than an array.
             ImageError: the file is missing or broken, or the array is no photo.
         """
         pixels = self._read(photo, bgr)
@@ -105,9 +106,9 @@ class Landmarker:
 
     def _read(self, photo: Any, bgr: bool) -> AnyPhoto:
         """Return a photo; a large JPEG is decoded as needed where the detector can work with that."""
-        scaled = read_scaled(photo) if isinstance(photo, str | Path) else photo
+        scaled = read_scaled(photo) if isinstance(photo, str | Path) and not bgr else photo
         if not isinstance(scaled, ScaledPhoto):
-            return as_photo(scaled, bgr)
+            return as_photo(scaled, bgr)  # which refuses a path with `bgr`
         whole: AnyPhoto = scaled if isinstance(self._detect, FaceDetector) else whole_photo(scaled)
         return whole
 
@@ -123,7 +124,7 @@ class Landmarker:
         smooth: bool = True,
         bgr: bool = False,
     ) -> Iterator[list[Face]]:
-        """Yield the faces of each frame of a video, with ids that they keep while they are followed.
+        """Return an iterator over the frames of a video: the faces of each, with ids kept while they are followed.
 
         Args:
             frames: consecutive frames, each as `__call__` takes it.
@@ -134,11 +135,12 @@ class Landmarker:
 
         Raises:
             ImageError: see `__call__`.
-            ConfigError: `redetect` below 1.
+            ConfigError: `redetect` below 1, `rate` not above 0 or infinite, or `bgr` for a frame that is no array.
         """
+        if not 0 < rate < np.inf:
+            raise ConfigError(f"rate {rate:g}: give the frames per second, a finite number above 0")
         tracker = self.tracker(TrackConfig(redetect, smooth))
-        for index, frame in enumerate(frames):
-            yield tracker(as_photo(frame, bgr), index / rate)
+        return (tracker(as_photo(frame, bgr), index / rate) for index, frame in enumerate(frames))
 
     def _faces(self, pixels: AnyPhoto, detections: Sequence[Detection]) -> list[Face]:
         """Return the faces in some boxes; those that are tilted are cut out again, turned upright."""

@@ -121,9 +121,12 @@ def resolve_model(model: str | Path, weights: bool = False) -> Path:
         weights: of a released model, return the weights for training instead of the file for inference.
 
     Raises:
-        CheckpointError: the released file is missing or its SHA-256 is not the published one.
+        CheckpointError: neither text nor a path, or the released file is missing or its SHA-256 is not the published
+            one.
         ConfigError: the hub cannot be reached.
     """
+    if not isinstance(model, str | Path):
+        raise CheckpointError(f"{type(model).__name__} is no model; give a path or the name of a released model")
     text = str(model)
     if text.startswith("hf:"):
         return download(text)

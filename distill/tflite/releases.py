@@ -58,6 +58,8 @@ def parse_release(text: str) -> Release:
     Raises:
         ConfigError: something else, or a release of TensorFlow Lite that the tables of operators do not cover.
     """
+    if not isinstance(text, str):  # a number has lost its last zero
+        raise ConfigError(f"release {text!r} is no text: give a string like '2.14.0', as the number 2.10 is 2.1")
     name, _, number = text.strip().lower().replace(" ", "-").partition("-")
     if name == "litert":
         if number and parse_version(number) not in {parse_version(known) for known in _LITERT}:

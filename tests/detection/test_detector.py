@@ -8,7 +8,7 @@ import pytest
 
 from distill.data.synthetic.render import render_face
 from distill.detection.blazeface import BlazeFaceDetector
-from distill.detection.detector import DETECTORS, FaceDetector, bundled_detector, open_detector
+from distill.detection.detector import DETECTORS, FaceDetector, bundled_detector, open_detector, require_detector
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.detection.third_party.description import ThirdPartySpec, write_third_party_spec
@@ -53,6 +53,13 @@ def test_what_is_refused() -> None:
         open_detector("blazeface", min_score=-1)
     with pytest.raises(CheckpointError, match="no such detector file"):
         open_detector("missing.tflite")
+
+
+def test_a_name_in_place_of_a_detector_is_refused() -> None:
+    for name in ("blazeface", Path("blazeface"), ""):
+        with pytest.raises(ConfigError, match=r'is no detector; give .* such as FaceDetector\("blazeface"\)'):
+            require_detector(name)  # type: ignore[arg-type]
+    assert require_detector(None) is None
 
 
 def test_files_of_other_projects(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

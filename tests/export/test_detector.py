@@ -84,6 +84,8 @@ def test_int8_has_its_first_and_last_layers_in_floats(made: DetectorExport) -> N
 def test_options_are_checked(net: RetinaFace, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown mode 'int4'"):
         export_detector(net, tmp_path, "net", ("int4",))
+    with pytest.raises(ConfigError, match="modes='fp16': give a list"):
+        export_detector(net, tmp_path, "net", "fp16")
     with pytest.raises(ConfigError, match="int8 needs photos"):
         export_detector(net, tmp_path, "net", ("int8",))
 

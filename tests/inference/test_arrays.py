@@ -38,6 +38,27 @@ def test_grey_masks_and_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(as_photo(tmp_path / "photo.png"), PHOTO)
 
 
+DEEP = np.arange(0, 60_000, 100, np.uint16).reshape(20, 30)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.fromarray(DEEP),
+        Image.frombytes("I;16B", (30, 20), DEEP.astype(">u2").tobytes()),
+        Image.fromarray(DEEP.astype(np.int32)),
+        Image.fromarray(np.dstack([PHOTO, PHOTO[:, :, 0]])),
+    ],
+    ids=lambda image: image.mode,
+)
+def test_pillow_images_are_converted_as_their_files(tmp_path: Path, image: Image.Image) -> None:
+    """16 bits were clipped to white, and transparent pixels kept their hidden colour."""
+    image.save(tmp_path / "image.tiff")
+    np.testing.assert_array_equal(as_photo(image), as_photo(tmp_path / "image.tiff"))
+    if image.mode != "RGBA":
+        np.testing.assert_array_equal(as_photo(image)[:, :, 0], DEEP >> 8)
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [
@@ -47,6 +68,7 @@ def test_grey_masks_and_files(tmp_path: Path) -> None:
         (PHOTO[None], "is no photo"),
         (np.zeros((0, 5, 3), np.uint8), "has no pixels"),
         (PHOTO.astype(np.int64), "int64"),
+        (Image.fromarray(np.zeros((4, 4), np.float32)), "floating-point pixels"),
         (None, "NoneType is no image"),
     ],
 )

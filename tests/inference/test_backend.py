@@ -84,6 +84,36 @@ def test_crops_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ..
         backend(np.zeros(shape, np.float32))
 
 
+@pytest.mark.parametrize(
+    ("crops", "message"),
+    [
+        (_crops().astype(np.int32), "crops of int32"),
+        (_crops().astype(np.uint16), "crops of uint16"),
+        (_crops() > 128, "crops of bool"),
+        (_crops().astype(np.float32), "crops of floats from 0 to 255"),
+        (_crops() / 255 * 2 - 1, "crops of floats from -1 to 1"),
+        (np.full((1, 8, 8, 3), np.nan, np.float32), "crops of floats from nan to nan"),
+    ],
+)
+def test_crops_of_other_values_are_refused(tmp_path: Path, crops: NDArray[np.generic], message: str) -> None:
+    """They gave NaN or points anywhere."""
+    with pytest.raises(ImageError, match=rf"^{message}: give uint8, or floats in \[0, 1\]$"):
+        open_backend(_onnx(tmp_path / "m.onnx"))(crops)
+
+
+def test_what_is_no_array_of_crops_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"list is no array of crops; give one \(n, 8, 8, 3\)"):
+        open_backend(_onnx(tmp_path / "m.onnx"))(list(_crops()))
+
+
+def test_crops_of_floats_of_any_width_are_the_same_crops(tmp_path: Path) -> None:
+    """Also those that interpolation has moved slightly out of [0, 1]; float64 was an error of the runtime."""
+    backend = open_backend(_onnx(tmp_path / "m.onnx"))
+    for dtype in (np.float64, np.float32, np.float16):
+        crops = (_crops() / 255 * 1.0005).astype(dtype)
+        np.testing.assert_allclose(backend(crops), backend(_crops()), atol=1e-3)
+
+
 def test_a_run_in_place_of_its_weights_names_them(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="a folder; give a model file in it"):
         open_backend(tmp_path)

@@ -95,6 +95,23 @@ def test_file_and_array_agree(model: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(landmarker(photo)[0].landmarks, landmarker(tmp_path / "a photo.png")[0].landmarks)
 
 
+def test_the_order_of_channels_is_refused_where_it_is_known(model: Path, tmp_path: Path) -> None:
+    """The channels of a small file were swapped, and those of a Pillow image were not."""
+    image = Image.fromarray(np.zeros((8, 8, 3), np.uint8))
+    image.save(tmp_path / "photo.png")
+    landmarker = Landmarker(model, find_box)
+    for photo in (tmp_path / "photo.png", str(tmp_path / "photo.png"), image):
+        with pytest.raises(ConfigError, match="bgr=True is for arrays"):
+            landmarker(photo, bgr=True)
+        with pytest.raises(ConfigError, match="bgr=True is for arrays"):
+            next(landmarker.track([photo], bgr=True))
+
+
+def test_a_name_of_a_detector_is_refused_before_the_first_photo(model: Path) -> None:
+    with pytest.raises(ConfigError, match="'blazeface' is no detector"):
+        Landmarker(model, "blazeface")  # type: ignore[arg-type]
+
+
 def test_no_face_gives_an_empty_list(model: Path) -> None:
     assert Landmarker(model, lambda photo: [])(np.zeros((8, 8, 3), np.uint8)) == []
 
@@ -192,6 +209,12 @@ def test_track_yields_faces_with_ids(model: Path) -> None:
     for (face,) in found:
         assert face.id == 1
         np.testing.assert_allclose(face.landmarks, alone.landmarks, atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [0, -25, np.inf, np.nan])
+def test_a_rate_that_is_none_is_refused_before_the_first_frame(model: Path, rate: float) -> None:
+    with pytest.raises(ConfigError, match="frames per second"):
+        Landmarker(model, find_box).track([], rate=rate)
 
 
 def test_faces_of_a_photo_are_placed_in_batches_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

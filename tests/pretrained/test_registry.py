@@ -58,6 +58,12 @@ def test_names_stand_for_files_and_paths_for_themselves(tmp_path: Path, monkeypa
         open_backend("student_128_refind")
 
 
+def test_what_is_neither_name_nor_path_is_refused() -> None:
+    for load in (Landmarker, open_backend, load_model):
+        with pytest.raises(CheckpointError, match="NoneType is no model; give a path or the name"):
+            load(None)  # type: ignore[arg-type]
+
+
 def test_changed_and_missing_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "CHECKPOINTS", tmp_path)
     file = f"{DEFAULT_MODEL}_fp16.tflite"

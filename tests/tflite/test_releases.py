@@ -24,6 +24,11 @@ def test_litert_counts_anew() -> None:
             parse_release(bad)
 
 
+def test_a_number_in_place_of_text_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"release 2\.14 is no text: give a string like '2\.14\.0'"):
+        parse_release(2.14)  # type: ignore[arg-type]
+
+
 def test_the_matrix_covers_what_the_check_takes() -> None:
     assert {"2.5", "2.11", "2.14", "litert"} <= set(COLUMNS)
     assert all(parse_release(column) for column in COLUMNS)
