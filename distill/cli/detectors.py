@@ -9,9 +9,11 @@ from pathlib import Path
 from distill.detection.detector import DETECTORS
 from distill.detection.retinaface.sidecar import is_detector_file
 from distill.detection.third_party.description import is_third_party
-from distill.errors import CheckpointError, ConfigError
+from distill.errors import CheckpointError, ConfigError, suggest
 from distill.files import CHECKPOINT_SUFFIXES
+from distill.inference.load import FACEMESH, require_model
 from distill.options.words import explicit_options
+from distill.pretrained.registry import released_models, resolve_model
 
 
 def names_a_detector(model: Path) -> bool:
@@ -42,6 +44,21 @@ def has_weights(path: Path) -> bool:
         return path.is_file() and is_detector(path)
     except CheckpointError:
         return False
+
+
+def require_landmark_model(model: Path) -> None:
+    """Refuse a model that is not there before options are refused that it does not have.
+
+    Raises:
+        CheckpointError: no model file, and no name of a released model or of a detector, with the nearest of these.
+    """
+    if str(model) == FACEMESH:
+        return
+    path = resolve_model(model)
+    if not path.suffix and len(path.parts) == 1 and not path.exists():
+        known = suggest(str(model), [*released_models(), *DETECTORS, FACEMESH])
+        raise CheckpointError(f"{model}: no such file and no released model or detector of this name: {known}")
+    require_model(path)
 
 
 def require_options(argv: list[str], known: Collection[str], job: str) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from distill.cli.detectors import names_a_detector, require_options
+from distill.cli.detectors import names_a_detector, require_landmark_model, require_options
 from distill.detection.third_party.description import is_third_party
 
 # Options of an evaluation that a detector has.
@@ -19,10 +19,12 @@ def evaluate_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
 
     Raises:
         ConfigError: one that an evaluation of a detector does not have.
+        CheckpointError: a model that is not there.
     """
     model: Path = values["model"]
     # Outputs of no known layout are an error where photos say that a detector is meant.
     if not (names_a_detector(model) or (values["photos"] and is_third_party(model))):
+        require_landmark_model(model)
         return None
     require_options(argv, _OPTIONS, "evaluation")
     from rich import print as show

@@ -5,7 +5,9 @@ from typing import Any
 
 from distill.cli.detectors import has_weights, require_options
 from distill.errors import ConfigError
+from distill.inference.load import require_model
 from distill.options.words import explicit_options
+from distill.pretrained.registry import resolve_model
 
 # Options of an export that a detector has.
 _OPTIONS = ("config", "decoded", "environment", "lane", "log", "model", "modes", "out", "runtime", "stem")
@@ -20,9 +22,11 @@ def export_if_detector(values: dict[str, Any], argv: list[str]) -> int | None:
 
     Raises:
         ConfigError: an option that has no effect on what `model` is.
+        CheckpointError: with `decoded`, no such file.
     """
     if not has_weights(values["model"]):
         if values.get("decoded") is not None:
+            require_model(resolve_model(values["model"], weights=True))
             raise ConfigError("--decoded has no effect on a landmark network, whose files return points: leave it out")
         return None
     require_options(argv, _OPTIONS, "export")

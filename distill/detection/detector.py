@@ -78,7 +78,8 @@ def open_detector(
         return ThirdPartyDetector(detector, size, threads, min_score, suppression)
     if Path(detector).suffix in (".tflite", ".onnx"):
         return RetinaFaceDetector(detector, size, threads, min_score, suppression)
-    raise ConfigError(f"unknown detector '{detector}': {suggest(str(detector), list(DETECTORS))}, or a .tflite file")
+    known = f"{suggest(str(detector), list(DETECTORS))}, or a .tflite or .onnx file"
+    raise ConfigError(f"unknown detector '{detector}': {known}")
 
 
 def require_detector(detector: Detector | None) -> Detector | None:

@@ -42,6 +42,8 @@ def tracking_options(
     given = {"max_frames": max_frames is not None, "track": not track, "redetect": redetect != DEFAULT_REDETECT}
     for name in [name for name, changed in {**given, "smooth": not smooth}.items() if changed and not videos]:
         raise ConfigError(f"--{name} has no effect on photos, only on videos and cameras: leave it out")
+    if max_frames is not None and max_frames < 1:
+        raise ConfigError(f"--max_frames {max_frames} must be at least 1")
     if track:
         return TrackConfig(redetect, smooth)
     if not smooth or redetect != DEFAULT_REDETECT:

@@ -118,3 +118,22 @@ def require_kd_fits(name: str, student: Prediction, teacher: Prediction, options
     expected = tuple(student.landmarks.shape[:2])
     if shape != expected:
         raise ConfigError(f"--kd.kind {name} returned the shape {shape}: return one value per landmark, {expected}")
+
+
+def require_kd_cached(name: str, cached: Prediction, form: str) -> None:
+    """Refuse a distillation loss that reads outputs of the teacher that are not cached.
+
+    Args:
+        name: a name of `kd_losses`.
+        cached: the cached outputs of the teacher for a blank crop.
+        form: `kd.cache.form`.
+
+    Raises:
+        ConfigError: what the loss reads is not among them.
+    """
+    needs = kd_losses()[name].teacher
+    if not cached.has(needs):
+        raise ConfigError(
+            f"--kd.kind {name} needs the teacher's {', '.join(needs)}, and --kd.cache.form {form} caches only its "
+            f"{', '.join(cached.parts)}: give --kd.cache.form none"
+        )

@@ -2,6 +2,8 @@
 
 import re
 from ast import literal_eval
+from dataclasses import MISSING, fields, is_dataclass
+from typing import get_args
 
 from jsonargparse import ArgumentParser
 
@@ -23,7 +25,11 @@ _NO_UNION = re.compile(
     r".* Given value: (.*)"
 )
 _NO_MAPPING = re.compile(r"Parser key \"([\w.]+)\": Unable to load config '(.*?)'")
-_NO_CLASS = re.compile(r'Parser key "([\w.]+)": .*Expected a dot import path string: (.*)')
+_NO_CLASS = re.compile(
+    r'Parser key "([\w.]+)": .*(?:Expected a dot import path string: |Unexpected import path format: '
+    r"|Problem with given class_path ')(.*?)(?:': No module named .*)?$"
+)
+_NO_KEY = re.compile(r'Parser key "([\w.]+)": Problem with given class_path .* arguments are required: (.*)')
 _NO_VALUE = re.compile(r"argument (--[\w.]+): expected (?:one|at least one) argument")
 _REQUIRED = re.compile(r"the following arguments are required: ([\w., ]+)")
 _NESTED = re.compile(r"NestedArg\(key='([\w.]+)', val=")  # `--a.b`, where `a` takes one value
@@ -43,10 +49,10 @@ def one_line(message: str, parser: ArgumentParser) -> str:
     if match := _UNKNOWN.search(text):
         group = _NO_UNION.search(text)  # a group that may be left out as a whole
         return _unknown_option(f"{group[1]}.{match[1]}" if group and match[1] else match[1] or match[2], parser)
-    return _of_value(text) or _of_form(text, parser) or _KEY.sub(r"--\1: ", text)[:_MAX_LENGTH]
+    return _of_value(text, parser) or _of_form(text, parser) or _KEY.sub(r"--\1: ", text)[:_MAX_LENGTH]
 
 
-def _of_value(text: str) -> str | None:
+def _of_value(text: str, parser: ArgumentParser) -> str | None:
     """Return the message for a value of a wrong type."""
     if match := _MISTYPED.search(text):
         if inner := _NESTED.match(match[3]):
@@ -58,9 +64,25 @@ def _of_value(text: str) -> str | None:
         return f"--{match[1]} {match[3]}: must be {' or '.join(described)}"
     if match := _NO_MAPPING.search(text):
         return f"--{match[1]} {match[2]}: is a group of options; give one, such as --{match[1]}.NAME VALUE"
+    if match := _NO_KEY.search(text):
+        return f"--{match[1]}: {match[2]} is missing; give it, as in '[{{{_required_keys(match[1], parser)}}}]'"
     if match := _NO_CLASS.search(text):
-        return f"--{match[1]} {match[2]}: must be a list of mappings, such as --{match[1]} '[{{NAME: VALUE}}]'"
+        example = f"--{match[1]} '[{{{_required_keys(match[1], parser)}}}]'"
+        return f"--{match[1]} {match[2]}: must be a list of mappings, such as {example}"
     return None
+
+
+def _required_keys(name: str, parser: ArgumentParser) -> str:
+    """Return the keys that each mapping of an option must have, as they are written."""
+    hint = next(getattr(action, "_typehint", None) for action in parser._actions if action.dest == name)
+    keys = [
+        f"{field.name}: {field.name.upper()}"
+        for item in get_args(hint)
+        if is_dataclass(item)
+        for field in fields(item)
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
+    return ", ".join(keys) or "NAME: VALUE"
 
 
 def _of_form(text: str, parser: ArgumentParser) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from distill.detection.detector import bundled_detector
 from distill.environments.pythons import find_python
-from distill.errors import SubmissionError
+from distill.errors import DistillError, SubmissionError
 from distill.files import atomic_path, sha256, write_json
 from distill.inference.landmarker import Landmarker
 from distill.landmarks import selected_points
@@ -68,7 +68,10 @@ class SubmissionReport:
 
 @contextmanager
 def _single_output(model: Path, contest: Contest) -> Iterator[Path]:
-    """Yield a model whose only output are the landmarks, which contests ask for: a copy where it has a confidence."""
+    """Yield a model whose only output are the landmarks, which contests ask for: a copy where it has a confidence.
+
+    Errors that name the copy are raised with the name of the model.
+    """
     if model.suffix != ".tflite":
         raise SubmissionError(f"{model}: {contest.name} takes a .tflite file; make one with `distill export`")
     spec, content = read_sidecar(model), model.read_bytes()
@@ -81,7 +84,10 @@ def _single_output(model: Path, contest: Contest) -> Iterator[Path]:
         copy = Path(folder, model.name)
         copy.write_bytes(shipped)
         write_sidecar(copy, spec)
-        yield copy
+        try:
+            yield copy
+        except DistillError as error:
+            raise type(error)(str(error).replace(str(copy), str(model))) from error
 
 
 def _require_points(model: Path, spec: ModelSpec, contest: Contest) -> None:

@@ -67,7 +67,8 @@ class DryRun:
     installed: tuple[str, ...]
 
 
-def _call(command: Sequence[str | Path], what: str, seconds: float, **options: object) -> str:
+def _call(command: Sequence[str | Path], what: str, seconds: float, shown: int = -1, **options: object) -> str:
+    """Run a command and return what it prints; of one that fails, the message has the line `shown` of its output."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, **options)  # type: ignore[call-overload]
     except subprocess.TimeoutExpired as error:
@@ -75,8 +76,8 @@ def _call(command: Sequence[str | Path], what: str, seconds: float, **options: o
     except OSError as error:
         raise SubmissionError(f"dry run: {what}: {command[0]} cannot be started ({error.strerror})") from error
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
-        raise SubmissionError(f"dry run: {what} failed with status {done.returncode}: {last[0]}")
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise SubmissionError(f"dry run: {what} failed with status {done.returncode}: {lines[shown]}")
     return str(done.stdout)
 
 
@@ -87,7 +88,8 @@ def python_version(python: str | Path) -> str:
         SubmissionError: it is not there or does not start.
     """
     code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
-    return _call([python, "-c", code], f"starting {python}", 60).strip()
+    # The last lines of a shim of pyenv are a note on its settings.
+    return _call([python, "-c", code], f"starting {python}", 60, shown=0).strip()
 
 
 def make_environment(

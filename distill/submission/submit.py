@@ -39,10 +39,13 @@ def submit(
             else the newest that they name and that is installed.
 
     Raises:
-        ConfigError: unknown rules, or no photos, results or wheels where they are named.
+        ConfigError: unknown rules, a package that does not end in .zip, or no photos, results or wheels where they are
+            named.
         SubmissionError: a package that breaks a rule or does not run.
     """
     rules = find_contest(contest)
+    if Path(out).suffix != ".zip":
+        raise ConfigError(f"--out {out}: give a file that ends in .zip")
     if wheels is not None and not wheels.is_dir():
         raise ConfigError(f"--wheels {wheels}: no such folder")
     wheels = wheels or (WHEELS if WHEELS.is_dir() else None)

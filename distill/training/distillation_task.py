@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from distill.data.dataset import FaceSample
 from distill.errors import ConfigError
 from distill.losses.config import FEATURE, KDConfig
-from distill.losses.distillation import distillation, kd_options, require_kd_fits
+from distill.losses.distillation import distillation, kd_options, require_kd_cached, require_kd_fits
 from distill.losses.kd.feature import FeatureLoss, Features
 from distill.losses.reduction import inside_crop, masked_mean
 from distill.models import Prediction
@@ -45,9 +45,10 @@ class StudentTask(LandmarkTask):
 
     def _require_kd_fits(self, size: int) -> None:
         student = blank_prediction(self.net, size)
-        teacher = self.teacher.blank(size)
+        teacher, cached = self.teacher.frozen.blank(size), self.teacher.blank(size)
         for name, options in self.kd_options.items():
             require_kd_fits(name, student, teacher, options)
+            require_kd_cached(name, cached, self.kd.cache.form)
 
     def _feature_loss(self, size: int) -> FeatureLoss:
         channels = []

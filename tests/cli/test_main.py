@@ -82,7 +82,7 @@ def test_misspelt_names_of_released_models_suggest_the_nearest(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([command, "student_68_12"]) == 2
-    assert "no released model of this name: did you mean 'student_68_128'?" in capsys.readouterr().err
+    assert "of this name: did you mean 'student_68_128'?" in capsys.readouterr().err
 
 
 HELP = [name for name in COMMANDS if name not in ("data", "demo", "doctor")]

@@ -140,6 +140,9 @@ def test_a_model_of_landmarks_is_no_detector() -> None:
         (["retinaface", "--boxes", "detector"], "--boxes has no effect on the evaluation of a detector"),
         (["student_68_128", "--photos", '[{"labels": "a", "images": "b"}]'], "student_68_128 is no face detector"),
         (["student_68_128", "--detector_size", "640"], "--detector_size belongs to --boxes detector"),
+        (["retinafac", "--photos", '[{"labels": "a", "images": "b"}]'], "did you mean 'retinaface'"),
+        (["student_68", "--detector_size", "640"], "did you mean 'student_68_128'"),
+        (["detector.tflite", "--detector_size", "640"], "detector.tflite: no such model file"),
     ],
 )
 def test_options_without_effect_are_refused(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

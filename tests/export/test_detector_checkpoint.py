@@ -22,7 +22,7 @@ from distill.data.synthetic.write import write_faces
 from distill.detection.detector import bundled_detector
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import read_detector_sidecar
-from distill.errors import ConfigError, ExportError
+from distill.errors import CheckpointError, ConfigError, ExportError
 from distill.export import detector_checkpoint
 from distill.export.detector import MODES, DetectorExport, export_decoded_onnx, export_detector_onnx, with_free_sides
 from distill.export.detector_checkpoint import (
@@ -218,6 +218,8 @@ def test_other_models_are_left_to_the_export_of_landmark_networks(tmp_path: Path
     assert export_if_detector(landmarks, []) is None
     with pytest.raises(ConfigError, match="--decoded has no effect on a landmark network"):
         export_if_detector({**landmarks, "decoded": 320}, [])
+    with pytest.raises(CheckpointError, match=r"absent\.ckpt: no such model file"):
+        export_if_detector({"model": tmp_path / "absent.ckpt", "decoded": 320}, [])
 
 
 def test_files_are_described_by_a_plain_mapping(run: Path) -> None:

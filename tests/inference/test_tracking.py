@@ -9,7 +9,7 @@ from distill.detection.detection import Detection
 from distill.errors import ConfigError
 from distill.geometry import Box
 from distill.inference.face import Face
-from distill.inference.track_config import TrackConfig
+from distill.inference.track_config import TrackConfig, tracking_options
 from distill.inference.tracking import Tracker, matched
 
 SHAPE = np.random.default_rng(0).uniform(-1, 1, (20, 2))
@@ -131,6 +131,8 @@ def test_matches_are_the_best_pairs() -> None:
     assert matched([], boxes) == {}
 
 
-def test_redetect_is_positive() -> None:
+def test_numbers_of_frames_are_positive() -> None:
     with pytest.raises(ConfigError, match="--redetect 0 must be at least 1"):
         TrackConfig(redetect=0)
+    with pytest.raises(ConfigError, match="--max_frames 0 must be at least 1"):
+        tracking_options(True, redetect=5, smooth=True, max_frames=0)

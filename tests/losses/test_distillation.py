@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from distill.errors import ConfigError
-from distill.losses.distillation import distillation, per_landmark, require_kd_fits
+from distill.losses.distillation import distillation, per_landmark, require_kd_cached, require_kd_fits
 from distill.losses.kd.coordinate import coordinate
 from distill.losses.kd.gaussian import gaussian
 from distill.losses.registry import kd_losses
@@ -190,6 +190,13 @@ def test_unlike_combinations_are_refused(kind: str, student: Prediction, teacher
     with pytest.raises(ConfigError, match=message) as caught:
         require_kd_fits(kind, student, teacher, {})
     assert "\n" not in str(caught.value)
+
+
+def test_a_cache_without_what_the_loss_reads_is_named_with_the_option() -> None:
+    message = "--kd.kind mse needs the teacher's heatmaps, and --kd.cache.form landmarks caches only its landmarks: "
+    with pytest.raises(ConfigError, match=f"^{message}give --kd.cache.form none$"):
+        require_kd_cached("mse", POINTS, "landmarks")
+    require_kd_cached("coordinate", POINTS, "landmarks")
 
 
 def test_what_fits_is_accepted() -> None:

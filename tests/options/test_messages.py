@@ -9,6 +9,8 @@ from distill.options.parser import options_of, parse
 from distill.training.config import RunConfig
 from distill.training.detector_config import DetectorConfig
 
+SETS = "must be a list of mappings, such as --data.sets '[{format: FORMAT, root: ROOT}]'"
+
 
 @pytest.mark.parametrize(
     ("words", "message"),
@@ -31,9 +33,10 @@ from distill.training.detector_config import DetectorConfig
             ["--pretrained", "true"],
             "unknown option 'pretrained': it is one of the network, --model.options '{pretrained: true}'",
         ),
+        *((["--data.sets", name], f"--data.sets {name}: {SETS}") for name in ("nofile", "faces.txt", "a/faces.txt")),
         (
-            ["--data.sets", "nofile"],
-            "--data.sets nofile: must be a list of mappings, such as --data.sets '[{NAME: VALUE}]'",
+            ["--data.sets", "[{format: csv}]"],
+            "--data.sets: root is missing; give it, as in '[{format: FORMAT, root: ROOT}]'",
         ),
         (["--data.cache.size", "3"], "unknown option 'data.cache.size': --data.cache is true or false"),
         (["--kd.kind", "none"], "unknown option 'kd.kind': `distill student` has the options of distillation"),

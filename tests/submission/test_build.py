@@ -230,6 +230,8 @@ def test_a_confidence_is_not_packaged(model: Path, tmp_path: Path) -> None:
         crop = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
         np.testing.assert_array_equal(open_backend(shipped)(crop), open_backend(model)(crop))
         assert submit._check_model(shipped, PAIR)
+    with pytest.raises(SubmissionError, match=f"^{path}: t"), submit._single_output(path, PAIR) as shipped:
+        raise SubmissionError(f"{shipped}: takes 4 faces a call")
     with submit._single_output(model, PAIR) as shipped:
         assert shipped == model
 

@@ -170,9 +170,10 @@ def test_forbidden_packages_are_found_however_they_are_written() -> None:
 def test_interpreters_that_are_none(tmp_path: Path) -> None:
     assert trial.python_version(sys.executable) == ".".join(map(str, sys.version_info[:3]))
     broken = tmp_path / "python3.10"
-    broken.write_text("#!/bin/sh\necho 'pyenv: python3.10: command not found' >&2\nexit 127\n")
+    printed = "pyenv: python3.10: command not found\n\nNote: See pyenv help global\n"
+    broken.write_text(f"#!/bin/sh\necho '{printed}' >&2\nexit 127\n")
     broken.chmod(0o755)
-    with pytest.raises(SubmissionError, match=r"status 127: pyenv: python3\.10: command not found"):
+    with pytest.raises(SubmissionError, match=r"status 127: pyenv: python3\.10: command not found$"):
         trial.python_version(broken)
     with pytest.raises(SubmissionError, match=r"python9\.9 cannot be started \(No such file"):
         trial.python_version("python9.9")

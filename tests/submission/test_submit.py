@@ -44,3 +44,8 @@ def test_results_without_single_faces(tmp_path: Path) -> None:
 def test_a_folder_of_wheels_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--wheels .*/absent: no such folder"):
         submit(tmp_path / "model.tflite", tmp_path / "out.zip", wheels=tmp_path / "absent")
+
+
+def test_a_package_is_a_zip(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--out .*/out\.txt: give a file that ends in \.zip"):
+        submit(tmp_path / "model.tflite", tmp_path / "out.txt")

@@ -154,6 +154,18 @@ MISTAKES = (
         "predict photo.jpg --detector alone.tflite",
         ("alone.tflite", "outputs", "YuNet", "SCRFD", "UltraFace"),
     ),
+    Mistake(
+        "Model files",
+        "a misspelt detector to measure",
+        "evaluate retinafac --photos '[{labels: label.txt, images: photos}]'",
+        ("no such file", "did you mean 'retinaface'"),
+    ),
+    Mistake(
+        "Model files",
+        "a file of labels in place of photos with boxes",
+        "evaluate retinaface --photos label.txt",
+        ("--photos '[{labels: LABELS, images: IMAGES}]'",),
+    ),
     Mistake("Model files", "export of an exported file", "export student.tflite", ("student.tflite",)),
     Mistake(
         "Model files",
@@ -189,6 +201,7 @@ MISTAKES = (
         ("--min_confidence",),
     ),
     Mistake("Prediction", "a roll that is no angle", "predict photo.jpg --max_roll 200", ("--max_roll", "180")),
+    Mistake("Prediction", "a misspelt detector", "predict photo.jpg --detector retinafase", ("retinaface", ".onnx")),
     Mistake("Prediction", "two photos drawn as one file", "predict photo.jpg faces/photo.jpg --draw out", ("photo",)),
     Mistake("Contest submission", "a model of another scheme than the contest's", "submit five.tflite", ("five",)),
     Mistake(
@@ -206,6 +219,7 @@ MISTAKES = (
     Mistake(
         "Contest submission", "a checkpoint in place of a TFLite file", "submit runs/teacher/last.ckpt", (".tflite",)
     ),
+    Mistake("Contest submission", "a package that is no zip", "submit student.tflite --out x.txt", ("--out", ".zip")),
     Mistake(
         "Contest submission",
         "a dry run on a folder without photos",

@@ -312,7 +312,7 @@ def test_what_cannot_be_is_refused(make_config: Any, teacher: Path, tmp_path: Pa
         _cached(make_config, "run", teacher, tmp_path, kd={"extra": {"feature": 1.0}})
     with pytest.raises(ConfigError, match=r"--kd\.extra 'mean' beside --kd\.kind mse"):
         make_config("run", teacher=teacher, kd={"extra": {"mean": 1.0}})
-    with pytest.raises(ConfigError, match="needs heatmaps, and the teacher predicts only landmarks"):
+    with pytest.raises(ConfigError, match=r"--kd\.cache\.form landmarks .*: give --kd\.cache\.form none"):
         train_student(_cached(make_config, "run", teacher, tmp_path, "landmarks", kd={"kind": "mse"}))
     other = tmp_path / "other.safetensors"
     large = ModelSpec("mobilevit_v2_050", "inner51", 51, CropSpec(128, 1.3), {"width": 16})

@@ -20,7 +20,7 @@ the second numbers them in `face`. Semicolons or tabs may separate the cells, wi
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from distill.data.annotation_size import positive_size
 from distill.data.readers.reader import FaceFault
 from distill.data.readers.scheme_choice import choose_scheme
-from distill.data.readers.tables import check_subsets, photo_within, read_csv_rows, to_number
+from distill.data.readers.tables import RowFault, check_subsets, photo_within, read_csv_rows, to_number
 from distill.data.records import FaceRecord, make_record
 from distill.data.spilled import Spilled
 from distill.errors import AnnotationError, ConfigError, ImageError
@@ -87,12 +87,22 @@ def _rest(row: dict[str, str], source: Path) -> tuple[Box | None, str, str, tupl
     return _box(row, source), row.get("subset", ""), row.get("group", ""), _stated_size(row, source)
 
 
-def _read_wide(path: Path, k: int) -> Iterator[CsvFace]:
-    for line, row in read_csv_rows(path, ["image", *(f"{axis}{i}" for i in range(k) for axis in "xy")]):
-        source = Path(f"{path} line {line}")
-        points = np.array([_parse_point(row[f"x{i}"], row[f"y{i}"], f"point {i}", source) for i in range(k)])
-        visible = np.array([_flag(row.get(f"visible{i}", ""), source) for i in range(k)])
-        yield CsvFace(row["image"], points, visible, *_rest(row, source))
+def _read_wide(path: Path, k: int, on_fault: RowFault | None) -> Iterator[CsvFace]:
+    for line, row in read_csv_rows(path, ["image", *(f"{axis}{i}" for i in range(k) for axis in "xy")], on_fault):
+        try:
+            face = _wide_face(row, k, Path(f"{path} line {line}"))
+        except AnnotationError as error:
+            if on_fault is None:
+                raise
+            on_fault(line, row, error)
+            continue
+        yield face
+
+
+def _wide_face(row: dict[str, str], k: int, source: Path) -> CsvFace:
+    points = np.array([_parse_point(row[f"x{i}"], row[f"y{i}"], f"point {i}", source) for i in range(k)])
+    visible = np.array([_flag(row.get(f"visible{i}", ""), source) for i in range(k)])
+    return CsvFace(row["image"], points, visible, *_rest(row, source))
 
 
 def _read_long(path: Path) -> list[CsvFace]:
@@ -125,23 +135,34 @@ def _read_long(path: Path) -> list[CsvFace]:
     return faces
 
 
-def read_csv_faces(path: Path) -> Sequence[CsvFace]:
+def read_csv_faces(path: Path, on_fault: FaceFault | None = None) -> Sequence[CsvFace]:
     """Read one CSV of either form, faces in file order; with a line for each face, few of a million are in memory.
 
+    Args:
+        path: the file.
+        on_fault: with a line for each face, is called with each that cannot be read, which is left out.
+
     Raises:
-        AnnotationError: unreadable, another header, cells that are no numbers, or no face.
+        AnnotationError: unreadable, another header, no face, or, without `on_fault`, cells that are no numbers.
     """
-    with_header = read_csv_rows(path, ("image",))
-    first = next(with_header, None)
+    skipped: list[AnnotationError] = []
+    skip = None if on_fault is None else lambda line, row, error: skipped.append(error)
+    first = next(read_csv_rows(path, ("image",), skip), None)
     if first is None:
-        raise AnnotationError(f"{path}: no face in it; write image,x0,y0,x1,y1,... and a line for each face")
+        empty = AnnotationError(f"{path}: no face in it; write image,x0,y0,x1,y1,... and a line for each face")
+        raise skipped[0] if skipped else empty
     columns = first[1]
     if set(_LONG) <= set(columns):
         return _read_long(path)
     k = sum(1 for name in columns if re.fullmatch(r"x[0-9]{1,4}", name))
     if not k:
         raise AnnotationError(f"{path}: no columns x0, y0, ... or point, x, y; move other tables out of the folder")
-    return Spilled(_read_wide(path, k))
+
+    def report(line: int, row: Mapping[str, str], error: AnnotationError) -> None:
+        assert on_fault is not None
+        on_fault(f"{path.name} line {line}", path.parent / row["image"] if row.get("image") else None, error)
+
+    return Spilled(_read_wide(path, k, on_fault and report))
 
 
 def _require_pixels(faces: Sequence[CsvFace], path: Path) -> None:
@@ -191,14 +212,14 @@ def iterate_csv_points(
 
     Raises:
         AnnotationError: no or a broken CSV, a face that is there twice, another number of points than in `scheme.yaml`,
-            or coordinates that are no pixels; without `on_fault`, a photo that is not there.
+            or coordinates that are no pixels; without `on_fault`, a photo that is not there or a broken line of a face.
         ConfigError: a number of points that fits no scheme or several, and no `scheme.yaml`.
         ImageError: without `on_fault`, a photo that cannot be opened.
     """
     paths = sorted(root.glob("*.csv"))
     if not paths:
         raise AnnotationError(f"{root}: no .csv file in it; write image,x0,y0,x1,y1,... and a line for each face")
-    tables = {path: read_csv_faces(path) for path in paths}
+    tables = {path: faces for path in paths if (faces := read_csv_faces(path, on_fault))}
     known = (face.subset or path.stem for path, faces in tables.items() for face in faces)
     chosen = set(check_subsets(root, subsets, dict.fromkeys(known)))
     for path, faces in tables.items():

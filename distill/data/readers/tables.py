@@ -5,7 +5,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,8 @@ _LONGEST_NAME = 100  # characters of a photo's name in a message
 _SEPARATORS = (",", ";", "\t")
 # The first line by which Excel states the separator.
 _SEPARATOR_LINE = re.compile(r"sep=.[\r\n]*$")
+# Receives a row that is left out: its line number, its cells and what is wrong.
+RowFault = Callable[[int, Mapping[str, str], AnnotationError], object]
 _DECIMAL_COMMA = re.compile(r"^\s*([-+]?[0-9]+),([0-9]+)\s*$")
 
 
@@ -64,20 +66,30 @@ def _encoding(beginning: bytes) -> str:
     return "utf-16" if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
-def read_csv_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_csv_rows(
+    path: Path, columns: Sequence[str], on_fault: RowFault | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number, row) of a CSV whose header holds these columns; a row has all its cells.
 
     Cells are separated by commas, semicolons or tabs: by what separates these columns in the header. Rows without any
     text are skipped. Beside semicolons and tabs a number may have a decimal comma, as spreadsheets write it.
 
+    Args:
+        path: the file.
+        columns: names that the header must hold.
+        on_fault: is called with each row of another length than the header, which is left out; by default the first
+            one is raised.
+
     Raises:
-        AnnotationError: unreadable, another header, a column twice, or a row of another length.
+        AnnotationError: unreadable, another header, a column twice, or, without `on_fault`, a row of another length.
     """
     with _open_text(path) as lines:
-        yield from _rows(lines, columns, path)
+        yield from _rows(lines, columns, path, on_fault)
 
 
-def _rows(lines: Iterator[str], columns: Sequence[str], path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(
+    lines: Iterator[str], columns: Sequence[str], path: Path, on_fault: RowFault | None
+) -> Iterator[tuple[int, dict[str, str]]]:
     above = _to_header(lines)
     separator = _separator("".join(above[-1:]), columns)
     reader = csv.reader(chain(above, lines), delimiter=separator, strict=True)
@@ -90,10 +102,12 @@ def _rows(lines: Iterator[str], columns: Sequence[str], path: Path) -> Iterator[
                 header = _checked_header([cell.strip() for cell in row], columns, path)
                 continue
             if len(row) != len(header):
-                raise AnnotationError(
-                    f"{path}: line {reader.line_num} has {len(row)} cells, not {len(header)} cells as the header; "
-                    "fix it"
-                )
+                fault = f"{len(row)} cells, not {len(header)} cells as the header; fix it"
+                error = AnnotationError(f"{path} line {reader.line_num}: {fault}")
+                if on_fault is None:
+                    raise error
+                on_fault(reader.line_num, dict(zip(header, row, strict=False)), error)
+                continue
             cells = row if separator == "," else [_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row]
             yield reader.line_num, dict(zip(header, cells, strict=True))
     except csv.Error as error:

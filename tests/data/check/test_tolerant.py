@@ -80,12 +80,52 @@ def test_a_manifest_that_is_cut_short_says_nothing_of_photos_that_were_not_reach
     assert not _unused(report)
 
 
-def test_a_missing_photo_of_a_csv_is_one_finding(tmp_path: Path) -> None:
+def _csv_rows(folder: Path) -> list[str]:
+    """Write four photos and return the lines of a CSV of their faces."""
     rows = ["image," + ",".join(f"x{k},y{k}" for k in range(5))]
     for index in range(4):
-        write_image(tmp_path / f"{index}.png", np.full((64, 64, 3), 50 * index, np.uint8))
+        write_image(folder / f"{index}.png", np.full((64, 64, 3), 50 * index, np.uint8))
         rows.append(f"{index}.png,10,10,50,10,30,30,15,50,{44 + index},50")
+    return rows
+
+
+@pytest.mark.parametrize("line", [2, 4])
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ("low", "x of point 0 is 'low', not a number; fix it"),
+        ("nan", "x of point 0 is 'nan', not a finite number; fix it"),
+        ("", "x of point 0 is '', not a number; fix it"),
+        ("1,2", "12 cells, not 11 cells as the header; fix it"),
+    ],
+)
+def test_a_broken_line_of_a_csv_is_one_finding(tmp_path: Path, line: int, wrong: str, what: str) -> None:
+    rows = _csv_rows(tmp_path)
+    rows[line - 1] = rows[line - 1].replace(",10,", f",{wrong},", 1)
     (tmp_path / "train.csv").write_text("\n".join(rows))
+    report = _check(tmp_path, "csv", "five")
+    assert report.subsets["all"].faces == 3
+    assert _errors(report) == [(f"train.csv line {line}", what)]
+    assert not _unused(report)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "files"),
+    [
+        ("low", [f"train.csv line {line}" for line in range(2, 6)]),
+        ("1,2", ["train.csv line 2", "."]),  # then the header may be wrong
+    ],
+)
+def test_a_csv_of_broken_lines_alone_has_no_faces(tmp_path: Path, wrong: str, files: list[str]) -> None:
+    header, *rows = _csv_rows(tmp_path)
+    (tmp_path / "train.csv").write_text("\n".join([header, *(row.replace(",10,", f",{wrong},", 1) for row in rows)]))
+    report = _check(tmp_path, "csv", "five")
+    assert [file for file, _ in _errors(report)] == files
+    assert not report.subsets
+
+
+def test_a_missing_photo_of_a_csv_is_one_finding(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("\n".join(_csv_rows(tmp_path)))
     (tmp_path / "2.png").unlink()
     report = _check(tmp_path, "csv", "five")
     assert report.subsets["all"].faces == 3

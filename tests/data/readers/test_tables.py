@@ -54,7 +54,7 @@ def test_decimal_commas_are_numbers_where_commas_separate_no_cells(tmp_path: Pat
     ("content", "message"),
     [
         (b"image|x0\na.jpg|1\n", "no column 'image'; the first line must hold image,x0"),
-        (b"image;x0\na.jpg;1;2\n", "line 2 has 3 cells, not 2 cells as the header"),
+        (b"image;x0\na.jpg;1;2\n", "line 2: 3 cells, not 2 cells as the header"),
         (b"image,x0,x0\na.jpg,1,2\n", "column 'x0' occurs twice"),
         (b"image,x0\n\xe4.jpg,1\n", "not UTF-8 text at byte 9; save it as UTF-8"),
         (b"image,x0\n\xe4\0,1\n", "binary data"),
