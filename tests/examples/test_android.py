@@ -105,7 +105,7 @@ PHOTOS = {
     "no eyes": Case(TILTED, eyes=False),
 }
 CROPS = {"camera": 2, "wide": 2, "near": 1, "tilted": 4, "tilted 51": 2, "always": 2 * (1 + MORE_CROPS), "no eyes": 2}
-# Degrees of a face in a clip; it is detected anew every `REDETECT` frames.
+# Degrees of a face in a clip; it is detected again every `REDETECT` frames.
 ROLLS = (0, 0, 8, 16, 24, 30, 30, 30, 38, 46, 54, 60, 60, 60, 40, 20, 0)
 SECONDS, REDETECT = 1 / 30, 5
 
