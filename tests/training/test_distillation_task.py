@@ -321,7 +321,7 @@ def test_what_cannot_be_is_refused(make_config: Any, teacher: Path, tmp_path: Pa
         ConfigError, match=r"needs heatmaps.* take coordinate or none \(of several teachers only the parts that all"
     ):
         train_student(make_config("run", teacher=[teacher, other], kd={"kind": "kl"}))
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "runs/run").exists()
     with pytest.raises(ConfigError, match="one --teacher"):
         make_config("run", teacher=[teacher, teacher], kd={"head_only": True})
 
