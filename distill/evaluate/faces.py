@@ -93,7 +93,8 @@ def load_faces(
         AnnotationError, ImageError: an invalid file.
     """
     require_box_source("--boxes", boxes)
-    require_detector(detector)
+    if require_detector(detector) is not None and boxes != DETECTOR:
+        raise ConfigError(f"detector has no effect with boxes='{boxes}': give boxes='{DETECTOR}', or leave it out")
     model_scheme, chosen = scheme_name(model_scheme), scheme_name(scheme or model_scheme)
     inexact = [_inexact(model_scheme, chosen, "the model's points", approximate)]
     records = _read(chosen, format, root, subset)
