@@ -9,11 +9,11 @@ from pathlib import Path
 from distill.detection.detector import DETECTORS
 from distill.detection.retinaface.sidecar import is_detector_file
 from distill.detection.third_party.description import is_third_party
-from distill.errors import CheckpointError, ConfigError, suggest
+from distill.errors import CheckpointError, ConfigError
 from distill.files import CHECKPOINT_SUFFIXES
 from distill.inference.load import FACEMESH, require_model
 from distill.options.words import explicit_options
-from distill.pretrained.registry import released_models, resolve_model
+from distill.pretrained.registry import require_known, resolve_model
 
 
 def names_a_detector(model: Path) -> bool:
@@ -55,9 +55,7 @@ def require_landmark_model(model: Path) -> None:
     if str(model) == FACEMESH:
         return
     path = resolve_model(model)
-    if not path.suffix and len(path.parts) == 1 and not path.exists():
-        known = suggest(str(model), [*released_models(), *DETECTORS, FACEMESH])
-        raise CheckpointError(f"{model}: no such file and no released model or detector of this name: {known}")
+    require_known(path, detectors=(*DETECTORS, FACEMESH))
     require_model(path)
 
 

@@ -200,8 +200,9 @@ class Landmarker:
                 raise ConfigError(f"face box {tuple(box)} has no area; boxes are x0, y0, x1, y1 in pixels")
         size = self.spec.crop.size
         affines = [crop_affine(detection.box, crop, detection.roll) for detection in detections]
-        pixels = np.stack([warp_photo(photo, affine, size) for affine in affines]).astype(np.float32) / 255
-        points, confidence = self._model.with_confidence(pixels)
+        points, confidence = self._model.with_confidence(
+            np.stack([warp_photo(photo, affine, size) for affine in affines])
+        )
         placed = [
             apply_affine(invert_affine(affine), denormalise(each, size, size))
             for affine, each in zip(affines, points, strict=True)

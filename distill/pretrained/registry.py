@@ -4,6 +4,7 @@ A card is a Markdown file with a YAML header in the form of the Hugging Face hub
 commands need.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -160,18 +161,21 @@ def _verified(file: str) -> Path:
     return path
 
 
-def require_known(path: Path, named: bool = True) -> None:
+def require_known(path: Path, named: bool = True, detectors: Sequence[str] = ()) -> None:
     """Refuse a bare name that is neither a file nor a released model, with the nearest of these.
 
     Args:
         path: from `resolve_model`.
         named: false where the name may be something else.
+        detectors: names of detectors and peers, where these are taken as well.
 
     Raises:
         CheckpointError: there is no such file.
     """
     if named and not path.suffix and len(path.parts) == 1 and not path.exists():
-        raise CheckpointError(f"{path}: {unknown_model(str(path))}")
+        kind = "released model or detector" if detectors else "released model"
+        known = suggest(str(path), [*released_models(), *detectors])
+        raise CheckpointError(f"{path}: no such file and no {kind} of this name: {known}")
 
 
 def require_no_folder(path: Path) -> None:
@@ -184,8 +188,3 @@ def require_no_folder(path: Path) -> None:
         best = path / "best.ckpt"
         hint = f"give its {best}" if best.is_file() else "give a model file in it"
         raise CheckpointError(f"{path}: a folder; {hint}")
-
-
-def unknown_model(name: str) -> str:
-    """Return what to say about a model name that is neither a file nor released."""
-    return f"no such file and no released model of this name: {suggest(name, list(released_models()))}"

@@ -19,9 +19,8 @@ from distill.bench.machine import LoadMeter
 from distill.detection.detector import FaceDetector
 from distill.inference.landmarker import Landmarker
 from distill.inference.photo_pool import map_in_threads
-from distill.provenance import write_result
 from scripts.bench.photos import MODELS, frames_of, write_photos
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import store
 
 OUT = "results/bench/photo_threads.json"
 THREADS = (1, 2)
@@ -66,10 +65,7 @@ def main() -> None:
         models = {model: scaling(model, photos * REPEATS, args.rounds) for model in MODELS}
     result = {"photos": len(photos) * REPEATS, "models": models, "load": load.read()}
     print(result)
-    if args.json:
-        write_result(args.json, result)
-    if args.json == Path(OUT):
-        update_block(OUT, table(result))
+    store(result, args.json, OUT, table)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,10 @@ from distill.detection.detector import FaceDetector
 from distill.evaluate.jitter import read_video
 from distill.images import Photo, read_image
 from distill.inference.landmarker import Landmarker
-from distill.provenance import write_result
 from distill.tflite.model import Operator, Tensor
 from distill.tflite.pads import PADS, separate_pads
 from distill.tflite.serialization import read_model, write_model
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import store
 from scripts.studies.video import eye_distance, inner, mediapipe
 
 OUT = "results/bench/photos.json"
@@ -208,10 +207,7 @@ def main() -> None:
             "load": load.read(),
         }
     print(result)
-    if args.json:
-        write_result(args.json, result)
-    if args.json == Path(OUT):
-        update_block(OUT, table(result))
+    store(result, args.json, OUT, table)
 
 
 if __name__ == "__main__":

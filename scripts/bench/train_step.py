@@ -8,7 +8,7 @@ convolutions in float32 (`distill.training.precision`). Writes results/bench/tra
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,12 @@ from distill.losses.supervised import make_loss
 from distill.models import create_model
 from distill.models.zoo import zoo_entry
 from distill.options.parser import options_of, parse
-from distill.provenance import write_result
 from distill.training.base_task import parameter_groups
 from distill.training.build import with_input_size
 from distill.training.config import OptimConfig, RunConfig, StudentConfig
 from distill.training.optimizers import make_optimizer
 from distill.training.precision import keep_strided_depthwise_in_float32
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import store
 
 OUT = "results/bench/train_step.json"
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -75,7 +74,7 @@ def measure(recipe: str, faces: int, rounds: int) -> dict[str, float]:
     return {form: round(min(values), 1) for form, values in times.items()}
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: Mapping[str, Any]) -> str:
     """Return the Markdown table of a result."""
     lines = ["| recipe | faces a step | float32, ms | bf16 by torch, ms | bf16, ms |", "|---|---:|---:|---:|---:|"]
     for recipe, row in result["steps"].items():
@@ -95,9 +94,7 @@ def main() -> None:
         steps[recipe] = {"faces": faces, **measure(recipe, faces, options.rounds)}
         print(recipe, steps[recipe], flush=True)
     result = {"protocol": "least processor time of a step, one thread, forms take turns", "steps": steps}
-    write_result(options.json, result)
-    if options.json == Path(OUT):
-        update_block(OUT, table(result))
+    store(result, options.json, OUT, table)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,9 @@ from rich.progress import track
 from distill.errors import CheckpointError
 from distill.files import sha256, write_json
 from distill.opcheck.check import check_model
-from distill.provenance import write_result
 from distill.tflite.runtimes import RuntimeServer, list_runtimes
 from distill.tflite.serialization import read_model, write_model
-from scripts.studies.common.marked_blocks import update_block
+from scripts.studies.common.study import store
 from tests.support.mutants import KINDS, mutant
 
 OUT = "results/checks/hostile.json"
@@ -99,10 +98,8 @@ def main() -> int:
     for server in servers.values():
         server.close()
     result: dict[str, Any] = report(args, counts, slowest, kept_by_hash, time.monotonic() - start)
-    write_result(args.json, result)
+    store(result, args.json, OUT, table)
     print(table(result))
-    if args.json == Path(OUT):
-        update_block(OUT, table(result))
     return 0 if result["passed"] else 1
 
 

@@ -20,18 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from PIL import Image
 
 from distill.data.box_sources import DETECTOR
 from distill.detection.detector import FaceDetector, bundled_detector
-from distill.evaluate.jitter import read_video
 from distill.evaluate.result import Evaluation
 from distill.files import sha256
 from distill.inference.landmarker import Landmarker
 from distill.pretrained.registry import DEFAULT_DETECTOR, DEFAULT_MODEL, resolve_model
 from distill.provenance import write_result
 from distill.tflite.runtimes import Runtime, child_environment, list_runtimes
-from scripts.bench.photos import in_turns
+from scripts.bench.photos import frames_of, in_turns, write_photos
 from scripts.studies import video
 from scripts.studies.common.arms import difference, with_interval
 from scripts.studies.common.evaluation_faces import all_faces
@@ -100,14 +98,10 @@ def jitter(clips: Sequence[Path], landmarkers: dict[str, Landmarker]) -> dict[st
     return found
 
 
-def photo_ratios(clips: Sequence[Path], landmarkers: dict[str, Landmarker]) -> dict[str, float]:
+def photo_ratios(clips: Path, landmarkers: dict[str, Landmarker]) -> dict[str, float]:
     """Return the time from a photo to landmarks over that of the first arm."""
     with tempfile.TemporaryDirectory() as folder:
-        photos = []
-        for index, frame in enumerate(frame for clip in clips for frame in read_video(clip)[::40]):
-            photos.append(Path(folder) / f"{index}.jpg")
-            Image.fromarray(frame).save(photos[-1], quality=92)
-        times = in_turns(landmarkers, photos, ROUNDS)
+        times = in_turns(landmarkers, write_photos(frames_of(clips), Path(folder)), ROUNDS)
     return {arm: round(time / times["neither"], 3) for arm, time in times.items()}
 
 
@@ -128,7 +122,7 @@ def measured(data: Path) -> dict[str, Any]:
     """Return errors, jitter and ratios of time of every arm, and how its errors differ from those of the first."""
     landmarkers = {arm: Landmarker(model, FaceDetector(found)) for arm, (model, found) in ARMS.items()}
     clips = sorted((data / "grid_video").glob("*.mpg"))
-    shaken, ratios = jitter(clips, landmarkers), photo_ratios(clips, landmarkers)
+    shaken, ratios = jitter(clips, landmarkers), photo_ratios(data / "grid_video", landmarkers)
     results = {arm: all_faces(resolve_model(model), data, FaceDetector(found)) for arm, (model, found) in ARMS.items()}
     arms = {
         arm: {

@@ -129,7 +129,7 @@ class Recording:
 
     def with_confidence(self, images: np.ndarray) -> Any:
         outputs = self.backend.with_confidence(images)
-        self.crops.add(np.rint(images[0] * 255).astype(np.uint8), outputs)
+        self.crops.add(images[0], outputs)
         return outputs
 
     @property

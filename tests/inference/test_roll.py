@@ -50,7 +50,7 @@ class CoordinateNet(Backend):
 
     def __call__(self, images: NDArray[np.float32], /) -> NDArray[np.float32]:
         self.calls.append(len(images))
-        return np.stack([self._predict(image[..., :2] * 255) for image in images])
+        return np.stack([self._predict(image[..., :2].astype(np.float64)) for image in images])
 
     def _predict(self, shown: NDArray[np.float32]) -> NDArray[np.float32]:
         size = self.spec.crop.size

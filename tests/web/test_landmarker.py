@@ -85,7 +85,7 @@ class TurningNet:
         self.points, self.crops = points, list[np.ndarray]()
 
     def with_confidence(self, images: np.ndarray) -> tuple[np.ndarray, None]:
-        self.crops.append(images[0] * 255)
+        self.crops.append(images[0])
         return self.points[len(self.crops) - 1], None
 
 

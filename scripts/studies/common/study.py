@@ -11,6 +11,14 @@ from scripts.studies.common.marked_blocks import update_block
 Study = dict[str, Any]
 
 
+def store(result: Study, path: Path | None, out: str, table: Callable[[Mapping[str, Any]], str]) -> None:
+    """Write a result to the path of a command line, if any; where that is `out`, its table in the documentation too."""
+    if path is not None:
+        write_result(path, result)
+    if path == Path(out):
+        update_block(out, table(result))
+
+
 def run_study(
     text: str | None, out: str, studied: Callable[[Path], Study], table: Callable[[Mapping[str, Any]], str]
 ) -> Study:
@@ -25,7 +33,6 @@ def run_study(
     parser = argparse.ArgumentParser(description=str(text).splitlines()[0])
     parser.add_argument("data", type=Path)
     study = studied(parser.parse_args().data)
-    write_result(out, study)
-    update_block(out, table(study))
+    store(study, Path(out), out, table)
     print(table(study))
     return study
