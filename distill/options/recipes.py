@@ -99,7 +99,9 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any], free: Collection[st
         path = f"{prefix}{name}"
         if value is None and any(path.startswith(f"{option}.") for option in free):
             if name not in merged:
-                raise ConfigError(f"{path}: null removes a key, and this one is not set; to set it write a space after the colon, `key: value`")
+                raise ConfigError(
+                    f"{path}: null removes a key, and this one is not set; write `key: value`, with a space, to set one"
+                )
             del merged[name]
         elif isinstance(value, Mapping):
             below = merged.get(name)

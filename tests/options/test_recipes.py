@@ -82,7 +82,8 @@ def test_mappings_merge_and_null_removes_a_key(tmp_path: Path) -> None:
 def test_null_for_a_key_that_is_not_there_is_refused(typed: str, tmp_path: Path) -> None:
     """Without a space after the colon YAML takes the whole for a key, which was removed without a word."""
     recipe = _write(tmp_path / "r.yaml", "kd: {kind: none}\nmodel: {options: {width: 64}}\n")
-    with pytest.raises(ConfigError, match=r"null removes a key, and this one is not set; to set it write a space after the colon, `key: value`"):
+    message = r"null removes a key, and this one is not set; write `key: value`, with a space, to set one"
+    with pytest.raises(ConfigError, match=message):
         _config("--config", recipe, "--model.options", typed)
 
 
