@@ -23,6 +23,7 @@ from distill.losses.supervised import make_loss, require_loss_fits
 from distill.models import Prediction, create_model
 from distill.models.cards import load_cards
 from distill.models.checkpoint import load_model, save_model
+from distill.models.map_head import MapHead
 from distill.models.zoo import zoo_entry
 from distill.spec import ModelSpec
 from distill.tflite.runtimes import list_runtimes
@@ -44,16 +45,38 @@ def shaken(net: nn.Module) -> nn.Module:
 
 
 def with_peaks(net: nn.Module, size: int, gain: float = 4) -> nn.Module:
-    """Give a net of plain maps fitted statistics and a last layer of large weights: random weights make flat maps."""
+    """Give a net of plain maps fitted statistics and a last layer of large weights: random weights make flat maps.
+
+    Where the maps are sigmoids, each one's logits get a deviation of 1 and a maximum of 0: the point of a map that is
+    0 almost everywhere follows from how a runtime rounds.
+    """
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
+    crops = torch.rand(4, 3, size, size)
     with torch.no_grad():
-        net.train()(torch.rand(4, 3, size, size))
+        net.train()(crops)
+        net.eval()
+        if isinstance(net.head, MapHead):
+            _normalise_logits(net, net.head.logits, crops)
+            return net
         for name, weight in net.named_parameters():
             if name.startswith("head.") and weight.ndim > 1:
                 weight.mul_(gain)
-    return net.eval()
+    return net
+
+
+def _normalise_logits(net: nn.Module, last: nn.Module, crops: Tensor) -> None:
+    outputs: list[Tensor] = []
+    with last.register_forward_hook(lambda _module, _inputs, logits: outputs.append(logits)):
+        net(crops)
+    logits = outputs[0].transpose(0, 1).flatten(1)
+    scale = 1 / logits.std(1)
+    for weight in last.parameters():
+        if len(weight) == len(scale):  # of the layers that end in maps
+            weight.mul_(scale.reshape(-1, *[1] * (weight.ndim - 1)))
+            if weight.ndim == 1:
+                weight.sub_(logits.amax(1) * scale)
 
 
 class StatedCost(NamedTuple):
