@@ -3,8 +3,7 @@
 Trains every configuration that a model card names beside a published number, without a teacher, on the same faces of
 300-W for as many steps; EFLD's with the further sets of cross_format.py, whose runs serve here as well. DATA holds the
 folders 300W, muct, WFLW and youtube_faces. A run that is complete is not trained again, one that was stopped is
-continued. Writes results/studies/ablation_NAME.json, its table in the documentation and the page of the paper; with
-`--scheme ibug68`, on all 68 points of 300-W in place of the 51 inner ones, results/studies/ablation_NAME_68.json alone.
+continued. Writes results/studies/ablation_NAME.json, its table in the documentation and the page of the paper.
 """
 
 import argparse
@@ -22,9 +21,6 @@ from scripts.studies.papers.page import update
 # Network in the zoo, and the recipe that the others change and are compared with.
 PAPERS = {"efld": ("efld", "efld_cross"), "lite_hrnet_plus": ("lite_hrnet_plus_30m", "lite_hrnet_plus_scaf")}
 
-# Schemes of 300-W, and what names of results and of folders of runs end with.
-SUFFIXES = {"inner51": "", "ibug68": "_68"}
-
 
 def published(paper: str) -> dict[str, dict[str, Any]]:
     """Return the published rows of a paper's ablation by the configuration that repeats them."""
@@ -32,9 +28,9 @@ def published(paper: str) -> dict[str, dict[str, Any]]:
     return {str(row["config"]): dict(row) for row in rows if "config" in row}
 
 
-def result_path(paper: str, suffix: str = "") -> str:
+def result_path(paper: str) -> str:
     """Return the file that holds the results of a paper's ablation."""
-    return f"results/studies/ablation_{paper}{suffix}.json"
+    return f"results/studies/ablation_{paper}.json"
 
 
 def block(paper: str, result: dict[str, Any]) -> str:
@@ -42,14 +38,14 @@ def block(paper: str, result: dict[str, Any]) -> str:
     return table(result, result["published"], PAPERS[paper][1])
 
 
-def arguments(config: str, data: Path, epochs: int, scheme: str = "inner51") -> list[str]:
-    """Return the options of one configuration, whose points of 300-W are those of the scheme."""
+def arguments(config: str, data: Path, epochs: int) -> list[str]:
+    """Return the options of one configuration."""
     paper = next(name for name in PAPERS if config.startswith(name))
     if paper == "efld":
-        common = cross_format.arguments("single" if config == "efld" else "cross", data, epochs, scheme)
+        common = cross_format.arguments("single" if config == "efld" else "cross", data, epochs)
     else:
         recipe = f"configs/zoo/{PAPERS[paper][1]}.yaml"
-        common = [*options_of_run(recipe, data / "300W", epochs), "--data.scheme", scheme]
+        common = options_of_run(recipe, data / "300W", epochs)
     options = published(paper)[config].get("options")
     return [*common, "--model.options", json.dumps(options)] if options else common
 
@@ -77,23 +73,20 @@ def main() -> None:
     parser.add_argument("paper", choices=PAPERS)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=105)
-    parser.add_argument("--scheme", choices=SUFFIXES, default="inner51", help="points of 300-W [inner51]")
     options = parser.parse_args()
-    suffix = SUFFIXES[options.scheme]
-    out = result_path(options.paper, suffix)
+    out = result_path(options.paper)
     reference, rows = PAPERS[options.paper][1], published(options.paper)
     # Names that the runs of cross_format.py have.
     own = {"efld": "single", "efld_cross": "cross"}
-    arms = {own.get(config, config): arguments(config, options.data, options.epochs, options.scheme) for config in rows}
-    folder = Path(f"{cross_format.RUNS if options.paper == 'efld' else 'runs/ablations'}{suffix}")
+    arms = {own.get(config, config): arguments(config, options.data, options.epochs) for config in rows}
+    folder = cross_format.RUNS if options.paper == "efld" else Path("runs/ablations")
     made = train_arms(arms, options.seeds, folder)
     runs = {config: made[own.get(config, config)] for config in rows}
     study: dict[str, Any] = {"epochs": options.epochs, "steps": [steps_of(path) for path in runs[reference]]}
     study |= measured(runs, options.data / "300W", reference)
     write_result(out, {**study, "published": rows})
-    if not suffix:
-        update_block(out, table(study, rows, reference))
-        update(options.paper)
+    update_block(out, table(study, rows, reference))
+    update(options.paper)
     print(table(study, rows, reference))
 
 

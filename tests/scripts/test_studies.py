@@ -172,14 +172,6 @@ def test_ablations_repeat_every_published_row(commands: list[list[str]], tmp_pat
         assert main_faces == {32}
 
 
-def test_an_ablation_on_68_points_has_no_second_head_for_them(tmp_path: Path) -> None:
-    for config in ablations.published("efld"):
-        words = ablations.arguments(config, tmp_path, 3, "ibug68")
-        made = StudentConfig(**parse(options_of("student", "", StudentConfig), words))
-        assert made.data.scheme == "ibug68"
-        assert made.model.options.get("others", []) == ["muct76", "wflw98"] * bool(made.data.sets)
-
-
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_an_ablation_states_differences_of_several_seeds_alone(seeds: int) -> None:
     arms = {"a": {"nme_percent": [4.0] * seeds}, "b": {"nme_percent": [5.0] * seeds}}
