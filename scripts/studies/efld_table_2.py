@@ -12,17 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from distill.provenance import write_result
 from scripts.studies import cross_format
 from scripts.studies.common.arms import compared
-from scripts.studies.common.kept_runs import (
-    Run,
-    complete_seeds,
-    evaluation_of,
-    read_runs,
-    require_options,
-    train_and_score,
-)  # fmt: skip
+from scripts.studies.common.kept_runs import Run, complete_seeds, evaluation_of, train_and_score, train_missing
 
 OUT = {"inner51": "results/studies/efld_table_2.json", "ibug68": "results/studies/efld_table_2_68.json"}
 REFERENCE = "cross"
@@ -59,16 +51,17 @@ def main() -> None:
     options = parser.parse_args()
     out = Path(OUT[options.scheme])
     folder = options.runs or Path(f"runs/efld_table_2_{options.scheme}")
-    runs = read_runs(out)
-    for seed in range(options.seeds):
-        for arm in ARMS:
-            name = f"{arm}_{seed}"
-            words = arguments(arm, seed, options.data, options.epochs, options.scheme)
-            if name in runs:
-                require_options(name, runs[name], words, out)
-                continue
-            runs[name] = train_and_score(name, folder, words, options.data / "300W", SOURCES)
-            write_result(out, result_of(runs, options.epochs, options.seeds))
+    planned = {
+        f"{arm}_{seed}": arguments(arm, seed, options.data, options.epochs, options.scheme)
+        for seed in range(options.seeds)
+        for arm in ARMS
+    }
+    train_missing(
+        out,
+        planned,
+        lambda name: train_and_score(name, folder, planned[name], options.data / "300W", SOURCES),
+        lambda runs: result_of(runs, options.epochs, options.seeds),
+    )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""The thesis on its own 68 points, three seeds: one training a call, then the tests of what is trained.
+"""The thesis on its own 68 points with three seeds: `python -m scripts.studies.thesis_68 DATA`.
 
-`python -m scripts.studies.thesis_68 DATA --train pfld_025 --seed 0` trains one network without a teacher into
-runs/thesis_68: complete, it is left; stopped, it is continued. Without `--train`, the seeds that every network has are
-evaluated (tables 4 to 6 with annotated, data set's and detector boxes), and the first of them goes through the tests
-of table 8 (pose), table 9 (jitter), figures 10 to 12 (faces covered by shapes), 15, 16, 18 and 19 (resolution, blur).
-DATA holds the folders 300W and grid_video. Writes results/studies/thesis_68.json and the page of the thesis.
+Trains each network without a teacher, seed by seed, and evaluates it: tables 4 to 6 with annotated, data set's and
+detector boxes, and with the first seed table 8 (pose), table 9 (jitter), figures 10 to 12 (faces covered by shapes),
+15, 16, 18 and 19 (resolution, blur). The result holds what a finished training measures, which is not made again; one
+that was stopped is continued. DATA holds the folders 300W and grid_video. Writes results/studies/thesis_68.json after
+every training, and the page of the thesis.
 """
 
 import argparse
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,10 @@ from distill.evaluate.result import Evaluation
 from distill.evaluate.robustness import robustness
 from distill.evaluate.subgroups import by_subgroup
 from distill.evaluate.suite import list_videos
-from distill.files import sha256, write_json
 from distill.inference.load import open_backend
-from distill.provenance import write_result
-from scripts.studies.common.arms import GENTLE, measured, options_of_run, require_equal_steps, train
+from scripts.studies.common.arms import GENTLE, compared, options_of_run, train
 from scripts.studies.common.cached import scored
+from scripts.studies.common.kept_runs import Run, complete_seeds, evaluation_of, train_and_score, train_missing
 from scripts.studies.common.split_300w import TEST
 from scripts.studies.papers.page import update
 from scripts.studies.zoo import BASELINE, RANDOM_WEIGHTS, ZOO
@@ -57,34 +54,13 @@ READ_NOISE = 2.0
 GAMMA = 2.2
 
 
-def run_of(net: str, seed: int, runs: Path) -> Path:
-    """Return the folder of a training."""
-    return runs / f"{net}_{seed}"
-
-
-def trained(net: str, seed: int, data: Path, epochs: int, runs: Path) -> Path:
-    """Train a network on 68 points, and before DAN's second stage its first; return its checkpoint."""
+def arguments(net: str, seed: int, data: Path, epochs: int, folder: Path) -> list[str]:
+    """Return the options of a training; DAN's second stage starts from its first."""
     recipe, *own = NETS[net]
     # All make as many steps: the recipe of HRNet has batches of 16, the others have 32.
     common = [*options_of_run(ZOO / f"{recipe}.yaml", data / "300W", epochs), *GENTLE, "--data.batch_size", "16"]
-    start = ["--model.init", str(trained("dan_1", seed, data, epochs, runs))] if net == "dan_2" else []
-    options = [*common, "--data.scheme", SCHEME, *BASELINE, *own, *start, "--seed", str(seed)]
-    return train(run_of(net, seed, runs).name, runs, options)
-
-
-def finished_seeds(runs: Path) -> list[int]:
-    """Return the seeds that every network is trained with.
-
-    Raises:
-        SystemExit: there is none.
-    """
-    left = {
-        seed: [net for net in NETS if not (run_of(net, seed, runs) / "summary.json").is_file()] for seed in range(SEEDS)
-    }
-    if found := [seed for seed, nets in left.items() if not nets]:
-        return found
-    net = left[0][0]
-    raise SystemExit(f"{runs}: no seed is complete; train {', '.join(left[0])}: add --train {net} --seed 0, and so on")
+    start = ["--model.init", str(folder / f"dan_1_{seed}" / "best.ckpt")] if net == "dan_2" else []
+    return [*common, "--data.scheme", SCHEME, *BASELINE, *own, *start, "--seed", str(seed)]
 
 
 def filmed(view: View, rng: np.random.Generator) -> View:
@@ -95,54 +71,51 @@ def filmed(view: View, rng: np.random.Generator) -> View:
     return view._replace(photo=np.round(pixels).astype(np.uint8))
 
 
-def tests_of(model: Path, data: Path, limit: int | None) -> dict[str, Any]:
-    """Put a network through the tests of worse photos and of jitter, unless that was done.
-
-    Args:
-        limit: test faces, all by default.
-    """
-    path = model.parent / f"tests_{'all' if limit is None else limit}_{sha256(model)[:8]}.json"
-    if not path.is_file():
-        plain = Evaluation.from_json(scored(model, data / "300W", model.parent, limit=limit))
-        faces = load_faces(SCHEME, format="300w", root=data / "300W", subset=TEST, limit=limit)
-        predictor = open_backend(model)
-        still = still_jitter(predictor, faces, noise={**NOISE, "filmed": filmed})
-        video = video_jitter(predictor, list_videos(data / "grid_video"))
-        found = {"subgroups": by_subgroup(plain, faces), "jitter": {**still, "video": video}}
-        write_json(path, {**found, "robustness": robustness(predictor, faces, plain, tests=TESTS)})
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
+def tests_of(model: Path, data: Path) -> dict[str, Any]:
+    """Put a network through the tests of worse photos and of jitter."""
+    plain = Evaluation.from_json(scored(model, data / "300W", model.parent))
+    faces = load_faces(SCHEME, format="300w", root=data / "300W", subset=TEST)
+    predictor = open_backend(model)
+    still = still_jitter(predictor, faces, noise={**NOISE, "filmed": filmed})
+    video = video_jitter(predictor, list_videos(data / "grid_video"))
+    found = {"subgroups": by_subgroup(plain, faces), "jitter": {**still, "video": video}}
+    return {**found, "robustness": robustness(predictor, faces, plain, tests=TESTS)}
 
 
-def study_of(runs: Path, data: Path, limit: int | None = None) -> dict[str, Any]:
-    """Evaluate what is trained; return the result."""
-    seeds = finished_seeds(runs)
-    models: Mapping[str, list[Path]] = {net: [run_of(net, seed, runs) / "best.ckpt" for seed in seeds] for net in NETS}
-    steps = require_equal_steps(models, seeds)
-    first = {net: paths[0] for net, paths in models.items() if not net.endswith("_pose")}
-    nmes = measured(models, data / "300W", REFERENCE, BOX_SOURCES, limit)
-    tests = {net: tests_of(path, data, limit) for net, path in first.items()}
-    return {"seeds": seeds, "steps": steps, **nmes, "tests": tests}
+def run_of(name: str, data: Path, epochs: int, folder: Path) -> Run:
+    """Train NETWORK_SEED, before DAN's second stage its first where that is not in the folder, and measure it."""
+    net, seed = name.rsplit("_", 1)[0], int(name.rsplit("_", 1)[1])
+    if net == "dan_2":
+        train(f"dan_1_{seed}", folder, arguments("dan_1", seed, data, epochs, folder))
+    run = train_and_score(name, folder, arguments(net, seed, data, epochs, folder), data / "300W", BOX_SOURCES)
+    tested = seed == 0 and not net.endswith("_pose")
+    return run | ({"tests": tests_of(folder / name / "best.ckpt", data)} if tested else {})
+
+
+def result_of(runs: dict[str, Run]) -> dict[str, Any]:
+    """Return the result: the comparison of the seeds that every network is trained with, and all trainings."""
+    seeds = complete_seeds(runs, list(NETS), SEEDS)
+    found: dict[str, Any] = {}
+    for boxes in BOX_SOURCES if seeds else ():
+        rows = {net: [evaluation_of(runs[f"{net}_{seed}"], boxes) for seed in seeds] for net in NETS}
+        found[boxes] = compared(rows, REFERENCE)
+    return {"seeds": seeds, **found, "runs": runs}
 
 
 def main() -> None:
-    """Train one network, or evaluate what is trained, write, print."""
+    """Train what the result does not hold, and write after each training."""
     parser = argparse.ArgumentParser(description=str(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--train", choices=NETS, help="train this network; without it, evaluate")
-    parser.add_argument("--seed", type=int, choices=range(SEEDS), default=0, help="of the training [0]")
     parser.add_argument("--epochs", type=int, default=7, help="of each training [7]")
     parser.add_argument("--runs", type=Path, default=RUNS, help=f"folder of the trainings [{RUNS}]")
-    parser.add_argument("--limit", type=int, help="evaluate on this many faces and print the result alone")
     options = parser.parse_args()
-    if options.train:
-        print(trained(options.train, options.seed, options.data, options.epochs, options.runs))
-        return
-    study = study_of(options.runs, options.data, options.limit)
-    if options.limit is None:
-        write_result(OUT, study)
-        update("thesis")
-    print(json.dumps({boxes: study[boxes]["arms"] for boxes in BOX_SOURCES}, indent=1))
+    planned = {
+        f"{net}_{seed}": arguments(net, seed, options.data, options.epochs, options.runs)
+        for seed in range(SEEDS)
+        for net in NETS
+    }
+    train_missing(Path(OUT), planned, lambda name: run_of(name, options.data, options.epochs, options.runs), result_of)
+    update("thesis")
 
 
 if __name__ == "__main__":

@@ -226,8 +226,9 @@ def test_the_thesis_is_repeated_with_networks_of_the_zoo() -> None:
 
 
 def test_rows_of_the_thesis_on_68_points_are_trained_alike(commands: list[list[str]], tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
     for net in thesis_68.NETS:
-        thesis_68.trained(net, 1, tmp_path, 3, tmp_path / "runs")
+        train(f"{net}_1", folder, thesis_68.arguments(net, 1, tmp_path, 3, folder))
     rows = {config.name.removesuffix("_1"): config for config in map(parsed, commands)}
     assert set(rows) == set(thesis_68.NETS)
     assert rows["dan_2"].model.init == tmp_path / "runs/dan_1_1/best.ckpt"
@@ -237,16 +238,6 @@ def test_rows_of_the_thesis_on_68_points_are_trained_alike(commands: list[list[s
         assert config.model.options.get("pretrained", False) is False
         if net.startswith("pfld"):
             assert config.model.options["pose"] == net.endswith("_pose")
-
-
-def test_seeds_that_every_network_is_trained_with_are_evaluated(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"no seed is complete; train pfld_025, .*: add --train pfld_025 --seed 0"):
-        thesis_68.finished_seeds(tmp_path)
-    for net in thesis_68.NETS:
-        for seed in (0, 2) if net != "dan_2" else (2,):
-            thesis_68.run_of(net, seed, tmp_path).mkdir()
-            (thesis_68.run_of(net, seed, tmp_path) / "summary.json").touch()
-    assert thesis_68.finished_seeds(tmp_path) == [2]
 
 
 @pytest.mark.parametrize("grey", [60, 128, 200])

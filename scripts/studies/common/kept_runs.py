@@ -1,7 +1,7 @@
 """Trainings whose errors stand in the result of a study: one of many hours goes on where no folder of runs is left."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from distill.evaluate.protocol import Protocol
 from distill.evaluate.result import Evaluation
+from distill.provenance import write_result
 from scripts.studies.common.arms import steps_of, train
 from scripts.studies.common.cached import scored
 
@@ -53,14 +54,30 @@ def evaluation_of(run: Run, source: str) -> Evaluation:
     return Evaluation("", protocol, names, offsets, {protocol.normalisers[0]: np.ones(len(nme))})
 
 
-def require_options(name: str, run: Run, options: Sequence[str], out: Path) -> None:
-    """Compare the options of a kept run with those that it would be trained with.
+def train_missing(
+    out: Path,
+    planned: Mapping[str, Sequence[str]],
+    train_run: Callable[[str], Run],
+    result_of: Callable[[dict[str, Run]], dict[str, Any]],
+) -> None:
+    """Train what a result does not hold, and write the result after each training.
+
+    Args:
+        out: the result.
+        planned: options of each training by its name, in their order.
+        train_run: the name of a training -> what it measures.
+        result_of: all trainings so far -> the result.
 
     Raises:
-        SystemExit: they differ.
+        SystemExit: a training in the result was made with other options.
     """
-    if run["options"] != list(options):
-        raise SystemExit(f"{out}: {name} was trained with other options; remove it there to train it again")
+    runs = read_runs(out)
+    for name, options in planned.items():
+        if name not in runs:
+            runs[name] = train_run(name)
+            write_result(out, result_of(runs))
+        elif runs[name]["options"] != list(options):
+            raise SystemExit(f"{out}: {name} was trained with other options; remove it there to train it again")
 
 
 def complete_seeds(runs: Mapping[str, Run], arms: Sequence[str], seeds: int) -> list[int]:
