@@ -63,14 +63,26 @@ class Provenance:
             date.fromisoformat(self.date)
 
 
-def commit() -> str:
-    """Return the commit that is checked out, marked where files differ from it, or `unknown` outside a checkout."""
+def commit(result: Path | None = None) -> str:
+    """Return the commit that is checked out, marked where files differ from it, or `unknown` outside a checkout.
+
+    Args:
+        result: a file that may differ: a study that writes its result after every step is as clean as at its start.
+    """
     folder = Path(__file__).parent
-    describe = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     try:
-        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+        head = _git(folder, "rev-parse", "HEAD").strip()
+        root = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+        # Of each entry, two letters and a space come before the path.
+        entries = _git(root, "status", "--porcelain", "--no-renames", "-z", "--untracked-files=no").split("\0")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    changed = {(root / entry[3:]).resolve() for entry in entries if entry}
+    return head + _DIRTY * bool(changed - ({result.resolve()} if result else set()))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def command_line() -> str:
@@ -96,16 +108,19 @@ def data_hashes(content: Any) -> Iterator[str]:
             yield from data_hashes(value)
 
 
-def provenance(content: Mapping[str, Any], data_hash: str | None = None) -> Provenance:
+def provenance(
+    content: Mapping[str, Any], data_hash: str | None = None, result: str | Path | None = None
+) -> Provenance:
     """Return the provenance of a result that the running process has just computed.
 
     Args:
         content: the result; the hash of its data is taken from here when it names exactly one.
         data_hash: hash of the data that was read, if the content does not name it.
+        result: file that the content is written to; see `commit`.
     """
     hashes = {data_hash} if data_hash else set(data_hashes(content))
     several = "several data sets or box sources: each part of the result names the hash of its own"
-    head = commit()
+    head = commit(Path(result) if result else None)
     return Provenance(
         command=command_line(),
         commit=head.removesuffix(_DIRTY),
@@ -128,7 +143,7 @@ def write_result(
         data_hash: see `provenance`.
         command: for the provenance instead of the running command, where that names what is not to be published.
     """
-    made = provenance(content, data_hash)
+    made = provenance(content, data_hash, path)
     write_json(path, {"provenance": asdict(replace(made, command=command or made.command)), **content})
 
 

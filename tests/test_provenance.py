@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import subprocess
 import sys
 from dataclasses import asdict
 from datetime import date
@@ -67,6 +68,25 @@ def test_incomplete_provenance_is_refused(change: dict[str, Any], message: str) 
     Provenance.from_dict(whole)
     with pytest.raises(ValueError, match=message):
         Provenance.from_dict(whole | change)
+
+
+def test_a_result_that_is_written_again_leaves_the_commit_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distill.provenance.__file__", str(tmp_path / "code.py"))
+    assert commit() == "unknown"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e@example.org"]
+    (tmp_path / "code.py").write_text("x = 1")
+    result = tmp_path / "result.json"
+    write_result(result, {"value": 1}, HASH)
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *arguments], check=True)
+    write_result(result, {"value": 2}, HASH)
+    assert json.loads(result.read_text())["provenance"]["clean"] is True
+    assert commit().endswith("-dirty")
+    (tmp_path / "code.py").write_text("x = 2")
+    write_result(result, {"value": 3}, HASH)
+    assert json.loads(result.read_text())["provenance"]["clean"] is False
 
 
 def test_the_commit_is_whole_or_unknown() -> None:
