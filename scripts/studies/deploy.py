@@ -109,9 +109,10 @@ def note(measured: list[dict[str, Any]]) -> str:
     faces = measured[0]["faces"]
     busy = " The machine was busy: compare latencies with care." if any(row["unstable"] for row in measured) else ""
     return (
-        f"NME of {faces} faces of the 300-W common test set (all points of the model, inter-ocular, true boxes) in LiteRT; "
-        "change relative to PyTorch, with the limit met or missed where there is one (fp16 0.5 %, dynamic 2 %, int8 5 %). "
-        "Distances are pixels of the crop on fewer faces, in every runtime. Milliseconds compare within a run only: "
+        f"NME of {faces} faces of the 300-W common test set (all points of the model, inter-ocular, true boxes) in "
+        "LiteRT; change relative to PyTorch, with the limit met or missed where there is one (fp16 0.5 %, dynamic 2 %, "
+        "int8 5 %). Distances are pixels of the crop on fewer faces, in every runtime. Milliseconds compare within a "
+        "run only: "
         f"models whose rows name another commit in results/studies/deploy.json were timed in another.{busy}"
     )
 
