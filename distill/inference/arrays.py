@@ -60,7 +60,7 @@ def _from_array(array: NDArray[Any], bgr: bool) -> Photo:
 def _to_uint8(array: NDArray[Any]) -> Photo:
     if array.dtype == np.uint8:
         return array
-    if array.dtype == np.uint16:
+    if array.dtype.newbyteorder("=") == np.uint16:
         return (array >> 8).astype(np.uint8)
     if array.dtype == np.bool_:
         return np.where(array, 255, 0).astype(np.uint8)

@@ -97,12 +97,15 @@ def scheme_file(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def load_scheme(name: str) -> Scheme:
+def load_scheme(name: str | Path) -> Scheme:
     """Return a scheme by its name, or by the path of a YAML file, which makes its declared name known.
 
     Raises:
         ConfigError: no such scheme, or a file that does not describe one.
     """
+    if not isinstance(name, str | Path):
+        raise ConfigError(f"{type(name).__name__} is no landmark scheme; give a name or the path of a YAML file")
+    name = str(name)
     if name in _OWN:
         return _OWN[name][1]
     if name.endswith(_SUFFIXES):

@@ -94,6 +94,8 @@ def zoo_entry(arch: str) -> ZooEntry:
     Raises:
         ConfigError: unknown architecture.
     """
+    if not isinstance(arch, str):
+        raise ConfigError(f"{type(arch).__name__} is no model; give a name, as list_models() returns them")
     names = list_models()
     for prefix, entry in _FAMILIES.items():
         if arch.startswith(prefix):

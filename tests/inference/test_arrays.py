@@ -18,11 +18,12 @@ PHOTO = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
         (PHOTO, False),
         (PHOTO[:, :, ::-1], True),
         (PHOTO.astype(np.uint16) * 257, False),
+        (PHOTO.astype(">u2") * 257, False),
         (PHOTO.astype(np.float32) / 255, False),
         (np.dstack([PHOTO, PHOTO[:, :, :1]]), False),
         (Image.fromarray(PHOTO), False),
     ],
-    ids=["rgb", "bgr", "16 bit", "float", "alpha", "Pillow"],
+    ids=["rgb", "bgr", "16 bit", "16 bit big-endian", "float", "alpha", "Pillow"],
 )
 def test_every_kind_is_the_same_photo(image: object, bgr: bool) -> None:
     np.testing.assert_array_equal(as_photo(image, bgr), PHOTO)

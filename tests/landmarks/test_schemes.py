@@ -177,7 +177,7 @@ def test_users_scheme_with_a_profile_and_own_groups(tmp_path: Path) -> None:
         "groups: {right_eye: [0], left_eye: [1], rest: 2-3}\n"
         "from: {ibug68: {exact: false, points: [36, 45, {mean: 0-16}, {blend: {3: 0.25, 8: 0.75}}]}}\n"
     )
-    scheme = load_scheme(str(path))
+    scheme = load_scheme(path)
     assert scheme.normalisers == ("pupil", "box")
     assert convert(np.zeros((68, 2)), "ibug68", str(path)).shape == (4, 2)
 

@@ -95,6 +95,14 @@ def test_networks_of_edge_maps_want_edges(tmp_path: Path) -> None:
     assert create_model("efld", str(scheme)) is not None
 
 
+@pytest.mark.parametrize(
+    ("arch", "scheme", "message"), [(None, "five", "is no model"), ("efld", None, "is no landmark")]
+)
+def test_what_is_no_name_is_one_line(arch: Any, scheme: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"NoneType {message}"):
+        create_model(arch, scheme)
+
+
 def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(ConfigError, match="unknown model 'mobilevitv2_050': did you mean 'mobilevit_v2_050'"):
         create_model("mobilevitv2_050", "inner51")
