@@ -23,9 +23,9 @@ __all__ = [
     "Detection",
     "Detector",
     "FaceDetector",
+    "as_detector",
     "bundled_detector",
     "open_detector",
-    "require_detector",
 ]
 
 _LOG = logging.getLogger(__name__)
@@ -65,12 +65,12 @@ def open_detector(
     """
     if min_score is not None and not 0 <= min_score <= 1:
         raise ConfigError(f"--min_score {min_score} must be in [0, 1]")
-    if str(detector) == "blazeface" or Path(detector).is_dir():
+    folder = Path(detector) if str(detector) and Path(detector).is_dir() else None
+    if str(detector) == "blazeface" or folder:
         if size is not None:
             raise ConfigError("blazeface has inputs of fixed sizes: leave the detector's size out")
         if suppression != "hard":
             raise ConfigError(f"blazeface averages overlapping boxes: leave suppression '{suppression}' out")
-        folder = Path(detector) if Path(detector).is_dir() else None
         return BlazeFaceDetector(folder, threads, BLAZEFACE_SCORE if min_score is None else min_score)
     if str(detector) in _FILES:
         return RetinaFaceDetector(bundled_detector(str(detector)), size, threads, min_score, suppression)
@@ -82,17 +82,20 @@ def open_detector(
     raise ConfigError(f"unknown detector '{detector}': {known}")
 
 
-def require_detector(detector: Detector | None) -> Detector | None:
-    """Return a detector unchanged; None stands for the default one.
+def as_detector(detector: Detector | str | Path | None, threads: int = 1) -> Detector | None:
+    """Return a detector unchanged, and a `FaceDetector` for a name or a file; None stands for the default one.
+
+    Args:
+        detector: a function of a photo, or the first argument of `open_detector`.
+        threads: threads of every network of a detector that is opened here.
 
     Raises:
-        ConfigError: it cannot be called: the name of one, for example.
+        CheckpointError, ConfigError: something else, or as `open_detector` raises them.
     """
+    if isinstance(detector, str | Path):
+        return FaceDetector(detector, threads)
     if detector is not None and not callable(detector):
-        raise ConfigError(
-            f'{detector!r} is no detector; give a function of a photo, such as FaceDetector("blazeface") of '
-            "distill.detection.detector"
-        )
+        raise ConfigError(f"{type(detector).__name__} is no detector; give a function of a photo, a name or a file")
     return detector
 
 

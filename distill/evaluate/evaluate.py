@@ -61,7 +61,7 @@ def evaluate(
     flip_tta: bool = False,
     limit: int | None = None,
     approximate: bool = False,
-    detector: Detector | None = None,
+    detector: Detector | str | Path | None = None,
     progress: bool = True,
 ) -> Evaluation:
     """Measure a model on annotated faces: the error of every landmark of every face.

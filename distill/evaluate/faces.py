@@ -16,7 +16,7 @@ from distill.data.detector_boxes import Detector, with_detector_boxes
 from distill.data.readers import FORMATS, parse_subsets, read_annotated
 from distill.data.records import FaceRecord, known_normalisers, with_points
 from distill.data.trained_photos import trained_on
-from distill.detection.detector import FaceDetector, require_detector
+from distill.detection.detector import FaceDetector, as_detector
 from distill.errors import AnnotationError, ConfigError
 from distill.geometry import CropSpec
 from distill.landmarks import is_exact, load_scheme, map_bias, scheme_name
@@ -66,7 +66,7 @@ def load_faces(
     scheme: str | None = None,
     limit: int | None = None,
     approximate: bool = False,
-    detector: Detector | None = None,
+    detector: Detector | str | Path | None = None,
     progress: bool = True,
     trained: str = "",
 ) -> FaceSet:
@@ -82,7 +82,8 @@ def load_faces(
         scheme: measure in this scheme; None: in the model's. Points and predictions are converted only where exact.
         limit: at most this many faces, evenly spread over the data set.
         approximate: convert also where a map is approximate; what it is wrong by then counts as the model's error.
-        detector: used for `detector` boxes; `FaceDetector()`.
+        detector: used for `detector` boxes: a function of a photo, or the name or the file of a `FaceDetector`, which
+            is the default.
         progress: show a bar on standard error during detection.
         trained: fingerprints of the photos that the model was trained on: `ModelSpec.trained_on`. Of a whole data set
             such faces are left out; in a named subset they are an error.
@@ -93,7 +94,8 @@ def load_faces(
         AnnotationError, ImageError: an invalid file.
     """
     require_box_source("--boxes", boxes)
-    if require_detector(detector) is not None and boxes != DETECTOR:
+    finder = as_detector(detector)
+    if finder is not None and boxes != DETECTOR:
         raise ConfigError(f"detector has no effect with boxes='{boxes}': give boxes='{DETECTOR}', or leave it out")
     model_scheme, chosen = scheme_name(model_scheme), scheme_name(scheme or model_scheme)
     inexact = [_inexact(model_scheme, chosen, "the model's points", approximate)]
@@ -105,7 +107,7 @@ def load_faces(
     records = _spread(_not_trained(records, trained, subset), limit)
     n_requested = len(records)
     if boxes == DETECTOR:
-        records = _found(records, detector or FaceDetector(), progress)
+        records = _found(records, finder or FaceDetector(), progress)
     _require_boxes(records, boxes)
     names, distances = "+".join(sorted(parse_subsets(subset) or ("all",))), _distances(records, chosen)
     return FaceSet(chosen, boxes, format, names, tuple(records), distances, conversion, n_requested - len(records))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from distill.detection.detection import Detection
-from distill.detection.detector import Detector, FaceDetector, require_detector
+from distill.detection.detector import Detector, FaceDetector, as_detector
 from distill.errors import ConfigError
 from distill.geometry import Box, CropSpec, Points, apply_affine, crop_affine, denormalise, invert_affine
 from distill.images import AnyPhoto, ScaledPhoto, read_scaled, warp_photo, whole_photo
@@ -41,7 +41,7 @@ class Landmarker:
     def __init__(
         self,
         model: str | Path = DEFAULT_MODEL,
-        detector: Detector | None = None,
+        detector: Detector | str | Path | None = None,
         threads: int = 1,
         min_confidence: float = MIN_CONFIDENCE,
         max_roll: float = MAX_ROLL,
@@ -51,8 +51,8 @@ class Landmarker:
         Args:
             model: name of a released model (`distill models`), or a `.tflite` or `.onnx` file with its `.json` beside
                 it, or a checkpoint, which needs torch.
-            detector: function that finds the faces of a photo; default: `FaceDetector()`. Boxes of any other are taken
-                for those the model was trained on.
+            detector: finds the faces of a photo: the name or the file of a `FaceDetector`, which is the default, or a
+                function of a photo, whose boxes are taken for those the model was trained on.
             threads: threads of every net.
             min_confidence: from which confidence of its landmarks on a face counts as placed, in [0, 1].
             max_roll: faces tilted further in the photo, in degrees, are cut out again, turned upright; 180 leaves all
@@ -66,7 +66,7 @@ class Landmarker:
         self.min_confidence = require_share("min_confidence", min_confidence)
         self._model = open_backend(model, threads)
         self.spec = self._model.spec
-        self._detect = require_detector(detector) or FaceDetector(threads=threads)
+        self._detect = as_detector(detector, threads) or FaceDetector(threads=threads)
         self._crop = self.spec.detected_crop if isinstance(self._detect, FaceDetector) else self.spec.crop
         scheme = load_scheme(self.spec.scheme)
         self.max_roll, self._eyes = require_max_roll(max_roll, scheme), eyes_of(scheme)

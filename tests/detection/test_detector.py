@@ -7,7 +7,7 @@ import pytest
 
 from distill.data.synthetic.render import render_face
 from distill.detection.blazeface import BlazeFaceDetector
-from distill.detection.detector import DETECTORS, FaceDetector, bundled_detector, open_detector, require_detector
+from distill.detection.detector import DETECTORS, FaceDetector, as_detector, bundled_detector, open_detector
 from distill.detection.retinaface.detector import RetinaFaceDetector
 from distill.detection.retinaface.sidecar import read_detector_sidecar
 from distill.detection.third_party.description import ThirdPartySpec, write_third_party_spec
@@ -54,11 +54,18 @@ def test_what_is_refused() -> None:
         open_detector("missing.tflite")
 
 
-def test_a_name_in_place_of_a_detector_is_refused() -> None:
-    for name in ("blazeface", Path("blazeface"), ""):
-        with pytest.raises(ConfigError, match=r'is no detector; give .* such as FaceDetector\("blazeface"\)'):
-            require_detector(name)  # type: ignore[arg-type]
-    assert require_detector(None) is None
+def test_names_and_files_stand_for_detectors() -> None:
+    for name in ("retinaface_int8", bundled_detector(), str(bundled_detector())):
+        found = as_detector(name)
+        assert isinstance(found, FaceDetector)
+        assert found.name == str(name)
+    own = lambda _: []  # noqa: E731
+    assert as_detector(own) is own
+    assert as_detector(None) is None
+    with pytest.raises(ConfigError, match="unknown detector ''"):
+        as_detector("")
+    with pytest.raises(ConfigError, match="int is no detector; give a function of a photo, a name or a file"):
+        as_detector(5)  # type: ignore[arg-type]
 
 
 def test_files_of_other_projects(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

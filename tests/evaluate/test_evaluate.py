@@ -99,9 +99,9 @@ def test_boxes_found_now_are_cut_out_as_the_model_says_and_missed_faces_are_coun
         load_faces("inner51", format="manifest", root=root, boxes="detector", detector=lambda _: [])
 
 
-def test_a_name_of_a_detector_is_refused_before_the_faces_are_read(root: Path) -> None:
-    with pytest.raises(ConfigError, match="'blazeface' is no detector"):
-        load_faces("five", format="csv", root=root, boxes="detector", detector="blazeface")  # type: ignore[arg-type]
+def test_a_detector_that_is_none_is_refused_before_the_faces_are_read(root: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown detector 'retinafase'"):
+        load_faces("five", format="csv", root=root, boxes="detector", detector="retinafase")
     with pytest.raises(ConfigError, match=r"detector has no effect with boxes='gt'"):
         load_faces("five", format="csv", root=root, detector=lambda _: [])
 

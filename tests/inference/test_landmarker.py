@@ -107,9 +107,10 @@ def test_the_order_of_channels_is_refused_where_it_is_known(model: Path, tmp_pat
             next(landmarker.track([photo], bgr=True))
 
 
-def test_a_name_of_a_detector_is_refused_before_the_first_photo(model: Path) -> None:
-    with pytest.raises(ConfigError, match="'blazeface' is no detector"):
-        Landmarker(model, "blazeface")  # type: ignore[arg-type]
+def test_a_detector_is_given_by_its_name(model: Path) -> None:
+    assert Landmarker(model, "retinaface_int8")(np.zeros((8, 8, 3), np.uint8)) == []
+    with pytest.raises(ConfigError, match="unknown detector 'retinafase': did you mean 'retinaface'"):
+        Landmarker(model, "retinafase")
 
 
 def test_no_face_gives_an_empty_list(model: Path) -> None:
