@@ -69,20 +69,17 @@ def commit(result: Path | None = None) -> str:
     Args:
         result: a file that may differ: a study that writes its result after every step is as clean as at its start.
     """
-    folder = Path(__file__).parent
+    git = ["git", "-C", str(Path(__file__).parent)]
+    describe = [*git, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     try:
-        head = _git(folder, "rev-parse", "HEAD").strip()
-        root = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
-        # Of each entry, two letters and a space come before the path.
-        entries = _git(root, "status", "--porcelain", "--no-renames", "-z", "--untracked-files=no").split("\0")
+        head = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    changed = {(root / entry[3:]).resolve() for entry in entries if entry}
-    return head + _DIRTY * bool(changed - ({result.resolve()} if result else set()))
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True).stdout
+    if result is not None and head.endswith(_DIRTY):
+        others = [*git, "diff", "--quiet", "HEAD", "--", ":(top)", f":(exclude){result.absolute()}"]
+        if subprocess.run(others, capture_output=True, check=False).returncode == 0:
+            return head.removesuffix(_DIRTY)
+    return head
 
 
 def command_line() -> str:

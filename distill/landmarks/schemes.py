@@ -103,9 +103,7 @@ def load_scheme(name: str | Path) -> Scheme:
     Raises:
         ConfigError: no such scheme, or a file that does not describe one.
     """
-    if not isinstance(name, str | Path):
-        raise ConfigError(f"{type(name).__name__} is no landmark scheme; give a name or the path of a YAML file")
-    name = str(name)
+    name = _as_text(name)
     if name in _OWN:
         return _OWN[name][1]
     if name.endswith(_SUFFIXES):
@@ -113,7 +111,13 @@ def load_scheme(name: str | Path) -> Scheme:
     return _built_in(name)
 
 
-def scheme_name(name: str) -> str:
+def _as_text(name: str | Path) -> str:
+    if not isinstance(name, str | Path):
+        raise ConfigError(f"{type(name).__name__} is no landmark scheme; give a name or the path of a YAML file")
+    return str(name)
+
+
+def scheme_name(name: str | Path) -> str:
     """Return the declared name of a scheme, which is given by name or by the path of a YAML file.
 
     Records, models and results name a scheme by this name, so that they do not depend on where its file lies.
@@ -121,6 +125,7 @@ def scheme_name(name: str) -> str:
     Raises:
         ConfigError: see `load_scheme`.
     """
+    name = _as_text(name)
     return load_scheme(name).name if name.endswith(_SUFFIXES) else name
 
 

@@ -30,6 +30,11 @@ def arguments(arm: str, seed: int, data: Path, epochs: int, scheme: str) -> list
     return [*faces, *network, "--seed", str(seed)]
 
 
+def plan(data: Path, epochs: int, seeds: int, scheme: str) -> dict[str, list[str]]:
+    """Return the options of all trainings by their names, seed by seed."""
+    return {f"{arm}_{seed}": arguments(arm, seed, data, epochs, scheme) for seed in range(seeds) for arm in ARMS}
+
+
 def result_of(runs: dict[str, Run], epochs: int, seeds: int) -> dict[str, Any]:
     """Return the result: the comparison of the seeds that every arm is trained with, and all trainings."""
     complete = complete_seeds(runs, list(ARMS), seeds)
@@ -51,15 +56,11 @@ def main() -> None:
     options = parser.parse_args()
     out = Path(OUT[options.scheme])
     folder = options.runs or Path(f"runs/efld_table_2_{options.scheme}")
-    planned = {
-        f"{arm}_{seed}": arguments(arm, seed, options.data, options.epochs, options.scheme)
-        for seed in range(options.seeds)
-        for arm in ARMS
-    }
+    planned, own = (plan(data, options.epochs, options.seeds, options.scheme) for data in (Path("data"), options.data))
     train_missing(
         out,
         planned,
-        lambda name: train_and_score(name, folder, planned[name], options.data / "300W", SOURCES),
+        lambda name: train_and_score(name, folder, own[name], options.data / "300W", SOURCES),
         lambda runs: result_of(runs, options.epochs, options.seeds),
     )
 

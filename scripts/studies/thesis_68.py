@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=RUNS, help=f"folder of the trainings [{RUNS}]")
     options = parser.parse_args()
     planned = {
-        f"{net}_{seed}": arguments(net, seed, options.data, options.epochs, options.runs)
+        f"{net}_{seed}": arguments(net, seed, Path("data"), options.epochs, RUNS)
         for seed in range(SEEDS)
         for net in NETS
     }

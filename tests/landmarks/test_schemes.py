@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from distill.data.readers import read_faces
 from distill.data.records import FaceRecord
 from distill.errors import ConfigError
-from distill.landmarks import Scheme, convert, list_schemes, load_scheme
+from distill.landmarks import Scheme, convert, list_schemes, load_scheme, scheme_name
 from distill.landmarks.convert import clear_own_schemes_and_maps
 
 
@@ -178,6 +178,7 @@ def test_users_scheme_with_a_profile_and_own_groups(tmp_path: Path) -> None:
         "from: {ibug68: {exact: false, points: [36, 45, {mean: 0-16}, {blend: {3: 0.25, 8: 0.75}}]}}\n"
     )
     scheme = load_scheme(path)
+    assert scheme_name(path) == "custom"
     assert scheme.normalisers == ("pupil", "box")
     assert convert(np.zeros((68, 2)), "ibug68", str(path)).shape == (4, 2)
 

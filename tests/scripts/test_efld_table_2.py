@@ -62,6 +62,18 @@ def test_finished_trainings_are_not_made_again(made: list[str], monkeypatch: pyt
     assert len(second["gt"]["arms"]["conv"]["nme_percent"]) == 2
 
 
+def test_options_in_the_result_do_not_depend_on_where_the_data_lie(
+    made: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["efld_table_2", str(tmp_path / "elsewhere"), "--seeds", "1"])
+    efld_table_2.main()
+    stored = json.loads(Path(efld_table_2.OUT["inner51"]).read_text())["runs"]
+    assert not [word for kept in stored.values() for word in kept["options"] if "elsewhere" in word]
+    made.clear()
+    run(monkeypatch, "--seeds", "1")
+    assert made == []
+
+
 def test_a_seed_counts_when_every_arm_has_it(made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, "--seeds", "1")
     del result["runs"]["single_0"]

@@ -5,6 +5,7 @@ Trainings run as `distill teacher|student|detector` in processes forked from one
 
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -161,7 +162,8 @@ def test_wandb_mirrors_the_whole_run_and_nothing_private(runs: Runs) -> None:
     assert len(records) == 3
     identity = (runs.folder / "runs/run/wandb_id.txt").read_text().strip()
     # W&B numbers starts within one second: offline-run-DATE_TIME-ID-1.
-    assert all(f"-{identity}" in path.name for path in folder.glob("offline-run-*"))
+    form = re.compile(rf"offline-run-\d{{8}}_\d{{6}}-{identity}(-\d+)?")
+    assert all(form.fullmatch(path.name) for path in folder.glob("offline-run-*"))
     assert records[-1].run["id"] == identity
     recorded = {(step, name): value for step, name, value in read_rows(runs.folder / "runs/run/metrics.csv")}
     # The last start alone holds every number, whatever the kills took of those before.

@@ -31,7 +31,7 @@ def train_and_score(name: str, folder: Path, options: Sequence[str], data: Path,
         sources: of the face boxes.
 
     Returns:
-        its options, its steps and, for each source, the protocol and the NME of every face in percent.
+        its steps and, for each source, the protocol and the NME of every face in percent.
     """
     model = train(name, folder, options)
     found = {source: Evaluation.from_json(scored(model, data, model.parent, source)) for source in sources}
@@ -42,7 +42,7 @@ def train_and_score(name: str, folder: Path, options: Sequence[str], data: Path,
         }
         for source, evaluation in found.items()
     }
-    return {"options": list(options), "steps": steps_of(model), **errors}
+    return {"steps": steps_of(model), **errors}
 
 
 def evaluation_of(run: Run, source: str) -> Evaluation:
@@ -64,7 +64,8 @@ def train_missing(
 
     Args:
         out: the result.
-        planned: options of each training by its name, in their order.
+        planned: options of each training by its name, in their order, as the result holds them: with paths that do not
+            depend on the machine.
         train_run: the name of a training -> what it measures.
         result_of: all trainings so far -> the result.
 
@@ -74,7 +75,7 @@ def train_missing(
     runs = read_runs(out)
     for name, options in planned.items():
         if name not in runs:
-            runs[name] = train_run(name)
+            runs[name] = {"options": list(options), **train_run(name)}
             write_result(out, result_of(runs))
         elif runs[name]["options"] != list(options):
             raise SystemExit(f"{out}: {name} was trained with other options; remove it there to train it again")
